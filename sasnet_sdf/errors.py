@@ -1,0 +1,43 @@
+"""Every error that a user can meet: one base class, an exit code each (docs/exit-codes.md)."""
+
+
+class SasnetError(Exception):
+    """Something the user can act on; its message is one line that says what is wrong and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(SasnetError):
+    """An option or argument that cannot be used as given."""
+
+    exit_code = 2
+
+
+class UnreadableInput(SasnetError):
+    """A file that is missing, damaged or of an unknown format."""
+
+    exit_code = 3
+
+
+class UnusableGeometry(SasnetError):
+    """Data that were read but cannot carry a surface: too few points, all equal, not finite."""
+
+    exit_code = 4
+
+
+class NoSurface(SasnetError):
+    """The trained field has no zero level set inside the lattice."""
+
+    exit_code = 5
+
+
+class MissingBackend(SasnetError):
+    """An optional library or device that was asked for by name is not there."""
+
+    exit_code = 6
+
+
+class Interrupted(SasnetError):
+    """The user stopped the run."""
+
+    exit_code = 130

@@ -1,0 +1,87 @@
+"""Point clouds, triangle meshes, and the frame between world units and the unit cube."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class PointCloud:
+    """Points in world units, with what the file said about each of them.
+
+    points: (N, 3) float64. normals: (N, 3) float64 of unit length, outward, or None.
+    colors: (N, 3) uint8 or None. sensors: (N, 3) float64, the position in world units of the
+    sensor that saw the point, or None.
+    """
+
+    points: Array
+    normals: Array | None = None
+    colors: NDArray[np.uint8] | None = None
+    sensors: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def select(self, keep: NDArray) -> PointCloud:
+        """The points that a boolean mask or an index array keeps, attributes included."""
+        return replace(
+            self, **{name: value[keep] for name, value in vars(self).items() if value is not None}
+        )
+
+
+@dataclass(frozen=True)
+class TriangleMesh:
+    """A triangle mesh in world units; triangles run counter-clockwise seen from outside.
+
+    vertices: (V, 3) float64. faces: (F, 3) int64. normals: (V, 3) float64 of unit length or None.
+    colors: (V, 3) uint8 or None.
+    """
+
+    vertices: Array
+    faces: NDArray[np.int64]
+    normals: Array | None = None
+    colors: NDArray[np.uint8] | None = None
+
+    def save(self, path: str | Path) -> None:
+        """Write the mesh; the extension says the format (.ply .obj .stl .off .glb)."""
+        from .io.meshes import write_mesh
+
+        write_mesh(path, self)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The one owner of scale: world = centre + scale * unit, in float64.
+
+    centre: (3,) in world units. scale: world units per unit of the cube [-1, 1]^3.
+    """
+
+    centre: Array
+    scale: float
+
+    @classmethod
+    def around(cls, points: Array, extent: float = 0.95) -> Frame:
+        """The frame in which the longest side of the points' bounding box is [-extent, extent]."""
+        low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
+        return cls(low + (high - low) / 2, float((high - low).max()) / 2 / extent)
+
+    def to_unit(self, points: Array) -> Array:
+        """World points (N, 3) to the unit cube, float64."""
+        return (np.asarray(points, np.float64) - self.centre) / self.scale
+
+    def to_world(self, points: Array) -> Array:
+        """Points (N, 3) of the unit cube to world units, float64."""
+        return np.asarray(points, np.float64) * self.scale + self.centre
+
+    def to_dict(self) -> dict:
+        return {"centre": [float(c) for c in self.centre], "scale": float(self.scale)}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Frame:
+        return cls(np.asarray(values["centre"], np.float64), float(values["scale"]))

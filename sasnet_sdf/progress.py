@@ -1,0 +1,39 @@
+"""What a long run tells whoever watches it, and how it is asked to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+STAGES = {"read": 0.02, "supervision": 0.08, "training": 0.75, "extraction": 0.13, "write": 0.02}
+"""The stages of a reconstruction and the share of the whole that each usually takes."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report: `fraction` of the named `stage` is done, from 0 to 1.
+
+    During training `step`, `steps` and `loss` (running mean) are set.
+    """
+
+    stage: str
+    fraction: float
+    message: str = ""
+    step: int | None = None
+    steps: int | None = None
+    loss: float | None = None
+
+    @property
+    def total(self) -> float:
+        """The share of the whole run that is done, from 0 to 1."""
+        names = list(STAGES)
+        before = sum(STAGES[name] for name in names[: names.index(self.stage)])
+        return min(1.0, before + STAGES[self.stage] * self.fraction)
+
+
+OnProgress = Callable[[Progress], "bool | None"]
+"""Called from time to time; returning False during training ends it early, with what there is."""
+
+
+def silent(progress: Progress) -> None:
+    """The callback of a run that nobody watches."""
