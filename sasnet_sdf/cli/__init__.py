@@ -1,0 +1,1 @@
+"""The command line: parse, build the settings, call a pipeline, exit code."""

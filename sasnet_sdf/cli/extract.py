@@ -1,0 +1,63 @@
+"""`sasnet-sdf extract`: the surface of a saved model at another resolution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import (
+    FILE,
+    device_option,
+    engine_option,
+    lattice_options,
+    one_lattice,
+    output_option,
+    overwrite_option,
+    progress_option,
+    quiet_option,
+    verbose_option,
+)
+from .outputs import check_outputs
+from .progress import shown
+from .stop import StopRequest
+
+
+@click.command("extract", short_help="Extract the surface of a saved model again.")
+@click.argument("model", type=FILE, metavar="MODEL.sasnet")
+@output_option
+@lattice_options
+@device_option
+@engine_option
+@overwrite_option
+@progress_option
+@quiet_option
+@verbose_option
+def command(
+    model: Path,
+    output: Path,
+    device: str,
+    engine: str,
+    overwrite: bool,
+    progress: str,
+    quiet: bool,
+    **lattice: Any,
+) -> None:
+    """Extract the surface of MODEL.sasnet, in the coordinates of the scan it was trained on.
+
+    The model is what `sasnet-sdf reconstruct --save-model` wrote.
+    """
+    one_lattice(lattice["resolution"], lattice["edge_length"])
+    check_outputs(model, output, overwrite=overwrite)
+    with StopRequest(), shown(progress, quiet) as show:
+        from ..field import Field
+        from ..pipelines.extract import extract
+
+        field = Field.load(model, device=device, engine=engine)
+        mesh, _ = extract(field, on_progress=show, **lattice)
+        mesh.save(output)
+    if not quiet:
+        from .summary import surface_line
+
+        click.echo(f"{surface_line(mesh)}\nwrote {output}", err=True)

@@ -1,0 +1,75 @@
+"""What can be said about a cloud, a mesh or a model in numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..geometry import PointCloud, TriangleMesh
+
+if TYPE_CHECKING:
+    from ..field import Field
+
+
+def cloud_facts(cloud: PointCloud) -> dict[str, Any]:
+    """Points, extent in world units, attributes, and the median distance to the nearest other point."""
+    return {
+        "kind": "point cloud",
+        "points": len(cloud),
+        **_extent(cloud.points),
+        "attributes": [name for name in ("normals", "colors", "sensors") if getattr(cloud, name) is not None],
+        "spacing": _spacing(cloud.points),
+    }
+
+
+def mesh_facts(mesh: TriangleMesh) -> dict[str, Any]:
+    """Vertices, faces, extent in world units, attributes, and whether the mesh is closed."""
+    boundary, branching = edge_counts(mesh.faces)
+    return {
+        "kind": "mesh",
+        "vertices": len(mesh.vertices),
+        "faces": len(mesh.faces),
+        **_extent(mesh.vertices),
+        "attributes": [name for name in ("normals", "colors") if getattr(mesh, name) is not None],
+        "closed": boundary == 0 and branching == 0,
+        "boundary_edges": boundary,
+        "non_manifold_edges": branching,
+    }
+
+
+def model_facts(field: Field) -> dict[str, Any]:
+    """Architecture, parameters, frame and training facts of a trained field."""
+    return {
+        "kind": "model",
+        "parameters": sum(parameter.numel() for parameter in field.model.parameters()),
+        "frame": field.frame.to_dict(),
+        **field.metadata,
+    }
+
+
+def edge_counts(faces: np.ndarray) -> tuple[int, int]:
+    """Edges of one triangle (the boundary) and of more than two, of (F, 3) vertex indices."""
+    ends = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64), axis=1)
+    edges = np.sort(ends[:, 0] * (int(faces.max(initial=0)) + 1) + ends[:, 1])
+    starts = np.flatnonzero(np.diff(edges, prepend=-1))
+    uses = np.diff(starts, append=len(edges))
+    return int((uses == 1).sum()), int((uses > 2).sum())
+
+
+def _extent(points: np.ndarray) -> dict[str, Any]:
+    low, high = points.min(0), points.max(0)
+    return {
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "diagonal": float(np.linalg.norm(high - low)),
+    }
+
+
+def _spacing(points: np.ndarray, sample: int = 20_000) -> float:
+    """The median distance from a point to its nearest neighbour, over at most `sample` of them."""
+    from scipy.spatial import cKDTree
+
+    asked = points[:: max(1, len(points) // sample)]
+    distances, _ = cKDTree(points).query(asked, k=2)
+    return float(np.median(distances[:, 1]))

@@ -1,0 +1,61 @@
+"""`sasnet-sdf info`: what a file holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import FILE, verbose_option
+
+
+@click.command("info", short_help="Say what a cloud, mesh or model file holds.")
+@click.argument("file", type=FILE, metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@verbose_option
+def command(file: Path, as_json: bool) -> None:
+    """Say what FILE holds: a point cloud, a mesh, or a model (.sasnet)."""
+    facts = _facts(file)
+    click.echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    from ..geometry import TriangleMesh
+    from .facts import cloud_facts, mesh_facts, model_facts
+
+    if file.suffix.lower() == ".sasnet":
+        from ..field import Field
+
+        return {"file": str(file), **model_facts(Field.load(file, device="cpu"))}
+    from ..io import read_geometry
+
+    geometry = read_geometry(file)
+    facts = mesh_facts(geometry) if isinstance(geometry, TriangleMesh) else cloud_facts(geometry)
+    return {"file": str(file), **facts}
+
+
+def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
+    """One `name  value` line a fact, nested ones indented."""
+    width = max((len(name) for name in facts), default=0)
+    lines = []
+    for name, value in facts.items():
+        label = name.replace("_", " ")
+        if isinstance(value, dict):
+            lines += [f"{indent}{label}", *_lines(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{label:<{width}}  {_shown(value)}")
+    return lines
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        return "  ".join(_shown(item) for item in value) or "none"
+    return str(value)

@@ -1,0 +1,104 @@
+"""`sasnet-sdf`: the group of commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from ..errors import Interrupted, SasnetError
+from .options import Session
+
+COMMANDS = ("reconstruct", "extract", "query", "info", "doctor")
+"""Each is `command` in the module of its name."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f".{cmd_name}", __package__).command
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from .. import __version__
+
+        click.echo(f"sasnet-sdf {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def group() -> None:
+    """Turn scans into clean surfaces with a SASNet signed distance field.
+
+    \b
+    sasnet-sdf reconstruct scan.ply      writes scan_surface.ply
+    sasnet-sdf doctor                    says what this machine can run
+
+    Exit codes: 0 done, 2 usage, 3 unreadable input, 4 unusable geometry, 5 no surface,
+    6 missing backend, 130 interrupted, 1 anything else.
+    """
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command line and return its exit code; whatever goes wrong is one line on stderr."""
+    session = Session(words=tuple(words))
+    try:
+        return group.main(list(words), prog_name="sasnet-sdf", standalone_mode=False, obj=session) or 0
+    except (Exception, KeyboardInterrupt) as error:
+        if session.verbose:
+            traceback.print_exc()
+        message, exit_code = _explain(error)
+        click.echo("error: " + " ".join(message.split()), err=True)
+        return exit_code
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """What to tell the user about an error, and its exit code."""
+    if isinstance(error, SasnetError):
+        return str(error), error.exit_code
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        hint = f' (see "{context.command_path} --help")' if context else ""
+        return error.format_message() + hint, error.exit_code
+    # click turns a keyboard interrupt into Abort, and an end of file as well.
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
+        return "interrupted", Interrupted.exit_code
+    if _out_of_memory(error):
+        return "out of memory; take a smaller --resolution or --preset, or set --max-memory", 1
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}", 1
+    return (
+        f"{type(error).__name__}: {error}; this is a bug in sasnet-sdf: "
+        "run the command again with -v and report the traceback",
+        1,
+    )
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """numpy raises MemoryError, torch a RuntimeError."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in str(error) or "allocate memory" in str(error))
+    )

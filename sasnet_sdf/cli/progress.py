@@ -1,0 +1,112 @@
+"""Ways to show a long run: a bar on a terminal, a few lines in a log, percentages for a program."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from ..progress import Progress, silent
+
+Show = Callable[[Progress], None]
+
+
+@contextmanager
+def shown(kind: str, quiet: bool = False) -> Iterator[Show]:
+    """A callback that shows progress in the way named by `--progress`.
+
+    auto: bars on stderr where that is a terminal, else a line a stage and a tenth of the training;
+    nothing when `quiet`. plain: see PercentLines. none: nothing.
+    """
+    if kind == "plain":
+        yield PercentLines(sys.stdout)
+    elif kind == "none" or quiet:
+        yield silent
+    elif sys.stderr.isatty():
+        with _bars() as show:
+            yield show
+    else:
+        yield LogLines(sys.stderr)
+
+
+def describe(progress: Progress) -> str:
+    """One line about a report: its stage, then the step and loss or what it has to say."""
+    parts = [progress.stage]
+    if progress.step is not None and progress.steps:
+        parts.append(f"step {progress.step}/{progress.steps}")
+    if progress.loss is not None:
+        parts.append(f"loss {progress.loss:.4g}")
+    if progress.message:
+        parts.append(progress.message)
+    return " ".join(parts)
+
+
+class PercentLines:
+    """`PERCENT MESSAGE` lines, for a program to read.
+
+    PERCENT is a whole number from 0 to 100 that never falls and says how much of the whole run is
+    done; MESSAGE is the rest of the line. A line comes with every new percent or stage, at once.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last = (-1, "", "")
+
+    def __call__(self, progress: Progress) -> None:
+        percent = max(self._last[0], int(100 * progress.total + 1e-9))
+        now = (percent, progress.stage, _kind_of(progress.message))
+        if now != self._last:
+            self._last = now
+            print(percent, describe(progress), file=self._stream, flush=True)
+
+
+class LogLines:
+    """A line for every stage, for every tenth of the training, and for news."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last = ("", 0, "")
+
+    def __call__(self, progress: Progress) -> None:
+        tenth = int(10 * progress.fraction + 1e-9) if progress.stage == "training" else 0
+        now = (progress.stage, tenth, _kind_of(progress.message))
+        if now != self._last:
+            self._last = now
+            print(describe(progress), file=self._stream, flush=True)
+
+
+def _kind_of(message: str) -> str:
+    """A message without its numbers: one that only counts on is no news."""
+    return re.sub(r"[\d.,]+", "#", message)
+
+
+@contextmanager
+def _bars() -> Iterator[Show]:
+    """A bar for each stage that has begun, gone when the run ends."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:<11}"),
+        BarColumn(24),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[detail]}", style="dim"),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(progress: Progress) -> None:
+            if progress.stage not in tasks:
+                for task in tasks.values():
+                    bars.update(task, completed=1.0)
+                tasks[progress.stage] = bars.add_task(progress.stage, total=1.0, detail="")
+            detail = describe(progress).removeprefix(progress.stage).strip()
+            bars.update(tasks[progress.stage], completed=progress.fraction, detail=detail)
+
+        yield show

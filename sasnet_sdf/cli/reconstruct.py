@@ -1,0 +1,129 @@
+"""`sasnet-sdf reconstruct`: a scan goes in, a surface comes out."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import Interrupted, NoSurface
+from ..progress import Progress
+from .options import (
+    FILE,
+    OUTPUT,
+    Positive,
+    Session,
+    device_option,
+    engine_option,
+    lattice_options,
+    one_lattice,
+    overwrite_option,
+    progress_option,
+    quiet_option,
+    verbose_option,
+)
+from .outputs import check_outputs, write_json
+from .progress import Show, shown
+from .stop import StopRequest
+
+STOPPING = "stopping: the surface so far will be written; Ctrl-C again stops at once"
+
+
+@click.command("reconstruct", short_help="Turn a scan into a surface.")
+@click.argument("source", type=FILE, metavar="INPUT")
+@click.option(
+    "-o", "--output", type=OUTPUT, metavar="OUTPUT", help="Mesh to write. [default: INPUT_surface.ply, beside INPUT]"
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["fast", "balanced", "fine"]),
+    default="balanced",
+    show_default=True,
+    help="How much work to spend.",
+)
+@lattice_options
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Training steps (at least 1).")
+@click.option("--time-limit", type=Positive(), metavar="S", help="End training after S seconds.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N")
+@device_option
+@engine_option
+@click.option("--save-model", type=OUTPUT, metavar="FILE.sasnet", help="Keep the field as well.")
+@click.option("--report", type=OUTPUT, metavar="FILE.json", help="Keep what was done, in numbers.")
+@overwrite_option
+@progress_option
+@quiet_option
+@verbose_option
+@click.make_pass_decorator(Session, ensure=True)
+def command(
+    session: Session,
+    source: Path,
+    output: Path | None,
+    save_model: Path | None,
+    report: Path | None,
+    preset: str,
+    overwrite: bool,
+    progress: str,
+    quiet: bool,
+    **changes: Any,
+) -> None:
+    """Turn INPUT, a point cloud or a mesh, into a clean triangle mesh in the same coordinates.
+
+    INPUT is a PLY, XYZ, PTS, CSV, TXT, PCD, OBJ, STL, OFF, GLB, NPY or NPZ file; OUTPUT a .ply,
+    .obj, .stl, .off or .glb file. A file that exists is kept unless --overwrite is given.
+
+    Ctrl-C during training ends the training and writes the surface that it has (exit code 130);
+    a second Ctrl-C, or one outside training, stops at once and writes nothing.
+    """
+    started = time.perf_counter()
+    one_lattice(changes["resolution"], changes["edge_length"])
+    output = output or source.with_name(f"{source.stem}_surface.ply")
+    check_outputs(source, output, save_model, report, overwrite=overwrite)
+    with StopRequest() as stop:
+        with shown(progress, quiet) as show:
+            result = _reconstruct(source, stop, show, preset, changes)
+            show(Progress("write", 0.0))
+            write_started = time.perf_counter()
+            result.mesh.save(output)
+            if save_model:
+                result.field.save(save_model)
+            now = time.perf_counter()
+            numbers = {
+                **result.report,
+                "interrupted": stop.requested,
+                "command": shlex.join(["sasnet-sdf", *session.words]),
+                "seconds": {**result.report["seconds"], "write": now - write_started, "total": now - started},
+            }
+            if report:
+                write_json(report, numbers)
+            show(Progress("write", 1.0, f"wrote {output}"))
+    if not quiet:
+        from .summary import summarise
+
+        written = [path for path in (output, save_model, report) if path]
+        click.echo(summarise(numbers, result.mesh, written), err=True)
+    if stop.requested:
+        raise click.exceptions.Exit(Interrupted.exit_code)
+
+
+def _reconstruct(source: Path, stop: StopRequest, show: Show, preset: str, changes: dict[str, Any]) -> Any:
+    """The pipeline under the stop signals: what they end before there is a surface is Interrupted."""
+
+    def on_progress(progress: Progress) -> bool:
+        goes_on = stop.goes_on(progress)
+        show(progress if goes_on else replace(progress, message=STOPPING))
+        return goes_on
+
+    try:
+        from ..pipelines.reconstruct import reconstruct
+
+        return reconstruct(source, preset=preset, on_progress=on_progress, **changes)
+    except NoSurface as error:
+        if stop.requested:
+            raise Interrupted("interrupted before the field had a surface; nothing was written") from error
+        raise
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted; nothing was written") from error

@@ -1,0 +1,84 @@
+"""The closing summary of a reconstruction, for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..geometry import TriangleMesh
+from .facts import edge_counts
+
+BAR = 20
+
+
+def summarise(report: dict[str, Any], mesh: TriangleMesh, written: Sequence[Path]) -> str:
+    """What came out, where the time went, what it took, and what the user should know."""
+    lines = [surface_line(mesh), ""]
+    seconds = report["seconds"]
+    total = seconds["total"]
+    stages = {name: value for name, value in seconds.items() if name != "total"}
+    stages["start-up"] = max(0.0, total - sum(stages.values()))
+    facts = {"training": _training(report), "extraction": _extraction(report)}
+    for name, value in stages.items():
+        if name in facts or value >= 0.005 * total:
+            lines.append(f"  {name:<11} {value:7.1f} s  {_bar(value / total)}  {facts.get(name, '')}".rstrip())
+    lines.append(f"  {'total':<11} {total:7.1f} s  {_machine(report)}")
+    lines.append("")
+    lines += [f"wrote {path} ({human_bytes(path.stat().st_size)})" for path in written]
+    lines += [f"note: {note}" for note in report.get("notes", [])]
+    return "\n".join(lines)
+
+
+def human_bytes(size: float) -> str:
+    """A size in the unit that keeps it short, as 1.2 GB."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            break
+        size /= 1000
+    else:
+        unit = "TB"
+    return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
+
+
+def surface_line(mesh: TriangleMesh) -> str:
+    boundary, branching = edge_counts(mesh.faces)
+    kind = "closed" if not boundary else f"open, {boundary:,} boundary edges"
+    if branching:
+        kind += f", {branching:,} non-manifold edges"
+    return f"surface of {len(mesh.vertices):,} vertices and {len(mesh.faces):,} faces, {kind}"
+
+
+def _training(report: dict[str, Any]) -> str:
+    training = report["training"]
+    return f"{training['steps']:,} steps of {training['ms_per_step']:.1f} ms, loss {training['loss']:.3g}"
+
+
+def _extraction(report: dict[str, Any]) -> str:
+    extraction = report["extraction"]
+    per_vertex = extraction["evaluations"] / max(1, extraction["vertices"])
+    return f"{extraction['resolution']} cells a side, {per_vertex:.1f} evaluations a vertex"
+
+
+def _machine(report: dict[str, Any]) -> str:
+    return (
+        f"peak memory {human_bytes(report['peak_memory_bytes'])}, "
+        f"{report['device']}, {report['engine']}, {report['threads']} threads"
+    )
+
+
+def _bar(share: float) -> str:
+    full, half = _blocks()
+    halves = round(2 * BAR * min(1.0, share))
+    return (full * (halves // 2) + half * (halves % 2)).ljust(BAR)
+
+
+def _blocks() -> tuple[str, str]:
+    """A full and a half block, in characters that stderr can show."""
+    blocks = "━╸"
+    try:
+        blocks.encode(sys.stderr.encoding or "ascii")
+    except UnicodeEncodeError:
+        blocks = "##"
+    return blocks[0], blocks[1]
