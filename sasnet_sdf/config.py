@@ -41,6 +41,7 @@ class ModelConfig:
     bands: int = 4
     groups: int = 8
     decoder_width: int = 48
+    mask_bias: float = 0.0
     grid: GridConfig = field(default_factory=GridConfig)
 
 

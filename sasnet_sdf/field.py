@@ -1,0 +1,124 @@
+"""The trained signed distance field, in world units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .config import ModelConfig, to_dict, with_changes
+from .differential import value_and_gradient
+from .errors import UnreadableInput
+from .geometry import Array, Frame
+from .models import build_model
+
+CHUNK = 65_536
+
+
+class Field:
+    """A signed distance in world units, negative inside: small, differentiable, queryable.
+
+    `low` and `high` (3,) bound the data it was trained on, in the unit cube. `metadata` says how
+    it was trained.
+    """
+
+    def __init__(self, model: nn.Module, frame: Frame, low: Array, high: Array, metadata: dict[str, Any]):
+        self.model, self.frame = model.eval().requires_grad_(False), frame
+        self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+        self.metadata = metadata
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def distance(self, points: Array) -> Array:
+        """Signed distances (N,) float64, world units, at world points (N, 3).
+
+        Outside the cube that was trained the distance to the cube is added to the value at its
+        border: the sign and the growth are right there, the value is an estimate.
+        """
+        unit = self.frame.to_unit(_as_points(points))
+        clamped = unit.clip(-1, 1)
+        beyond = np.linalg.norm(unit - clamped, axis=1)
+        return (self.unit_distance(clamped) + beyond) * self.frame.scale
+
+    def gradient(self, points: Array) -> Array:
+        """Gradients (N, 3) float64 of the distance at world points (N, 3); they point outward."""
+        return self.unit_gradient(self.frame.to_unit(_as_points(points)).clip(-1, 1))[1].astype(np.float64)
+
+    def unit_distance(self, points: Array) -> Array:
+        """Values (N,) float32 at points (N, 3) of the unit cube."""
+        return self._by_chunks(points, lambda x: (self.model(x).reshape(-1),))[0]
+
+    def unit_gradient(self, points: Array) -> tuple[Array, Array]:
+        """Values (N,) and gradients (N, 3) float32 at points (N, 3) of the unit cube."""
+        values, gradients = self._by_chunks(points, lambda x: value_and_gradient(self.model, x))
+        return values, gradients
+
+    def _by_chunks(self, points: Array, function: Callable[[torch.Tensor], tuple]) -> list[Array]:
+        chunks = []
+        with torch.no_grad():
+            for start in range(0, max(len(points), 1), CHUNK):
+                x = torch.from_numpy(np.ascontiguousarray(points[start : start + CHUNK], np.float32))
+                chunks.append([part.cpu().numpy() for part in function(x.to(self.device))])
+        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file (.sasnet): safetensors with JSON metadata, see docs/model-format.md."""
+        from .io.models import write_model
+
+        arrays = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
+        architecture = self.model.architecture()  # pyright: ignore[reportCallIssue]
+        config = to_dict(self.model.config)  # pyright: ignore[reportArgumentType]
+        metadata = {
+            "architecture": {**architecture, "config": config},
+            "frame": self.frame.to_dict(),
+            "bounds": {"low": self.low.tolist(), "high": self.high.tolist()},
+            "training": self.metadata,
+        }
+        write_model(Path(path), arrays, metadata)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "auto", engine: str = "auto") -> Field:
+        """Read a model file. Raises UnreadableInput where it is damaged, newer or not one of ours."""
+        from .io.models import read_model
+
+        arrays, metadata = read_model(Path(path))
+        try:
+            architecture = metadata["architecture"]
+            config = with_changes(ModelConfig(), architecture["config"])
+            device, engine = choose(device, engine)
+            model = build_model(
+                config, dim=architecture["dim"], outputs=architecture["outputs"], engine=engine
+            )
+            model.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+            frame, bounds = Frame.from_dict(metadata["frame"]), metadata["bounds"]
+            return cls(model.to(device), frame, bounds["low"], bounds["high"], metadata["training"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise UnreadableInput(f"{path}: not a model that this version can read ({reason})") from error
+
+
+def choose(device: str, engine: str) -> tuple[str, str]:
+    """The device and engine that `auto` stands for here. Raises MissingBackend for one that is not there."""
+    from .encodings import choose_engine
+    from .errors import MissingBackend
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise MissingBackend(
+            "no CUDA device is visible to PyTorch; leave --device away, or install a CUDA build of PyTorch"
+        )
+    return device, choose_engine(engine, device)
+
+
+def _as_points(points: Array) -> Array:
+    points = np.asarray(points, np.float64)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise ValueError(f"points must have the shape (N, 3), found {points.shape}")
+    return points

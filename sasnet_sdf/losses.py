@@ -1,0 +1,34 @@
+"""Loss terms, one value an element; the caller reduces."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+NEAR = 0.01
+"""Distances (unit cube) below which an error counts in full; beyond it counts by its share."""
+
+
+def distance_error(value: Tensor, target: Tensor) -> Tensor:
+    """|f - y| / (|y| + NEAR) * NEAR: absolute near the surface, relative away from it. (N,) -> (N,)."""
+    return (value - target).abs() * (NEAR / (target.abs() + NEAR))
+
+
+def eikonal(gradient: Tensor) -> Tensor:
+    """(|g| - 1)^2 of gradients (N, d), for a field that is a distance (Gropp et al. 2020). (N,)."""
+    return (_length(gradient) - 1).square()
+
+
+def normal_error(gradient: Tensor, normal: Tensor) -> Tensor:
+    """1 - cos of the angle between gradients (N, d) and unit normals (N, d). (N,)."""
+    return 1 - (gradient * normal).sum(-1) / _length(gradient)
+
+
+def mask_sparsity(masks: Tensor) -> Tensor:
+    """Mean of each point's masks (M, N), which are in [0, 1]. (N,)."""
+    return masks.mean(0)
+
+
+def _length(gradient: Tensor) -> Tensor:
+    # the root has no derivative at zero, and its gradient there would be NaN
+    return torch.sqrt(gradient.square().sum(-1) + 1e-12)

@@ -1,0 +1,85 @@
+"""The training loop. It knows no task: a loss comes in, a history goes out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ..config import TrainingConfig
+from ..errors import SasnetError
+from ..progress import OnProgress, Progress, silent
+from .optimiser import Optimiser, schedule
+
+REPORT_EVERY = 20
+
+
+@dataclass
+class History:
+    """What happened: the mean loss of every stretch of steps, and how the run ended."""
+
+    steps: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    ended_by: str = "steps"
+
+    @property
+    def steps_done(self) -> int:
+        return self.steps[-1] if self.steps else 0
+
+    @property
+    def ms_per_step(self) -> float:
+        return 1e3 * self.seconds / max(self.steps_done, 1)
+
+    @property
+    def loss(self) -> float | None:
+        return self.losses[-1] if self.losses else None
+
+
+def train(
+    loss: Callable[[int], Tensor],
+    groups: dict[str, list[nn.Parameter]],
+    config: TrainingConfig,
+    on_progress: OnProgress = silent,
+) -> History:
+    """Minimise `loss(step)`, a scalar tensor, over `groups` for config.steps or config.time_limit.
+
+    The callback ends the run early by returning False (`ended_by` is then "cancel"; "time" where
+    the limit was reached). Raises SasnetError where the loss is no longer a number.
+    """
+    optimiser, history = Optimiser(groups, config), History()
+    started, total, since = time.perf_counter(), torch.zeros(()), 0
+    warmup = min(config.warmup, config.steps // 4) / config.steps
+    for step in range(config.steps):
+        elapsed = time.perf_counter() - started
+        fraction = step / config.steps
+        if config.time_limit is not None:
+            fraction = max(fraction, elapsed / config.time_limit)
+        value = loss(step)
+        value.backward()
+        optimiser.step(schedule(fraction, warmup, config.final_rate))
+        total, since = total + value.detach(), since + 1
+        last = step + 1 == config.steps
+        if since < REPORT_EVERY and not last:
+            continue
+        mean = float(total) / since
+        if not math.isfinite(mean):
+            raise SasnetError(f"the loss is not a number after {step + 1} steps: lower the rate or the band")
+        history.steps.append(step + 1)
+        history.losses.append(mean)
+        history.seconds = time.perf_counter() - started
+        total, since = torch.zeros(()), 0
+        report = Progress(
+            "training", max(fraction, (step + 1) / config.steps), "", step + 1, config.steps, mean
+        )
+        if on_progress(report) is False:
+            history.ended_by = "steps" if last else "cancel"
+            break
+        if config.time_limit is not None and history.seconds >= config.time_limit:
+            history.ended_by = "time"
+            break
+    return history
