@@ -75,7 +75,7 @@ def cpu_name() -> str:
         import subprocess
 
         command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
-        named = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        named = subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
     else:
         match = re.search(r"^model name\s*:\s*(.+)$", _text_of("/proc/cpuinfo"), re.MULTILINE)
         named = match[1] if match else ""

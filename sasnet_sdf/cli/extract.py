@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from ..pipelines.settings import make_config
 from .options import (
     FILE,
     device_option,
     engine_option,
     lattice_options,
-    one_lattice,
     output_option,
     overwrite_option,
     progress_option,
@@ -48,7 +48,7 @@ def command(
 
     The model is what `sasnet-sdf reconstruct --save-model` wrote.
     """
-    one_lattice(lattice["resolution"], lattice["edge_length"])
+    make_config(device=device, engine=engine, **lattice)  # refuses what is out of range before the work
     check_outputs(model, output, overwrite=overwrite)
     with StopRequest(), shown(progress, quiet) as show:
         from ..field import Field

@@ -36,7 +36,9 @@ def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -67,7 +69,7 @@ def run(words: Sequence[str]) -> int:
     session = Session(words=tuple(words))
     try:
         return group.main(list(words), prog_name="sasnet-sdf", standalone_mode=False, obj=session) or 0
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
         if session.verbose:
             traceback.print_exc()
         message, exit_code = _explain(error)
@@ -90,11 +92,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
         return "out of memory; take a smaller --resolution or --preset, or set --max-memory", 1
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}", 1
-    return (
-        f"{type(error).__name__}: {error}; this is a bug in sasnet-sdf: "
-        "run the command again with -v and report the traceback",
-        1,
-    )
+    report = "this is a bug in sasnet-sdf: run the command again with -v and report the traceback"
+    return f"{type(error).__name__}: {error}; {report}", 1
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -1,9 +1,8 @@
-"""Options and parameter types that commands share."""
+"""Options that commands share."""
 
 from __future__ import annotations
 
 import logging
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-
-from ..errors import UsageError
-from ..system import parse_memory
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,38 +22,16 @@ class Session:
     verbose: bool = False
 
 
-class Positive(click.ParamType):
-    """A finite number greater than 0."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not (math.isfinite(number) and number > 0):
-            self.fail(f"{value} is not a finite number greater than 0", param, ctx)
-        return number
-
-
-class Memory(click.ParamType):
-    """A size in bytes, written as 4G or 800M."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return parse_memory(value)
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
-
-
 FILE = click.Path(path_type=Path)
 OUTPUT = click.Path(path_type=Path, dir_okay=False)
 
 output_option = click.option(
-    "-o", "--output", type=OUTPUT, required=True, metavar="OUTPUT", help="File to write; its extension says the format."
+    "-o",
+    "--output",
+    type=OUTPUT,
+    required=True,
+    metavar="OUTPUT",
+    help="File to write; its extension says the format.",
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 progress_option = click.option(
@@ -84,30 +58,25 @@ engine_option = click.option(
 
 
 def lattice_options(command: Command) -> Command:
-    """How finely the surface is sampled and what of it is kept."""
-    for option in reversed(
-        (
-            click.option(
-                "--resolution",
-                type=click.IntRange(8, 8192),
-                metavar="N",
-                help="Lattice cells along the longest side (8 to 8192).",
-            ),
-            click.option(
-                "--edge-length",
-                type=Positive(),
-                metavar="L",
-                help="Size of a lattice cell in the units of the input, instead of --resolution.",
-            ),
-            click.option(
-                "--faces", type=click.IntRange(min=4), metavar="N", help="Decimate to N triangles (at least 4)."
-            ),
-            click.option("--keep-components", is_flag=True, help="Keep small floating pieces."),
-            click.option(
-                "--max-memory", type=Memory(), metavar="SIZE", help="Refuse work that needs more, such as 4G."
-            ),
-        )
-    ):
+    """How finely the surface is sampled and what of it is kept; make_config knows their bounds."""
+    options = (
+        click.option(
+            "--resolution",
+            type=int,
+            metavar="N",
+            help="Lattice cells along the side of the cube around the input.",
+        ),
+        click.option(
+            "--edge-length",
+            type=float,
+            metavar="L",
+            help="Size of a lattice cell in the units of the input, instead of --resolution.",
+        ),
+        click.option("--faces", type=int, metavar="N", help="Decimate to N triangles."),
+        click.option("--keep-components", is_flag=True, help="Keep small floating pieces."),
+        click.option("--max-memory", metavar="SIZE", help="Refuse work that needs more, such as 4G."),
+    )
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -134,9 +103,3 @@ def verbose_option(command: Command) -> Command:
         callback=tell_all,
         help="Log decisions; show the traceback of an error.",
     )(command)
-
-
-def one_lattice(resolution: int | None, edge_length: float | None) -> None:
-    """Refuse both sizes of the lattice at once."""
-    if resolution is not None and edge_length is not None:
-        raise UsageError("--resolution and --edge-length exclude each other: give one of them")

@@ -6,21 +6,21 @@ import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..config import Config
 from ..errors import Interrupted, NoSurface
+from ..pipelines.settings import make_config
 from ..progress import Progress
 from .options import (
     FILE,
     OUTPUT,
-    Positive,
     Session,
     device_option,
     engine_option,
     lattice_options,
-    one_lattice,
     overwrite_option,
     progress_option,
     quiet_option,
@@ -30,13 +30,20 @@ from .outputs import check_outputs, write_json
 from .progress import Show, shown
 from .stop import StopRequest
 
+if TYPE_CHECKING:
+    from ..pipelines.reconstruct import Reconstruction
+
 STOPPING = "stopping: the surface so far will be written; Ctrl-C again stops at once"
 
 
 @click.command("reconstruct", short_help="Turn a scan into a surface.")
 @click.argument("source", type=FILE, metavar="INPUT")
 @click.option(
-    "-o", "--output", type=OUTPUT, metavar="OUTPUT", help="Mesh to write. [default: INPUT_surface.ply, beside INPUT]"
+    "-o",
+    "--output",
+    type=OUTPUT,
+    metavar="OUTPUT",
+    help="Mesh to write. [default: INPUT_surface.ply, beside INPUT]",
 )
 @click.option(
     "--preset",
@@ -46,9 +53,11 @@ STOPPING = "stopping: the surface so far will be written; Ctrl-C again stops at 
     help="How much work to spend.",
 )
 @lattice_options
-@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Training steps (at least 1).")
-@click.option("--time-limit", type=Positive(), metavar="S", help="End training after S seconds.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N")
+@click.option("--steps", type=int, metavar="N", help="Training steps, instead of the preset's.")
+@click.option("--time-limit", type=float, metavar="S", help="End training after S seconds.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="The same seed gives the same bytes."
+)
 @device_option
 @engine_option
 @click.option("--save-model", type=OUTPUT, metavar="FILE.sasnet", help="Keep the field as well.")
@@ -79,27 +88,26 @@ def command(
     a second Ctrl-C, or one outside training, stops at once and writes nothing.
     """
     started = time.perf_counter()
-    one_lattice(changes["resolution"], changes["edge_length"])
+    config = make_config(preset, **changes)
     output = output or source.with_name(f"{source.stem}_surface.ply")
     check_outputs(source, output, save_model, report, overwrite=overwrite)
-    with StopRequest() as stop:
-        with shown(progress, quiet) as show:
-            result = _reconstruct(source, stop, show, preset, changes)
-            show(Progress("write", 0.0))
-            write_started = time.perf_counter()
-            result.mesh.save(output)
-            if save_model:
-                result.field.save(save_model)
-            now = time.perf_counter()
-            numbers = {
-                **result.report,
-                "interrupted": stop.requested,
-                "command": shlex.join(["sasnet-sdf", *session.words]),
-                "seconds": {**result.report["seconds"], "write": now - write_started, "total": now - started},
-            }
-            if report:
-                write_json(report, numbers)
-            show(Progress("write", 1.0, f"wrote {output}"))
+    with StopRequest() as stop, shown(progress, quiet) as show:
+        result = _reconstruct(source, config, stop, show)
+        show(Progress("write", 0.0))
+        write_started = time.perf_counter()
+        result.mesh.save(output)
+        if save_model:
+            result.field.save(save_model)
+        now = time.perf_counter()
+        numbers = {
+            **result.report,
+            "interrupted": stop.requested,
+            "command": shlex.join(["sasnet-sdf", *session.words]),
+            "seconds": {**result.report["seconds"], "write": now - write_started, "total": now - started},
+        }
+        if report:
+            write_json(report, numbers)
+        show(Progress("write", 1.0, f"wrote {output}"))
     if not quiet:
         from .summary import summarise
 
@@ -109,7 +117,7 @@ def command(
         raise click.exceptions.Exit(Interrupted.exit_code)
 
 
-def _reconstruct(source: Path, stop: StopRequest, show: Show, preset: str, changes: dict[str, Any]) -> Any:
+def _reconstruct(source: Path, config: Config, stop: StopRequest, show: Show) -> Reconstruction:
     """The pipeline under the stop signals: what they end before there is a surface is Interrupted."""
 
     def on_progress(progress: Progress) -> bool:
@@ -120,7 +128,7 @@ def _reconstruct(source: Path, stop: StopRequest, show: Show, preset: str, chang
     try:
         from ..pipelines.reconstruct import reconstruct
 
-        return reconstruct(source, preset=preset, on_progress=on_progress, **changes)
+        return reconstruct(source, config=config, on_progress=on_progress)
     except NoSurface as error:
         if stop.requested:
             raise Interrupted("interrupted before the field had a surface; nothing was written") from error

@@ -5,10 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Interrupted
 from ..progress import Progress
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # SIGTERM is a program's Ctrl-C, SIGBREAK the one that a program can send on Windows.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
@@ -25,10 +28,10 @@ class StopRequest:
     def __init__(self) -> None:
         self.requested = False
         self._at_once = False
-        self._stage = ""
+        self._training = False
         self._previous: dict[int, Any] = {}
 
-    def __enter__(self) -> StopRequest:
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self.receive) for number in _SIGNALS}
         return self
@@ -44,7 +47,7 @@ class StopRequest:
 
     def receive(self, number: int, frame: object) -> None:
         """The signal handler."""
-        if self._stage == "training" and not self.requested:
+        if self._training and not self.requested:
             self.requested = True
         else:
             self._at_once = True
@@ -55,5 +58,5 @@ class StopRequest:
         if self._at_once:
             # The interrupt was raised where Python cannot pass it on, as in a callback from C.
             raise KeyboardInterrupt
-        self._stage = progress.stage
-        return not (self.requested and progress.stage == "training")
+        self._training = progress.stage == "training" and progress.fraction < 1
+        return not (self.requested and self._training)

@@ -23,7 +23,9 @@ def summarise(report: dict[str, Any], mesh: TriangleMesh, written: Sequence[Path
     facts = {"training": _training(report), "extraction": _extraction(report)}
     for name, value in stages.items():
         if name in facts or value >= 0.005 * total:
-            lines.append(f"  {name:<11} {value:7.1f} s  {_bar(value / total)}  {facts.get(name, '')}".rstrip())
+            lines.append(
+                f"  {name:<11} {value:7.1f} s  {_bar(value / total)}  {facts.get(name, '')}".rstrip()
+            )
     lines.append(f"  {'total':<11} {total:7.1f} s  {_machine(report)}")
     lines.append("")
     lines += [f"wrote {path} ({human_bytes(path.stat().st_size)})" for path in written]
@@ -52,7 +54,8 @@ def surface_line(mesh: TriangleMesh) -> str:
 
 def _training(report: dict[str, Any]) -> str:
     training = report["training"]
-    return f"{training['steps']:,} steps of {training['ms_per_step']:.1f} ms, loss {training['loss']:.3g}"
+    loss = "" if training["loss"] is None else f", loss {training['loss']:.3g}"
+    return f"{training['steps']:,} steps of {training['ms_per_step']:.1f} ms{loss}"
 
 
 def _extraction(report: dict[str, Any]) -> str:

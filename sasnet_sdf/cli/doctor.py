@@ -1,0 +1,138 @@
+"""`sasnet-sdf doctor`: what this machine can run, and what would bring the rest."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+import tempfile
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from .options import verbose_option
+
+CORE = (
+    "torch",
+    "numpy",
+    "scipy",
+    "numba",
+    "scikit-image",
+    "trimesh",
+    "libigl",
+    "safetensors",
+    "plyfile",
+    "rich",
+)
+
+
+class Part(NamedTuple):
+    """An optional library: its module, what it is for, and the command that brings it."""
+
+    module: str
+    purpose: str
+    install: str
+
+
+PARTS = (
+    Part("fast_simplification", "decimation (--faces)", "pip install fast-simplification"),
+    Part("open3d", "the Open3D plugin", 'pip install "sasnet-sdf[open3d]"'),
+    Part("pymeshlab", "the MeshLab plugin", 'pip install "sasnet-sdf[meshlab]"'),
+    Part("laspy", "LAS and LAZ scans", 'pip install "sasnet-sdf[lidar]"'),
+    Part("pye57", "E57 scans", 'pip install "sasnet-sdf[lidar]"'),
+    Part("nibabel", "NIfTI volumes", 'pip install "sasnet-sdf[volumes]"'),
+    Part("nrrd", "NRRD volumes", 'pip install "sasnet-sdf[volumes]"'),
+    Part("matplotlib", "plots", 'pip install "sasnet-sdf[viz]"'),
+    Part("pyvista", "renders", 'pip install "sasnet-sdf[viz]"'),
+    Part("tinycudann", "the fastest engine on NVIDIA GPUs", "built from source: see docs/engines.md"),
+)
+
+
+@click.command("doctor", short_help="Say what this machine can run.")
+@verbose_option
+def command() -> None:
+    """Show versions, the device, the engines, and optional parts with the command that brings each."""
+    for title, rows in (
+        ("machine", _machine()),
+        ("libraries", [(name, _version(name)) for name in CORE]),
+        ("engines", _engines()),
+        ("optional parts", [(part.module, _state(part)) for part in PARTS]),
+    ):
+        click.echo(f"{title}")
+        for name, state in rows:
+            click.echo(f"  {name:<20} {state}")
+
+
+def _machine() -> list[tuple[str, str]]:
+    from .. import __version__
+    from ..system import hardware
+    from .summary import human_bytes
+
+    facts = hardware()
+    return [
+        ("sasnet-sdf", __version__),
+        ("python", f"{platform.python_version()}, {sys.executable}"),
+        ("system", str(facts["system"])),
+        ("processor", f"{facts['cpu']}, {facts['cores']} cores"),
+        ("memory", human_bytes(float(facts["memory_bytes"]))),
+        ("gpu", _gpu()),
+        ("kernel cache", _kernel_cache()),
+    ]
+
+
+def _gpu() -> str:
+    import torch
+
+    from .summary import human_bytes
+
+    if torch.cuda.is_available():
+        gpu = torch.cuda.get_device_properties(0)
+        return f"{gpu.name}, {human_bytes(gpu.total_memory)}"
+    if torch.version.cuda is None:
+        return "not used: this torch is built for the CPU only (https://pytorch.org/get-started)"
+    return "none that torch can use"
+
+
+def _kernel_cache() -> str:
+    """Where numba keeps compiled kernels; without a folder they are compiled in every run."""
+    try:
+        from ..encodings import numba_kernels
+
+        kernel: Any = numba_kernels.interpolate  # numba's dispatcher, which a type checker takes for a function
+        folder = Path(kernel.stats.cache_path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return f"{folder} (writable)"
+    except (OSError, RuntimeError) as error:
+        return f"not writable, kernels compile in every run: set NUMBA_CACHE_DIR ({error})"
+
+
+def _engines() -> list[tuple[str, str]]:
+    from ..encodings import available_engines
+
+    return [(name, "ready" if reason is None else reason) for name, reason in available_engines().items()]
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "missing: pip install sasnet-sdf"
+
+
+def _state(part: Part) -> str:
+    """Imported for real: a library can be installed and still miss a system package."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = importlib.import_module(part.module)
+    except ModuleNotFoundError as error:
+        if error.name == part.module:
+            return f"missing, for {part.purpose}: {part.install}"
+        return f"broken: {error}"
+    except Exception as error:  # noqa: BLE001 - a foreign library may raise anything while it is imported
+        return f"broken: {' '.join(str(error).split())}"
+    return f"{getattr(module, '__version__', 'ready')}, for {part.purpose}"

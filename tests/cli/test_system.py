@@ -1,0 +1,50 @@
+"""Facts about the machine and the process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sasnet_sdf import system
+from sasnet_sdf.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4G", 4 * 2**30), ("512 MiB", 512 * 2**20), ("1.5g", 3 * 2**29), ("800", 800), ("2TB", 2**41), (7, 7)],
+)
+def test_memory_sizes(text, size):
+    assert system.parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "G", "4 apples", "-1G", "0", 0, "1e9", "nan"])
+def test_what_is_no_memory_size(text):
+    with pytest.raises(UsageError, match="memory size"):
+        system.parse_memory(text)
+
+
+def test_peak_memory_counts_what_was_touched_and_given_back():
+    code = (
+        "import numpy as np; from sasnet_sdf.system import peak_memory_bytes as peak; "
+        "before = peak(); np.ones(25_000_000); print(peak() - before)"
+    )
+    grown = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    assert 0.95 * 200e6 < grown < 1.2 * 200e6
+
+
+def test_peak_memory_is_not_the_parents():
+    ballast = np.ones(40_000_000)
+    code = "from sasnet_sdf.system import peak_memory_bytes; print(peak_memory_bytes())"
+    child = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    assert 1e6 < child < ballast.nbytes / 2
+
+
+def test_hardware():
+    facts = system.hardware()
+    assert facts["cpu"]
+    assert facts["system"]
+    assert int(facts["cores"]) >= 1
+    assert int(facts["memory_bytes"]) > system.peak_memory_bytes()
