@@ -101,7 +101,9 @@ def _kernel_cache() -> str:
     try:
         from ..encodings import numba_kernels
 
-        kernel: Any = numba_kernels.interpolate  # numba's dispatcher, which a type checker takes for a function
+        kernel: Any = (
+            numba_kernels.interpolate
+        )  # numba's dispatcher, which a type checker takes for a function
         folder = Path(kernel.stats.cache_path)
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

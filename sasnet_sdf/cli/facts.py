@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..config import to_dict
 from ..geometry import PointCloud, TriangleMesh
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def model_facts(field: Field) -> dict[str, Any]:
     return {
         "kind": "model",
         "parameters": sum(parameter.numel() for parameter in field.model.parameters()),
+        "network": to_dict(field.model.config),  # pyright: ignore[reportArgumentType]
         "frame": field.frame.to_dict(),
-        **field.metadata,
+        "training": field.metadata,
     }
 
 

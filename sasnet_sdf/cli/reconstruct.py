@@ -13,7 +13,7 @@ import click
 from ..config import Config
 from ..errors import Interrupted, NoSurface
 from ..pipelines.settings import make_config
-from ..progress import Progress
+from ..progress import OnProgress, Progress
 from .options import (
     FILE,
     OUTPUT,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..pipelines.reconstruct import Reconstruction
 
 STOPPING = "stopping: the surface so far will be written; Ctrl-C again stops at once"
+INTERRUPTED = "interrupted: training ended early, the surface is the one it had reached"
 
 
 @click.command("reconstruct", short_help="Turn a scan into a surface.")
@@ -92,8 +93,9 @@ def command(
     output = output or source.with_name(f"{source.stem}_surface.ply")
     check_outputs(source, output, save_model, report, overwrite=overwrite)
     with StopRequest() as stop, shown(progress, quiet) as show:
-        result = _reconstruct(source, config, stop, show)
-        show(Progress("write", 0.0))
+        watch = _watcher(stop, show)
+        result = _reconstruct(source, config, stop, watch)
+        watch(Progress("write", 0.0))
         write_started = time.perf_counter()
         result.mesh.save(output)
         if save_model:
@@ -101,13 +103,14 @@ def command(
         now = time.perf_counter()
         numbers = {
             **result.report,
+            "notes": result.report["notes"] + [INTERRUPTED] * stop.requested,
             "interrupted": stop.requested,
             "command": shlex.join(["sasnet-sdf", *session.words]),
             "seconds": {**result.report["seconds"], "write": now - write_started, "total": now - started},
         }
         if report:
             write_json(report, numbers)
-        show(Progress("write", 1.0, f"wrote {output}"))
+        watch(Progress("write", 1.0, f"wrote {output}"))
     if not quiet:
         from .summary import summarise
 
@@ -117,18 +120,23 @@ def command(
         raise click.exceptions.Exit(Interrupted.exit_code)
 
 
-def _reconstruct(source: Path, config: Config, stop: StopRequest, show: Show) -> Reconstruction:
-    """The pipeline under the stop signals: what they end before there is a surface is Interrupted."""
+def _watcher(stop: StopRequest, show: Show) -> OnProgress:
+    """The progress callback: shows, and answers whether to go on."""
 
-    def on_progress(progress: Progress) -> bool:
+    def watch(progress: Progress) -> bool:
         goes_on = stop.goes_on(progress)
         show(progress if goes_on else replace(progress, message=STOPPING))
         return goes_on
 
+    return watch
+
+
+def _reconstruct(source: Path, config: Config, stop: StopRequest, watch: OnProgress) -> Reconstruction:
+    """The pipeline; Interrupted where a stop signal ended it before there was a surface."""
     try:
         from ..pipelines.reconstruct import reconstruct
 
-        return reconstruct(source, config=config, on_progress=on_progress)
+        return reconstruct(source, config=config, on_progress=watch)
     except NoSurface as error:
         if stop.requested:
             raise Interrupted("interrupted before the field had a surface; nothing was written") from error

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from ..geometry import TriangleMesh
 from .facts import edge_counts
 
-BAR = 20
+BAR = 12
 
 
 def summarise(report: dict[str, Any], mesh: TriangleMesh, written: Sequence[Path]) -> str:
@@ -29,7 +30,10 @@ def summarise(report: dict[str, Any], mesh: TriangleMesh, written: Sequence[Path
     lines.append(f"  {'total':<11} {total:7.1f} s  {_machine(report)}")
     lines.append("")
     lines += [f"wrote {path} ({human_bytes(path.stat().st_size)})" for path in written]
-    lines += [f"note: {note}" for note in report.get("notes", [])]
+    notes = list(report["notes"])
+    if report["training"]["ended_by"] == "time":
+        notes.append("training ended at the time limit, before its last step")
+    lines += [fill(f"note: {note}", 80, subsequent_indent="      ") for note in notes]
     return "\n".join(lines)
 
 
@@ -61,13 +65,14 @@ def _training(report: dict[str, Any]) -> str:
 def _extraction(report: dict[str, Any]) -> str:
     extraction = report["extraction"]
     per_vertex = extraction["evaluations"] / max(1, extraction["vertices"])
-    return f"{extraction['resolution']} cells a side, {per_vertex:.1f} evaluations a vertex"
+    return f"{extraction['resolution']} cells, {per_vertex:.1f} evaluations a vertex"
 
 
 def _machine(report: dict[str, Any]) -> str:
+    threads = max(report["threads"].values())
     return (
         f"peak memory {human_bytes(report['peak_memory_bytes'])}, "
-        f"{report['device']}, {report['engine']}, {report['threads']} threads"
+        f"{report['device']}, {report['engine']}, {threads} thread{'s'[: threads != 1]}"
     )
 
 

@@ -67,7 +67,9 @@ def test_a_log_gets_news():
 
 
 def test_describe():
-    assert describe(Progress("training", 0.1, "", 150, 1500, 0.01234)) == "training step 150/1500 loss 0.01234"
+    assert (
+        describe(Progress("training", 0.1, "", 150, 1500, 0.01234)) == "training step 150/1500 loss 0.01234"
+    )
 
 
 def test_kinds_that_print_nothing(capsys):

@@ -40,7 +40,9 @@ def test_the_second_one_stops_at_once(second):
         ctrl_c()
 
 
-@pytest.mark.parametrize("after", [Progress("training", 1.0), Progress("extraction", 0.0), Progress("write", 0.0)])
+@pytest.mark.parametrize(
+    "after", [Progress("training", 1.0), Progress("extraction", 0.0), Progress("write", 0.0)]
+)
 def test_after_training_it_stops_at_once(after):
     with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
         stop.goes_on(Progress("training", 0.5))

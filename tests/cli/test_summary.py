@@ -1,0 +1,77 @@
+"""The closing summary fits a terminal of 80 columns and says what matters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sasnet_sdf.cli.summary import human_bytes, summarise
+from sasnet_sdf.geometry import TriangleMesh
+
+TETRAHEDRON = TriangleMesh(
+    np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]),
+    np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]),
+)
+OPEN = TriangleMesh(TETRAHEDRON.vertices, TETRAHEDRON.faces[:3])
+
+REPORT = {
+    "device": "cuda",
+    "engine": "tinycudann",
+    "threads": {"torch": 64, "numba": 128},
+    "training": {"steps": 100_000, "ms_per_step": 1234.5, "loss": 0.001234, "ended_by": "time"},
+    "extraction": {"resolution": 2048, "evaluations": 50, "vertices": 10},
+    "seconds": {
+        "read": 0.04,
+        "supervision": 2.5,
+        "training": 31.0,
+        "extraction": 5.0,
+        "write": 0.01,
+        "total": 40.05,
+    },
+    "peak_memory_bytes": 12_345_678_901,
+    "notes": ["300 outliers were left out"],
+}
+
+
+@pytest.fixture
+def summary(tmp_path):
+    file = tmp_path / "out.ply"
+    file.write_bytes(b"x" * 1500)
+    return summarise(REPORT, TETRAHEDRON, [file])
+
+
+def test_it_fits_80_columns(summary):
+    lines = summary.splitlines()
+    assert max(map(len, [line for line in lines if not line.startswith("wrote")])) <= 80
+
+
+def test_it_tells_times_that_add_up(summary):
+    assert "training       31.0 s" in summary
+    assert "start-up        1.5 s" in summary
+    assert "total          40.0 s  peak memory 12.3 GB, cuda, tinycudann, 128 threads" in summary
+    assert "read" not in summary  # a thousandth of the whole is not worth a line
+
+
+def test_it_tells_what_came_out(summary):
+    assert summary.startswith("surface of 4 vertices and 4 faces, closed\n")
+    assert "5.0 evaluations a vertex" in summary
+    assert "out.ply (1.5 kB)" in summary
+    assert "note: 300 outliers were left out\n" in summary
+    assert summary.endswith("time limit, before its last step")
+
+
+def test_an_open_surface_says_so(tmp_path):
+    assert "open, 3 boundary edges" in summarise(REPORT, OPEN, [])
+
+
+def test_training_that_never_reported_has_no_loss():
+    report = {**REPORT, "training": {"steps": 0, "ms_per_step": 0.0, "loss": None}}
+    assert "0 steps of 0.0 ms\n" in summarise(report, TETRAHEDRON, [])
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (123_456_789, "123 MB"), (2.5e15, "2500 TB")],
+)
+def test_human_bytes(size, text):
+    assert human_bytes(size) == text
