@@ -86,16 +86,23 @@ def _kind_of(message: str) -> str:
 def _bars() -> Iterator[Show]:
     """A bar for each stage that has begun, gone when the run ends."""
     from rich.console import Console
-    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
     from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    class Time(ProgressColumn):
+        """The time that a stage has taken, or is expected to take yet."""
+
+        def render(self, task: Task) -> Text:
+            if task.finished:
+                return Text(f"{_clock(task.finished_time)}     ")
+            return Text(f"{_clock(task.time_remaining)} left")
 
     columns = (
         TextColumn("{task.description:<11}"),
-        BarColumn(24),
+        BarColumn(16),
         TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(compact=True),
+        Time(),
         TextColumn("{task.fields[detail]}", style="dim"),
     )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -104,9 +111,16 @@ def _bars() -> Iterator[Show]:
         def show(progress: Progress) -> None:
             if progress.stage not in tasks:
                 for task in tasks.values():
-                    bars.update(task, completed=1.0)
+                    bars.update(task, completed=1.0, detail="")
                 tasks[progress.stage] = bars.add_task(progress.stage, total=1.0, detail="")
             detail = describe(progress).removeprefix(progress.stage).strip()
             bars.update(tasks[progress.stage], completed=progress.fraction, detail=detail)
 
         yield show
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return " -:--"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes:2d}:{rest:02d}"

@@ -65,7 +65,7 @@ def test_an_open_surface_says_so(tmp_path):
 
 
 def test_training_that_never_reported_has_no_loss():
-    report = {**REPORT, "training": {"steps": 0, "ms_per_step": 0.0, "loss": None}}
+    report = {**REPORT, "training": {**REPORT["training"], "steps": 0, "ms_per_step": 0.0, "loss": None}}
     assert "0 steps of 0.0 ms\n" in summarise(report, TETRAHEDRON, [])
 
 

@@ -1,0 +1,172 @@
+"""`sasnet-sdf reconstruct` around its pipeline: files, exit codes, Ctrl-C, the report."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sasnet_sdf.cli.main import run
+from sasnet_sdf.errors import NoSurface, UnreadableInput
+from sasnet_sdf.progress import Progress
+
+TRAINING = Progress("training", 0.4, "", 4, 10, 0.01)
+EXTRACTION = Progress("extraction", 0.5)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Every run is in a folder of its own that holds only the input."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my scan.xyz").write_text("0 0 0\n")
+    return tmp_path
+
+
+def files(folder) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"my scan.xyz"}
+
+
+def test_the_default_output_lies_beside_the_input(pipeline, folder, capsys):
+    assert run(["reconstruct", "my scan.xyz"]) == 0
+    assert files(folder) == {"my scan_surface.ply"}
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "surface of 4 vertices and 4 faces, closed" in err
+    assert "wrote my scan_surface.ply" in err
+
+
+def test_every_word_reaches_the_settings(pipeline):
+    words = "--preset fast --resolution 64 --steps 7 --time-limit 9.5 --seed 3 --device cpu --engine torch"
+    more = "--max-memory 4G --keep-components --faces 100 -q"
+    assert run(["reconstruct", "my scan.xyz", *words.split(), *more.split()]) == 0
+    config = pipeline.config
+    assert (config["preset"], config["seed"], config["device"], config["engine"]) == (
+        "fast",
+        3,
+        "cpu",
+        "torch",
+    )
+    assert config["max_memory"] == 4 * 2**30
+    assert (config["training"]["steps"], config["training"]["time_limit"]) == (7, 9.5)
+    extraction = config["extraction"]
+    assert (extraction["resolution"], extraction["faces"], extraction["keep_components"]) == (64, 100, True)
+
+
+def test_model_and_report(pipeline, folder):
+    words = [
+        "reconstruct",
+        "my scan.xyz",
+        "-o",
+        "out.obj",
+        "--save-model",
+        "m.sasnet",
+        "--report",
+        "r.json",
+        "-q",
+    ]
+    assert run(words) == 0
+    assert files(folder) == {"out.obj", "m.sasnet", "r.json"}
+    report = json.loads((folder / "r.json").read_text())
+    assert report["command"] == (
+        "sasnet-sdf reconstruct 'my scan.xyz' -o out.obj --save-model m.sasnet --report r.json -q"
+    )
+    seconds = report["seconds"]
+    assert list(seconds) == ["read", "supervision", "training", "extraction", "write", "total"]
+    assert 0 < seconds["write"] <= seconds["total"]
+    assert report["interrupted"] is False
+    assert report["notes"] == []
+
+
+def test_quiet_is_silent(pipeline, capsys):
+    assert run(["reconstruct", "my scan.xyz", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_plain_progress_is_alone_on_stdout(pipeline, capsys):
+    assert run(["reconstruct", "my scan.xyz", "--progress", "plain"]) == 0
+    out, err = capsys.readouterr()
+    percents = [int(line.split(" ", 1)[0]) for line in out.splitlines()]
+    assert percents == sorted(percents)
+    assert out.splitlines()[-1] == "100 write wrote my scan_surface.ply"
+    assert err.startswith("surface of")
+
+
+@pytest.mark.parametrize("name", ["out.ply", "m.sasnet", "r.json"])
+def test_a_file_that_exists_is_kept_and_the_work_not_begun(pipeline, folder, capsys, name):
+    (folder / name).write_text("mine")
+    words = ["reconstruct", "my scan.xyz", "-o", "out.ply", "--save-model", "m.sasnet", "--report", "r.json"]
+    assert run(words) == 2
+    assert (folder / name).read_text() == "mine"
+    assert files(folder) == {name}
+    assert pipeline.seen == []
+    err = capsys.readouterr().err
+    assert name in err
+    assert "--overwrite" in err
+    assert len(err.splitlines()) == 1
+    assert run([*words, "--overwrite", "-q"]) == 0
+    assert (folder / name).read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-o", "no/such/folder/out.ply"],
+        ["-o", "out.ply", "--report", "no/such/folder/r.json"],
+        ["-o", "out.docx"],
+        ["-o", "out"],
+        ["-o", "my scan.xyz", "--overwrite"],
+        ["-o", "out.ply", "--report", "out.ply"],
+    ],
+)
+def test_outputs_that_cannot_be_are_refused_before_the_work(pipeline, folder, capsys, words):
+    assert run(["reconstruct", "my scan.xyz", *words]) == 2
+    assert files(folder) == set()
+    assert pipeline.seen == []
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("error", "code"), [(UnreadableInput("it is empty"), 3), (NoSurface("none"), 5)])
+def test_a_failure_leaves_no_file(pipeline, folder, capsys, error, code):
+    pipeline.error = error
+    assert run(["reconstruct", "my scan.xyz", "--report", "r.json", "--progress", "none"]) == code
+    assert files(folder) == set()
+    assert capsys.readouterr().err == f"error: {error}\n"
+
+
+def test_ctrl_c_during_training_writes_the_surface_so_far(pipeline, folder, capsys):
+    pipeline.ctrl_c_after = [TRAINING]
+    assert run(["reconstruct", "my scan.xyz", "--report", "r.json"]) == 130
+    assert files(folder) == {"my scan_surface.ply", "r.json"}
+    assert pipeline.seen[-2].step == 5  # the next report ended the training
+    report = json.loads((folder / "r.json").read_text())
+    assert report["interrupted"] is True
+    assert "training ended early" in report["notes"][0]
+    err = capsys.readouterr().err
+    assert "stopping: the surface so far will be written" in err
+    assert "note: interrupted: training ended early" in err
+
+
+@pytest.mark.parametrize("when", [[Progress("supervision", 0.0)], [EXTRACTION], [TRAINING, EXTRACTION]])
+def test_any_other_ctrl_c_writes_nothing(pipeline, folder, capsys, when):
+    pipeline.ctrl_c_after = when
+    assert run(["reconstruct", "my scan.xyz", "--progress", "none"]) == 130
+    assert files(folder) == set()
+    assert capsys.readouterr().err == "error: interrupted; nothing was written\n"
+
+
+def test_ctrl_c_before_there_is_a_surface_is_an_interruption(pipeline, folder, capsys):
+    pipeline.ctrl_c_after = [TRAINING]
+    pipeline.error = NoSurface("no zero level set")
+    assert run(["reconstruct", "my scan.xyz", "--progress", "none"]) == 130
+    assert files(folder) == set()
+    assert capsys.readouterr().err.startswith("error: interrupted before")
+
+
+def test_ctrl_c_while_a_file_is_written_leaves_no_half_file(pipeline, folder, monkeypatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupted)
+    monkeypatch.setattr("pathlib.Path.replace", interrupted)
+    assert run(["reconstruct", "my scan.xyz", "-q"]) == 130
+    assert files(folder) == set()
