@@ -1,0 +1,1 @@
+"""The jobs: the only callers of every other room."""

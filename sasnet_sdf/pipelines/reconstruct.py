@@ -1,0 +1,147 @@
+"""The main job: a scan goes in, a surface in the same world coordinates comes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+
+from .. import __version__
+from ..config import Config, to_dict
+from ..errors import UnusableGeometry
+from ..field import Field, choose
+from ..geometry import Array, Frame, PointCloud, TriangleMesh
+from ..models import build_model
+from ..progress import OnProgress, Progress, silent
+from ..samplers import Batches, draw_pool
+from ..supervision import prepare
+from ..system import peak_memory_bytes
+from ..training import train
+from .distance_task import DistanceTask
+from .extract import surface_of
+from .settings import make_config
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A surface, the field it was cut from, and what was done, in numbers (docs/report.md)."""
+
+    mesh: TriangleMesh
+    field: Field
+    report: dict[str, Any]
+
+
+def reconstruct(
+    source: str | Path | PointCloud | TriangleMesh | Array,
+    *,
+    preset: str = "balanced",
+    config: Config | None = None,
+    on_progress: OnProgress = silent,
+    **changes: Any,
+) -> Reconstruction:
+    """Train a signed distance field on a scan and extract its surface, in the scan's world units.
+
+    source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points. preset and changes
+    are the words of the command line (see make_config); `config` replaces them all. The callback
+    ends training early by returning False; the surface is then that of the field so far.
+    Raises a SasnetError: UnreadableInput, UnusableGeometry, NoSurface, UsageError, MissingBackend.
+    """
+    config = config or make_config(preset, **changes)
+    device, engine = choose(config.device, config.engine)
+    seconds: dict[str, float] = {}
+    started = time.perf_counter()
+
+    with _timed(seconds, "read"):
+        on_progress(Progress("read", 0.0, "reading"))
+        geometry, notes = _load(source)
+
+    with _timed(seconds, "supervision"):
+        frame = Frame.around(_points(geometry))
+        target, facts = prepare(geometry, frame, on_progress)
+        notes += facts.pop("notes", [])
+        pool = draw_pool(target, config.supervision.targets, config.seed)
+        batches = Batches(pool, config.training.batch, config.seed)
+
+    with _timed(seconds, "training"):
+        on_progress(Progress("training", 0.0, "compiling kernels, once a machine" if engine == "numba" else ""))
+        model = build_model(config.model, engine=engine, seed=config.seed).to(device)
+        task = DistanceTask(model, batches, config.training)
+        history = train(task, model.parameter_groups(), config.training, on_progress)
+        facts_of_training = {
+            "steps": history.steps_done,
+            "ms_per_step": history.ms_per_step,
+            "loss": history.loss,
+            "ended_by": history.ended_by,
+            "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        }
+        low, high = target.bounds
+        field = Field(model, frame, low, high, {**facts_of_training, "seed": config.seed})
+
+    with _timed(seconds, "extraction"):
+        mesh, extraction = surface_of(field, config.extraction, config.max_memory, on_progress)
+
+    report = {
+        "version": __version__,
+        "seed": config.seed,
+        "device": device,
+        "engine": engine,
+        "threads": {"torch": torch.get_num_threads(), "numba": numba.get_num_threads()},
+        "input": _input_facts(source, geometry) | facts,
+        "frame": frame.to_dict(),
+        "training": facts_of_training,
+        "extraction": extraction,
+        "seconds": {**seconds, "total": time.perf_counter() - started},
+        "peak_memory_bytes": peak_memory_bytes(),
+        "settings": to_dict(config),
+        "notes": notes,
+        "interrupted": history.ended_by == "cancel",
+    }
+    return Reconstruction(mesh, field, report)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start
+
+
+def _load(source: Any) -> tuple[PointCloud | TriangleMesh, list[str]]:
+    from ..io import read_geometry
+    from ..io.validate import validated
+
+    if isinstance(source, (str, Path)):
+        return validated(read_geometry(source), str(source))
+    if isinstance(source, (PointCloud, TriangleMesh)):
+        return validated(source, "the input")
+    points = np.asarray(source, np.float64)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise UnusableGeometry(f"points must have the shape (N, 3), found {points.shape}")
+    return validated(PointCloud(points), "the input")
+
+
+def _points(geometry: PointCloud | TriangleMesh) -> Array:
+    if isinstance(geometry, PointCloud):
+        return geometry.points
+    return geometry.vertices[np.unique(geometry.faces)]
+
+
+def _input_facts(source: Any, geometry: PointCloud | TriangleMesh) -> dict[str, Any]:
+    points = _points(geometry)
+    cloud = geometry if isinstance(geometry, PointCloud) else None
+    return {
+        "path": str(source) if isinstance(source, (str, Path)) else None,
+        "kind": "mesh" if cloud is None else "cloud",
+        "points": len(points),
+        "had_normals": geometry.normals is not None,
+        "had_sensors": cloud is not None and cloud.sensors is not None,
+        "had_colors": geometry.colors is not None,
+        "diagonal": float(np.linalg.norm(points.max(0) - points.min(0))),
+    }
