@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 Array = NDArray[np.floating]
 
@@ -47,7 +47,7 @@ def curve(t: Array) -> tuple[Array, Array, Array]:
 
 
 _SAMPLES = np.linspace(0, 2 * np.pi, 2048, endpoint=False)
-_TREE = cKDTree(curve(_SAMPLES)[0])
+_TREE = KDTree(curve(_SAMPLES)[0])
 
 
 def nearest_on_curve(points: Array) -> Array:

@@ -146,7 +146,7 @@ def picture(
     last = shapes[-1]
     points = last.points if isinstance(last, PointCloud) else last.vertices
     camera = Camera.framing(points, azimuth, elevation, int(1.72 * size), 2 * size)
-    panels = [zoom(render(shape, camera), (0.5, 0.5, 1), order=1) for shape in shapes]
+    panels = [np.asarray(zoom(render(shape, camera), (0.5, 0.5, 1), order=1)) for shape in shapes]
     return Image.fromarray(np.hstack(panels).clip(0, 255).astype(np.uint8))
 
 
