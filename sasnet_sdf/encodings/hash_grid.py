@@ -1,4 +1,4 @@
-"""The hash grid as a module: a table, and the engine that reads it."""
+"""The hash grid as a torch module."""
 
 from __future__ import annotations
 
@@ -6,29 +6,24 @@ import torch
 from torch import Tensor, nn
 
 from ..config import GridConfig
-from .layout import grid_layout
+from .engines import find_engine
+from .layout import GridLayout
 
 
 class HashGrid(nn.Module):
-    """Features of points, interpolated on several lattices (Mueller et al. 2022).
+    """Multi-resolution hash grid (Mueller et al. 2022): points (N, dim) to features (levels * F, N).
 
-    `table` (entries, F) is the same for every engine, so a trained grid moves between them.
+    Points lie in [-1, 1]. The only parameter, `table` (entries, F), drawn from N(0, 0.01^2), means
+    the same to every engine. Raises MissingBackend where the engine is not installed.
     """
 
     def __init__(self, config: GridConfig, dim: int, engine: str, generator: torch.Generator):
         super().__init__()
-        self.config, self.engine, self.layout = config, engine, grid_layout(config, dim)
-        entries = torch.empty(self.layout.entries, config.features)
-        self.table = nn.Parameter(entries.normal_(0, 0.01, generator=generator))
+        self.layout = GridLayout.of(config, dim)
+        self.interpolation = config.interpolation
+        self.encode = find_engine(engine).load()
+        table = torch.empty(self.layout.entries, config.features)
+        self.table = nn.Parameter(table.normal_(0, 0.01, generator=generator))
 
     def forward(self, points: Tensor) -> Tensor:
-        """Features (levels * F, N) of points (N, dim) in [-1, 1]: level after level."""
-        if self.engine == "tinycudann":
-            from . import tinycudann_engine
-
-            return tinycudann_engine.encode(points, self.table, self.layout, self.config)
-        if self.engine == "numba":
-            from . import numba_engine as engine
-        else:
-            from . import torch_engine as engine
-        return engine.encode(points, self.table, self.layout, self.config.interpolation)
+        return self.encode(points, self.table, self.layout, self.interpolation)
