@@ -2,6 +2,15 @@
 
 from .engines import ENGINES, Encode, Engine, available_engines, choose_engine
 from .hash_grid import HashGrid
-from .layout import GridLayout
+from .layout import GridLayout, grid_layout
 
-__all__ = ["ENGINES", "Encode", "Engine", "GridLayout", "HashGrid", "available_engines", "choose_engine"]
+__all__ = [
+    "ENGINES",
+    "Encode",
+    "Engine",
+    "GridLayout",
+    "HashGrid",
+    "available_engines",
+    "choose_engine",
+    "grid_layout",
+]

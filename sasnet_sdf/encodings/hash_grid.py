@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..config import GridConfig
 from .engines import find_engine
-from .layout import GridLayout
+from .layout import grid_layout
 
 
 class HashGrid(nn.Module):
@@ -19,11 +19,10 @@ class HashGrid(nn.Module):
 
     def __init__(self, config: GridConfig, dim: int, engine: str, generator: torch.Generator):
         super().__init__()
-        self.layout = GridLayout.of(config, dim)
-        self.interpolation = config.interpolation
+        self.config, self.engine, self.layout = config, engine, grid_layout(config, dim)
         self.encode = find_engine(engine).load()
         table = torch.empty(self.layout.entries, config.features)
         self.table = nn.Parameter(table.normal_(0, 0.01, generator=generator))
 
     def forward(self, points: Tensor) -> Tensor:
-        return self.encode(points, self.table, self.layout, self.interpolation)
+        return self.encode(points, self.table, self.layout, self.config.interpolation)
