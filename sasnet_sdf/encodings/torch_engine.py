@@ -18,7 +18,7 @@ def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str
     take the value of its border, where the gradient by the point is zero.
     """
     unit = (points.clamp(-1, 1) + 1) / 2
-    position = unit * _constant(layout.scales, points)[:, None, None] + 0.5  # (L, N, d)
+    position = unit * torch.as_tensor(layout.scales).to(points)[:, None, None] + 0.5  # (L, N, d)
     cell = position.detach().floor()
     fraction = position - cell
     upper = fraction * fraction * (3 - 2 * fraction) if interpolation == "smoothstep" else fraction
@@ -29,8 +29,8 @@ def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str
     weights = reduce(mul, factors.unbind(-1))  # (L, N, 2^d)
 
     rows = _rows(cell.long()[:, :, None] + corners, layout)
-    entries = table.index_select(0, rows.flatten()).view(*rows.shape, -1)
-    return torch.einsum("lnc,lncf->lfn", weights, entries).reshape(-1, len(points))
+    entries = table.index_select(0, rows.flatten()).view(*rows.shape, table.shape[1])
+    return torch.einsum("lnc,lncf->lfn", weights, entries).flatten(0, 1)
 
 
 def _rows(vertices: Tensor, layout: GridLayout) -> Tensor:
@@ -47,7 +47,3 @@ def _rows(vertices: Tensor, layout: GridLayout) -> Tensor:
     index = torch.where(per_level(layout.hashed), hashes, dense)
     sizes = layout.offsets[1:] - layout.offsets[:-1]
     return index % per_level(sizes) + per_level(layout.offsets[:-1])
-
-
-def _constant(values, like: Tensor) -> Tensor:
-    return torch.as_tensor(values).to(like)
