@@ -64,7 +64,7 @@ def reconstruct(
 
     with _timed(seconds, "supervision"):
         frame = Frame.around(_points(geometry))
-        target, facts = prepare(geometry, frame, on_progress)
+        target, facts = prepare(geometry, frame)
         notes += facts.pop("notes", [])
         pool = draw_pool(target, config.supervision.targets, config.seed)
         batches = Batches(pool, config.training.batch, config.seed)

@@ -1,0 +1,5 @@
+"""Batches of (points, targets) for training."""
+
+from .surface import Batches, Pool, draw_pool
+
+__all__ = ["Batches", "Pool", "draw_pool"]

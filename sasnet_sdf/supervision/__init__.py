@@ -1,0 +1,37 @@
+"""Signed distances to train on, from a cloud or a mesh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..geometry import Frame, PointCloud, TriangleMesh
+from .cloud import CloudTarget, prepare_cloud
+from .mesh import MeshTarget, face_normals, is_closed, sample_surface, signed_volume
+
+__all__ = ["CloudTarget", "MeshTarget", "prepare"]
+
+MESH_SAMPLES = 200_000
+
+
+def prepare(geometry: PointCloud | TriangleMesh, frame: Frame) -> tuple[CloudTarget | MeshTarget, dict[str, Any]]:
+    """The signed distance that the geometry implies, in the unit cube of `frame`, and what was found.
+
+    A closed mesh gives exact distances; an open one is sampled and treated as an oriented cloud.
+    """
+    if isinstance(geometry, PointCloud):
+        sensors = None if geometry.sensors is None else frame.to_unit(geometry.sensors)
+        return prepare_cloud(PointCloud(frame.to_unit(geometry.points), geometry.normals, None, sensors))
+    vertices, faces = frame.to_unit(geometry.vertices), geometry.faces
+    # the same place under two indices, as STL has it, is one vertex
+    vertices, index = np.unique(vertices, axis=0, return_inverse=True)
+    faces = np.ascontiguousarray(index.reshape(-1)[faces], np.int64)
+    if is_closed(faces):
+        flipped = signed_volume(vertices, faces) < 0
+        faces = np.ascontiguousarray(faces[:, ::-1]) if flipped else faces
+        notes = ["the mesh was inside out and has been turned"] if flipped else []
+        return MeshTarget(vertices, faces), {"watertight": True, "notes": notes}
+    points, face = sample_surface(vertices, faces, MESH_SAMPLES, np.random.default_rng(0))
+    target, facts = prepare_cloud(PointCloud(points, face_normals(vertices, faces)[face]))
+    return target, facts | {"watertight": False}

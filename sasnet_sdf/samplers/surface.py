@@ -1,0 +1,92 @@
+"""Training points around a surface, their signed distances, and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry import Array
+
+NEAR_SHARE, MIDDLE_SHARE = 0.6, 0.2  # of the targets; the rest is uniform in the cube
+NEAR_SPREAD, MIDDLE_SPREAD = 1.5, 0.05  # Laplace scales: in local spacings, and in units of the cube
+
+
+class DistanceSource(Protocol):
+    """What targets are drawn from: a cloud or a mesh, in the unit cube."""
+
+    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, np.ndarray]: ...
+
+    def local_scale(self, index: np.ndarray) -> Array: ...
+
+    def distance(self, queries: Array, start: np.ndarray | None = None) -> tuple[Array, Array]: ...
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Targets in the unit cube, in Morton order: points (M, 3), distances (M,), normals (M, 3), float32."""
+
+    points: Tensor
+    distances: Tensor
+    normals: Tensor
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def draw_pool(source: DistanceSource, count: int, seed: int) -> Pool:
+    """`count` targets: most of them close to the surface, some farther, the rest anywhere in the cube."""
+    rng = np.random.default_rng(seed)
+    near_count, middle_count = int(count * NEAR_SHARE), int(count * MIDDLE_SHARE)
+    base, index = source.surface_points(near_count, rng)
+    spread = NEAR_SPREAD * source.local_scale(index)[:, None]
+    near = _reflect(base + rng.laplace(0, 1, base.shape) * spread)
+    near_values = source.distance(near, index)
+    base, _ = source.surface_points(middle_count, rng)
+    middle = base + rng.laplace(0, MIDDLE_SPREAD, base.shape)
+    anywhere = rng.uniform(-1, 1, (count - near_count - middle_count, 3))
+    far = _reflect(np.concatenate([middle, anywhere]))
+    far_values = source.distance(far)
+    points = np.concatenate([near, far]).astype(np.float32)
+    order = np.argsort(morton_code(points), kind="stable")
+    distances, normals = (np.concatenate(pair) for pair in zip(near_values, far_values, strict=True))
+    arrays = (points, distances.astype(np.float32), normals.astype(np.float32))
+    return Pool(*(torch.from_numpy(array[order]) for array in arrays))
+
+
+def morton_code(points: Array) -> np.ndarray:
+    """The place (N,) of points (N, 3) of the unit cube along a Z-curve of 1,024 steps an axis."""
+    code = np.zeros(len(points), np.int64)
+    step = np.clip((points + 1) * 512, 0, 1023).astype(np.int64)
+    for bit in range(10):
+        for axis in range(3):
+            code |= (step[:, axis] >> bit & 1) << (3 * bit + axis)
+    return code
+
+
+class Batches(Iterator[tuple[Tensor, Tensor, Tensor]]):
+    """Batches (points (B, 3), distances (B,), normals (B, 3)), the same for the same seed.
+
+    One target is drawn from each of B equal slices of the pool: a batch covers space evenly and is
+    in spatial order, so that the hash grid reads its tables in order too.
+    """
+
+    def __init__(self, pool: Pool, batch: int, seed: int):
+        self._pool, self._rng = pool, np.random.default_rng(seed + 1)
+        self._size = min(batch, len(pool))
+        self._starts = np.arange(self._size) * (len(pool) / self._size)
+
+    def __next__(self) -> tuple[Tensor, Tensor, Tensor]:
+        step = self._rng.random(self._size) * (len(self._pool) / self._size)
+        index = torch.from_numpy((self._starts + step).astype(np.int64)).clamp_(max=len(self._pool) - 1)
+        pool = self._pool
+        return pool.points[index], pool.distances[index], pool.normals[index]
+
+
+def _reflect(points: Array) -> Array:
+    """Points that left the cube, mirrored back at its faces and clamped."""
+    return np.clip(np.where(np.abs(points) > 1, 2 * np.sign(points) - points, points), -1, 1)
