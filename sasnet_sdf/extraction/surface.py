@@ -1,0 +1,121 @@
+"""The surface of a field: lattice, marching cubes, and a Newton step that puts vertices on the field's zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import NoSurface
+from ..geometry import Array
+from ..progress import OnProgress, Progress, silent
+from .descent import CHUNK, ValueField, sample_near_surface
+from .lattice import Lattice
+from .marching import march
+from .memory import refuse_beyond
+
+GradientField = Callable[[Array], "tuple[Array, Array]"]
+
+GRADIENT_COST = 3
+"""Evaluations that a value with its gradient counts as."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A triangle mesh in the unit cube, and what it cost.
+
+    vertices: (V, 3) float64. faces: (F, 3) int64, counter-clockwise seen from outside. normals:
+    (V, 3) float64 of unit length, along the field's gradient. evaluations: of the field, a value
+    counts 1 and a gradient 3. lattice_evaluations: those before the refinement of vertices.
+    """
+
+    vertices: Array
+    faces: NDArray[np.int64]
+    normals: Array
+    evaluations: int
+    lattice_evaluations: int
+
+
+def extract_surface(
+    field: ValueField,
+    field_with_gradient: GradientField,
+    lattice: Lattice,
+    *,
+    on_progress: OnProgress = silent,
+    max_memory: int | None = None,
+) -> Surface:
+    """The zero level of a field inside the lattice; closed where the field's zero level is.
+
+    field: points (N, 3) float64 in the unit cube -> values (N,), negative inside.
+    field_with_gradient: points -> (values (N,), gradients (N, 3)). max_memory: bytes that the
+    process may hold. Raises NoSurface, or UsageError where the lattice needs more memory.
+    """
+    refuse_beyond(max_memory, lattice)
+
+    def report(fraction: float, message: str) -> None:
+        on_progress(Progress("extraction", fraction, message))
+
+    report(0.0, "sampling the field")
+    values, cells, lattice_evaluations = sample_near_surface(
+        field, lattice, lambda done: report(0.5 * done, "sampling the field near its surface")
+    )
+    report(0.5, "marching cubes")
+    vertices, faces = march(values, cells)
+    if not len(faces):
+        raise NoSurface(_reason(values.values))
+    del values, cells
+    vertices = lattice.points(vertices)
+    report(0.6, "moving vertices onto the surface")
+    moved, normals = _refine(
+        field_with_gradient, vertices, lattice.cell, lambda done: report(0.6 + 0.4 * done, "moving vertices")
+    )
+    vertices = _without_folds(vertices, moved, faces)
+    evaluations = lattice_evaluations + GRADIENT_COST * len(vertices)
+    return Surface(vertices, faces, normals, evaluations, lattice_evaluations)
+
+
+def _reason(values: Array) -> str:
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    side = "positive (outside)" if low > 0 else "negative (inside)"
+    return (
+        f"the field has no surface: it is {side} all over the lattice, from {low:.3g} to {high:.3g}; "
+        "train for more steps, or look at the normals' orientation"
+    )
+
+
+def _refine(
+    field: GradientField, vertices: Array, cell: float, on_chunk: Callable[[float], None]
+) -> tuple[Array, Array]:
+    """One Newton step p - f g / |g|^2 of at most half a cell, and unit normals g / |g|; both (V, 3)."""
+    moved, normals = np.empty_like(vertices), np.empty_like(vertices)
+    for start in range(0, len(vertices), CHUNK):
+        part = slice(start, start + CHUNK)
+        values, gradients = field(vertices[part])
+        gradients = np.asarray(gradients, np.float64)
+        length = np.linalg.norm(gradients, axis=1)
+        usable = np.isfinite(length) & (length > 1e-3 * np.median(length))
+        length = np.where(usable, length, 1.0)[:, None]
+        normals[part] = np.where(usable[:, None], gradients / length, 0.0)
+        step = np.where(usable, np.asarray(values, np.float64).reshape(-1), 0.0)[:, None] / length
+        moved[part] = vertices[part] - np.clip(step, -cell / 2, cell / 2) * normals[part]
+        on_chunk(min(1.0, (start + CHUNK) / len(vertices)))
+    return moved, normals
+
+
+def _without_folds(before: Array, after: Array, faces: NDArray[np.int64]) -> Array:
+    """The moved vertices, but those of triangles that would turn over stay where they were."""
+    straight = _normals(before, faces)
+    while True:
+        folded = np.einsum("ij,ij->i", straight, _normals(after, faces)) < 0
+        kept = np.unique(faces[folded])
+        kept = kept[(after[kept] != before[kept]).any(1)]
+        if not len(kept):
+            return after
+        after[kept] = before[kept]
+
+
+def _normals(vertices: Array, faces: NDArray[np.int64]) -> Array:
+    a, b, c = (vertices[faces[:, n]] for n in range(3))
+    return np.cross(b - a, c - a)
