@@ -18,16 +18,18 @@ class SparseValues:
     """A value, or NaN where none is known, at every point of a lattice.
 
     index: (bx, by, bz) int32, the row of each block or -1. values: (capacity, 512) float32.
-    wanted: (capacity, 512) bool, points that are to be evaluated.
+    wanted: (capacity, 512) bool, points that are to be evaluated. assumed: (capacity, 512) bool,
+    points whose value is only an estimate with the right sign.
     """
 
     def __init__(self, shape: tuple[int, ...]):
-        """shape: points along each axis."""
+        """shape: points along each axis; the next point beyond may be asked for, and is unknown."""
         self.shape = tuple(int(n) for n in shape)
-        self.index = np.full([-(-n // SIDE) for n in self.shape], -1, np.int32)
+        self.index = np.full([n // SIDE + 1 for n in self.shape], -1, np.int32)
         self.count = 0
         self.values = np.empty((0, VOLUME), np.float32)
         self.wanted = np.empty((0, VOLUME), np.bool_)
+        self.assumed = np.empty((0, VOLUME), np.bool_)
 
     def allocate(self, needed: NDArray[np.bool_]) -> None:
         """Make room for the blocks that a mask of the index's shape names."""
@@ -37,8 +39,14 @@ class SparseValues:
             grown = max(end, len(self.values) * 3 // 2) - len(self.values)
             self.values = np.concatenate([self.values, np.full((grown, VOLUME), np.nan, np.float32)])
             self.wanted = np.concatenate([self.wanted, np.zeros((grown, VOLUME), np.bool_)])
+            self.assumed = np.concatenate([self.assumed, np.zeros((grown, VOLUME), np.bool_)])
         self.index[tuple(new.T)] = np.arange(self.count, end, dtype=np.int32)
         self.count = end
+
+    def forget_assumed(self) -> None:
+        """Make the values that were only assumed unknown again."""
+        self.values[self.assumed] = np.nan
+        self.assumed.fill(False)
 
     def blocks(self) -> NDArray[np.int32]:
         """The allocated blocks (B, 3), in the order of the lattice."""
@@ -50,7 +58,7 @@ class SparseValues:
 
     def put(self, points: NDArray[np.int32], values: Array) -> None:
         """Set the values (N,) at points (N, 3) of allocated blocks."""
-        _put(self.index, self.values, points, values.astype(np.float32, copy=False))
+        _put(self.index, self.values, self.assumed, points, values.astype(np.float32, copy=False))
 
 
 @jit
@@ -63,6 +71,12 @@ def get(index, values, i, j, k):
 
 
 @jit
+def set_value(index, values, i, j, k, value):
+    """Set the value at a point of an allocated block."""
+    values[index[i >> 3, j >> 3, k >> 3], (i & 7) << 6 | (j & 7) << 3 | (k & 7)] = value
+
+
+@jit
 def want(index, values, wanted, i, j, k):
     """Ask for a point of an allocated block unless its value is known."""
     row = index[i >> 3, j >> 3, k >> 3]
@@ -72,10 +86,10 @@ def want(index, values, wanted, i, j, k):
 
 
 @jit
-def _put(index, values, points, new):
+def _put(index, values, assumed, points, new):
     for n in range(len(points)):
-        i, j, k = points[n, 0], points[n, 1], points[n, 2]
-        values[index[i >> 3, j >> 3, k >> 3], (i & 7) << 6 | (j & 7) << 3 | (k & 7)] = new[n]
+        set_value(index, values, points[n, 0], points[n, 1], points[n, 2], new[n])
+        set_value(index, assumed, points[n, 0], points[n, 1], points[n, 2], False)
 
 
 @jit

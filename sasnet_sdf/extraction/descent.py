@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..geometry import Array
 from . import kernels
-from .blocks import SparseValues
+from .blocks import SIDE, SparseValues
 from .lattice import Lattice
 
 CHUNK = 65_536
@@ -72,11 +72,10 @@ def sample_near_surface(
     coarser = _every_other(values)
     while True:
         shape = np.array([-(-n // stride) for n in lattice.shape])
-        cells, errors = kernels.known_cells(
-            values.index, values.values, values.blocks(), shape, coarser.index, coarser.values
-        )
+        cells = _known_cells(values, shape)
         if stride == 1:
             return values, cells, sampler.evaluations
+        errors = kernels.errors_of_parents(values.index, values.values, cells, coarser.index, coarser.values)
         stride //= 2
         coarser, values = values, _refine(sampler, values, cells, errors, stride)
         on_level(1 / stride**2)
@@ -89,6 +88,15 @@ def _dense(sampler: Sampler, stride: int) -> SparseValues:
     points = np.indices(values.shape, np.int32).reshape(3, -1).T
     values.put(points, sampler.at(points, stride))
     return values
+
+
+def _known_cells(values: SparseValues, shape: NDArray) -> NDArray[np.int32]:
+    """The cells (M, 3) with eight known corners, block by block."""
+    blocks = values.blocks()
+    row, slot = np.nonzero(kernels.cells_are_known(values.index, values.values, blocks, shape))
+    cells = blocks[row] * SIDE
+    cells += np.stack(np.unravel_index(slot, (SIDE,) * 3), 1).astype(np.int32)
+    return cells
 
 
 def _every_other(values: SparseValues) -> SparseValues:
@@ -110,6 +118,7 @@ def _refine(
     fine = SparseValues(tuple(shape + 1))
     change = kernels.steepest(coarse.index, coarse.values, cells) / 2
     bounds = _first_bounds(coarse, cells, errors) + np.float32(FLOOR * change)
+    settled = MARGIN * errors if stride == 1 else np.full_like(errors, np.inf)
     while True:
         masks = kernels.children_near_surface(
             coarse.index, coarse.values, cells, bounds, STEEPER * change, fine.index, fine.values, shape
@@ -118,14 +127,25 @@ def _refine(
         kernels.touch_children(cells, masks, needed)
         fine.allocate(needed)
         kernels.want_children(
-            cells, masks, coarse.index, coarse.values, fine.index, fine.values, fine.wanted
+            cells,
+            masks,
+            np.maximum(settled, bounds),
+            coarse.index,
+            coarse.values,
+            fine.index,
+            fine.values,
+            fine.wanted,
         )
         points = fine.collect_wanted()
         if not len(points):
+            kernels.assume_children(
+                cells, masks, coarse.index, coarse.values, fine.index, fine.values, fine.assumed
+            )
             points = _follow(fine, shape)
             if not len(points):
                 return fine
         fine.put(points, sampler.at(points, stride))
+        fine.forget_assumed()
         seen = kernels.observed_errors(fine.index, fine.values, cells, coarse.index, coarse.values)
         bounds = np.where(seen > bounds, MARGIN * seen, bounds).astype(np.float32)
 
@@ -138,7 +158,8 @@ def _first_bounds(coarse: SparseValues, cells: NDArray[np.int32], errors: Array)
 
 def _follow(fine: SparseValues, shape: NDArray) -> NDArray[np.int32]:
     """The unknown points (N, 3) next to the surface."""
-    points = kernels.open_edges(fine.index, fine.values, fine.blocks(), shape)
+    kernels.want_assumed(fine.index, fine.values, fine.assumed, fine.wanted, fine.blocks(), shape)
+    points = kernels.unknown_beside_surface(fine.index, fine.values, fine.blocks(), shape)
     needed = np.zeros(fine.index.shape, np.bool_)
     needed[tuple((points >> 3).T)] = True
     fine.allocate(needed)

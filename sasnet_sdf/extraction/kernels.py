@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .blocks import get, jit, want
+from .blocks import get, jit, set_value, want
+
+
+@jit
+def point_at(blocks, n, slot):
+    """The lattice coordinates of a slot of the n-th block."""
+    return blocks[n, 0] * 8 + (slot >> 6), blocks[n, 1] * 8 + (slot >> 3 & 7), blocks[n, 2] * 8 + (slot & 7)
 
 
 @jit
@@ -32,6 +38,18 @@ def interpolated(v, a, b, c):
         (v[a0, b0, c0] + v[a0, b0, c1] + v[a0, b1, c0] + v[a0, b1, c1])
         + (v[a1, b0, c0] + v[a1, b0, c1] + v[a1, b1, c0] + v[a1, b1, c1])
     )
+
+
+@jit
+def steepest_edge(v):
+    """The largest change of the field along an edge of a cell."""
+    change = np.float32(0)
+    for a in range(2):
+        for b in range(2):
+            change = max(change, abs(v[1, a, b] - v[0, a, b]))
+            change = max(change, abs(v[a, 1, b] - v[a, 0, b]))
+            change = max(change, abs(v[a, b, 1] - v[a, b, 0]))
+    return change
 
 
 @jit
@@ -74,37 +92,33 @@ def have_mixed_signs(index, values, cells):
 
 
 @jit
-def known_cells(index, values, blocks, shape, coarse_index, coarse_values):
-    """Cells (M, 3) with eight known corners, and how far (M,) the parent's interpolation is off there.
-
-    The error is infinite where the parent's corners are not all known.
-    """
-    v, p = np.empty((2, 2, 2), np.float32), np.empty((2, 2, 2), np.float32)
-    capacity = 1024
-    cells, errors = np.empty((capacity, 3), np.int32), np.empty(capacity, np.float32)
-    count = 0
+def cells_are_known(index, values, blocks, shape):
+    """Which cells (B, 512) of the blocks (B, 3) lie in the lattice and have eight known corners."""
+    v = np.empty((2, 2, 2), np.float32)
+    known = np.zeros((len(blocks), 512), np.bool_)
     for n in range(len(blocks)):
         for slot in range(512):
-            i, j, k = blocks[n, 0] * 8 + (slot >> 6), blocks[n, 1] * 8 + (slot >> 3 & 7), blocks[n, 2] * 8 + (slot & 7)
-            if i >= shape[0] or j >= shape[1] or k >= shape[2] or not corners(index, values, i, j, k, v):
-                continue
-            error = np.float32(np.inf)
-            if corners(coarse_index, coarse_values, i >> 1, j >> 1, k >> 1, p):
-                error = np.float32(0)
-                for a in range(2):
-                    for b in range(2):
-                        for c in range(2):
-                            guess = interpolated(p, (i & 1) + a, (j & 1) + b, (k & 1) + c)
-                            error = max(error, abs(v[a, b, c] - guess))
-            if count == capacity:
-                capacity *= 2
-                more_cells, more_errors = np.empty((capacity, 3), np.int32), np.empty(capacity, np.float32)
-                more_cells[:count], more_errors[:count] = cells, errors
-                cells, errors = more_cells, more_errors
-            cells[count, 0], cells[count, 1], cells[count, 2] = i, j, k
-            errors[count] = error
-            count += 1
-    return cells[:count].copy(), errors[:count].copy()
+            i, j, k = point_at(blocks, n, slot)
+            if i < shape[0] and j < shape[1] and k < shape[2]:
+                known[n, slot] = corners(index, values, i, j, k, v)
+    return known
+
+
+@jit
+def errors_of_parents(index, values, cells, coarse_index, coarse_values):
+    """How far (M,) interpolation within a cell's parent is off at its corners; infinite where unknown."""
+    p = np.empty((2, 2, 2), np.float32)
+    errors = np.full(len(cells), np.inf, np.float32)
+    for n in range(len(cells)):
+        i, j, k = cells[n, 0], cells[n, 1], cells[n, 2]
+        if corners(coarse_index, coarse_values, i >> 1, j >> 1, k >> 1, p):
+            errors[n] = 0
+            for a in range(2):
+                for b in range(2):
+                    for c in range(2):
+                        guess = interpolated(p, (i & 1) + a, (j & 1) + b, (k & 1) + c)
+                        errors[n] = max(errors[n], abs(get(index, values, i + a, j + b, k + c) - guess))
+    return errors
 
 
 @jit
@@ -175,56 +189,98 @@ def touch_children(cells, masks, needed):
 
 
 @jit
-def want_children(cells, masks, coarse_index, coarse_values, index, values, wanted):
-    """Ask for the corners of the chosen children; those of the coarse lattice are copied from there."""
+def want_children(cells, masks, settled, coarse_index, coarse_values, index, values, wanted):
+    """Ask for the corners of the chosen children; those of the coarse lattice are copied from there.
+
+    Not asked for are those whose interpolated value is beyond `settled` (M,) plus the change of the
+    field along an edge: neither their sign nor that of their neighbours can then be in doubt.
+    """
+    p = np.empty((2, 2, 2), np.float32)
     for n in range(len(cells)):
+        if masks[n] == 0:
+            continue
+        corners(coarse_index, coarse_values, cells[n, 0], cells[n, 1], cells[n, 2], p)
+        enough = settled[n] + np.float32(0.5) * steepest_edge(p)
         for child in range(8):
             if masks[n] >> child & 1:
                 for corner in range(8):
-                    i = 2 * cells[n, 0] + (child >> 2) + (corner >> 2)
-                    j = 2 * cells[n, 1] + (child >> 1 & 1) + (corner >> 1 & 1)
-                    k = 2 * cells[n, 2] + (child & 1) + (corner & 1)
-                    if (i | j | k) & 1 == 0:
-                        slot = (i & 7) << 6 | (j & 7) << 3 | (k & 7)
-                        value = get(coarse_index, coarse_values, i >> 1, j >> 1, k >> 1)
-                        values[index[i >> 3, j >> 3, k >> 3], slot] = value
-                    else:
+                    x = (child >> 2) + (corner >> 2)
+                    y = (child >> 1 & 1) + (corner >> 1 & 1)
+                    z = (child & 1) + (corner & 1)
+                    i, j, k = 2 * cells[n, 0] + x, 2 * cells[n, 1] + y, 2 * cells[n, 2] + z
+                    if (x | y | z) & 1 == 0:
+                        set_value(index, values, i, j, k, p[x >> 1, y >> 1, z >> 1])
+                    elif abs(interpolated(p, x, y, z)) <= enough:
                         want(index, values, wanted, i, j, k)
 
 
 @jit
-def open_edges(index, values, blocks, shape):
-    """Unknown points (N, 3) of cells around an edge whose two ends have different signs; with repeats."""
-    capacity = 1024
-    points = np.empty((capacity, 3), np.int32)
-    count = 0
+def assume_children(cells, masks, coarse_index, coarse_values, index, values, assumed):
+    """Set the corners of the chosen children that nobody asked for to their interpolated values."""
+    p = np.empty((2, 2, 2), np.float32)
+    for n in range(len(cells)):
+        if masks[n] == 0:
+            continue
+        corners(coarse_index, coarse_values, cells[n, 0], cells[n, 1], cells[n, 2], p)
+        for child in range(8):
+            if masks[n] >> child & 1:
+                for corner in range(8):
+                    x = (child >> 2) + (corner >> 2)
+                    y = (child >> 1 & 1) + (corner >> 1 & 1)
+                    z = (child & 1) + (corner & 1)
+                    i, j, k = 2 * cells[n, 0] + x, 2 * cells[n, 1] + y, 2 * cells[n, 2] + z
+                    if np.isnan(get(index, values, i, j, k)):
+                        set_value(index, values, i, j, k, interpolated(p, x, y, z))
+                        set_value(index, assumed, i, j, k, True)
+
+
+@jit
+def want_assumed(index, values, assumed, wanted, blocks, shape):
+    """Ask for assumed values beside one of the other sign: the surface would cross the edge between."""
     for n in range(len(blocks)):
+        row = index[blocks[n, 0], blocks[n, 1], blocks[n, 2]]
         for slot in range(512):
-            i, j, k = blocks[n, 0] * 8 + (slot >> 6), blocks[n, 1] * 8 + (slot >> 3 & 7), blocks[n, 2] * 8 + (slot & 7)
-            if i > shape[0] or j > shape[1] or k > shape[2]:
+            if not assumed[row, slot]:
                 continue
-            value = get(index, values, i, j, k)
-            if np.isnan(value):
-                continue
+            i, j, k = point_at(blocks, n, slot)
             for axis in range(3):
-                di, dj, dk = int(axis == 0), int(axis == 1), int(axis == 2)
-                if i + di > shape[0] or j + dj > shape[1] or k + dk > shape[2]:
+                for step in (-1, 1):
+                    p, q, r = i + step * (axis == 0), j + step * (axis == 1), k + step * (axis == 2)
+                    if min(p, q, r) < 0 or p > shape[0] or q > shape[1] or r > shape[2]:
+                        continue
+                    other = get(index, values, p, q, r)
+                    if not np.isnan(other) and (other <= 0) != (values[row, slot] <= 0):
+                        wanted[row, slot] = True
+
+
+@jit
+def unknown_beside_surface(index, values, blocks, shape):
+    """Unknown points (N, 3), with repeats, of the cells around edges whose two ends differ in sign."""
+    points, count = np.empty((0, 3), np.int32), 0
+    for sweep in range(2):  # the first only counts
+        if sweep == 1:
+            points, count = np.empty((count, 3), np.int32), 0
+        for n in range(len(blocks)):
+            for slot in range(512):
+                i, j, k = point_at(blocks, n, slot)
+                value = get(index, values, i, j, k)
+                if np.isnan(value):
                     continue
-                other = get(index, values, i + di, j + dj, k + dk)
-                if np.isnan(other) or (value <= 0) == (other <= 0):
-                    continue
-                for x in range(max(0, i - 1 + di), min(shape[0], i + 1) + 1):
-                    for y in range(max(0, j - 1 + dj), min(shape[1], j + 1) + 1):
-                        for z in range(max(0, k - 1 + dk), min(shape[2], k + 1) + 1):
-                            if np.isnan(get(index, values, x, y, z)):
-                                if count == capacity:
-                                    capacity *= 2
-                                    more = np.empty((capacity, 3), np.int32)
-                                    more[:count] = points
-                                    points = more
-                                points[count, 0], points[count, 1], points[count, 2] = x, y, z
-                                count += 1
-    return points[:count].copy()
+                for axis in range(3):
+                    p, q, r = i + (axis == 0), j + (axis == 1), k + (axis == 2)
+                    if p > shape[0] or q > shape[1] or r > shape[2]:
+                        continue
+                    other = get(index, values, p, q, r)
+                    if np.isnan(other) or (value <= 0) == (other <= 0):
+                        continue
+                    for x in range(max(0, p - 1), min(shape[0], i + 1) + 1):
+                        for y in range(max(0, q - 1), min(shape[1], j + 1) + 1):
+                            for z in range(max(0, r - 1), min(shape[2], k + 1) + 1):
+                                if np.isnan(get(index, values, x, y, z)):
+                                    if sweep == 1:
+                                        points[count, 0], points[count, 1], points[count, 2] = x, y, z
+                                    count += 1
+    return points
 
 
 @jit

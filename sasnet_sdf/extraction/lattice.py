@@ -38,7 +38,9 @@ def lattice_around(low: Array, high: Array, cell: float) -> Lattice:
     """
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if not 0 < cell < max(2.0, float((high - low).max())):
-        raise UsageError(f"a cell of {cell:.6g} in the unit cube is no fraction of the surface; take a smaller one")
+        raise UsageError(
+            f"a cell of {cell:.6g} in the unit cube is no fraction of the surface; take a smaller one"
+        )
     last = np.floor(2 / cell * (1 + 1e-12))
     first = np.clip(np.floor((low + 1) / cell) - MARGIN, 0, last - 1).astype(np.int64)
     end = np.clip(np.ceil((high + 1) / cell) + MARGIN, first + 1, last).astype(np.int64)

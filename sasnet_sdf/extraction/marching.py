@@ -9,20 +9,21 @@ from skimage.measure import marching_cubes
 from ..geometry import Array
 from .blocks import SIDE, SparseValues, get, jit
 
+ENDS = 1e-3
+"""Share of an edge that a vertex keeps from its ends, so that no two vertices fall together."""
+
 TILE = 32
 """Cells along the side of the cube that goes to scikit-image at once."""
 
 NUDGE = 1e-5
 """Values nearer to zero, in units of the largest at a corner of a crossed cell, are moved there.
 
-A vertex then lies clearly inside its edge even in scikit-image's float32 coordinates, so that no
-triangle is degenerate and the edge can be told. The position is computed again from the true values.
+A vertex then lies clearly inside its edge even in scikit-image's float32 coordinates, so that the
+edge can be told from them. Its place on the edge is computed again from the true values.
 """
 
 
-def march(
-    values: SparseValues, cells: NDArray[np.int32]
-) -> tuple[Array, NDArray[np.int64]]:
+def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArray[np.int64]]:
     """The zero level over cells (M, 3) with known corners: vertices (V, 3) in lattice coordinates, faces.
 
     Triangles run counter-clockwise seen from where the field is positive. No vertex stands twice.
@@ -34,6 +35,8 @@ def march(
     volume, mask = np.empty((TILE + 1,) * 3, np.float32), np.empty((TILE + 1,) * 3, np.bool_)
     for tile, start, end in zip(tiles, starts, [*starts[1:], len(order)], strict=True):
         corner = tile * TILE
+        volume.fill(1)
+        mask.fill(False)
         _load(values.index, values.values, cells[order[start:end]], corner, scale, NUDGE, volume, mask)
         local, triangles, _, _ = marching_cubes(volume, 0.0, mask=mask)
         keys.append(_keys(values.index.shape, local, corner))
@@ -43,7 +46,7 @@ def march(
     key = np.concatenate(keys) if keys else np.empty(0, np.int64)
     key, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     vertices = np.concatenate(positions)[first] if keys else np.empty((0, 3))
-    _place_on_edges(values.index, values.values, key, vertices)
+    _place_on_edges(values.index, values.values, key, ENDS, vertices)
     return vertices, inverse[np.concatenate(faces)] if faces else np.empty((0, 3), np.int64)
 
 
@@ -94,8 +97,6 @@ def _crossed(index, values, cells):
 @jit
 def _load(index, values, cells, corner, scale, nudge, volume, mask):
     """A tile's volume, in units of `scale` and off zero, and scikit-image's mask: the cells' last corners."""
-    volume[:] = np.float32(1)
-    mask[:] = False
     for n in range(len(cells)):
         i, j, k = cells[n, 0] - corner[0], cells[n, 1] - corner[1], cells[n, 2] - corner[2]
         mask[i + 1, j + 1, k + 1] = True
@@ -109,7 +110,7 @@ def _load(index, values, cells, corner, scale, nudge, volume, mask):
 
 
 @jit
-def _place_on_edges(index, values, keys, vertices):
+def _place_on_edges(index, values, keys, ends, vertices):
     """Move vertices to the zero of linear interpolation along their edge, in float64."""
     for n in range(len(keys)):
         axis = keys[n] & 3
@@ -118,4 +119,4 @@ def _place_on_edges(index, values, keys, vertices):
         i, j, k = int(vertices[n, 0]), int(vertices[n, 1]), int(vertices[n, 2])
         start = np.float64(get(index, values, i, j, k))
         end = np.float64(get(index, values, i + (axis == 0), j + (axis == 1), k + (axis == 2)))
-        vertices[n, axis] = np.floor(vertices[n, axis]) + start / (start - end)
+        vertices[n, axis] = np.floor(vertices[n, axis]) + min(max(start / (start - end), ends), 1 - ends)

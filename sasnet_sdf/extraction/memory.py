@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-from ..errors import UsageError
 from .lattice import Lattice
 
 BYTES = 1

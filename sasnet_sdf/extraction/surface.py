@@ -1,4 +1,4 @@
-"""The surface of a field: lattice, marching cubes, and a Newton step that puts vertices on the field's zero."""
+"""The surface of a field: lattice, marching cubes, and a Newton step onto the field's zero."""
 
 from __future__ import annotations
 
