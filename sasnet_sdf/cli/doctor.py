@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
 
 PARTS = (
-    Part("fast_simplification", "decimation (--faces)", "pip install fast-simplification"),
+    Part("fast_simplification", "decimation (--faces)", 'pip install "sasnet-sdf[decimate]"'),
     Part("open3d", "the Open3D plugin", 'pip install "sasnet-sdf[open3d]"'),
     Part("pymeshlab", "the MeshLab plugin", 'pip install "sasnet-sdf[meshlab]"'),
     Part("laspy", "LAS and LAZ scans", 'pip install "sasnet-sdf[lidar]"'),
@@ -47,7 +47,6 @@ PARTS = (
     Part("nrrd", "NRRD volumes", 'pip install "sasnet-sdf[volumes]"'),
     Part("matplotlib", "plots", 'pip install "sasnet-sdf[viz]"'),
     Part("pyvista", "renders", 'pip install "sasnet-sdf[viz]"'),
-    Part("tinycudann", "the fastest engine on NVIDIA GPUs", "built from source: see docs/engines.md"),
 )
 
 
@@ -101,9 +100,7 @@ def _kernel_cache() -> str:
     try:
         from ..encodings import numba_kernels
 
-        kernel: Any = (
-            numba_kernels.interpolate
-        )  # numba's dispatcher, which a type checker takes for a function
+        kernel: Any = numba_kernels.interpolate  # a type checker takes numba's dispatcher for a function
         folder = Path(kernel.stats.cache_path)
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -113,9 +110,14 @@ def _kernel_cache() -> str:
 
 
 def _engines() -> list[tuple[str, str]]:
+    """Each engine, and which one `auto` takes on the device that `auto` takes."""
     from ..encodings import available_engines
+    from ..field import choose
 
-    return [(name, "ready" if reason is None else reason) for name, reason in available_engines().items()]
+    device, default = choose("auto", "auto")
+    states = {name: f"missing: {why}" if why else "ready" for name, why in available_engines().items()}
+    states[default] += f", the default on {device}"
+    return list(states.items())
 
 
 def _version(distribution: str) -> str:

@@ -70,8 +70,8 @@ def _extent(points: np.ndarray) -> dict[str, Any]:
 
 def _spacing(points: np.ndarray, sample: int = 20_000) -> float:
     """The median distance from a point to its nearest neighbour, over at most `sample` of them."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     asked = points[:: max(1, len(points) // sample)]
-    distances, _ = cKDTree(points).query(asked, k=2)
+    distances, _ = KDTree(points).query(asked, k=2)
     return float(np.median(distances[:, 1]))

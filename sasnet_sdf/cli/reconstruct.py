@@ -14,6 +14,7 @@ from ..config import Config
 from ..errors import Interrupted, NoSurface
 from ..pipelines.settings import make_config
 from ..progress import OnProgress, Progress
+from ..system import peak_memory_bytes
 from .options import (
     FILE,
     OUTPUT,
@@ -105,6 +106,7 @@ def command(
             **result.report,
             "notes": result.report["notes"] + [INTERRUPTED] * stop.requested,
             "interrupted": stop.requested,
+            "peak_memory_bytes": peak_memory_bytes(),
             "command": shlex.join(["sasnet-sdf", *session.words]),
             "seconds": {**result.report["seconds"], "write": now - write_started, "total": now - started},
         }

@@ -39,13 +39,11 @@ def summarise(report: dict[str, Any], mesh: TriangleMesh, written: Sequence[Path
 
 def human_bytes(size: float) -> str:
     """A size in the unit that keeps it short, as 1.2 GB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            break
+    units = ["TB", "GB", "MB", "kB", "bytes"]
+    while size >= 1000 and len(units) > 1:
         size /= 1000
-    else:
-        unit = "TB"
-    return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
+        units.pop()
+    return f"{size:.0f} {units[-1]}" if units[-1] == "bytes" or size >= 100 else f"{size:.1f} {units[-1]}"
 
 
 def surface_line(mesh: TriangleMesh) -> str:

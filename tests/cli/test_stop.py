@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 
@@ -59,10 +60,8 @@ def test_sigterm_is_the_same():
 
 def test_an_interrupt_that_a_library_swallowed_is_raised_at_the_next_report():
     with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             ctrl_c()
-        except KeyboardInterrupt:
-            pass
         stop.goes_on(Progress("read", 0.5))
 
 
