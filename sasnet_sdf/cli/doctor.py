@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import click
@@ -60,9 +61,9 @@ def command() -> None:
         ("engines", _engines()),
         ("optional parts", [(part.module, _state(part)) for part in PARTS]),
     ):
-        click.echo(f"{title}")
+        click.echo(title)
         for name, state in rows:
-            click.echo(f"  {name:<20} {state}")
+            click.echo(fill(state, 80, initial_indent=f"  {name:<20} ", subsequent_indent=" " * 23))
 
 
 def _machine() -> list[tuple[str, str]]:

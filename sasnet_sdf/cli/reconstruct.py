@@ -112,7 +112,7 @@ def command(
         }
         if report:
             write_json(report, numbers)
-        watch(Progress("write", 1.0, f"wrote {output}"))
+        watch(Progress("write", 1.0, str(output)))
     if not quiet:
         from .summary import summarise
 

@@ -87,7 +87,7 @@ def test_plain_progress_is_alone_on_stdout(pipeline, capsys):
     out, err = capsys.readouterr()
     percents = [int(line.split(" ", 1)[0]) for line in out.splitlines()]
     assert percents == sorted(percents)
-    assert out.splitlines()[-1] == "100 write wrote my scan_surface.ply"
+    assert out.splitlines()[-1] == "100 write my scan_surface.ply"
     assert err.startswith("surface of")
 
 
