@@ -1,0 +1,141 @@
+"""Meshes: writing in every format; reading STL, OFF and GLB, which trimesh parses."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnreadableInput, UsageError
+from ..geometry import PointCloud, TriangleMesh
+from . import obj, ply
+from .atomic import MESHES, atomic_write
+from .reading import text_of
+from .triangles import welded
+
+log = logging.getLogger(__name__)
+
+
+def read(path: Path) -> PointCloud | TriangleMesh:
+    """A mesh, its vertices welded where the format splits them; points where an OFF has no faces.
+
+    The parts of a GLB scene become one mesh in the scene's coordinates. Raises UnreadableInput.
+    """
+    kind = path.suffix.lower()
+    checks = {".stl": _check_stl, ".off": _check_off}
+    least = checks[kind](path) if kind in checks else 1
+    mesh = _parsed(path, kind[1:])
+    vertices, faces = np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64).reshape(-1, 3)
+    if len(faces) < least or not len(vertices):
+        raise UnreadableInput(
+            f"{path}: {len(faces)} triangles could be read where at least {least} should be; it is damaged"
+        )
+    colors = mesh.visual.vertex_colors[:, :3] if mesh.visual.kind == "vertex" else None
+    if colors is not None:
+        colors = np.array(colors, np.uint8)
+    if not len(faces):
+        return PointCloud(vertices, colors=colors)
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise UnreadableInput(f"{path}: a face names vertex {faces.max()}, there are {len(vertices)}")
+    mesh = TriangleMesh(vertices, faces, colors=colors)
+    return mesh if kind == ".off" else welded(mesh)
+
+
+def _parsed(path: Path, kind: str) -> Any:
+    import trimesh
+
+    options: dict[str, Any] = {"skip_materials": True} if kind == "glb" else {}
+    try:
+        with path.open("rb") as file:
+            return trimesh.load(file, file_type=kind, force="mesh", process=False, **options)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UnreadableInput(f"{path}: not a {kind.upper()} file that can be read ({reason})") from error
+
+
+def _check_stl(path: Path) -> int:
+    """At least as many triangles as the file names; trimesh takes a file that is cut short for empty."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(84)
+    count = int.from_bytes(head[80:84], "little")
+    if len(head) == 84 and size == 84 + 50 * count:
+        if not count:
+            raise UnreadableInput(f"{path}: has no triangles")
+        return count
+    if head.lstrip()[:5].lower() == b"solid":
+        text = text_of(path).lower()
+        if "endsolid" not in text:
+            raise UnreadableInput(f"{path}: cut short: its solid has no end; copy or export it again")
+        if "endfacet" not in text:
+            raise UnreadableInput(f"{path}: has no triangles")
+        return text.count("endfacet")
+    if len(head) < 84 or size < 84 + 50 * count:
+        there = max(size - 84, 0) // 50
+        raise UnreadableInput(
+            f"{path}: cut short, or not an STL file: holds {there} of the {count} triangles that its"
+            " header names"
+        )
+    return count
+
+
+def _check_off(path: Path) -> int:
+    """At least as many triangles as the header names polygons."""
+    lines = (line.partition("#")[0] for line in text_of(path).split("\n"))
+    words = " ".join(lines).strip().removeprefix("OFF").split()
+    numbers = words[:2]
+    if not all(word.isdigit() for word in numbers) or len(numbers) < 2:
+        raise UnreadableInput(f"{path}: not an OFF file (it does not begin with OFF and two counts)")
+    return int(numbers[1])
+
+
+def write_mesh(path: str | Path, mesh: TriangleMesh) -> None:
+    """Write a mesh in the format of the extension: .ply .obj .stl .off .glb, whole or not at all.
+
+    PLY, OBJ and OFF keep double precision; STL is single; GLB is single around the mesh's centre,
+    which it keeps as a translation. Raises UsageError.
+    """
+    kind = Path(path).suffix.lower()
+    writers = {".ply": ply.write_mesh, ".obj": obj.write, ".off": _write_off, ".stl": _write_stl}
+    if kind not in MESHES:
+        raise UsageError(f"{path}: unknown extension {kind or '(none)'}; known: {' '.join(MESHES)}")
+    writers.get(kind, _write_glb)(path, mesh)
+
+
+def _write_off(path: str | Path, mesh: TriangleMesh) -> None:
+    with atomic_write(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
+        file.write(f"OFF\n{len(mesh.vertices)} {len(mesh.faces)} 0\n")
+        file.writelines(" ".join(map(repr, row)) + "\n" for row in mesh.vertices.tolist())
+        file.writelines("3 {} {} {}\n".format(*row) for row in mesh.faces.tolist())
+
+
+def _write_stl(path: str | Path, mesh: TriangleMesh) -> None:
+    import trimesh
+
+    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    rounding = float(np.spacing(np.float32(np.abs(mesh.vertices).max())))
+    if rounding > 1e-5 * np.linalg.norm(high - low):
+        log.warning(
+            "%s: STL is single precision, coordinates are rounded to %.2g; PLY keeps them", path, rounding
+        )
+    with atomic_write(path) as partial:
+        trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(partial, file_type="stl")
+
+
+def _write_glb(path: str | Path, mesh: TriangleMesh) -> None:
+    import trimesh
+
+    centre = (mesh.vertices.min(0) + mesh.vertices.max(0)) / 2
+    part = trimesh.Trimesh(
+        mesh.vertices - centre,
+        mesh.faces,
+        vertex_normals=mesh.normals,
+        vertex_colors=mesh.colors,
+        process=False,
+    )
+    scene = trimesh.Scene()
+    scene.add_geometry(part, transform=trimesh.transformations.translation_matrix(centre))
+    with atomic_write(path) as partial:
+        scene.export(partial, file_type="glb", include_normals=mesh.normals is not None)

@@ -1,0 +1,79 @@
+"""The model file: named arrays and JSON in one safetensors file (docs/model-format.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnreadableInput
+from .atomic import atomic_write
+from .reading import check_file
+
+FORMAT, VERSION, ENTRY = "sasnet-sdf model", 1, "sasnet-sdf"
+_LONGEST_HEADER = 16 << 20
+
+
+def write_model(path: str | Path, arrays: Mapping[str, NDArray], metadata: Mapping[str, Any]) -> None:
+    """Write named arrays and plain JSON values; nothing that is executed on loading."""
+    from safetensors.numpy import save_file
+
+    document = {"format": FORMAT, "format_version": VERSION, **metadata}
+    # safetensors writes the memory of an array as it lies: it must lie in order
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    with atomic_write(path) as partial:
+        save_file(tensors, partial, metadata={ENTRY: json.dumps(document)})
+
+
+def read_model(path: str | Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    """The arrays and the JSON values of a model file.
+
+    Raises UnreadableInput where it is missing, damaged, newer than this version or not a model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    check_file(path)
+    _check_header(path)
+    try:
+        # the library checks that the arrays' offsets and shapes cover the file exactly
+        with safe_open(path, framework="numpy") as file:
+            document = _document(file.metadata(), path)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+        raise UnreadableInput(
+            f"{path}: damaged or cut short ({error}); copy the file again or train anew"
+        ) from error
+    return arrays, document
+
+
+def _check_header(path: Path) -> None:
+    """The first eight bytes are the length of a JSON header that the file has room for."""
+    with path.open("rb") as file:
+        length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
+    if brace != b"{" or length > _LONGEST_HEADER:
+        raise UnreadableInput(f"{path}: not a {FORMAT} (expected a safetensors file)")
+    if 8 + length > path.stat().st_size:
+        raise UnreadableInput(f"{path}: cut short inside its header; copy the file again")
+
+
+def _document(entries: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
+    """The JSON values of a header's entry, of this format and a version that is known."""
+    try:
+        document = json.loads((entries or {})[ENTRY])
+        found, version = document.pop("format"), document.pop("format_version")
+    except (KeyError, ValueError, AttributeError, TypeError) as error:
+        raise UnreadableInput(
+            f"{path}: not a {FORMAT}: its header has no readable entry {ENTRY!r}"
+        ) from error
+    if found != FORMAT or not isinstance(version, int):
+        raise UnreadableInput(f"{path}: expected a {FORMAT}, found {found!r}, version {version!r}")
+    if version > VERSION:
+        raise UnreadableInput(
+            f"{path}: expected format version {VERSION} or older, found {version}; update sasnet-sdf"
+        )
+    return document

@@ -1,0 +1,100 @@
+"""Wavefront OBJ: positions, vertex colours, normals and polygons; materials and textures are left.
+
+An own reader because others split vertices along seams of textures and normals, which opens a
+closed mesh, and forget the normals of a file of points.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnreadableInput
+from ..geometry import PointCloud, TriangleMesh
+from .atomic import atomic_write
+from .columns import as_colors
+from .reading import text_of
+from .triangles import fans
+
+
+def read(path: Path) -> PointCloud | TriangleMesh:
+    """A mesh, or the points where there are no faces; polygons become fans of triangles.
+
+    Colours follow the position (v x y z r g b). Normals are kept where each vertex has one of its
+    own. Raises UnreadableInput, which names the line.
+    """
+    vertices: list[list[float]] = []
+    normals: list[list[float]] = []
+    corners: list[int] = []
+    normals_of_corners: list[int] = []
+    sizes: list[int] = []
+    for number, line in enumerate(text_of(path).replace("\\\n", " ").split("\n"), 1):
+        words = line.partition("#")[0].split()
+        try:
+            match words:
+                case ["v", _, _, _, *_]:
+                    vertices.append([float(word) for word in words[1:7]])
+                case ["vn", x, y, z, *_]:
+                    normals.append([float(x), float(y), float(z)])
+                case ["f", *polygon]:
+                    for word in polygon:
+                        index, *others = word.split("/")
+                        corners.append(_from_zero(index, len(vertices)))
+                        if len(others) == 2 and others[1]:
+                            normals_of_corners.append(_from_zero(others[1], len(normals)))
+                    sizes.append(len(polygon))
+                case ["v" | "vn", *_]:
+                    raise ValueError("three numbers are needed")
+        except ValueError as error:
+            raise UnreadableInput(
+                f"{path}: line {number} is damaged ({error}): {line.strip()[:60]}"
+            ) from error
+    if not vertices:
+        raise UnreadableInput(f"{path}: has no vertices; is it an OBJ file?")
+    points, colors = _split(vertices)
+    faces = _faces(corners, sizes, len(points), path)
+    own = len(normals) == len(points) and normals_of_corners == (corners if len(faces) else [])
+    directions = np.array(normals) if own else None
+    if not len(faces):
+        return PointCloud(points, directions, colors)
+    return TriangleMesh(points, faces, directions, colors)
+
+
+def _from_zero(word: str, count: int) -> int:
+    """An index from zero: the file counts from one, or back from the latest with negative numbers."""
+    index = int(word)
+    return count + index if index < 0 else index - 1
+
+
+def _split(vertices: list[list[float]]) -> tuple[NDArray[np.float64], NDArray[np.uint8] | None]:
+    """Positions (V, 3), and colours (V, 3) where every vertex has one."""
+    if any(len(vertex) < 6 for vertex in vertices):
+        return np.array([vertex[:3] for vertex in vertices]), None
+    table = np.array(vertices)
+    return table[:, :3].copy(), as_colors(table[:, 3:])
+
+
+def _faces(corners: list[int], sizes: list[int], count: int, path: Path) -> NDArray[np.int64]:
+    """Triangles (F, 3), all of whose vertices are there."""
+    index = np.array(corners, np.int64)
+    outside = index[(index < 0) | (index >= count)]
+    if len(outside):
+        raise UnreadableInput(f"{path}: a face names vertex {outside[0] + 1}, there are {count}")
+    return fans(index, np.array(sizes, np.int64))
+
+
+def write(path: str | Path, mesh: TriangleMesh) -> None:
+    """Write positions in full precision, colours after them, normals, and faces f v//vn."""
+    table = mesh.vertices.astype(np.float64)
+    if mesh.colors is not None:
+        table = np.hstack([table, np.round(mesh.colors / 255, 4)])
+    with atomic_write(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
+        # repr gives the shortest digits, at most 17, that read back as the same number
+        file.writelines("v " + " ".join(map(repr, row)) + "\n" for row in table.tolist())
+        if mesh.normals is not None:
+            file.writelines(f"vn {x:.6g} {y:.6g} {z:.6g}\n" for x, y, z in mesh.normals.tolist())
+        corner = "{0}" if mesh.normals is None else "{0}//{0}"
+        face = "f " + " ".join(corner.replace("0", str(k)) for k in range(3)) + "\n"
+        file.writelines(face.format(*row) for row in (mesh.faces + 1).tolist())

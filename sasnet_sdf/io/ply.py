@@ -1,0 +1,179 @@
+"""PLY, the main format: clouds and meshes, double precision kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnreadableInput
+from ..geometry import PointCloud, TriangleMesh
+from .atomic import atomic_write
+from .columns import COLOR, NORMAL, POSITION, SENSOR, canonical, cloud_from
+from .triangles import fans
+
+_BYTES = {
+    **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
+    **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
+    **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
+    **dict.fromkeys(("double", "float64"), 8),
+}
+_LONGEST_HEADER = 1 << 20
+_TRIANGLE = np.dtype([("corners", "u1"), ("indices", "<i4", (3,))])
+
+
+@dataclass
+class _Element:
+    """What the header says of one element: its rows, the least bytes that a row takes, its lists."""
+
+    name: str
+    count: int
+    least: int = 0
+    lists: list[str] = field(default_factory=list)
+
+
+def read(path: Path) -> PointCloud | TriangleMesh:
+    """The vertices of a PLY file, as a mesh where it has faces; polygons become fans of triangles.
+
+    ASCII or binary of either byte order, any numeric types in any order. Raises UnreadableInput,
+    before memory is taken, where the file cannot hold what its header names.
+    """
+    tables = _parsed(path, _checked_header(path))
+    if "vertex" not in tables:
+        raise UnreadableInput(f"{path}: has no vertices (elements: {', '.join(tables) or 'none'})")
+    vertex = tables["vertex"]
+    cloud = cloud_from({canonical(name): vertex[name] for name in vertex.dtype.names or ()}, path)
+    faces = _triangles(tables["face"]) if "face" in tables else np.empty((0, 3), np.int64)
+    if not len(faces):
+        return cloud
+    return TriangleMesh(cloud.points, faces, cloud.normals, cloud.colors)
+
+
+def _checked_header(path: Path) -> list[_Element]:
+    """The elements that the header names, after a check that the file has room for them."""
+    with path.open("rb") as file:
+        head = file.read(_LONGEST_HEADER)
+    if head[:3] != b"ply":
+        raise UnreadableInput(f"{path}: not a PLY file (it does not begin with 'ply')")
+    text, end, _ = head.partition(b"end_header")
+    if not end:
+        raise UnreadableInput(f"{path}: its PLY header has no end; the file is cut short or damaged")
+    elements = _elements(text.decode("ascii", "replace"), path)
+    room = path.stat().st_size - len(text) - len(end)
+    for element in elements:
+        if element.count * element.least > room:
+            raise _cut_short(path, element.name, room // element.least, element.count)
+        room -= element.count * element.least
+    return elements
+
+
+def _elements(header: str, path: Path) -> list[_Element]:
+    elements: list[_Element] = []
+    ascii_rows = False
+    for line in header.splitlines():
+        match line.split():
+            case ["format", kind, *_]:
+                ascii_rows = kind == "ascii"
+            case ["element", name, count]:
+                if not count.isdigit():
+                    raise UnreadableInput(f"{path}: its header names {count} {_plural(name)}; it is damaged")
+                elements.append(_Element(name, int(count)))
+            case ["property", "list", length, _, name] if elements:
+                elements[-1].lists.append(name)
+                elements[-1].least += 2 if ascii_rows else _BYTES.get(length, 1)
+            case ["property", kind, _] if elements:
+                elements[-1].least += 2 if ascii_rows else _BYTES.get(kind, 1)
+    return elements
+
+
+def _parsed(path: Path, elements: list[_Element]) -> dict[str, NDArray]:
+    """Structured arrays by element name; lists are arrays in object columns, or (N, 3) columns."""
+    from plyfile import PlyData, PlyElementParseError, PlyParseError
+
+    triangles = {e.name: {e.lists[0]: 3} for e in elements if e.name == "face" and len(e.lists) == 1}
+    try:
+        try:
+            # quick where all faces of a binary file are triangles
+            data = PlyData.read(path, known_list_len=triangles)
+        except PlyElementParseError as error:
+            if not triangles or _place(error)[0] != "face":
+                raise
+            data = PlyData.read(path)
+    except PlyElementParseError as error:
+        name, row, count = _place(error)
+        if error.message == "early end-of-file":
+            raise _cut_short(path, name, row, count) from error
+        raise UnreadableInput(
+            f"{path}: {name} {row + 1} of {count} is damaged ({error.message}); export the file again"
+        ) from error
+    except (PlyParseError, ValueError, OverflowError, MemoryError) as error:
+        raise UnreadableInput(f"{path}: not a PLY file that can be read ({error})") from error
+    return {element.name: element.data for element in data.elements}
+
+
+def _place(error: Any) -> tuple[str, int, int]:
+    """The element that plyfile could not parse, the row from 0, and the rows it should have."""
+    return error.element.name, error.row or 0, error.element.count
+
+
+def _triangles(faces: NDArray) -> NDArray[np.int64]:
+    """Triangles (F, 3) of the face element, none where it has no list of indices."""
+    names = [name for name in ("vertex_indices", "vertex_index") if name in (faces.dtype.names or ())]
+    if not names or not len(faces):
+        return np.empty((0, 3), np.int64)
+    corners = faces[names[0]]
+    if corners.dtype != object:
+        return np.array(corners, np.int64).reshape(len(faces), -1)
+    return fans(np.concatenate(corners), np.array([len(polygon) for polygon in corners]))
+
+
+def _cut_short(path: Path, element: str, there: int, named: int) -> UnreadableInput:
+    return UnreadableInput(
+        f"{path}: cut short: holds {there} of the {named} {_plural(element)} that its header names;"
+        " copy or export it again"
+    )
+
+
+def _plural(element: str) -> str:
+    return {"vertex": "vertices"}.get(element, f"{element}s")
+
+
+def write_cloud(path: str | Path, cloud: PointCloud) -> None:
+    """Write a binary PLY: positions and sensors in double precision, normals float, colours uchar."""
+    columns = _columns(POSITION, cloud.points, "f8")
+    columns |= _columns(NORMAL, cloud.normals, "f4") | _columns(COLOR, cloud.colors, "u1")
+    write_columns(path, columns | _columns(SENSOR, cloud.sensors, "f8"))
+
+
+def write_mesh(path: str | Path, mesh: TriangleMesh) -> None:
+    """Write a binary PLY: positions in double precision, normals float, colours uchar, faces int32."""
+    columns = _columns(POSITION, mesh.vertices, "f8")
+    columns |= _columns(NORMAL, mesh.normals, "f4") | _columns(COLOR, mesh.colors, "u1")
+    write_columns(path, columns, mesh.faces)
+
+
+def _columns(names: tuple[str, ...], values: NDArray | None, kind: str) -> dict[str, NDArray]:
+    return {} if values is None else {n: values[:, k].astype(kind) for k, n in enumerate(names)}
+
+
+def write_columns(path: str | Path, columns: Mapping[str, NDArray], faces: NDArray | None = None) -> None:
+    """Write vertices of columns (N,) under their names and triangles (F, 3), binary little endian."""
+    kinds: dict[Any, str] = {"f8": "double", "f4": "float", "u1": "uchar"}
+    count = len(next(iter(columns.values())))
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
+    header += [f"property {kinds[c.dtype.str[1:]]} {name}" for name, c in columns.items()]
+    rows = np.empty(count, [(name, c.dtype.newbyteorder("<")) for name, c in columns.items()])
+    for name, column in columns.items():
+        rows[name] = column
+    triangles = np.empty(0 if faces is None else len(faces), _TRIANGLE)
+    if faces is not None:
+        header += [f"element face {len(faces)}", "property list uchar int vertex_indices"]
+        triangles["corners"], triangles["indices"] = 3, faces
+    with atomic_write(path) as partial, partial.open("wb") as file:
+        file.write(("\n".join([*header, "end_header"]) + "\n").encode("ascii"))
+        file.write(rows.tobytes())
+        file.write(triangles.tobytes())

@@ -1,0 +1,134 @@
+"""Point clouds as text: XYZ, PTS, CSV, TXT, ASC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnreadableInput
+from ..geometry import PointCloud
+from .columns import cloud_from, names_in, unnamed_columns
+
+_COMMENT = re.compile(r"#|//")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows are to be read: what separates values, what the columns are, where rows begin.
+
+    skip: lines before the first row of numbers. count: the number of points that a PTS file names.
+    """
+
+    separator: str | None
+    names: list[str] | None
+    skip: int
+    count: int | None
+
+
+def read(path: Path) -> PointCloud:
+    """The points of a text file, with normals, colours and sensors where it has them.
+
+    A first line of names, also as a comment, says what the columns are; else `unnamed_columns`.
+    Raises UnreadableInput, which names the line where a row is ragged or not numeric.
+    """
+    with path.open("rb") as file:
+        if b"\0" in file.read(4096):
+            raise UnreadableInput(f"{path}: not a text file")
+    with _opened(path) as file:
+        layout = _layout(file, path)
+    with _opened(path) as file:
+        table = table_from(file, path, layout.separator, layout.skip)
+    if layout.count is not None and layout.count != len(table):
+        raise UnreadableInput(
+            f"{path}: its first line names {layout.count} points, {len(table)} are there; is it cut short?"
+        )
+    names = layout.names or unnamed_columns(table, path)
+    if len(names) != table.shape[1]:
+        raise UnreadableInput(
+            f"{path}: {len(names)} columns are named ({' '.join(names)}), rows have {table.shape[1]}"
+        )
+    return cloud_from(dict(zip(names, table.T, strict=True)), path)
+
+
+def table_from(lines: TextIO, path: Path, separator: str | None = None, skip: int = 0) -> NDArray:
+    """The rows of numbers (N, C) float64 that follow `skip` lines; comments and empty lines are passed.
+
+    Raises UnreadableInput with the number of the first line that does not fit.
+    """
+    start = lines.tell()
+    try:
+        return np.loadtxt(lines, comments=["#", "//"], delimiter=separator, skiprows=skip, ndmin=2)
+    except ValueError as error:
+        lines.seek(start)
+        what = _first_fault(lines, separator, skip) or str(error)
+        raise UnreadableInput(f"{path}: {what}; mend or remove that line") from error
+
+
+def _opened(path: Path) -> TextIO:
+    """utf-8 with or without a mark; other bytes can only stand in comments and names."""
+    return path.open(encoding="utf-8-sig", errors="replace")
+
+
+def _layout(lines: Iterable[str], path: Path) -> Layout:
+    """What the lines up to the first row of numbers say."""
+    names = remarked = None
+    count: int | None = None
+    for number, line in enumerate(lines):
+        content = _COMMENT.split(line, maxsplit=1)[0]
+        separator = next((mark for mark in ";," if mark in content), None)
+        words = _words(content, separator)
+        if not words:
+            remarked = remarked or names_in(re.split(r"[\s,;]+", line.strip("#/ \t\r\n")))
+        elif not all(map(_is_number, words)):
+            if names is not None or (names := names_in(words)) is None:
+                raise UnreadableInput(
+                    f"{path}: line {number + 1} is neither a row of numbers nor names of columns x, y, z"
+                )
+        elif len(words) == 1 and words[0].isdigit() and count is None:
+            count = int(words[0])
+        else:
+            # a remark may speak of anything: it counts only where it fits the rows
+            fits = remarked is not None and len(remarked) == len(words)
+            return Layout(separator, names or (remarked if fits else None), number, count)
+    raise UnreadableInput(f"{path}: holds no points")
+
+
+def _first_fault(lines: Iterable[str], separator: str | None, skip: int) -> str | None:
+    """What is wrong with the first line that does not fit, and its number."""
+    width = None
+    for number, words in _rows(lines, separator, skip):
+        width = width or len(words)
+        for word in words:
+            if not _is_number(word):
+                return f"line {number}: {repr(word) if word else 'an empty value'} is not a number"
+        if len(words) != width:
+            return f"line {number} has {len(words)} values, the lines before it have {width}"
+    return None
+
+
+def _rows(lines: Iterable[str], separator: str | None, skip: int) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers, from 1, and words of the lines that are neither empty nor comments."""
+    for number, line in enumerate(lines, 1):
+        words = _words(_COMMENT.split(line, maxsplit=1)[0], separator)
+        if number > skip and words:
+            yield number, words
+
+
+def _words(content: str, separator: str | None) -> list[str]:
+    if separator is None or not content.strip():
+        return content.split()
+    return [word.strip() for word in content.split(separator)]
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,128 @@
+"""What is read is made fit for use, or refused: no surprise later, nothing dropped in silence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnreadableInput, UnusableGeometry
+from ..geometry import Array, PointCloud, TriangleMesh
+from .triangles import welded, without_unused
+
+FEWEST = 10
+FEW = 0.05
+"""The share of points without a usable normal or sensor up to which those points are left out."""
+ON_A_LINE = 1e-6
+"""The second extent over the first up to which points lie on a line: single precision's rounding and some."""
+
+
+def validated(
+    geometry: PointCloud | TriangleMesh, path: str | Path
+) -> tuple[PointCloud | TriangleMesh, list[str]]:
+    """The geometry without what cannot be used, and a sentence about each thing that was left out.
+
+    Of a cloud: finite points, unit normals, finite sensors. Of a mesh: finite vertices, used and
+    welded, faces with three different ones. Raises UnusableGeometry where too little is left to
+    carry a surface, UnreadableInput where faces name vertices that are not there.
+    """
+    notes: list[str] = []
+    if isinstance(geometry, TriangleMesh):
+        mesh = _usable_mesh(geometry, path, notes)
+        _check_extent(mesh.vertices, path)
+        return mesh, notes
+    cloud = _usable_cloud(geometry, path, notes)
+    if len(cloud) < FEWEST:
+        raise UnusableGeometry(f"{path}: usable points: {len(cloud)}; at least {FEWEST} are needed")
+    _check_extent(cloud.points, path)
+    return cloud, notes
+
+
+def _usable_cloud(cloud: PointCloud, path: str | Path, notes: list[str]) -> PointCloud:
+    total = len(cloud)
+    finite = _finite(cloud.points)
+    if total and not finite.any():
+        raise UnusableGeometry(f"{path}: none of its {total} points is finite; export it again")
+    if not finite.all():
+        notes.append(f"{total - finite.sum()} of {total} points are not finite and were left out")
+        cloud = cloud.select(finite)
+    if cloud.normals is not None:
+        normals = _normalised(cloud.normals)
+        cloud = _without_gaps(replace(cloud, normals=normals), "normals", notes)
+    if cloud.sensors is not None:
+        cloud = _without_gaps(cloud, "sensors", notes)
+    return cloud
+
+
+def _without_gaps(cloud: PointCloud, attribute: str, notes: list[str]) -> PointCloud:
+    """The points without a finite value of the attribute are left out, or the attribute if they are many."""
+    usable = _finite(getattr(cloud, attribute))
+    missing, total = int((~usable).sum()), len(cloud)
+    if not missing:
+        return cloud
+    if missing > FEW * total:
+        notes.append(f"{missing} of {total} {attribute} are zero or not finite: all {attribute} were ignored")
+        return replace(cloud, **{attribute: None})
+    notes.append(f"{missing} of {total} points were left out: their {attribute} are zero or not finite")
+    return cloud.select(usable)
+
+
+def _normalised(normals: Array) -> Array:
+    """Unit normals (N, 3); NaN where the length is zero or not finite."""
+    with np.errstate(all="ignore"):
+        # by the largest component first, so that squares neither overflow nor vanish
+        normals = normals / np.abs(normals).max(axis=1, keepdims=True, initial=0)
+        return normals / np.linalg.norm(normals, axis=1, keepdims=True)
+
+
+def _usable_mesh(mesh: TriangleMesh, path: str | Path, notes: list[str]) -> TriangleMesh:
+    count, total = len(mesh.vertices), len(mesh.faces)
+    if not total:
+        raise UnusableGeometry(f"{path}: a mesh without faces")
+    if mesh.faces.min() < 0 or mesh.faces.max() >= count:
+        outside = mesh.faces[(mesh.faces < 0) | (mesh.faces >= count)][0]
+        raise UnreadableInput(f"{path}: a face names vertex {outside} (from 0), there are {count}")
+    finite = _finite(mesh.vertices)[mesh.faces].all(axis=1)
+    mesh = without_unused(replace(mesh, faces=mesh.faces[finite]))
+    if not finite.all():
+        notes.append(f"{total - finite.sum()} of {total} faces have vertices that are not finite: left out")
+    mesh = welded(mesh)
+    a, b, c = mesh.faces.T
+    # A face on a line of three different vertices stays: without it a closed mesh would come apart.
+    whole = (a != b) & (b != c) & (c != a)
+    if not whole.all():
+        notes.append(f"{(~whole).sum()} of {total} faces are degenerate and were left out")
+        mesh = without_unused(replace(mesh, faces=mesh.faces[whole]))
+    if not len(mesh.faces):
+        raise UnusableGeometry(f"{path}: has no face that is finite and has an area, of {total}")
+    if mesh.normals is not None:
+        normals = _normalised(mesh.normals)
+        mesh = replace(mesh, normals=normals if np.isfinite(normals).all() else None)
+    return mesh
+
+
+def _check_extent(points: Array, path: str | Path) -> None:
+    """Refuse finite points that lie at one place, on a line, or beyond what float64 can square."""
+    with np.errstate(over="ignore"):
+        extent = float((points.max(axis=0) - points.min(axis=0)).max())
+    largest = float(np.abs(points).max())
+    if extent <= 4 * np.finfo(np.float64).eps * largest:
+        raise UnusableGeometry(f"{path}: all its {len(points)} points are equal")
+    if not (extent > 1e-100 and largest < 1e100):
+        raise UnusableGeometry(f"{path}: its coordinates (up to {largest:.3g}) are not those of a scan")
+    _, second, first = _extents(points / extent)
+    if second <= ON_A_LINE * first:
+        raise UnusableGeometry(f"{path}: all its {len(points)} points lie on one line")
+
+
+def _extents(points: Array) -> NDArray:
+    """The extents of points (N, 3) along their principal axes, ascending."""
+    centred = points - points.mean(axis=0)
+    return np.sqrt(np.maximum(np.linalg.eigvalsh(centred.T @ centred), 0))
+
+
+def _finite(values: Array) -> NDArray[np.bool_]:
+    """Which rows of (N, 3) are finite."""
+    return np.asarray(np.isfinite(values).all(axis=1))
