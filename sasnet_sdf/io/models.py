@@ -24,7 +24,7 @@ def write_model(path: str | Path, arrays: Mapping[str, NDArray], metadata: Mappi
 
     document = {"format": FORMAT, "format_version": VERSION, **metadata}
     # safetensors writes the memory of an array as it lies: it must lie in order
-    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    tensors = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with atomic_write(path) as partial:
         save_file(tensors, partial, metadata={ENTRY: json.dumps(document)})
 

@@ -98,11 +98,11 @@ def _parsed(path: Path, elements: list[_Element]) -> dict[str, NDArray]:
     try:
         try:
             # quick where all faces of a binary file are triangles
-            data = PlyData.read(path, known_list_len=triangles)
+            data = PlyData.read(str(path), known_list_len=triangles)
         except PlyElementParseError as error:
             if not triangles or _place(error)[0] != "face":
                 raise
-            data = PlyData.read(path)
+            data = PlyData.read(str(path))
     except PlyElementParseError as error:
         name, row, count = _place(error)
         if error.message == "early end-of-file":

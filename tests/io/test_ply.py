@@ -1,0 +1,139 @@
+"""PLY: what is written is read back to the last bit, whatever the encoding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from sasnet_sdf.errors import UnreadableInput
+from sasnet_sdf.geometry import PointCloud, TriangleMesh
+from sasnet_sdf.io import read_cloud, read_geometry, write_cloud, write_mesh
+from sasnet_sdf.io.ply import read
+
+REALS = st.floats(allow_nan=False, allow_infinity=False)
+BYTES = st.integers(0, 255)
+
+SQUARE = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [2, 0, 0]])
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.data(), st.integers(1, 20), st.booleans(), st.booleans(), st.booleans())
+def test_cloud_round_trip(tmp_path_factory, data, count, with_normals, with_colors, with_sensors):
+    shape = (count, 3)
+    singles = st.floats(-1, 1, width=32)
+    cloud = PointCloud(
+        data.draw(arrays(np.float64, shape, elements=REALS)),
+        data.draw(arrays(np.float64, shape, elements=singles)) if with_normals else None,
+        data.draw(arrays(np.uint8, shape, elements=BYTES)) if with_colors else None,
+        data.draw(arrays(np.float64, shape, elements=REALS)) if with_sensors else None,
+    )
+    path = tmp_path_factory.mktemp("ply") / "cloud.ply"
+    write_cloud(path, cloud)
+    back = read_geometry(path)
+    assert isinstance(back, PointCloud)
+    for name, values in vars(cloud).items():
+        found = getattr(back, name)
+        assert (found is None) == (values is None)
+        if values is not None:
+            assert found.dtype == values.dtype and np.array_equal(found, values), name
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.data(), st.integers(3, 20), st.integers(1, 30), st.booleans())
+def test_mesh_round_trip(tmp_path_factory, data, vertices, faces, with_colors):
+    mesh = TriangleMesh(
+        data.draw(arrays(np.float64, (vertices, 3), elements=REALS)),
+        data.draw(arrays(np.int64, (faces, 3), elements=st.integers(0, vertices - 1))),
+        colors=data.draw(arrays(np.uint8, (vertices, 3), elements=BYTES)) if with_colors else None,
+    )
+    path = tmp_path_factory.mktemp("ply") / "mesh.ply"
+    write_mesh(path, mesh)
+    back = read_geometry(path)
+    assert isinstance(back, TriangleMesh) and back.normals is None
+    assert np.array_equal(back.vertices, mesh.vertices) and np.array_equal(back.faces, mesh.faces)
+    assert (back.colors is None) if mesh.colors is None else np.array_equal(back.colors, mesh.colors)
+
+
+def write_with_plyfile(path, rows, polygons, **options):
+    from plyfile import PlyData, PlyElement
+
+    elements = [PlyElement.describe(rows, "vertex")]
+    if polygons is not None:
+        faces = np.empty(len(polygons), [("vertex_index", object)])
+        faces["vertex_index"][:] = [np.array(polygon, np.int32) for polygon in polygons]
+        elements.append(
+            PlyElement.describe(
+                faces, "face", val_types={"vertex_index": "i4"}, len_types={"vertex_index": "u1"}
+            )
+        )
+    PlyData(elements, **options).write(path)
+
+
+@pytest.mark.parametrize("options", [{"text": True}, {"byte_order": "<"}, {"byte_order": ">"}])
+def test_polygons_become_fans_in_every_encoding(tmp_path, options):
+    rows = np.zeros(5, [("z", "f8"), ("x", "f4"), ("label", "u2"), ("y", "f8")])
+    rows["x"], rows["y"], rows["z"] = SQUARE.T
+    polygons = [np.array([0, 1, 2, 3]), np.array([1, 4, 2]), np.array([0, 1])]
+    write_with_plyfile(tmp_path / "mixed.ply", rows, polygons, **options)
+    mesh = read(tmp_path / "mixed.ply")
+    assert isinstance(mesh, TriangleMesh)
+    assert np.array_equal(mesh.vertices, SQUARE)
+    assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3], [1, 4, 2]]
+    write_with_plyfile(tmp_path / "quads.ply", rows, polygons[:1], **options)
+    quad = read(tmp_path / "quads.ply")
+    assert isinstance(quad, TriangleMesh) and quad.faces.tolist() == [[0, 1, 2], [0, 2, 3]]
+
+
+def test_georeferenced_doubles_survive_exactly(tmp_path):
+    points = np.random.default_rng(1).random((50, 3)) + [5e6, 6e5, 100]
+    write_cloud(tmp_path / "utm.ply", PointCloud(points, sensors=points + 0.1))
+    cloud = read_cloud(tmp_path / "utm.ply")
+    assert np.array_equal(cloud.points, points)
+    assert cloud.sensors is not None and np.array_equal(cloud.sensors, points + 0.1)
+
+
+@pytest.mark.parametrize("kind, scale", [("u1", 1), ("f4", 1 / 255), ("f4", 1), ("u2", 257)])
+def test_colours_of_every_kind(tmp_path, kind, scale):
+    colors = np.array([[255, 0, 10], [1, 128, 254]])
+    rows = np.zeros(2, [(n, "f4") for n in "xyz"] + [(n, kind) for n in ("red", "green", "blue")])
+    for k, name in enumerate(("red", "green", "blue")):
+        rows[name] = colors[:, k] * scale
+    write_with_plyfile(tmp_path / "colors.ply", rows, None)
+    found = read_cloud(tmp_path / "colors.ply").colors
+    assert found is not None and found.dtype == np.uint8 and np.array_equal(found, colors)
+
+
+def test_a_mesh_cut_short_is_never_read_in_part(tmp_path):
+    path = tmp_path / "whole.ply"
+    write_mesh(path, TriangleMesh(SQUARE, np.array([[0, 1, 2], [0, 2, 3], [1, 4, 2]])))
+    data = path.read_bytes()
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        with pytest.raises(UnreadableInput, match=r"whole\.ply: "):
+            read_geometry(path)
+    path.write_bytes(data[:-5])
+    with pytest.raises(UnreadableInput, match="2 of the 3 faces"):
+        read_geometry(path)
+
+
+def test_ascii_cut_short_says_how_much_is_there(tmp_path):
+    path = tmp_path / "cut.ply"
+    rows = "".join(f"{k} 1.25 2.5\n" for k in range(40))
+    header = "ply\nformat ascii 1.0\nelement vertex 50\n"
+    path.write_text(header + "".join(f"property float {n}\n" for n in "xyz") + "end_header\n" + rows)
+    with pytest.raises(UnreadableInput, match="40 of the 50 vertices"):
+        read_geometry(path)
+
+
+def test_a_header_that_lies_takes_no_memory(tmp_path):
+    path = tmp_path / "huge.ply"
+    for form in ("ascii", "binary_little_endian"):
+        path.write_text(
+            f"ply\nformat {form} 1.0\nelement vertex 99999999999\nproperty float x\nproperty float y\n"
+            "property float z\nelement face 1\nproperty list uchar int vertex_indices\nend_header\n1 2 3\n"
+        )
+        with pytest.raises(UnreadableInput, match="of the 99999999999 vertices"):
+            read_geometry(path)
