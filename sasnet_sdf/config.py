@@ -49,23 +49,22 @@ class ModelConfig:
 class SupervisionConfig:
     """Targets drawn from a cloud or a mesh."""
 
-    targets: int = 600_000
-    neighbours: int = 8
+    targets: int = 1_000_000
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """The loop: batches of `batch` targets, Adam with warm-up and a cosine to `final_rate`."""
 
-    steps: int = 1500
-    batch: int = 8192
+    steps: int = 3000
+    batch: int = 4096
     rate: float = 2e-3
-    grid_rate: float = 5e-3
+    grid_rate: float = 1e-2
     warmup: int = 50
     final_rate: float = 0.01
     time_limit: float | None = None
-    eikonal_weight: float = 0.01
-    eikonal_batch: int = 1024
+    eikonal_weight: float = 1e-3
+    eikonal_batch: int = 512
     normal_weight: float = 0.0
     mask_sparsity_weight: float = 0.0
 
@@ -103,7 +102,7 @@ class Config:
 PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",
-        training=TrainingConfig(steps=500),
+        training=TrainingConfig(steps=800),
         supervision=SupervisionConfig(targets=300_000),
         extraction=ExtractionConfig(resolution=320),
     ),

@@ -30,9 +30,7 @@ class PointCloud:
 
     def select(self, keep: NDArray) -> PointCloud:
         """The points that a boolean mask or an index array keeps, attributes included."""
-        return replace(
-            self, **{name: value[keep] for name, value in vars(self).items() if value is not None}
-        )
+        return replace(self, **{name: value[keep] for name, value in vars(self).items() if value is not None})
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-NEAR = 0.01
-"""Distances (unit cube) below which an error counts in full; beyond it counts by its share."""
+NEAR, FAR_WEIGHT = 0.01, 0.1
+"""Distances (unit cube) below which an error counts in full, and the weight that is left far away."""
 
 
 def distance_error(value: Tensor, target: Tensor) -> Tensor:
-    """|f - y| / (|y| + NEAR) * NEAR: absolute near the surface, relative away from it. (N,) -> (N,)."""
-    return (value - target).abs() * (NEAR / (target.abs() + NEAR))
+    """|f - y| (NEAR / (|y| + NEAR) + FAR_WEIGHT): relative away from the surface, and never nothing.
+
+    The last keeps the sign right where no other target is near. (N,) -> (N,).
+    """
+    return (value - target).abs() * (NEAR / (target.abs() + NEAR) + FAR_WEIGHT)
 
 
 def eikonal(gradient: Tensor) -> Tensor:

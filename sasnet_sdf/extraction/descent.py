@@ -22,7 +22,7 @@ from .blocks import SIDE, SparseValues
 from .lattice import Lattice
 
 CHUNK = 65_536
-BASE = 16
+BASE = 12
 """The first lattice has between BASE and 2 * BASE cells along the longest side."""
 
 MARGIN = 1.5

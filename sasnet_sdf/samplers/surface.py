@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..geometry import Array
 
-NEAR_SHARE, MIDDLE_SHARE = 0.6, 0.2  # of the targets; the rest is uniform in the cube
-NEAR_SPREAD, MIDDLE_SPREAD = 1.5, 0.05  # Laplace scales: in local spacings, and in units of the cube
+NEAR_SHARE, MIDDLE_SHARE = 0.7, 0.15  # of the targets; the rest is uniform in the cube
+NEAR_SPREAD, MIDDLE_SPREAD = 0.5, 0.05  # Laplace scales: in local spacings, and in units of the cube
 
 
 class DistanceSource(Protocol):

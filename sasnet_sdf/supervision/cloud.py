@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from ..errors import UnusableGeometry
 from ..geometry import Array, PointCloud
 from .implicit import signed_distances
-from .neighbours import neighbour_lists, walk_to_nearest
+from .neighbours import build_tree, neighbour_lists, walk_to_nearest
 from .normals import fit_planes, propagate, turn_to_sensors
 from .winding import WindingNumber
 
@@ -82,12 +82,14 @@ class CloudTarget:
 def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     """The target of a cloud in the unit cube, and what was found in it, for the report."""
     cloud, merged = _merge_duplicates(cloud)
-    lists, distances = neighbour_lists(cloud.points, CANDIDATES)
+    tree = build_tree(cloud.points)
+    lists, distances = neighbour_lists(tree, CANDIDATES)
     keep = _dense_enough(lists, distances)
     outliers = int((~keep).sum())
     if outliers:
         cloud = cloud.select(keep)
-        lists, distances = neighbour_lists(cloud.points, CANDIDATES)
+        tree = build_tree(cloud.points)
+        lists, distances = neighbour_lists(tree, CANDIDATES)
     if len(cloud) < 10:
         raise UnusableGeometry("fewer than 10 distinct points are left: too few for a surface")
     spacing = np.maximum(distances[:, :6].mean(1), 1e-9)
@@ -96,7 +98,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     wanted = CLEAN_FIT
     if noise > NOISY:
         wanted = int(np.clip(round(60 * noise), 12, CANDIDATES_NOISY - 4))
-        lists, _ = neighbour_lists(cloud.points, CANDIDATES_NOISY)
+        lists, _ = neighbour_lists(tree, CANDIDATES_NOISY)
         planes, residual = fit_planes(cloud.points, lists)
     normals, source = _orient(cloud, planes, lists)
     points, normals = np.ascontiguousarray(cloud.points), np.ascontiguousarray(normals)
@@ -106,7 +108,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         lists,
         spacing,
         np.full(len(cloud), wanted, np.int64),
-        cKDTree(points),
+        tree,
         WindingNumber.of_cloud(points, normals, spacing, FAR),
     )
     facts = {

