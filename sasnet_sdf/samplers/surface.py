@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from ..geometry import Array
+from ..supervision.morton import morton_code, morton_order
+
+__all__ = ["Batches", "Pool", "draw_pool", "morton_code"]
 
 NEAR_SHARE, MIDDLE_SHARE = 0.7, 0.15  # of the targets; the rest is uniform in the cube
 NEAR_SPREAD, MIDDLE_SPREAD = 0.5, 0.05  # Laplace scales: in local spacings, and in units of the cube
@@ -19,11 +22,9 @@ NEAR_SPREAD, MIDDLE_SPREAD = 0.5, 0.05  # Laplace scales: in local spacings, and
 class DistanceSource(Protocol):
     """What targets are drawn from: a cloud or a mesh, in the unit cube."""
 
-    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, np.ndarray]: ...
+    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]: ...
 
-    def local_scale(self, index: np.ndarray) -> Array: ...
-
-    def distance(self, queries: Array, start: np.ndarray | None = None) -> tuple[Array, Array]: ...
+    def distance(self, queries: Array) -> tuple[Array, Array]: ...
 
 
 @dataclass(frozen=True)
@@ -42,30 +43,17 @@ def draw_pool(source: DistanceSource, count: int, seed: int) -> Pool:
     """`count` targets: most of them close to the surface, some farther, the rest anywhere in the cube."""
     rng = np.random.default_rng(seed)
     near_count, middle_count = int(count * NEAR_SHARE), int(count * MIDDLE_SHARE)
-    base, index = source.surface_points(near_count, rng)
-    spread = NEAR_SPREAD * source.local_scale(index)[:, None]
-    near = _reflect(base + rng.laplace(0, 1, base.shape) * spread)
-    near_values = source.distance(near, index)
+    base, scale = source.surface_points(near_count, rng)
+    near = base + rng.laplace(0, NEAR_SPREAD, base.shape) * scale[:, None]
     base, _ = source.surface_points(middle_count, rng)
     middle = base + rng.laplace(0, MIDDLE_SPREAD, base.shape)
     anywhere = rng.uniform(-1, 1, (count - near_count - middle_count, 3))
-    far = _reflect(np.concatenate([middle, anywhere]))
-    far_values = source.distance(far)
-    points = np.concatenate([near, far]).astype(np.float32)
-    order = np.argsort(morton_code(points), kind="stable")
-    distances, normals = (np.concatenate(pair) for pair in zip(near_values, far_values, strict=True))
-    arrays = (points, distances.astype(np.float32), normals.astype(np.float32))
-    return Pool(*(torch.from_numpy(array[order]) for array in arrays))
-
-
-def morton_code(points: Array) -> np.ndarray:
-    """The place (N,) of points (N, 3) of the unit cube along a Z-curve of 1,024 steps an axis."""
-    code = np.zeros(len(points), np.int64)
-    step = np.clip((points + 1) * 512, 0, 1023).astype(np.int64)
-    for bit in range(10):
-        for axis in range(3):
-            code |= (step[:, axis] >> bit & 1) << (3 * bit + axis)
-    return code
+    # what is asked is what is stored: rounded before, not after
+    points = _reflect(np.concatenate([near, middle, anywhere])).astype(np.float32)
+    points = points[morton_order(points, 10)]
+    distances, normals = source.distance(points.astype(np.float64))
+    arrays = points, distances.astype(np.float32), normals.astype(np.float32)
+    return Pool(*(torch.from_numpy(array) for array in arrays))
 
 
 class Batches(Iterator[tuple[Tensor, Tensor, Tensor]]):

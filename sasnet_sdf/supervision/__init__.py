@@ -15,7 +15,9 @@ __all__ = ["CloudTarget", "MeshTarget", "prepare"]
 MESH_SAMPLES = 200_000
 
 
-def prepare(geometry: PointCloud | TriangleMesh, frame: Frame) -> tuple[CloudTarget | MeshTarget, dict[str, Any]]:
+def prepare(
+    geometry: PointCloud | TriangleMesh, frame: Frame
+) -> tuple[CloudTarget | MeshTarget, dict[str, Any]]:
     """The signed distance that the geometry implies, in the unit cube of `frame`, and what was found.
 
     A closed mesh gives exact distances; an open one is sampled and treated as an oriented cloud.

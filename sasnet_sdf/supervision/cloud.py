@@ -6,72 +6,69 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..errors import UnusableGeometry
 from ..geometry import Array, PointCloud
+from .duplicates import first_of_equals
 from .implicit import signed_distances
-from .neighbours import build_tree, neighbour_lists, walk_to_nearest
-from .normals import fit_planes, propagate, turn_to_sensors
+from .morton import morton_order
+from .normals import propagate, turn_to_sensors
+from .planes import fit_planes
+from .ranges import in_ranges
+from .tree import Tree
 from .winding import WindingNumber
 
 CANDIDATES, CANDIDATES_NOISY = 16, 64
 FAR = 4.0  # spacings beyond which a sphere fitted at the nearest point no longer decides the sign
 CLEAN_FIT, NOISY = 8, 0.2  # neighbours of a clean fit; the noise, in spacings, from which more are taken
+_NOISE_SAMPLES = 10_000
+_FEWEST = 10
 
 
 @dataclass(frozen=True)
 class CloudTarget:
     """The signed distance that an oriented cloud implies, in the unit cube, negative inside.
 
-    points, normals (N, 3); lists (N, k) neighbours, nearest first; spacing (N,) mean distance of
-    the nearest ones; wanted (N,) neighbours that a fit takes. The winding number decides the sign
-    FAR spacings away and farther.
+    tree: of the points (N, 3), in Morton order. surfels (6 N,): points and outward normals, flat.
+    lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones.
+    width (N,): the radius of the fit around each point. The winding number decides the sign FAR
+    spacings away and farther.
     """
 
-    points: Array
-    normals: Array
+    tree: Tree
+    surfels: Array
     lists: np.ndarray
     spacing: Array
-    wanted: np.ndarray
-    tree: cKDTree
+    width: Array
     winding: WindingNumber
+
+    @property
+    def points(self) -> Array:
+        return self.tree.points
+
+    @property
+    def normals(self) -> Array:
+        return self.surfels.reshape(-1, 6)[:, 3:]
 
     @property
     def bounds(self) -> tuple[Array, Array]:
         return self.points.min(0), self.points.max(0)
 
-    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, np.ndarray]:
-        """Points of the cloud (count, 3), drawn evenly, and their indices."""
-        index = rng.permutation(np.arange(count) % len(self.points))
-        return self.points[index], index
-
-    def local_scale(self, index: np.ndarray) -> Array:
-        """The spacing (M,) around points of the cloud."""
-        return self.spacing[index]
-
-    def distance(self, queries: Array, start: np.ndarray | None = None) -> tuple[Array, Array]:
-        """Signed distances (M,) and gradients (M, 3) at queries (M, 3).
-
-        start (M,): for each query a point of the cloud within a few spacings of it, if one is known.
-        """
-        if start is None:
-            nearest = self.tree.query(queries, workers=-1)[1]
-        else:
-            nearest = np.empty(len(queries), np.int64)
-            walk_to_nearest(self.points, self.lists, queries, start, nearest)
-        distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
-        signed_distances(
-            self.points,
-            self.normals,
-            self.lists,
-            self.spacing,
-            queries,
-            nearest,
-            self.wanted,
-            distances,
-            gradients,
+    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Points of the cloud (count, 3), drawn evenly, and the spacing (count,) around them."""
+        # one of each of `count` equal stretches of the Z-curve: even in space too
+        step = len(self.points) / count
+        index = (
+            ((np.arange(count) + rng.random(count)) * step).astype(np.int64).clip(max=len(self.points) - 1)
         )
+        return self.points[index], self.spacing[index]
+
+    def distance(self, queries: Array) -> tuple[Array, Array]:
+        """Signed distances (M,) and gradients (M, 3) at queries (M, 3). Fast where those are in Morton order."""
+        nearest = self.tree.nearest(queries)
+        distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
+        surface = self.surfels, self.lists, self.width
+        in_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
         straight = np.linalg.norm(queries - self.points[nearest], axis=1)
         far = np.flatnonzero(straight > FAR * self.spacing[nearest])
         if len(far):
@@ -81,35 +78,33 @@ class CloudTarget:
 
 def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     """The target of a cloud in the unit cube, and what was found in it, for the report."""
-    cloud, merged = _merge_duplicates(cloud)
-    tree = build_tree(cloud.points)
-    lists, distances = neighbour_lists(tree, CANDIDATES)
+    given = len(cloud)
+    kept = first_of_equals(cloud.points)
+    cloud = cloud if len(kept) == given else cloud.select(kept)
+    merged = given - len(cloud)
+    cloud = cloud.select(morton_order(cloud.points))
+    tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
     keep = _dense_enough(lists, distances)
     outliers = int((~keep).sum())
     if outliers:
         cloud = cloud.select(keep)
-        tree = build_tree(cloud.points)
-        lists, distances = neighbour_lists(tree, CANDIDATES)
-    if len(cloud) < 10:
-        raise UnusableGeometry("fewer than 10 distinct points are left: too few for a surface")
-    spacing = np.maximum(distances[:, :6].mean(1), 1e-9)
-    planes, residual = fit_planes(cloud.points, lists)
-    noise = float(np.median(residual / spacing))
+        tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
+    spacing = np.maximum(distances[:, :6].mean(1, dtype=np.float64), 1e-9)
+    some = np.linspace(0, len(cloud) - 1, min(len(cloud), _NOISE_SAMPLES)).astype(np.int64)
+    noise = float(np.median(fit_planes(tree.points, lists, some)[1] / spacing[some]))
     wanted = CLEAN_FIT
     if noise > NOISY:
         wanted = int(np.clip(round(60 * noise), 12, CANDIDATES_NOISY - 4))
-        lists, _ = neighbour_lists(tree, CANDIDATES_NOISY)
-        planes, residual = fit_planes(cloud.points, lists)
-    normals, source = _orient(cloud, planes, lists)
-    points, normals = np.ascontiguousarray(cloud.points), np.ascontiguousarray(normals)
+        lists, distances = tree.neighbours(CANDIDATES_NOISY)
+    normals, source = _orient(cloud, lists)
+    width = WIDE * distances[:, min(wanted, distances.shape[1]) - 1].astype(np.float64)
     target = CloudTarget(
-        points,
-        normals,
+        tree,
+        np.concatenate([tree.points, normals], 1).ravel(),
         lists,
         spacing,
-        np.full(len(cloud), wanted, np.int64),
-        tree,
-        WindingNumber.of_cloud(points, normals, spacing, FAR),
+        width,
+        WindingNumber.of_cloud(tree, normals, spacing, FAR),
     )
     facts = {
         "used_points": len(cloud),
@@ -122,22 +117,28 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     return target, facts
 
 
-def _merge_duplicates(cloud: PointCloud) -> tuple[PointCloud, int]:
-    _, first = np.unique(cloud.points, axis=0, return_index=True)
-    if len(first) == len(cloud):
-        return cloud, 0
-    return cloud.select(np.sort(first)), len(cloud) - len(first)
+WIDE = 1.05
 
 
-def _dense_enough(lists: np.ndarray, distances: Array) -> np.ndarray:
+def _neighbourhoods(cloud: PointCloud, count: int) -> tuple[Tree, np.ndarray, np.ndarray]:
+    if len(cloud) < _FEWEST:
+        raise UnusableGeometry(f"fewer than {_FEWEST} distinct points are left: too few for a surface")
+    tree = Tree.of(np.ascontiguousarray(cloud.points, np.float64))
+    return tree, *tree.neighbours(count)
+
+
+def _dense_enough(lists: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """False for a point whose neighbours are far more distant than its neighbours' neighbours are."""
     mean = distances.mean(1)
-    return mean < 2.5 * np.median(mean[lists], axis=1) + 1e-300
+    # less than 2.5 times their median: less than that of half of them
+    less = (2.5 * mean + np.float32(1e-30))[lists] > mean[:, None]
+    return less.sum(1) * 2 > lists.shape[1]
 
 
-def _orient(cloud: PointCloud, planes: Array, lists: np.ndarray) -> tuple[Array, str]:
+def _orient(cloud: PointCloud, lists: np.ndarray) -> tuple[Array, str]:
     if cloud.normals is not None:
         return cloud.normals, "file"
+    planes, _ = fit_planes(cloud.points, lists)
     if cloud.sensors is not None:
         return turn_to_sensors(cloud.points, planes, cloud.sensors), "sensors"
     return propagate(cloud.points, planes, lists[:, :12]), "propagation"

@@ -1,143 +1,186 @@
 """The implicit surface of an oriented cloud: algebraic spheres fitted to points and normals.
 
 Guennebaud & Gross 2007 (algebraic point set surfaces), in the closed form of Guennebaud, Germann
-& Gross 2008, sec. 3. A query is first brought to the surface, and neighbours are weighed by their
-distance from there, not from the query: weights that followed the query off the surface would
-bend the slope of the distance.
+& Gross 2008, sec. 3. Neighbours are weighed by their distance from where the query falls on the
+surface, not from the query: weights that followed the query off the surface would bend the slope
+of the distance. Where the normals around a query fall into groups, at an edge or between two
+sheets, each group is a surface of its own, and the solid is their intersection or their union
+(Ohtake et al. 2003, sec. 4.2).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
+GROUPS = 3
 PROJECTIONS = 2
+_ALIKE = 0.5  # the cosine between normals from which they belong to one group
 _AGREEMENT = 0.3  # 1 - cos of the normals' angle at which a neighbour's weight falls to exp(-1/2)
-_MOST = 128
+_APART = 0.1  # widths that groups must lie beside one another to be told apart
+_REACH = 1.2  # widths from the nearest point that a foot may be
 
 
-@njit(cache=True)
-def _kth_smallest(values, count, k):
-    """The k-th smallest (from 0) of the first `count` values, which are reordered."""
-    lo, hi = 0, count - 1
-    while lo < hi:
-        pivot = values[(lo + hi) // 2]
-        i, j = lo, hi
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if k <= j:
-            hi = j
-        elif k >= i:
-            lo = i
-        else:
-            break
-    return values[k]
+@njit(cache=True, nogil=True)
+def signed_distances(start, stop, surfels, lists, width, queries, nearest, distances, gradients):
+    """Signed distances (M,) and unit gradients (M, 3) at queries start..stop of (M, 3), negative inside.
 
-
-@njit(cache=True)
-def _fit_sphere(points, normals, lists, nearest, centre, wanted, squared, ordered):
-    """u0, u1..u3, u4 of S(x) = u0 + u.x + u4 x.x about `centre`, scaled so that |grad S| = 1 on S = 0."""
+    surfels (6 N,): points and normals, flat. lists (N, k): neighbours. width (N,): the radius of
+    the fit around each point. nearest (M,): the point nearest to each query.
+    """
     count = lists.shape[1] + 1
-    for k in range(count):
-        i = nearest if k == 0 else lists[nearest, k - 1]
-        d = 0.0
-        for a in range(3):
-            d += (points[i, a] - centre[a]) ** 2
-        squared[k] = d
-        ordered[k] = d
-    radius = 1.1 * _kth_smallest(ordered, count, min(wanted, count - 1)) + 1e-300
+    near, group = np.empty(count, np.int64), np.empty(count, np.int64)
+    heads = np.empty(GROUPS, np.int64)
+    first, other = np.empty(8), np.empty(8)
+    for q in range(start, stop):
+        j = nearest[q]
+        x, y, z = queries[q, 0], queries[q, 1], queries[q, 2]
+        near[0] = j
+        for k in range(1, count):
+            near[k] = lists[j, k - 1]
+        found = _split(surfels, near, x, y, z, group, heads)
+        value, g0, g1, g2 = _project(surfels, near, group, 0, j, width[j], x, y, z, first)
+        apart = _APART * width[j]
+        for g in range(1, found):
+            second, h0, h1, h2 = _project(surfels, near, group, g, heads[g], width[j], x, y, z, other)
+            there = _offset(surfels, near, group, g, first)
+            back = _offset(surfels, near, group, 0, other)
+            if (there < -apart and back < -apart and second > value) or (
+                there > apart and back > apart and second < value
+            ):
+                value, g0, g1, g2 = second, h0, h1, h2
+        straight = _squared_distance(surfels, j, x, y, z)
+        closest, farthest = np.sqrt(max(straight - width[j] ** 2, 0.0)), np.sqrt(straight) + 0.3 * width[j]
+        size = min(max(abs(value), closest), farthest)
+        distances[q] = size if value >= 0 else -size
+        gradients[q, 0], gradients[q, 1], gradients[q, 2] = g0, g1, g2
+
+
+@njit(cache=True)
+def _squared_distance(surfels, i, x, y, z):
+    return (surfels[6 * i] - x) ** 2 + (surfels[6 * i + 1] - y) ** 2 + (surfels[6 * i + 2] - z) ** 2
+
+
+@njit(cache=True)
+def _cosine(surfels, i, j):
+    a, b = 6 * i + 3, 6 * j + 3
+    return surfels[a] * surfels[b] + surfels[a + 1] * surfels[b + 1] + surfels[a + 2] * surfels[b + 2]
+
+
+@njit(cache=True)
+def _split(surfels, near, x, y, z, group, heads):
+    """Number the groups of alike normals among points `near`; how many there are.
+
+    The first is the first point's. A group's head is its member nearest to (x, y, z).
+    """
+    found = 0
+    least = np.inf
+    for k in range(len(near)):
+        i = near[k]
+        group[k] = -1
+        for g in range(found):
+            if _cosine(surfels, i, heads[g]) > _ALIKE:
+                group[k] = g
+                break
+        if group[k] < 0 and found < GROUPS:
+            group[k], heads[found] = found, i
+            found += 1
+    for g in range(1, found):
+        least = np.inf
+        for k in range(len(near)):
+            if group[k] == g:
+                d = _squared_distance(surfels, near[k], x, y, z)
+                if d < least:
+                    least, heads[g] = d, near[k]
+    return found
+
+
+@njit(cache=True)
+def _project(surfels, near, group, which, head, width, x, y, z, sphere):
+    """The signed distance of (x, y, z) from a group's surface and its unit gradient there."""
+    px, py, pz = surfels[6 * head], surfels[6 * head + 1], surfels[6 * head + 2]
+    g0, g1, g2 = surfels[6 * head + 3], surfels[6 * head + 4], surfels[6 * head + 5]
+    distance = (x - px) * g0 + (y - py) * g1 + (z - pz) * g2
+    reach = _REACH * width
+    for _ in range(PROJECTIONS):
+        fx, fy, fz = x - distance * g0 - px, y - distance * g1 - py, z - distance * g2 - pz
+        far = np.sqrt(fx * fx + fy * fy + fz * fz)
+        if far > reach:  # beyond the neighbours a fit says nothing
+            fx, fy, fz = fx * reach / far, fy * reach / far, fz * reach / far
+        sphere[5], sphere[6], sphere[7] = px + fx, py + fy, pz + fz
+        _fit(surfels, near, group, which, head, width, sphere)
+        rx, ry, rz = x - sphere[5], y - sphere[6], z - sphere[7]
+        value = _value(sphere, x, y, z)
+        distance = 2 * value / (1 + np.sqrt(max(1 + 4 * sphere[4] * value, 0.0)))
+        g0, g1, g2 = (
+            sphere[1] + 2 * sphere[4] * rx,
+            sphere[2] + 2 * sphere[4] * ry,
+            sphere[3] + 2 * sphere[4] * rz,
+        )
+        length = np.sqrt(g0 * g0 + g1 * g1 + g2 * g2)
+        if length < 1e-9:
+            g0, g1, g2, length = surfels[6 * head + 3], surfels[6 * head + 4], surfels[6 * head + 5], 1.0
+        g0, g1, g2 = g0 / length, g1 / length, g2 / length
+    return distance, g0, g1, g2
+
+
+@njit(cache=True)
+def _value(sphere, x, y, z):
+    x, y, z = x - sphere[5], y - sphere[6], z - sphere[7]
+    return sphere[0] + sphere[1] * x + sphere[2] * y + sphere[3] * z + sphere[4] * (x * x + y * y + z * z)
+
+
+@njit(cache=True)
+def _offset(surfels, near, group, which, sphere):
+    """The mean of a sphere's values at a group's points."""
+    total, size = 0.0, 0
+    for k in range(len(near)):
+        if group[k] == which:
+            i = 6 * near[k]
+            total += _value(sphere, surfels[i], surfels[i + 1], surfels[i + 2])
+            size += 1
+    return total / max(size, 1)
+
+
+@njit(cache=True)
+def _fit(surfels, near, group, which, head, width, sphere):
+    """sphere[:5] = u of S(x) = u0 + u.x + u4 x.x about sphere[5:8], scaled so that |grad S| = 1 on S = 0."""
+    cx, cy, cz = sphere[5], sphere[6], sphere[7]
     w = pn = pp = 0.0
     p0 = p1 = p2 = n0 = n1 = n2 = 0.0
-    for k in range(count):
-        if squared[k] >= radius:
+    for k in range(len(near)):
+        if group[k] != which:
             continue
-        i = nearest if k == 0 else lists[nearest, k - 1]
-        cosine = 0.0
-        for a in range(3):
-            cosine += normals[i, a] * normals[nearest, a]
-        weight = (1 - squared[k] / radius) ** 2 * np.exp(-0.5 * ((1 - cosine) / _AGREEMENT) ** 2)
-        x, y, z = points[i, 0] - centre[0], points[i, 1] - centre[1], points[i, 2] - centre[2]
-        a, b, c = normals[i, 0], normals[i, 1], normals[i, 2]
+        i = 6 * near[k]
+        x, y, z = surfels[i] - cx, surfels[i + 1] - cy, surfels[i + 2] - cz
+        squared = x * x + y * y + z * z
+        share = 1 - squared / (width * width)
+        if share <= 0:
+            continue
+        weight = share * share * np.exp(-0.5 * ((1 - _cosine(surfels, near[k], head)) / _AGREEMENT) ** 2)
+        a, b, c = surfels[i + 3], surfels[i + 4], surfels[i + 5]
         w += weight
         p0, p1, p2 = p0 + weight * x, p1 + weight * y, p2 + weight * z
         n0, n1, n2 = n0 + weight * a, n1 + weight * b, n2 + weight * c
         pn += weight * (x * a + y * b + z * c)
-        pp += weight * (x * x + y * y + z * z)
+        pp += weight * squared
     if w <= 0:
-        n0, n1, n2 = normals[nearest, 0], normals[nearest, 1], normals[nearest, 2]
-        p0, p1, p2 = (
-            points[nearest, 0] - centre[0],
-            points[nearest, 1] - centre[1],
-            points[nearest, 2] - centre[2],
-        )
-        return -(n0 * p0 + n1 * p1 + n2 * p2), n0, n1, n2, 0.0
+        i = 6 * head
+        n0, n1, n2 = surfels[i + 3], surfels[i + 4], surfels[i + 5]
+        sphere[0] = (cx - surfels[i]) * n0 + (cy - surfels[i + 1]) * n1 + (cz - surfels[i + 2]) * n2
+        sphere[1], sphere[2], sphere[3], sphere[4] = n0, n1, n2, 0.0
+        return
     spread = pp - (p0 * p0 + p1 * p1 + p2 * p2) / w
     u4 = 0.0
-    if spread > 1e-12 * radius * w:
+    if spread > 1e-12 * width * width * w:
         u4 = 0.5 * (pn - (p0 * n0 + p1 * n1 + p2 * n2) / w) / spread
     u1, u2, u3 = (n0 - 2 * u4 * p0) / w, (n1 - 2 * u4 * p1) / w, (n2 - 2 * u4 * p2) / w
     u0 = -(u1 * p0 + u2 * p1 + u3 * p2 + u4 * pp) / w
     scale = np.sqrt(max(u1 * u1 + u2 * u2 + u3 * u3 - 4 * u0 * u4, 1e-12))
-    return u0 / scale, u1 / scale, u2 / scale, u3 / scale, u4 / scale
-
-
-@njit(cache=True, parallel=True)
-def signed_distances(points, normals, lists, spacing, queries, nearest, wanted, distances, gradients):
-    """Signed distances (M,) and unit gradients (M, 3) at queries (M, 3), negative inside.
-
-    nearest (M,): the point nearest to each query. wanted (N,): how many neighbours each point's
-    fit takes. The magnitude stays within what the distance to the nearest point, known to its
-    `spacing` (N,), allows.
-    """
-    for q in prange(len(queries)):
-        squared, ordered = np.empty(_MOST), np.empty(_MOST)
-        j = nearest[q]
-        centre, offset = np.empty(3), np.empty(3)
-        height = 0.0
-        for a in range(3):
-            height += (queries[q, a] - points[j, a]) * normals[j, a]
-        for a in range(3):  # first guess of the foot: the projection on the nearest point's plane
-            centre[a] = queries[q, a] - height * normals[j, a]
-        reach = 0.0
-        for a in range(3):
-            reach += (centre[a] - points[j, a]) ** 2
-        limit = 2 * spacing[j]
-        if reach > limit * limit:
-            for a in range(3):
-                centre[a] = points[j, a] + (centre[a] - points[j, a]) * limit / np.sqrt(reach)
-        distance = 0.0
-        for _ in range(PROJECTIONS):
-            u0, u1, u2, u3, u4 = _fit_sphere(points, normals, lists, j, centre, wanted[j], squared, ordered)
-            for a in range(3):
-                offset[a] = queries[q, a] - centre[a]
-            x, y, z = offset
-            value = u0 + u1 * x + u2 * y + u3 * z + u4 * (x * x + y * y + z * z)
-            distance = 2 * value / (1 + np.sqrt(max(1 + 4 * u4 * value, 0.0)))
-            g0, g1, g2 = u1 + 2 * u4 * x, u2 + 2 * u4 * y, u3 + 2 * u4 * z
-            length = np.sqrt(g0 * g0 + g1 * g1 + g2 * g2)
-            if length < 1e-9:
-                g0, g1, g2, length = normals[j, 0], normals[j, 1], normals[j, 2], 1.0
-            gradients[q, 0], gradients[q, 1], gradients[q, 2] = g0 / length, g1 / length, g2 / length
-            reach = 0.0
-            for a in range(3):
-                offset[a] = queries[q, a] - distance * gradients[q, a] - points[j, a]
-                reach += offset[a] ** 2
-            if reach > limit * limit:  # the foot has left the neighbourhood: the fit says nothing there
-                break
-            for a in range(3):
-                centre[a] = points[j, a] + offset[a]
-        straight = 0.0
-        for a in range(3):
-            straight += (queries[q, a] - points[j, a]) ** 2
-        straight = np.sqrt(straight)
-        farthest = straight + 0.5 * spacing[j]
-        closest = straight - 1.5 * spacing[j]
-        size = min(max(abs(distance), closest), farthest)
-        distances[q] = size if distance >= 0 else -size
+    sphere[0], sphere[1], sphere[2], sphere[3], sphere[4] = (
+        u0 / scale,
+        u1 / scale,
+        u2 / scale,
+        u3 / scale,
+        u4 / scale,
+    )

@@ -26,17 +26,13 @@ class MeshTarget:
     def bounds(self) -> tuple[Array, Array]:
         return self.vertices.min(0), self.vertices.max(0)
 
-    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, np.ndarray]:
-        """Points (count, 3) drawn evenly by area, and the faces they lie on."""
-        points, face = sample_surface(self.vertices, self.faces, count, rng)
-        return points, face
+    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Points (count, 3) drawn evenly by area, and the scale (count,) at which the surface is resolved."""
+        points, _ = sample_surface(self.vertices, self.faces, count, rng)
+        return points, np.full(count, self.spacing)
 
-    def local_scale(self, index: np.ndarray) -> Array:
-        """The scale (M,) at which the surface is to be resolved."""
-        return np.full(len(index), self.spacing)
-
-    def distance(self, queries: Array, start: np.ndarray | None = None) -> tuple[Array, Array]:
-        """Signed distances (M,) and gradients (M, 3) at queries (M, 3). `start` is not needed."""
+    def distance(self, queries: Array) -> tuple[Array, Array]:
+        """Signed distances (M,) and gradients (M, 3) at queries (M, 3)."""
         squared, face, foot = igl.point_mesh_squared_distance(queries, self.vertices, self.faces)[:3]
         size = np.sqrt(np.maximum(squared, 0))
         sign = np.where(igl.fast_winding_number(self.vertices, self.faces, queries) > 0.5, -1.0, 1.0)

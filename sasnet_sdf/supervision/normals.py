@@ -1,4 +1,4 @@
-"""Normals where a scan has none: planes through neighbours, turned outward."""
+"""Which way normals point: to the sensors that saw their points, else the way their neighbours do."""
 
 from __future__ import annotations
 
@@ -8,21 +8,6 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from ..geometry import Array
-
-_CHUNK = 50_000
-
-
-def fit_planes(points: Array, lists: np.ndarray) -> tuple[Array, Array]:
-    """Unoriented unit normals (N, 3) of the planes through each point's neighbours (N, k), and the
-    points' root-mean-square distance (N,) from them."""
-    normals, residual = np.empty_like(points), np.empty(len(points))
-    for start in range(0, len(points), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        near = np.concatenate([points[rows, None], points[lists[rows]]], axis=1)
-        near -= near.mean(1, keepdims=True)
-        values, vectors = np.linalg.eigh(np.matmul(near.transpose(0, 2, 1), near) / near.shape[1])
-        normals[rows], residual[rows] = vectors[:, :, 0], np.sqrt(np.maximum(values[:, 0], 0))
-    return normals, residual
 
 
 def turn_to_sensors(points: Array, normals: Array, sensors: Array) -> Array:

@@ -4,48 +4,88 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import igl
 import numpy as np
+from numba import njit
 
 from ..geometry import Array
+from .ranges import in_ranges
+from .search import LEAF
+from .tree import Tree, combine_up
 
-_VOXEL = 2.5  # spacings; coarser is faster, and must stay below the distance at which it is asked
+_BETA = 2.0  # radii away at which a node's points count as one (Barill et al. 2018)
+_LEVEL_SAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class WindingNumber:
-    """Dipoles of the surface, one a voxel (Barill et al. 2018), and the number on the surface.
+    """Dipoles of a cloud's points (Barill et al. 2018), their sums over a tree, and the number on the surface.
 
-    `level` is 1/2 for a closed surface and about 0 for an open sheet.
+    surfels (6 N,): points and normals, flat; areas (N,). nodes (7 * 2 L,): centre, dipole and the
+    squared distance from which the dipole stands for a node's points, flat. `level` is 1/2 for a
+    closed surface and about 0 for an open sheet.
     """
 
-    points: Array
-    normals: Array
+    surfels: Array
     areas: Array
+    nodes: Array
     level: float
 
     def inside(self, queries: Array) -> np.ndarray:
-        """Whether queries (M, 3), farther than a voxel from the surface, lie inside: (M,) bool."""
-        return self._number(queries) > self.level
+        """Whether queries (M, 3), some spacings from the surface, lie inside: (M,) bool."""
+        return self.number(queries) > self.level
 
-    def _number(self, queries: Array) -> Array:
-        return igl.fast_winding_number(self.points, self.normals, self.areas, queries)
+    def number(self, queries: Array) -> Array:
+        """The winding number (M,) at queries (M, 3)."""
+        numbers = np.empty(len(queries))
+        in_ranges(_wind, len(queries), self.surfels, self.areas, self.nodes, queries, numbers)
+        return numbers
 
     @classmethod
-    def of_cloud(cls, points: Array, normals: Array, spacing: Array, offset: float) -> WindingNumber:
-        """From points, outward normals (N, 3) and spacing (N,); the level is measured `offset`
+    def of_cloud(cls, tree: Tree, normals: Array, spacing: Array, offset: float) -> WindingNumber:
+        """From points' outward normals (N, 3) and spacing (N,); the level is measured `offset`
         spacings to either side of the surface."""
+        points = tree.points
         # a lone point far from the others would otherwise stand for a large area
         areas = np.minimum(spacing, 2 * np.median(spacing)) ** 2
-        key = np.floor((points - points.min(0)) / (_VOXEL * np.median(spacing))).astype(np.int64)
-        _, voxel = np.unique(key @ np.array([1 << 42, 1 << 21, 1]), return_inverse=True)
-        mass = np.bincount(voxel, areas)
-        centre = np.stack([np.bincount(voxel, areas * points[:, a]) for a in range(3)], 1) / mass[:, None]
-        dipole = np.stack([np.bincount(voxel, areas * normals[:, a]) for a in range(3)], 1)
-        strength = np.linalg.norm(dipole, axis=1)
-        number = cls(centre, dipole / np.maximum(strength, 1e-300)[:, None], strength, 0.5)
-        some = np.linspace(0, len(points) - 1, min(len(points), 5000)).astype(np.int64)
+        weighted = np.concatenate([areas[:, None], areas[:, None] * points, areas[:, None] * normals], 1)
+        sums = combine_up(weighted, np.add, 0.0)
+        centre = sums[:, 1:4] / np.maximum(sums[:, :1], 1e-300)
+        corner = np.maximum(centre - tree.boxes[:, :3], tree.boxes[:, 3:] - centre)
+        clear = _BETA**2 * (np.maximum(corner, 0) ** 2).sum(1)  # zero where the node is empty
+        nodes = np.concatenate([centre, sums[:, 4:], clear[:, None]], 1)
+        surfels = np.concatenate([points, normals], 1).ravel()
+        number = cls(surfels, areas, nodes.ravel(), 0.5)
+        some = np.linspace(0, len(points) - 1, min(len(points), _LEVEL_SAMPLES)).astype(np.int64)
         step = offset * spacing[some, None] * normals[some]
-        sides = np.concatenate([points[some] + step, points[some] - step])
-        outer, inner = np.split(number._number(sides), 2)
-        return cls(number.points, number.normals, number.areas, float(np.median(outer) + np.median(inner)) / 2)
+        outer, inner = number.number(points[some] + step), number.number(points[some] - step)
+        return cls(surfels, areas, number.nodes, float(np.median(outer) + np.median(inner)) / 2)
+
+
+@njit(cache=True, nogil=True)
+def _wind(start, stop, surfels, areas, nodes, queries, numbers):
+    leaves, stack = len(nodes) // 14, np.empty(64, np.int64)
+    for q in range(start, stop):
+        x, y, z = queries[q, 0], queries[q, 1], queries[q, 2]
+        total, top = 0.0, 0
+        stack[0] = 1
+        while top >= 0:
+            node = stack[top]
+            top -= 1
+            n = 7 * node
+            dx, dy, dz = nodes[n] - x, nodes[n + 1] - y, nodes[n + 2] - z
+            squared = dx * dx + dy * dy + dz * dz
+            if squared > nodes[n + 6]:
+                flux = dx * nodes[n + 3] + dy * nodes[n + 4] + dz * nodes[n + 5]
+                total += flux / (squared * np.sqrt(squared))
+            elif node < leaves:
+                stack[top + 1], stack[top + 2] = 2 * node, 2 * node + 1
+                top += 2
+            else:
+                begin = (node - leaves) * LEAF
+                for i in range(begin, min(begin + LEAF, len(areas))):
+                    s = 6 * i
+                    dx, dy, dz = surfels[s] - x, surfels[s + 1] - y, surfels[s + 2] - z
+                    squared = dx * dx + dy * dy + dz * dz + 1e-300
+                    flux = dx * surfels[s + 3] + dy * surfels[s + 4] + dz * surfels[s + 5]
+                    total += areas[i] * flux / (squared * np.sqrt(squared))
+        numbers[q] = total / (4 * np.pi)
