@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from ..geometry import Array
 from . import kernels
-from .blocks import SIDE, SparseValues
+from .blocks import SparseValues
 from .lattice import Lattice
+from .stencil import CHILD_POINTS, WEIGHTS
 
 CHUNK = 65_536
 BASE = 12
@@ -61,9 +62,13 @@ class Sampler:
 
 
 def sample_near_surface(
-    field: ValueField, lattice: Lattice, on_level: Callable[[float], None] = lambda done: None
+    field: ValueField, lattice: Lattice, on_level: Callable[[float, SparseValues], None] = lambda *_: None
 ) -> tuple[SparseValues, NDArray[np.int32], int]:
-    """Values on the fine lattice, its known cells (M, 3), and the number of evaluations."""
+    """Values on the fine lattice, its known cells (M, 3), and the number of evaluations.
+
+    on_level hears, before each finer lattice is sampled, the share of the work that is done, and
+    the values so far.
+    """
     sampler = Sampler(field, lattice)
     stride = 1
     while max(lattice.shape) >= 2 * BASE * stride:
@@ -75,10 +80,11 @@ def sample_near_surface(
         cells = _known_cells(values, shape)
         if stride == 1:
             return values, cells, sampler.evaluations
-        errors = kernels.errors_of_parents(values.index, values.values, cells, coarser.index, coarser.values)
+        on_level(1 / stride**2, values)
+        corners = values.corners(cells)
+        errors = _errors_of_parents(coarser, cells, corners)
         stride //= 2
-        coarser, values = values, _refine(sampler, values, cells, errors, stride)
-        on_level(1 / stride**2)
+        coarser, values = values, _refine(sampler, cells, corners, errors, stride)
 
 
 def _dense(sampler: Sampler, stride: int) -> SparseValues:
@@ -90,78 +96,88 @@ def _dense(sampler: Sampler, stride: int) -> SparseValues:
     return values
 
 
-def _known_cells(values: SparseValues, shape: NDArray) -> NDArray[np.int32]:
-    """The cells (M, 3) with eight known corners, block by block."""
-    blocks = values.blocks()
-    row, slot = np.nonzero(kernels.cells_are_known(values.index, values.values, blocks, shape))
-    cells = blocks[row] * SIDE
-    cells += np.stack(np.unravel_index(slot, (SIDE,) * 3), 1).astype(np.int32)
-    return cells
-
-
 def _every_other(values: SparseValues) -> SparseValues:
     """The values of a dense lattice at its even points."""
     coarse = SparseValues(tuple((n + 1) // 2 for n in values.shape))
     coarse.allocate(np.ones(coarse.index.shape, np.bool_))
     points = np.indices(coarse.shape, np.int32).reshape(3, -1).T
-    even = 2 * points
-    rows = values.index[tuple((even >> 3).T)]
-    coarse.put(points, values.values[rows, (even & 7) @ np.array([64, 8, 1])])
+    coarse.put(points, values.corners(2 * points)[:, 0])
     return coarse
 
 
+def _known_cells(values: SparseValues, shape: NDArray) -> NDArray[np.int32]:
+    """The cells (M, 3) with eight known corners, block by block."""
+    known = np.empty(values.values.shape, np.bool_)
+    kernels.known_cells(values.places, shape, values.index, values.values, known)
+    return values.points(*np.nonzero(known))
+
+
+def _errors_of_parents(coarser: SparseValues, cells: NDArray[np.int32], corners: Array) -> Array:
+    """How far (M,) interpolation within a cell's parent is off at its corners; infinite where unknown."""
+    parents = coarser.corners(cells >> 1)
+    number = (cells & 1) @ np.array([4, 2, 1])
+    errors = np.empty(len(cells), np.float32)
+    for child, points in enumerate(CHILD_POINTS):
+        here = number == child
+        errors[here] = np.abs(parents[here] @ WEIGHTS[points].T - corners[here]).max(1)
+    return np.where(np.isnan(errors), np.float32(np.inf), errors)
+
+
 def _refine(
-    sampler: Sampler, coarse: SparseValues, cells: NDArray[np.int32], errors: Array, stride: int
+    sampler: Sampler, cells: NDArray[np.int32], corners: Array, errors: Array, stride: int
 ) -> SparseValues:
     """The values of the lattice of half the cell, near the surface."""
     shape = np.array([-(-n // stride) for n in sampler.lattice.shape])
     fine = SparseValues(tuple(shape + 1))
-    change = kernels.steepest(coarse.index, coarse.values, cells) / 2
-    bounds = _first_bounds(coarse, cells, errors) + np.float32(FLOOR * change)
-    settled = MARGIN * errors if stride == 1 else np.full_like(errors, np.inf)
-    while True:
-        masks = kernels.children_near_surface(
-            coarse.index, coarse.values, cells, bounds, STEEPER * change, fine.index, fine.values, shape
-        )
+    change = np.float32(_steepest(corners) / 2)
+    doubt = MARGIN * errors if stride == 1 else np.full_like(errors, np.inf)
+    masks = np.empty(len(cells), np.uint8)
+
+    def sample_children(bounds: Array) -> bool:
+        """Evaluate what is missing at the children in doubt; whether that was anything."""
         needed = np.zeros(fine.index.shape, np.bool_)
-        kernels.touch_children(cells, masks, needed)
+        kernels.survey(
+            cells, corners, bounds, np.float32(MARGIN), np.float32(STEEPER) * change, shape,
+            fine.index, fine.values, fine.assumed, masks, needed,
+        )  # fmt: skip
         fine.allocate(needed)
-        kernels.want_children(
-            cells,
-            masks,
-            np.maximum(settled, bounds),
-            coarse.index,
-            coarse.values,
-            fine.index,
-            fine.values,
-            fine.wanted,
-        )
-        points = fine.collect_wanted()
-        if not len(points):
-            kernels.assume_children(
-                cells, masks, coarse.index, coarse.values, fine.index, fine.values, fine.assumed
-            )
-            points = _follow(fine, shape)
-            if not len(points):
-                return fine
-        fine.put(points, sampler.at(points, stride))
-        fine.forget_assumed()
-        seen = kernels.observed_errors(fine.index, fine.values, cells, coarse.index, coarse.values)
-        bounds = np.where(seen > bounds, MARGIN * seen, bounds).astype(np.float32)
+        kernels.ask(
+            cells, corners, masks, np.maximum(doubt, bounds),
+            fine.index, fine.values, fine.assumed, fine.wanted,
+        )  # fmt: skip
+        return _evaluate_wanted(sampler, fine, stride)
+
+    likely = (MARGIN * SMOOTH * errors + FLOOR * change).astype(np.float32)
+    sample_children(likely)
+    mixed = (corners.min(1) <= 0) & (corners.max(1) > 0)
+    bounds = np.where(mixed, likely, np.maximum(likely, MARGIN * errors + FLOOR * change)).astype(np.float32)
+    while True:
+        while sample_children(bounds):
+            pass
+        _want_beside_surface(fine, shape)
+        if not _evaluate_wanted(sampler, fine, stride):
+            return fine
 
 
-def _first_bounds(coarse: SparseValues, cells: NDArray[np.int32], errors: Array) -> Array:
-    """What interpolation within each coarse cell (M,) may be off by, from what it was off by before."""
-    mixed = kernels.have_mixed_signs(coarse.index, coarse.values, cells)
-    return (MARGIN * np.where(mixed, SMOOTH, 1.0) * errors).astype(np.float32)
+def _steepest(corners: Array) -> float:
+    """The largest change of the field over any of the cells (M, 8), as a gradient's norm times the cell."""
+    cube = corners.reshape(-1, 2, 2, 2)
+    changes = [np.abs(np.diff(cube, axis=axis)).reshape(len(cube), -1).max(1) for axis in (1, 2, 3)]
+    return float(np.sqrt(np.square(changes).sum(0).max()))
 
 
-def _follow(fine: SparseValues, shape: NDArray) -> NDArray[np.int32]:
-    """The unknown points (N, 3) next to the surface."""
-    kernels.want_assumed(fine.index, fine.values, fine.assumed, fine.wanted, fine.blocks(), shape)
-    points = kernels.unknown_beside_surface(fine.index, fine.values, fine.blocks(), shape)
+def _evaluate_wanted(sampler: Sampler, fine: SparseValues, stride: int) -> bool:
+    """Evaluate the points that are wanted; whether there were any."""
+    points = fine.take_wanted()
+    fine.put(points, sampler.at(points, stride))
+    return len(points) > 0
+
+
+def _want_beside_surface(fine: SparseValues, shape: NDArray) -> None:
+    """Ask for what is unknown or assumed next to the surface."""
+    lost = np.empty((CHUNK, 3), np.int32)
+    count = kernels.follow(fine.places, shape, fine.index, fine.values, fine.assumed, fine.wanted, lost)
     needed = np.zeros(fine.index.shape, np.bool_)
-    needed[tuple((points >> 3).T)] = True
+    needed[tuple((lost[:count] >> 3).T)] = True
     fine.allocate(needed)
-    kernels.want_points(points, fine.index, fine.values, fine.wanted)
-    return fine.collect_wanted()
+    fine.want(lost[:count])

@@ -7,13 +7,16 @@ from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
 from ..geometry import Array
-from .blocks import SIDE, SparseValues, get, jit
+from .blocks import SIDE, SparseValues
 
 ENDS = 1e-3
 """Share of an edge that a vertex keeps from its ends, so that no two vertices fall together."""
 
 TILE = 32
-"""Cells along the side of the cube that goes to scikit-image at once."""
+"""Cells along the side of the cube that goes to scikit-image at once; whole blocks."""
+
+CHUNK = 1 << 18
+"""Cells or vertices that are looked at together."""
 
 NUDGE = 1e-5
 """Values nearer to zero, in units of the largest at a corner of a crossed cell, are moved there.
@@ -28,33 +31,45 @@ def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArra
 
     Triangles run counter-clockwise seen from where the field is positive. No vertex stands twice.
     """
-    scale, crossed = _crossed(values.index, values.values, cells)
-    cells = cells[crossed]
+    scale, cells = _crossed(values, cells)
+    if not len(cells):
+        return np.empty((0, 3)), np.empty((0, 3), np.int64)
     tiles, order, starts = _by_tile(cells)
-    keys, positions, faces, count = [], [], [], 0
-    volume, mask = np.empty((TILE + 1,) * 3, np.float32), np.empty((TILE + 1,) * 3, np.bool_)
+    keys, faces, centres, count = [], [], [], 0
+    mask = np.empty((TILE + 1,) * 3, np.bool_)
     for tile, start, end in zip(tiles, starts, [*starts[1:], len(order)], strict=True):
         corner = tile * TILE
-        volume.fill(1)
         mask.fill(False)
-        _load(values.index, values.values, cells[order[start:end]], corner, scale, NUDGE, volume, mask)
-        local, triangles, _, _ = marching_cubes(volume, 0.0, mask=mask)
-        keys.append(_keys(values.index.shape, local, corner))
-        positions.append(local.astype(np.float64) + corner)
-        faces.append(triangles.astype(np.int64) + count)
+        mask[tuple((cells[order[start:end]] - corner + 1).T)] = True
+        local, triangles, _, _ = marching_cubes(_volume(values, tile, scale), 0.0, mask=mask)
+        key, inside = _keys(values.index.shape, local, corner)
+        keys.append(key)
+        centres.append((key[inside], local[inside].astype(np.float64) + corner))
+        faces.append(triangles.astype(np.int32) + np.int32(count))
         count += len(local)
-    key = np.concatenate(keys) if keys else np.empty(0, np.int64)
-    key, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    vertices = np.concatenate(positions)[first] if keys else np.empty((0, 3))
-    _place_on_edges(values.index, values.values, key, ENDS, vertices)
-    return vertices, inverse[np.concatenate(faces)] if faces else np.empty((0, 3), np.int64)
+    key, inverse = np.unique(np.concatenate(keys), return_inverse=True)
+    del keys
+    vertices = _on_edges(values, key)
+    for inner, positions in centres:
+        vertices[np.searchsorted(key, inner)] = positions
+    return vertices, _renumbered(inverse, faces)
+
+
+def _crossed(values: SparseValues, cells: NDArray[np.int32]) -> tuple[np.float32, NDArray[np.int32]]:
+    """The largest value at a corner of a cell whose corners have both signs, and those cells."""
+    crossed, largest = [], np.float32(0)
+    for start in range(0, len(cells), CHUNK):
+        part = cells[start : start + CHUNK]
+        corners = values.corners(part)
+        mixed = (corners.min(1) <= 0) & (corners.max(1) > 0)
+        crossed.append(part[mixed])
+        largest = max(largest, np.abs(corners[mixed]).max(initial=0))
+    return largest, np.concatenate(crossed) if crossed else cells
 
 
 def _by_tile(cells: NDArray[np.int32]) -> tuple[NDArray, NDArray, NDArray]:
     """The tiles (T, 3) that hold cells, an order of the cells by tile, and where each tile starts in it."""
-    if not len(cells):
-        return np.empty((0, 3), np.int64), np.empty(0, np.int64), np.empty(0, np.int64)
-    tile = cells.astype(np.int64) // TILE
+    tile = cells // TILE
     counts = tile.max(0) + 1
     number = np.ravel_multi_index(tuple(tile.T), tuple(counts))
     order = np.argsort(number, kind="stable")
@@ -62,61 +77,62 @@ def _by_tile(cells: NDArray[np.int32]) -> tuple[NDArray, NDArray, NDArray]:
     return np.stack(np.unravel_index(numbers, tuple(counts)), 1), order, starts
 
 
-def _keys(blocks: tuple[int, ...], local: Array, corner: NDArray) -> NDArray[np.int64]:
-    """What tells a vertex: the lattice point below it and the axis it is off by, 3 inside a cell.
+def _volume(values: SparseValues, tile: NDArray, scale: np.float32) -> Array:
+    """A tile's corners (TILE + 1)^3 float32, in units of `scale` and off zero; 1 where unknown."""
+    side = TILE // SIDE + 1
+    i, j, k = tile * (TILE // SIDE)
+    rows = values.index[i : i + side, j : j + side, k : k + side]
+    blocks = np.ones((side, SIDE, side, SIDE, side, SIDE), np.float32)
+    a, b, c = np.nonzero(rows >= 0)
+    here = values.values[rows[a, b, c]].reshape(-1, SIDE, SIDE, SIDE) / scale
+    here[np.isnan(here)] = 1
+    near = np.abs(here) < NUDGE
+    here[near] = np.where(here[near] > 0, np.float32(NUDGE), np.float32(-NUDGE))
+    blocks[a, :, b, :, c, :] = here
+    return np.ascontiguousarray(blocks.reshape((side * SIDE,) * 3)[: TILE + 1, : TILE + 1, : TILE + 1])
+
+
+def _keys(
+    blocks: tuple[int, ...], local: Array, corner: NDArray
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """What tells a vertex: the lattice point below it and the axis it is off by, 3 inside a cell; those.
 
     Points are numbered block by block, so that vertices in the order of keys are near each other.
     """
     below = np.floor(local).astype(np.int64)
     off = local != below
-    axis = np.where(off.sum(1) > 1, 3, off.argmax(1))
+    inside = off.sum(1) > 1
+    axis = np.where(inside, 3, off.argmax(1))
     point = below + corner
     block = np.ravel_multi_index(tuple((point // SIDE).T), blocks)
     slot = point % SIDE @ np.array([SIDE * SIDE, SIDE, 1])
-    return (block * SIDE**3 + slot) * 4 + axis
+    return (block * SIDE**3 + slot) * 4 + axis, inside
 
 
-@jit
-def _crossed(index, values, cells):
-    """The largest value at a corner of a cell whose corners have both signs, and which cells do."""
-    crossed = np.zeros(len(cells), np.bool_)
-    largest = np.float32(0)
-    for n in range(len(cells)):
-        inside, here = 0, np.float32(0)
-        for corner in range(8):
-            i, j, k = cells[n, 0] + (corner >> 2), cells[n, 1] + (corner >> 1 & 1), cells[n, 2] + (corner & 1)
-            value = get(index, values, i, j, k)
-            inside += value <= 0
-            here = max(here, abs(value))
-        if 0 < inside < 8:
-            crossed[n] = True
-            largest = max(largest, here)
-    return largest, crossed
+def _on_edges(values: SparseValues, keys: NDArray[np.int64]) -> Array:
+    """The zeros (V, 3) of linear interpolation along the edges of keys (V,), in float64."""
+    vertices = np.empty((len(keys), 3))
+    for start in range(0, len(keys), CHUNK):
+        part = keys[start : start + CHUNK]
+        axis, slot = part & 3, part >> 2 & SIDE**3 - 1
+        block = np.stack(np.unravel_index(part >> 11, values.index.shape), 1)
+        point = block * SIDE + np.stack([slot >> 6, slot >> 3 & 7, slot & 7], 1)
+        corners = values.corners(point.astype(np.int32)).astype(np.float64)
+        n = np.arange(len(part))
+        first, last = corners[:, 0], corners[n, 4 >> axis.clip(max=2)]
+        edge = axis < 3
+        share = np.divide(first, first - last, out=np.zeros(len(part)), where=edge)
+        vertices[start : start + CHUNK] = point
+        vertices[start + n[edge], axis[edge]] += share[edge].clip(ENDS, 1 - ENDS)
+    return vertices
 
 
-@jit
-def _load(index, values, cells, corner, scale, nudge, volume, mask):
-    """A tile's volume, in units of `scale` and off zero, and scikit-image's mask: the cells' last corners."""
-    for n in range(len(cells)):
-        i, j, k = cells[n, 0] - corner[0], cells[n, 1] - corner[1], cells[n, 2] - corner[2]
-        mask[i + 1, j + 1, k + 1] = True
-        for a in range(2):
-            for b in range(2):
-                for c in range(2):
-                    value = get(index, values, cells[n, 0] + a, cells[n, 1] + b, cells[n, 2] + c) / scale
-                    if abs(value) < nudge:
-                        value = nudge if value > 0 else -nudge
-                    volume[i + a, j + b, k + c] = value
-
-
-@jit
-def _place_on_edges(index, values, keys, ends, vertices):
-    """Move vertices to the zero of linear interpolation along their edge, in float64."""
-    for n in range(len(keys)):
-        axis = keys[n] & 3
-        if axis == 3:
-            continue
-        i, j, k = int(vertices[n, 0]), int(vertices[n, 1]), int(vertices[n, 2])
-        start = np.float64(get(index, values, i, j, k))
-        end = np.float64(get(index, values, i + (axis == 0), j + (axis == 1), k + (axis == 2)))
-        vertices[n, axis] = np.floor(vertices[n, axis]) + min(max(start / (start - end), ends), 1 - ends)
+def _renumbered(number: NDArray[np.int64], faces: list[NDArray[np.int32]]) -> NDArray[np.int64]:
+    """All faces (F, 3) with the numbers (N,) of their vertices; takes them out of the list on the way."""
+    out = np.empty((sum(map(len, faces)), 3), np.int64)
+    end = len(out)
+    while faces:
+        part = faces.pop()
+        out[end - len(part) : end] = number[part]
+        end -= len(part)
+    return out

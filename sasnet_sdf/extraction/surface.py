@@ -59,7 +59,7 @@ def extract_surface(
 
     report(0.0, "sampling the field")
     values, cells, lattice_evaluations = sample_near_surface(
-        field, lattice, lambda done: report(0.5 * done, "sampling the field near its surface")
+        field, lattice, lambda done, _: report(0.5 * done, "sampling the field near its surface")
     )
     report(0.5, "marching cubes")
     vertices, faces = march(values, cells)
