@@ -9,17 +9,19 @@ import numpy as np
 
 from ..errors import UnusableGeometry
 from ..geometry import Array, PointCloud
+from .compiled import in_ranges
 from .duplicates import first_of_equals
 from .implicit import signed_distances
 from .morton import morton_order
 from .normals import propagate, turn_to_sensors
+from .outliers import belongs
 from .planes import fit_planes
-from .ranges import in_ranges
 from .tree import Tree
 from .winding import WindingNumber
 
 CANDIDATES, CANDIDATES_NOISY = 16, 64
-FAR = 4.0  # spacings beyond which a sphere fitted at the nearest point no longer decides the sign
+FAR = 1.5  # spacings beyond which the winding number decides the sign, which wrong normals mislead less
+WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
 CLEAN_FIT, NOISY = 8, 0.2  # neighbours of a clean fit; the noise, in spacings, from which more are taken
 _NOISE_SAMPLES = 10_000
 _FEWEST = 10
@@ -31,8 +33,8 @@ class CloudTarget:
 
     tree: of the points (N, 3), in Morton order. surfels (6 N,): points and outward normals, flat.
     lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones.
-    width (N,): the radius of the fit around each point. The winding number decides the sign FAR
-    spacings away and farther.
+    width (N,): the radius of the fit around each point. The winding number decides the sign
+    FAR spacings away and farther.
     """
 
     tree: Tree
@@ -64,7 +66,10 @@ class CloudTarget:
         return self.points[index], self.spacing[index]
 
     def distance(self, queries: Array) -> tuple[Array, Array]:
-        """Signed distances (M,) and gradients (M, 3) at queries (M, 3). Fast where those are in Morton order."""
+        """Signed distances (M,) and gradients (M, 3) at queries (M, 3).
+
+        Many queries take least time in Morton order.
+        """
         nearest = self.tree.nearest(queries)
         distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
         surface = self.surfels, self.lists, self.width
@@ -84,7 +89,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     merged = given - len(cloud)
     cloud = cloud.select(morton_order(cloud.points))
     tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
-    keep = _dense_enough(lists, distances)
+    keep = belongs(tree.points, lists, distances)
     outliers = int((~keep).sum())
     if outliers:
         cloud = cloud.select(keep)
@@ -117,22 +122,11 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     return target, facts
 
 
-WIDE = 1.05
-
-
 def _neighbourhoods(cloud: PointCloud, count: int) -> tuple[Tree, np.ndarray, np.ndarray]:
     if len(cloud) < _FEWEST:
         raise UnusableGeometry(f"fewer than {_FEWEST} distinct points are left: too few for a surface")
     tree = Tree.of(np.ascontiguousarray(cloud.points, np.float64))
     return tree, *tree.neighbours(count)
-
-
-def _dense_enough(lists: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """False for a point whose neighbours are far more distant than its neighbours' neighbours are."""
-    mean = distances.mean(1)
-    # less than 2.5 times their median: less than that of half of them
-    less = (2.5 * mean + np.float32(1e-30))[lists] > mean[:, None]
-    return less.sum(1) * 2 > lists.shape[1]
 
 
 def _orient(cloud: PointCloud, lists: np.ndarray) -> tuple[Array, str]:

@@ -11,17 +11,19 @@ sheets, each group is a surface of its own, and the solid is their intersection 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from .compiled import kernel, part
 
 GROUPS = 3
 PROJECTIONS = 2
 _ALIKE = 0.5  # the cosine between normals from which they belong to one group
 _AGREEMENT = 0.3  # 1 - cos of the normals' angle at which a neighbour's weight falls to exp(-1/2)
+_FEWEST = 6
 _APART = 0.1  # widths that groups must lie beside one another to be told apart
 _REACH = 1.2  # widths from the nearest point that a foot may be
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def signed_distances(start, stop, surfels, lists, width, queries, nearest, distances, gradients):
     """Signed distances (M,) and unit gradients (M, 3) at queries start..stop of (M, 3), negative inside.
 
@@ -31,71 +33,80 @@ def signed_distances(start, stop, surfels, lists, width, queries, nearest, dista
     count = lists.shape[1] + 1
     near, group = np.empty(count, np.int64), np.empty(count, np.int64)
     heads = np.empty(GROUPS, np.int64)
-    first, other = np.empty(8), np.empty(8)
+    spheres = np.empty((GROUPS, 8))
     for q in range(start, stop):
-        j = nearest[q]
         x, y, z = queries[q, 0], queries[q, 1], queries[q, 2]
-        near[0] = j
+        near[0] = nearest[q]
         for k in range(1, count):
-            near[k] = lists[j, k - 1]
-        found = _split(surfels, near, x, y, z, group, heads)
-        value, g0, g1, g2 = _project(surfels, near, group, 0, j, width[j], x, y, z, first)
+            near[k] = lists[near[0], k - 1]
+        j = near[0]
         apart = _APART * width[j]
-        for g in range(1, found):
-            second, h0, h1, h2 = _project(surfels, near, group, g, heads[g], width[j], x, y, z, other)
-            there = _offset(surfels, near, group, g, first)
-            back = _offset(surfels, near, group, 0, other)
-            if (there < -apart and back < -apart and second > value) or (
-                there > apart and back > apart and second < value
-            ):
-                value, g0, g1, g2 = second, h0, h1, h2
+        value = g0 = g1 = g2 = 0.0
+        for g in range(_split(surfels, near, x, y, z, group, heads)):
+            here, h0, h1, h2 = _project(surfels, near, group, g, heads[g], width[j], x, y, z, spheres[g])
+            if g > 0:
+                there = _offset(surfels, near, group, g, spheres[0])
+                back = _offset(surfels, near, group, 0, spheres[g])
+                behind, before = max(there, back) < -apart, min(there, back) > apart
+                if not ((behind and here > value) or (before and here < value)):
+                    continue
+            value, g0, g1, g2 = here, h0, h1, h2
         straight = _squared_distance(surfels, j, x, y, z)
-        closest, farthest = np.sqrt(max(straight - width[j] ** 2, 0.0)), np.sqrt(straight) + 0.3 * width[j]
+        closest, farthest = np.sqrt(max(straight - width[j] ** 2, 0.0)), np.sqrt(straight) + 0.5 * width[j]
         size = min(max(abs(value), closest), farthest)
         distances[q] = size if value >= 0 else -size
         gradients[q, 0], gradients[q, 1], gradients[q, 2] = g0, g1, g2
 
 
-@njit(cache=True)
+@part
 def _squared_distance(surfels, i, x, y, z):
     return (surfels[6 * i] - x) ** 2 + (surfels[6 * i + 1] - y) ** 2 + (surfels[6 * i + 2] - z) ** 2
 
 
-@njit(cache=True)
+@part
 def _cosine(surfels, i, j):
     a, b = 6 * i + 3, 6 * j + 3
     return surfels[a] * surfels[b] + surfels[a + 1] * surfels[b + 1] + surfels[a + 2] * surfels[b + 2]
 
 
-@njit(cache=True)
+@part
 def _split(surfels, near, x, y, z, group, heads):
     """Number the groups of alike normals among points `near`; how many there are.
 
-    The first is the first point's. A group's head is its member nearest to (x, y, z).
+    A group has at least a FEWEST-th of the points, since normals that were estimated are wrong
+    here and there; points of lesser groups are in none. The first group is that of the nearest
+    such point. A group's head is its member nearest to (x, y, z).
     """
-    found = 0
-    least = np.inf
-    for k in range(len(near)):
-        i = near[k]
+    count, found, kept = len(near), 0, 0
+    for k in range(count):
         group[k] = -1
         for g in range(found):
-            if _cosine(surfels, i, heads[g]) > _ALIKE:
+            if _cosine(surfels, near[k], heads[g]) > _ALIKE:
                 group[k] = g
                 break
-        if group[k] < 0 and found < GROUPS:
-            group[k], heads[found] = found, i
+        if group[k] < 0 and found < len(heads):
+            group[k], heads[found] = found, near[k]
             found += 1
-    for g in range(1, found):
-        least = np.inf
-        for k in range(len(near)):
+    for g in range(found):
+        size, least, head = 0, np.inf, heads[g]
+        for k in range(count):
             if group[k] == g:
+                size += 1
                 d = _squared_distance(surfels, near[k], x, y, z)
                 if d < least:
-                    least, heads[g] = d, near[k]
-    return found
+                    least, head = d, near[k]
+        if size * _FEWEST >= count:
+            heads[kept] = head
+            kept += 1
+        for k in range(count):
+            if group[k] == g:
+                group[k] = kept - 1 if size * _FEWEST >= count else -1
+    if kept == 0:  # no two alike: the nearest point is all there is
+        group[0], heads[0], kept = 0, near[0], 1
+    return kept
 
 
-@njit(cache=True)
+@part
 def _project(surfels, near, group, which, head, width, x, y, z, sphere):
     """The signed distance of (x, y, z) from a group's surface and its unit gradient there."""
     px, py, pz = surfels[6 * head], surfels[6 * head + 1], surfels[6 * head + 2]
@@ -124,13 +135,13 @@ def _project(surfels, near, group, which, head, width, x, y, z, sphere):
     return distance, g0, g1, g2
 
 
-@njit(cache=True)
+@part
 def _value(sphere, x, y, z):
     x, y, z = x - sphere[5], y - sphere[6], z - sphere[7]
     return sphere[0] + sphere[1] * x + sphere[2] * y + sphere[3] * z + sphere[4] * (x * x + y * y + z * z)
 
 
-@njit(cache=True)
+@part
 def _offset(surfels, near, group, which, sphere):
     """The mean of a sphere's values at a group's points."""
     total, size = 0.0, 0
@@ -142,7 +153,7 @@ def _offset(surfels, near, group, which, sphere):
     return total / max(size, 1)
 
 
-@njit(cache=True)
+@part
 def _fit(surfels, near, group, which, head, width, sphere):
     """sphere[:5] = u of S(x) = u0 + u.x + u4 x.x about sphere[5:8], scaled so that |grad S| = 1 on S = 0."""
     cx, cy, cz = sphere[5], sphere[6], sphere[7]

@@ -33,9 +33,11 @@ class MeshTarget:
 
     def distance(self, queries: Array) -> tuple[Array, Array]:
         """Signed distances (M,) and gradients (M, 3) at queries (M, 3)."""
-        squared, face, foot = igl.point_mesh_squared_distance(queries, self.vertices, self.faces)[:3]
+        found = igl.point_mesh_squared_distance(queries, self.vertices, self.faces)
+        squared, face, foot = (np.asarray(part) for part in found[:3])
         size = np.sqrt(np.maximum(squared, 0))
-        sign = np.where(igl.fast_winding_number(self.vertices, self.faces, queries) > 0.5, -1.0, 1.0)
+        winding = np.asarray(igl.fast_winding_number(self.vertices, self.faces, queries))
+        sign = np.where(winding > 0.5, -1.0, 1.0)
         gradient = (queries - foot) * sign[:, None]
         length = np.linalg.norm(gradient, axis=1, keepdims=True)
         on_surface = length[:, 0] < 1e-9

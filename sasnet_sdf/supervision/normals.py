@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from ..geometry import Array
+from .compiled import kernel
 
 
 def turn_to_sensors(points: Array, normals: Array, sensors: Array) -> Array:
@@ -42,7 +42,7 @@ def propagate(points: Array, normals: Array, lists: np.ndarray) -> Array:
     return normals * sign[:, None]
 
 
-@njit(cache=True)
+@kernel
 def _pass_down(order, parent, agree, sign):
     for k in range(len(order)):
         sign[order[k]] = sign[parent[order[k]]] * agree[k]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from ..geometry import Array
-from .ranges import in_ranges
+from .compiled import in_ranges, kernel
 
 _SWEEPS = 6  # of Jacobi rotations; they converge quadratically, and five reach machine precision
 
@@ -23,7 +22,7 @@ def fit_planes(points: Array, lists: np.ndarray, rows: np.ndarray | None = None)
     return normals, residuals
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fit_planes(start, stop, points, lists, rows, normals, residuals):
     count = lists.shape[1] + 1
     moments, axes = np.empty((3, 3)), np.empty((3, 3))

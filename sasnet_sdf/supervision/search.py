@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from .compiled import kernel, part
 
 LEAF = 16  # points
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_nearest(start, stop, points, boxes, queries, found):
     """The points nearest to queries start..stop of (M, 3)."""
     leaves, count, best = len(boxes) // 12, len(points) // 3, 0
@@ -33,7 +34,7 @@ def find_nearest(start, stop, points, boxes, queries, found):
         found[q] = best
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_neighbours(start, stop, points, boxes, indices, distances):
     """The nearest others of points start..stop, in order.
 
@@ -82,7 +83,7 @@ def find_neighbours(start, stop, points, boxes, indices, distances):
             indices[q, k], distances[q, k] = words[k] & 0x7FFFFFFF, np.sqrt(bits[0])
 
 
-@njit(cache=True)
+@part
 def _push_children(boxes, node, x, y, z, worst, stack, lower, top):
     """Put the children of `node` that are in reach on the stack, the nearer on top."""
     near = 2 * node
@@ -99,7 +100,7 @@ def _push_children(boxes, node, x, y, z, worst, stack, lower, top):
     return top
 
 
-@njit(cache=True)
+@part
 def _box_distance(boxes, node, x, y, z):
     """The squared distance of a place from a box; infinite where the box is empty."""
     b = 6 * node
@@ -109,12 +110,12 @@ def _box_distance(boxes, node, x, y, z):
     return dx * dx + dy * dy + dz * dz
 
 
-@njit(cache=True)
+@part
 def _squared_distance(points, i, x, y, z):
     return (points[3 * i] - x) ** 2 + (points[3 * i + 1] - y) ** 2 + (points[3 * i + 2] - z) ** 2
 
 
-@njit(cache=True)
+@part
 def _smallest_first(values, size, count):
     """Bring the `count` smallest of the first `size` values to the front; the largest of them."""
     lo, hi, k = 0, size - 1, count - 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import Array
-from .ranges import in_ranges
+from .compiled import in_ranges
 from .search import LEAF, find_nearest, find_neighbours
 
 
@@ -29,13 +29,16 @@ class Tree:
         return cls(points, np.concatenate([low, combine_up(points, np.maximum, -np.inf)], 1))
 
     def nearest(self, queries: Array) -> np.ndarray:
-        """The point nearest to each query (M, 3): indices (M,) int32. Fast where queries are in Morton order."""
+        """The point nearest to each query (M, 3): indices (M,) int32.
+
+        Many queries take least time in Morton order.
+        """
         found = np.empty(len(queries), np.int32)
         in_ranges(find_nearest, len(queries), self.points.ravel(), self.boxes.ravel(), queries, found)
         return found
 
     def neighbours(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest others of every point, nearest first: indices (N, k) int32, distances (N, k) float32."""
+        """The nearest others of every point, nearest first: indices (N, k) int32 and distances, float32."""
         shape = len(self.points), min(count, len(self.points) - 1)
         indices, distances = np.empty(shape, np.int32), np.empty(shape, np.float32)
         in_ranges(find_neighbours, shape[0], self.points.ravel(), self.boxes.ravel(), indices, distances)

@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from ..geometry import Array
-from .ranges import in_ranges
+from .compiled import in_ranges, kernel
 from .search import LEAF
 from .tree import Tree, combine_up
 
-_BETA = 2.0  # radii away at which a node's points count as one (Barill et al. 2018)
+_BETA = 1.5  # radii away at which a node's points count as one (Barill et al. 2018)
 _LEVEL_SAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class WindingNumber:
-    """Dipoles of a cloud's points (Barill et al. 2018), their sums over a tree, and the number on the surface.
+    """Dipoles of points, their sums over a tree (Barill et al. 2018), and the number on the surface.
 
     surfels (6 N,): points and normals, flat; areas (N,). nodes (7 * 2 L,): centre, dipole and the
     squared distance from which the dipole stands for a node's points, flat. `level` is 1/2 for a
@@ -61,7 +60,7 @@ class WindingNumber:
         return cls(surfels, areas, number.nodes, float(np.median(outer) + np.median(inner)) / 2)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _wind(start, stop, surfels, areas, nodes, queries, numbers):
     leaves, stack = len(nodes) // 14, np.empty(64, np.int64)
     for q in range(start, stop):
