@@ -99,9 +99,9 @@ def _gpu() -> str:
 def _kernel_cache() -> str:
     """Where numba keeps compiled kernels; without a folder they are compiled in every run."""
     try:
-        from ..encodings import numba_kernels
+        from ..encodings import grid_kernels
 
-        kernel: Any = numba_kernels.interpolate  # a type checker takes numba's dispatcher for a function
+        kernel: Any = grid_kernels.scatter  # a type checker takes numba's dispatcher for a function
         folder = Path(kernel.stats.cache_path)
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

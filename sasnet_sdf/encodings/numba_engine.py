@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from . import numba_kernels as kernels
+from ..threads import over_ranges
+from . import grid_kernels as kernels
 from .layout import GridLayout
 
 
@@ -27,16 +28,77 @@ def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str
     return _Encode.apply(points.contiguous(), table, layout, interpolation == "smoothstep")
 
 
-def _grid(layout: GridLayout) -> tuple:
+def grid_arrays(layout: GridLayout) -> tuple:
+    """The layout as the kernels take it."""
     return layout.scales, layout.resolutions, layout.offsets, layout.hashed
-
-
-def _features_like(points: Tensor, table: Tensor, layout: GridLayout) -> Tensor:
-    return torch.empty(len(layout.scales) * table.shape[1], len(points))
 
 
 def _array(tensor: Tensor) -> Any:
     return tensor.detach().contiguous().numpy()
+
+
+def _interpolated(points: Tensor, tangent: Tensor | None, table: Tensor, layout: GridLayout, smooth: bool) -> Tensor:
+    out = torch.empty(len(layout.scales) * table.shape[1], len(points))
+    along = _array(points if tangent is None else tangent)
+    over_ranges(
+        kernels.encode,
+        -(-len(points) // kernels.TILE),
+        _array(points),
+        along,
+        tangent is not None,
+        _array(table),
+        grid_arrays(layout),
+        smooth,
+        out.numpy(),
+    )
+    return out
+
+
+def _pulled_back(
+    points: Tensor, tangent: Tensor | None, cotangent: Tensor, table: Tensor, layout: GridLayout, smooth: bool
+) -> Tensor:
+    out = torch.empty_like(points)
+    along = _array(points if tangent is None else tangent)
+    over_ranges(
+        kernels.decode,
+        -(-len(points) // kernels.TILE),
+        _array(points),
+        along,
+        tangent is not None,
+        _array(cotangent),
+        _array(table),
+        grid_arrays(layout),
+        smooth,
+        out.numpy(),
+    )
+    return out
+
+
+def add_scattered(
+    points: Tensor,
+    tangent: Tensor | None,
+    cotangent: Tensor,
+    layout: GridLayout,
+    smooth: bool,
+    out: Tensor,
+) -> Tensor:
+    """out (entries, F) += the gradient by the table of <cotangent, features>; it is returned.
+
+    cotangent: (levels * F, N). With a tangent (N, d), of the features' derivative along it instead.
+    """
+    along = _array(points if tangent is None else tangent)
+    over_ranges(
+        kernels.scatter,
+        len(layout.scales),
+        _array(points),
+        _array(cotangent),
+        along,
+        tangent is not None,
+        grid_arrays(layout),
+        smooth,
+        out.numpy(),
+    )
+    return out
 
 
 class _Encode(Function):
@@ -46,9 +108,7 @@ class _Encode(Function):
     def forward(ctx: Any, points: Tensor, table: Tensor, layout: GridLayout, smooth: bool) -> Tensor:
         ctx.save_for_backward(points, table)
         ctx.layout, ctx.smooth = layout, smooth
-        out = _features_like(points, table, layout)
-        kernels.interpolate(_array(points), _array(table), _grid(layout), smooth, out.numpy())
-        return out
+        return _interpolated(points, None, table, layout, smooth)
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple:
@@ -68,27 +128,20 @@ class _PullBack(Function):
     def forward(ctx: Any, points: Tensor, cotangent: Tensor, table: Tensor, layout: GridLayout, smooth: bool):
         ctx.save_for_backward(points, cotangent, table)
         ctx.layout, ctx.smooth = layout, smooth
-        x, out = _array(points), torch.empty_like(points)
-        kernels.pull_back(
-            x, _array(cotangent), x, False, _array(table), _grid(layout), smooth, out.numpy()
-        )
-        return out
+        return _pulled_back(points, None, cotangent, table, layout, smooth)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, tangent: Tensor) -> tuple:
         points, cotangent, table = ctx.saved_tensors
-        x, v, g, t, grid = _array(points), _array(tangent), _array(cotangent), _array(table), _grid(ctx.layout)
+        layout, smooth = ctx.layout, ctx.smooth
         by_points = by_cotangent = by_table = None
         if ctx.needs_input_grad[0]:
-            by_points = torch.empty_like(points)
-            kernels.pull_back(x, g, v, True, t, grid, ctx.smooth, by_points.numpy())
+            by_points = _pulled_back(points, tangent, cotangent, table, layout, smooth)
         if ctx.needs_input_grad[1]:
-            by_cotangent = _features_like(points, table, ctx.layout)
-            kernels.interpolate_along(x, v, t, grid, ctx.smooth, by_cotangent.numpy())
+            by_cotangent = _interpolated(points, tangent, table, layout, smooth)
         if ctx.needs_input_grad[2]:
-            by_table = torch.zeros_like(table)
-            kernels.scatter(x, g, v, True, grid, ctx.smooth, by_table.numpy())
+            by_table = add_scattered(points, tangent, cotangent, layout, smooth, torch.zeros_like(table))
         return by_points, by_cotangent, by_table, None, None
 
 
@@ -99,20 +152,15 @@ class _Scatter(Function):
     def forward(ctx: Any, points: Tensor, cotangent: Tensor, table: Tensor, layout: GridLayout, smooth: bool):
         ctx.save_for_backward(points, cotangent)
         ctx.layout, ctx.smooth = layout, smooth
-        x, out = _array(points), torch.zeros_like(table)
-        kernels.scatter(x, _array(cotangent), x, False, _grid(layout), smooth, out.numpy())
-        return out
+        return add_scattered(points, None, cotangent, layout, smooth, torch.zeros_like(table))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, direction: Tensor) -> tuple:
         points, cotangent = ctx.saved_tensors
-        x, u, grid = _array(points), _array(direction), _grid(ctx.layout)
         by_points = by_cotangent = None
         if ctx.needs_input_grad[0]:
-            by_points = torch.empty_like(points)
-            kernels.pull_back(x, _array(cotangent), x, False, u, grid, ctx.smooth, by_points.numpy())
+            by_points = _pulled_back(points, None, cotangent, direction, ctx.layout, ctx.smooth)
         if ctx.needs_input_grad[1]:
-            by_cotangent = _features_like(points, direction, ctx.layout)
-            kernels.interpolate(x, u, grid, ctx.smooth, by_cotangent.numpy())
+            by_cotangent = _interpolated(points, None, direction, ctx.layout, ctx.smooth)
         return by_points, by_cotangent, None, None, None

@@ -17,13 +17,13 @@ class MaskNetwork(nn.Module):
         self.grid = HashGrid(config.grid, dim, engine, generator)
         features, hidden = config.grid.levels * config.grid.features, config.decoder_width
         self.hidden_weight = nn.Parameter(_kaiming(hidden, features, generator))
-        self.hidden_bias = nn.Parameter(torch.zeros(hidden, 1))
+        self.hidden_bias = nn.Parameter(torch.zeros(hidden))
         self.mask_weight = nn.Parameter(_kaiming(masks, hidden, generator))
-        self.mask_bias = nn.Parameter(torch.full((masks, 1), config.mask_bias))
+        self.mask_bias = nn.Parameter(torch.full((masks,), config.mask_bias))
 
     def forward(self, points: Tensor) -> Tensor:
-        hidden = torch.addmm(self.hidden_bias, self.hidden_weight, self.grid(points)).relu()
-        return torch.addmm(self.mask_bias, self.mask_weight, hidden).sigmoid()
+        hidden = torch.relu(self.hidden_weight @ self.grid(points) + self.hidden_bias[:, None])
+        return torch.sigmoid(self.mask_weight @ hidden + self.mask_bias[:, None])
 
 
 def _kaiming(rows: int, columns: int, generator: torch.Generator) -> Tensor:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ..config import ModelConfig
+from ..differential import value_and_gradient
 from ..layers.frequencies import draw_frequencies
 from ..layers.mask_network import MaskNetwork
-from ..layers.masked_sine import masked_sine
+from . import sasnet_cpu
 
 
 class SASNet(nn.Module):
@@ -40,38 +41,53 @@ class SASNet(nn.Module):
         )
         self.register_buffer("frequencies", torch.from_numpy(frequencies).float())
         width, layers = config.width, config.hidden_layers
-        self.phases = nn.Parameter(torch.empty(width, 1).uniform_(-math.pi, math.pi, generator=generator))
         bound = (6 / width) ** 0.5 / config.omega0
-        self.weights = nn.ParameterList(
-            torch.empty(width, width).uniform_(-bound, bound, generator=generator) for _ in range(layers)
-        )
-        self.biases = nn.ParameterList(
-            torch.empty(width, 1).uniform_(-bound, bound, generator=generator) for _ in range(layers)
-        )
-        self.output_weight = nn.Parameter(
-            torch.empty(outputs, width).uniform_(-bound, bound, generator=generator)
-        )
-        self.output_bias = nn.Parameter(torch.zeros(outputs, 1))
+
+        def uniform(limit: float, *shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(shape).uniform_(-limit, limit, generator=generator))
+
+        self.phases = uniform(math.pi, width)
+        self.weights, self.biases = uniform(bound, layers, width, width), uniform(bound, layers, width)
+        self.output_weight, self.output_bias = uniform(bound, outputs, width), nn.Parameter(torch.zeros(outputs))
         self.masks = MaskNetwork(config, dim, config.bands + layers * config.groups, engine, generator)
-        group_of = np.arange(width) * config.groups // width
-        self.mask_rows = [band_of] + [group_of.astype(np.int64) for _ in range(layers)]
+        groups = np.arange(width) * config.groups // width
+        first_of_layer = config.bands + config.groups * np.arange(layers)[:, None]
+        self.mask_rows = np.concatenate([band_of[None], first_of_layer + groups])
+        self.spare_room: dict[int, tuple[np.ndarray, ...]] = {}  # sasnet_cpu's, by size
+        self.omegas = np.array([1.0] + [config.omega0] * layers, np.float32)
+
+    @property
+    def scaled_frequencies(self) -> Tensor:
+        """W0 (width, dim) = (2 pi / period) K."""
+        return self.frequencies * (2 * math.pi / self.config.period)
 
     def forward(self, points: Tensor) -> Tensor:
         """Values (N, outputs) at points (N, dim) in [-1, 1]."""
+        if self._compiled(points):
+            return sasnet_cpu.values(self, points)
         return self.with_masks(points)[0]
 
+    def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """f (N,) and df/dx (N, dim) of a network of one output, both to train on."""
+        if self._compiled(points):
+            return sasnet_cpu.value_and_gradient(self, points)
+        return value_and_gradient(lambda x: self.with_masks(x)[0], points, torch.is_grad_enabled())
+
+    def _compiled(self, points: Tensor) -> bool:
+        return self.masks.grid.engine == "numba" and points.dtype == torch.float32
+
     def with_masks(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (N, outputs) and every mask (masks, N): bands first, then layer after layer."""
-        config = self.config
-        parts = self.masks(points)
-        bands, *groups = parts.split([config.bands] + [config.groups] * config.hidden_layers)
-        scaled = self.frequencies * (2 * math.pi / config.period)
-        h = masked_sine(torch.addmm(self.phases, scaled, points.t()), bands, self.mask_rows[0], 1.0)
-        for weight, bias, group, rows in zip(
-            self.weights, self.biases, groups, self.mask_rows[1:], strict=True
-        ):
-            h = masked_sine(torch.addmm(bias, weight, h), group, rows, config.omega0)
-        return torch.addmm(self.output_bias, self.output_weight, h).t(), parts
+        """Values (N, outputs) and every mask (masks, N): bands first, then layer after layer.
+
+        In plain torch: what the compiled passes of sasnet_cpu are tested against.
+        """
+        masks = self.masks(points)
+        unit = torch.cat([masks, masks.new_ones(1, len(points))])  # row -1: no mask
+        rows = torch.as_tensor(self.mask_rows, device=points.device)
+        h = unit[rows[0]] * torch.sin(self.scaled_frequencies @ points.t() + self.phases[:, None])
+        for weight, bias, row in zip(self.weights, self.biases, rows[1:], strict=True):
+            h = unit[row] * torch.sin(self.config.omega0 * (weight @ h + bias[:, None]))
+        return (self.output_weight @ h + self.output_bias[:, None]).t(), masks
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """The trainable parameters by the rate that they learn at: backbone, decoder, table."""

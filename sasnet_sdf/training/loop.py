@@ -51,7 +51,17 @@ def train(
     The callback ends the run early by returning False (`ended_by` is then "cancel"; "time" where
     the limit was reached). Raises SasnetError where the loss is no longer a number.
     """
-    optimiser, history = Optimiser(groups, config), History()
+    optimiser = Optimiser(groups, config)
+    try:
+        return _minimise(loss, optimiser, config, on_progress)
+    finally:
+        optimiser.close()
+
+
+def _minimise(
+    loss: Callable[[int], Tensor], optimiser: Optimiser, config: TrainingConfig, on_progress: OnProgress
+) -> History:
+    history = History()
     started, total, since = time.perf_counter(), torch.zeros(()), 0
     warmup = min(config.warmup, config.steps // 4) / config.steps
     for step in range(config.steps):

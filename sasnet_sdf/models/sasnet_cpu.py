@@ -1,0 +1,198 @@
+"""SASNet under autograd by the compiled kernels: values, and values with gradients to train on.
+
+The gradients by the parameters are summed in a number of parts that depends on the batch alone, one
+after the other, so that their bits do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from ..encodings.grid_kernels import TILE
+from ..encodings.numba_engine import add_scattered, grid_arrays
+from ..threads import over_ranges
+from .sasnet_kernels import evaluate, reverse
+
+if TYPE_CHECKING:
+    from .sasnet import SASNet
+
+PARTS = 16
+"""The most parts that gradients are summed in; each is the work of one thread."""
+
+
+def values(model: SASNet, points: Tensor) -> Tensor:
+    """Values (N, outputs) at points (N, d), once differentiable by the points and the parameters."""
+    flat, table = _flat(model), model.masks.grid.table
+    keeps = torch.is_grad_enabled() and any(t.requires_grad for t in (points, flat, table))
+    return _Values.apply(points.contiguous(), flat, table, model, keeps).t()
+
+
+def value_and_gradient(model: SASNet, points: Tensor) -> tuple[Tensor, Tensor]:
+    """f (N,) and df/dx (N, d) of a network of one output, both differentiable by the parameters."""
+    flat, table = _flat(model), model.masks.grid.table
+    learns = torch.is_grad_enabled() and any(t.requires_grad for t in (flat, table))
+    return _ValuesAndGradients.apply(points.contiguous(), flat, table, model, learns)
+
+
+def _layers(model: SASNet) -> list[tuple[Tensor, Tensor]]:
+    """The linear layers in the order of the kernels."""
+    masks = model.masks
+    return [
+        (masks.hidden_weight, masks.hidden_bias),
+        (masks.mask_weight, masks.mask_bias),
+        (model.scaled_frequencies, model.phases),
+        *zip(model.weights, model.biases, strict=True),
+        (model.output_weight, model.output_bias),
+    ]
+
+
+def _flat(model: SASNet) -> Tensor:
+    return torch.cat([part.reshape(-1) for layer in _layers(model) for part in layer])
+
+
+def _transposed(flat: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+    """The same numbers with every matrix transposed."""
+    out, start = flat.copy(), 0
+    for rows, columns in shapes:
+        matrix = slice(start, start + rows * columns)
+        out[matrix] = flat[matrix].reshape(rows, columns).T.ravel()
+        start += rows * (columns + 1)
+    return out
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().contiguous().numpy()
+
+
+class _Batch:
+    """A batch of points on its way through the kernels, with the parameters as they were."""
+
+    def __init__(self, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, keeps: bool):
+        self.points, self.table, self.keeps, self.outputs = points, table, keeps, model.outputs
+        self.flat, self.shapes = _array(flat), np.array([weight.shape for weight, _ in _layers(model)])
+        self.layout, self.smooth = model.masks.grid.layout, model.config.grid.interpolation == "smoothstep"
+        self.where = (_array(points), _array(table), grid_arrays(self.layout), self.smooth)
+        self.rules = (self.shapes, model.mask_rows, model.omegas)
+        self.tiles = -(-len(points) // TILE)
+        self.tiles_a_part = max(1, -(-self.tiles // PARTS))
+        self.parts = -(-self.tiles // self.tiles_a_part)
+        self._spare = model.spare_room
+        self.kept: tuple[np.ndarray, ...] | None = (self._spare.pop(self.tiles, None) or self._room(self.tiles)) if keeps else ()
+
+    def close(self) -> None:
+        """What was kept goes back to the model: memory that is taken anew each step costs more than its use."""
+        self._spare[self.tiles] = self.kept
+        self.kept = None
+
+    def _room(self, tiles: int) -> tuple[np.ndarray, ...]:
+        (hidden, features), (masks, _), (width, _), *others = self.shapes
+        every = [(features + hidden + masks,), (len(others), width), (len(others), width)]
+        return tuple(np.empty((tiles, *rows, TILE), np.float32) for rows in every)
+
+    def evaluate(self) -> Tensor:
+        """Values (O, N)."""
+        out = torch.empty(self.outputs, len(self.points))
+        y = out.numpy()
+
+        def some(first: int, end: int) -> None:
+            kept = self.kept or self._room(1)
+            evaluate(first, end, *self.where, self.flat, *self.rules, self.keeps, *kept, y)
+
+        over_ranges(some, self.tiles)
+        return out
+
+    def gradient(self) -> Tensor:
+        """The sum of the outputs' gradients (N, d) by the points."""
+        by_points = torch.empty_like(self.points)
+        self._reverse(torch.ones(self.outputs, len(self.points)), by_points=by_points)
+        return by_points
+
+    def learn(
+        self, by_values: Tensor, directions: Tensor | None = None, by_points: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The gradients of <by_values (O, N), values> by `flat` and by the table.
+
+        With directions (N, d), of the values' derivatives along them as well. by_points is filled.
+        """
+        terms = [None] if directions is None else [None, directions]
+        sums = np.zeros((self.parts, len(self.flat)), np.float32)
+        by_features = torch.empty(len(terms), int(self.shapes[0, 1]), len(self.points))
+        self._reverse(by_values, directions, sums, by_features, by_points)
+        # None where the gradient was added to the sums that the table's optimiser keeps
+        kept = getattr(self.table, "gradient_sums", None)
+        out = torch.zeros_like(self.table) if kept is None else kept
+        for tangent, part in zip(terms, by_features, strict=True):
+            add_scattered(self.points, tangent, part, self.layout, self.smooth, out)
+        return torch.from_numpy(sums.sum(0)), out if kept is None else None
+
+    def _reverse(
+        self,
+        by_values: Tensor,
+        directions: Tensor | None = None,
+        sums: np.ndarray | None = None,
+        by_features: Tensor | None = None,
+        by_points: Tensor | None = None,
+    ) -> None:
+        if self.kept is None:
+            raise RuntimeError("this graph has been gone through backward already: evaluate the network again")
+        transposed = _transposed(self.flat, self.shapes)
+        nowhere = torch.empty(0, self.points.shape[1])
+        over_ranges(
+            reverse,
+            self.parts,
+            *(self.tiles_a_part, *self.where, self.flat, transposed, *self.rules, *self.kept),
+            *(_array(by_values), _array(nowhere if directions is None else directions)),
+            np.empty((0, 0), np.float32) if sums is None else sums,
+            np.empty((0, 0, 0), np.float32) if by_features is None else by_features.numpy(),
+            (nowhere if by_points is None else by_points).numpy(),
+        )
+
+
+class _Values(Function):
+    """y = f(x)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, keeps: bool
+    ) -> Tensor:
+        ctx.batch = _Batch(points, flat, table, model, keeps)
+        return ctx.batch.evaluate()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_values: Tensor) -> tuple:
+        by_points = torch.empty_like(ctx.batch.points) if ctx.needs_input_grad[0] else None
+        by_parameters = ctx.batch.learn(by_values, by_points=by_points)
+        ctx.batch.close()
+        return by_points, *by_parameters, None, None
+
+
+class _ValuesAndGradients(Function):
+    """y = f(x) and its gradient by x, for one output."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, learns: bool
+    ) -> tuple[Tensor, Tensor]:
+        batch = _Batch(points, flat, table, model, keeps=True)
+        result = batch.evaluate()[0], batch.gradient()
+        if learns:
+            ctx.batch = batch
+        else:
+            batch.close()
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_values: Tensor, by_gradients: Tensor) -> tuple:
+        if ctx.needs_input_grad[0]:
+            raise RuntimeError("the numba engine has no second derivative by the points: use the torch engine")
+        by_parameters = ctx.batch.learn(by_values[None], directions=by_gradients)
+        ctx.batch.close()
+        return None, *by_parameters, None, None

@@ -1,0 +1,50 @@
+"""Compiled loops on several cores: kernels that release the interpreter's lock, on one pool of threads.
+
+They compile much faster than loops that the compiler itself makes parallel, and may be called from
+any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+
+_lock = threading.Lock()
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def thread_count() -> int:
+    """Threads that compiled loops use: PyTorch's number, which OMP_NUM_THREADS and torch.set_num_threads set."""
+    return torch.get_num_threads()
+
+
+def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None:
+    """kernel(lo, hi, *arguments) over [0, count), cut into equal ranges, one a thread.
+
+    The kernel must give the same for any cut. The calling thread takes the first range.
+    """
+    threads = min(thread_count(), count)
+    if threads <= 1:
+        kernel(0, count, *arguments)
+        return
+    cuts = [count * n // threads for n in range(threads + 1)]
+    others = [
+        _pool(threads - 1).submit(kernel, lo, hi, *arguments)
+        for lo, hi in zip(cuts[1:-1], cuts[2:], strict=True)
+    ]
+    try:
+        kernel(0, cuts[1], *arguments)
+    finally:
+        for other in others:
+            other.result()
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    with _lock:
+        if threads not in _pools:
+            _pools[threads] = ThreadPoolExecutor(threads, thread_name_prefix="sasnet-sdf")
+        return _pools[threads]
