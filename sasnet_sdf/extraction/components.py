@@ -7,27 +7,39 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..geometry import TriangleMesh
+from ..geometry import Array, TriangleMesh
+
+CHUNK = 1 << 16
+"""Triangles that are measured together."""
 
 
-def component_of_faces(mesh: TriangleMesh) -> NDArray[np.int64]:
-    """The number (F,) of the connected component that each triangle belongs to, from 0."""
-    a, b, c = mesh.faces.T
+def component_of_vertices(mesh: TriangleMesh) -> NDArray[np.int32]:
+    """The number (V,) of the connected component that each vertex belongs to, from 0."""
+    a, b, c = mesh.faces.astype(np.int32).T
     ends = np.concatenate([a, b]), np.concatenate([b, c])
-    links = coo_array((np.ones(len(ends[0]), np.bool_), ends), shape=(len(mesh.vertices),) * 2)
-    component = connected_components(links, directed=False)[1][a]
-    return np.unique(component, return_inverse=True)[1].astype(np.int64)
+    graph = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(len(mesh.vertices),) * 2).tocsr()
+    del a, b, c, ends
+    return connected_components(graph, directed=False)[1]
 
 
 def drop_small_components(mesh: TriangleMesh, share: float) -> tuple[TriangleMesh, int]:
     """Without the components of less than `share` of the largest one's area, and how many those are."""
-    component = component_of_faces(mesh)
-    a, b, c = (mesh.vertices[mesh.faces[:, n]] for n in range(3))
-    areas = np.bincount(component, np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2)
+    component = component_of_vertices(mesh)[mesh.faces[:, 0]]
+    areas = np.bincount(component, _areas(mesh))
     large = areas >= share * areas.max(initial=0.0)
-    if large.all():
+    small = ~large & (np.bincount(component) > 0)
+    if not small.any():
         return mesh, 0
-    return _with_faces(mesh, large[component]), int((~large).sum())
+    return _with_faces(mesh, large[component]), int(small.sum())
+
+
+def _areas(mesh: TriangleMesh) -> Array:
+    """The area (F,) of each triangle."""
+    areas = np.empty(len(mesh.faces))
+    for start in range(0, len(areas), CHUNK):
+        a, b, c = (mesh.vertices[mesh.faces[start : start + CHUNK, n]] for n in range(3))
+        areas[start : start + CHUNK] = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+    return areas
 
 
 def _with_faces(mesh: TriangleMesh, keep: NDArray[np.bool_]) -> TriangleMesh:

@@ -5,8 +5,11 @@ Two measured bounds rule the others out. The steepest change seen over a cell bo
 gradient, so a large value at a corner keeps the surface away. And how far interpolation from the
 next coarser lattice was off bounds how far it is off now: for a smooth field the error falls to a
 quarter with each halving of the cell, at a crease and around a thin part it need not fall at all.
-Where either bound turns out too small it is raised, and the cells are looked at again. Last, the
-surface is followed: all cells around an edge that changes sign are sampled, so that it has no hole.
+Cells that the surface likely passes through come first: what is known from them clears most of
+those that are merely in doubt. Where a bound turns out too small it is raised, and the cells are
+looked at again. On the finest lattice a value whose sign is beyond doubt is not evaluated. Last, the
+surface is followed: both ends of an edge that changes sign are evaluated and all cells around it
+are sampled, so that the surface has no hole and lies where the dense lattice's would.
 """
 
 from __future__ import annotations
@@ -16,13 +19,16 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import NoSurface
 from ..geometry import Array
 from . import kernels
 from .blocks import SparseValues
 from .lattice import Lattice
 from .stencil import CHILD_POINTS, WEIGHTS
 
-CHUNK = 65_536
+CHUNK = 32_768
+"""Points that go to the field at once: a network's activations for them are part of the memory's plan."""
+
 BASE = 12
 """The first lattice has between BASE and 2 * BASE cells along the longest side."""
 
@@ -42,32 +48,38 @@ ValueField = Callable[[Array], Array]
 
 
 class Sampler:
-    """A field on a lattice: evaluates in chunks, counts, and turns exact zeros away."""
+    """A field on a lattice: evaluates in chunks, counts, and remembers the range of the values."""
 
     def __init__(self, field: ValueField, lattice: Lattice):
         self.field, self.lattice, self.evaluations = field, lattice, 0
+        self.lowest, self.highest = np.inf, -np.inf
 
     def at(self, points: NDArray[np.int32], stride: int) -> Array:
         """Values (N,) float32 at points (N, 3) of the lattice with every stride-th point.
 
         Its last cells may reach beyond the fine lattice; there the value at the border stands in.
+        Raises NoSurface where a value is not finite.
         """
         values = np.empty(len(points), np.float32)
         for start in range(0, len(points), CHUNK):
             part = points[start : start + CHUNK]
             indices = np.minimum(part.astype(np.int64) * stride, self.lattice.shape)
             values[start : start + CHUNK] = np.asarray(self.field(self.lattice.points(indices))).reshape(-1)
+        if not np.isfinite(values).all():
+            raise NoSurface("the field is not finite everywhere: training went astray; take a lower rate")
         self.evaluations += len(points)
+        self.lowest = min(self.lowest, values.min(initial=np.inf))
+        self.highest = max(self.highest, values.max(initial=-np.inf))
         return values
 
 
 def sample_near_surface(
-    field: ValueField, lattice: Lattice, on_level: Callable[[float, SparseValues], None] = lambda *_: None
-) -> tuple[SparseValues, NDArray[np.int32], int]:
-    """Values on the fine lattice, its known cells (M, 3), and the number of evaluations.
+    field: ValueField, lattice: Lattice, on_level: Callable[[int, int], None] = lambda *_: None
+) -> tuple[SparseValues, NDArray[np.int32], Sampler]:
+    """Values on the fine lattice, its known cells (M, 3), and what sampled them.
 
-    on_level hears, before each finer lattice is sampled, the share of the work that is done, and
-    the values so far.
+    on_level hears, before each finer lattice is sampled, the present stride and the vertices that
+    marching cubes would have there.
     """
     sampler = Sampler(field, lattice)
     stride = 1
@@ -79,9 +91,10 @@ def sample_near_surface(
         shape = np.array([-(-n // stride) for n in lattice.shape])
         cells = _known_cells(values, shape)
         if stride == 1:
-            return values, cells, sampler.evaluations
-        on_level(1 / stride**2, values)
+            return values, cells, sampler
         corners = values.corners(cells)
+        inside = corners <= 0
+        on_level(stride, int(np.count_nonzero(inside[:, [0]] != inside[:, [1, 2, 4]])))
         errors = _errors_of_parents(coarser, cells, corners)
         stride //= 2
         coarser, values = values, _refine(sampler, cells, corners, errors, stride)
@@ -163,7 +176,7 @@ def _steepest(corners: Array) -> float:
     """The largest change of the field over any of the cells (M, 8), as a gradient's norm times the cell."""
     cube = corners.reshape(-1, 2, 2, 2)
     changes = [np.abs(np.diff(cube, axis=axis)).reshape(len(cube), -1).max(1) for axis in (1, 2, 3)]
-    return float(np.sqrt(np.square(changes).sum(0).max()))
+    return float(np.sqrt(np.square(changes).sum(0).max(initial=0)))
 
 
 def _evaluate_wanted(sampler: Sampler, fine: SparseValues, stride: int) -> bool:

@@ -15,7 +15,7 @@ ENDS = 1e-3
 TILE = 32
 """Cells along the side of the cube that goes to scikit-image at once; whole blocks."""
 
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 """Cells or vertices that are looked at together."""
 
 NUDGE = 1e-5
@@ -80,7 +80,7 @@ def _by_tile(cells: NDArray[np.int32]) -> tuple[NDArray, NDArray, NDArray]:
 def _volume(values: SparseValues, tile: NDArray, scale: np.float32) -> Array:
     """A tile's corners (TILE + 1)^3 float32, in units of `scale` and off zero; 1 where unknown."""
     side = TILE // SIDE + 1
-    i, j, k = tile * (TILE // SIDE)
+    i, j, k = (int(n) * TILE // SIDE for n in tile)
     rows = values.index[i : i + side, j : j + side, k : k + side]
     blocks = np.ones((side, SIDE, side, SIDE, side, SIDE), np.float32)
     a, b, c = np.nonzero(rows >= 0)

@@ -14,7 +14,7 @@ from ..progress import OnProgress, Progress, silent
 from .descent import CHUNK, ValueField, sample_near_surface
 from .lattice import Lattice
 from .marching import march
-from .memory import refuse_beyond
+from .memory import Budget
 
 GradientField = Callable[[Array], "tuple[Array, Array]"]
 
@@ -52,19 +52,22 @@ def extract_surface(
     field_with_gradient: points -> (values (N,), gradients (N, 3)). max_memory: bytes that the
     process may hold. Raises NoSurface, or UsageError where the lattice needs more memory.
     """
-    refuse_beyond(max_memory, lattice)
+    budget = Budget(max_memory, lattice)
+    budget.check(1, 0)
 
     def report(fraction: float, message: str) -> None:
         on_progress(Progress("extraction", fraction, message))
 
+    def on_level(stride: int, vertices: int) -> None:
+        budget.check(stride, vertices)
+        report(0.5 / stride**2, "sampling the field near its surface")
+
     report(0.0, "sampling the field")
-    values, cells, lattice_evaluations = sample_near_surface(
-        field, lattice, lambda done, _: report(0.5 * done, "sampling the field near its surface")
-    )
+    values, cells, sampler = sample_near_surface(field, lattice, on_level)
     report(0.5, "marching cubes")
     vertices, faces = march(values, cells)
     if not len(faces):
-        raise NoSurface(_reason(values.values))
+        raise NoSurface(_reason(sampler.lowest, sampler.highest))
     del values, cells
     vertices = lattice.points(vertices)
     report(0.6, "moving vertices onto the surface")
@@ -72,12 +75,11 @@ def extract_surface(
         field_with_gradient, vertices, lattice.cell, lambda done: report(0.6 + 0.4 * done, "moving vertices")
     )
     vertices = _without_folds(vertices, moved, faces)
-    evaluations = lattice_evaluations + GRADIENT_COST * len(vertices)
-    return Surface(vertices, faces, normals, evaluations, lattice_evaluations)
+    evaluations = sampler.evaluations + GRADIENT_COST * len(vertices)
+    return Surface(vertices, faces, normals, evaluations, sampler.evaluations)
 
 
-def _reason(values: Array) -> str:
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+def _reason(low: float, high: float) -> str:
     side = "positive (outside)" if low > 0 else "negative (inside)"
     return (
         f"the field has no surface: it is {side} all over the lattice, from {low:.3g} to {high:.3g}; "
@@ -106,14 +108,22 @@ def _refine(
 
 def _without_folds(before: Array, after: Array, faces: NDArray[np.int64]) -> Array:
     """The moved vertices, but those of triangles that would turn over stay where they were."""
-    straight = _normals(before, faces)
     while True:
-        folded = np.einsum("ij,ij->i", straight, _normals(after, faces)) < 0
-        kept = np.unique(faces[folded])
+        kept = np.unique(faces[_folded(before, after, faces)])
         kept = kept[(after[kept] != before[kept]).any(1)]
         if not len(kept):
             return after
         after[kept] = before[kept]
+
+
+def _folded(before: Array, after: Array, faces: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which triangles (F,) turn over when their vertices move."""
+    folded = np.empty(len(faces), np.bool_)
+    for start in range(0, len(faces), CHUNK):
+        part = faces[start : start + CHUNK]
+        turned = (_normals(before, part) * _normals(after, part)).sum(1) < 0
+        folded[start : start + CHUNK] = turned
+    return folded
 
 
 def _normals(vertices: Array, faces: NDArray[np.int64]) -> Array:

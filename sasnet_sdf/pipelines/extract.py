@@ -48,7 +48,12 @@ def surface_of(
     surface = extract_surface(
         field.unit_distance, field.unit_gradient, lattice, on_progress=on_progress, max_memory=max_memory
     )
+    evaluations = {
+        "evaluations": surface.evaluations,
+        "lattice_evaluations": surface.lattice_evaluations,
+    }
     mesh = TriangleMesh(field.frame.to_world(surface.vertices), surface.faces, surface.normals)
+    del surface  # its vertices in the unit cube would outlive their use
     dropped = 0
     if not config.keep_components:
         mesh, dropped = drop_small_components(mesh, config.smallest_component)
@@ -58,8 +63,7 @@ def surface_of(
         "resolution": round(2 / cell),
         "edge_length": cell * field.frame.scale,
         "lattice": [int(n) for n in lattice.shape],
-        "evaluations": surface.evaluations,
-        "lattice_evaluations": surface.lattice_evaluations,
+        **evaluations,
         "components_dropped": dropped,
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
