@@ -13,8 +13,9 @@ _NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": 
 kernel = njit(cache=True, nogil=True, error_model="numpy")
 """A loop `(start, stop, ...)` for in_ranges."""
 
-part = njit(cache=True, error_model="numpy", **_NO_WRAPPERS)
-"""A function that only kernels call. Pass it the same types everywhere: each set compiles anew."""
+part = njit(error_model="numpy", **_NO_WRAPPERS)
+"""A function that only kernels call. Pass it the same types everywhere, or it is compiled for each set of
+them; a literal has a type of its own, np.int64(0) has not."""
 
 
 def in_ranges(loop: Callable[..., None], count: int, *args: Any, size: int = 8192) -> None:

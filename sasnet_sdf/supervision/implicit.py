@@ -20,6 +20,7 @@ _ALIKE = 0.5  # the cosine between normals from which they belong to one group
 _AGREEMENT = 0.3  # 1 - cos of the normals' angle at which a neighbour's weight falls to exp(-1/2)
 _FEWEST = 6
 _APART = 0.1  # widths that groups must lie beside one another to be told apart
+_HOLE = 1.2  # widths across which there may be no sample, to either side
 _REACH = 1.2  # widths from the nearest point that a foot may be
 
 
@@ -46,13 +47,15 @@ def signed_distances(start, stop, surfels, lists, width, queries, nearest, dista
             here, h0, h1, h2 = _project(surfels, near, group, g, heads[g], width[j], x, y, z, spheres[g])
             if g > 0:
                 there = _offset(surfels, near, group, g, spheres[0])
-                back = _offset(surfels, near, group, 0, spheres[g])
+                back = _offset(surfels, near, group, np.int64(0), spheres[g])
                 behind, before = max(there, back) < -apart, min(there, back) > apart
                 if not ((behind and here > value) or (before and here < value)):
                     continue
             value, g0, g1, g2 = here, h0, h1, h2
         straight = _squared_distance(surfels, j, x, y, z)
-        closest, farthest = np.sqrt(max(straight - width[j] ** 2, 0.0)), np.sqrt(straight) + 0.5 * width[j]
+        # the surface is no nearer than through the middle of the widest hole between samples
+        closest = np.sqrt(max(straight - (_HOLE * width[j]) ** 2, 0.0))
+        farthest = np.sqrt(straight) + 0.5 * width[j]
         size = min(max(abs(value), closest), farthest)
         distances[q] = size if value >= 0 else -size
         gradients[q, 0], gradients[q, 1], gradients[q, 2] = g0, g1, g2

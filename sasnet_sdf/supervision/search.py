@@ -12,7 +12,7 @@ LEAF = 16  # points
 @kernel
 def find_nearest(start, stop, points, boxes, queries, found):
     """The points nearest to queries start..stop of (M, 3)."""
-    leaves, count, best = len(boxes) // 12, len(points) // 3, 0
+    leaves, count, best = len(boxes) // 12, len(points) // 3, np.int64(0)
     stack, lower = np.empty(64, np.int64), np.empty(64)
     for q in range(start, stop):
         x, y, z = queries[q, 0], queries[q, 1], queries[q, 2]
@@ -52,7 +52,7 @@ def find_neighbours(start, stop, points, boxes, indices, distances):
         if q > start:  # the neighbours of the point before, and itself, are within this
             step = np.sqrt(_squared_distance(points, q - 1, x, y, z))
             worst = (distances[q - 1, count - 1] + step) ** 2 * 1.00001
-        stack[0], lower[0], top, size = 1, 0.0, 0, 0
+        stack[0], lower[0], top, size = 1, 0.0, 0, np.int64(0)
         while top >= 0:
             node, bound = stack[top], lower[top]
             top -= 1

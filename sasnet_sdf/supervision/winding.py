@@ -12,7 +12,7 @@ from .search import LEAF
 from .tree import Tree, combine_up
 
 _BETA = 1.5  # radii away at which a node's points count as one (Barill et al. 2018)
-_LEVEL_SAMPLES = 2000
+_LEVEL_SAMPLES, _INFORMED = 2000, 0.05  # points at which the level is measured; the share that must tell
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,10 @@ class WindingNumber:
         some = np.linspace(0, len(points) - 1, min(len(points), _LEVEL_SAMPLES)).astype(np.int64)
         step = offset * spacing[some, None] * normals[some]
         outer, inner = number.number(points[some] + step), number.number(points[some] - step)
-        return cls(surfels, areas, number.nodes, float(np.median(outer) + np.median(inner)) / 2)
+        # where the step inward leaves the solid again, or there is none, nothing is learnt
+        across = inner - outer > 0.5
+        level = np.median((outer + inner)[across]) / 2 if across.mean() > _INFORMED else 0.5
+        return cls(surfels, areas, number.nodes, float(level))
 
 
 @kernel
