@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def thread_count() -> int:
-    """Threads that compiled loops use: PyTorch's number, which OMP_NUM_THREADS and torch.set_num_threads set."""
+    """PyTorch's number of threads, which OMP_NUM_THREADS and torch.set_num_threads set."""
     return torch.get_num_threads()
 
 
@@ -32,12 +33,10 @@ def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None
         kernel(0, count, *arguments)
         return
     cuts = [count * n // threads for n in range(threads + 1)]
-    others = [
-        _pool(threads - 1).submit(kernel, lo, hi, *arguments)
-        for lo, hi in zip(cuts[1:-1], cuts[2:], strict=True)
-    ]
+    first, *rest = pairwise(cuts)
+    others = [_pool(threads - 1).submit(kernel, *cut, *arguments) for cut in rest]
     try:
-        kernel(0, cuts[1], *arguments)
+        kernel(*first, *arguments)
     finally:
         for other in others:
             other.result()

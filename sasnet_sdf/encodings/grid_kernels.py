@@ -118,13 +118,15 @@ def interpolate(points, first, size, table, grid, smooth, out):
     """out (levels * F, TILE) = the features interpolated at points first .. first + size."""
     scales, resolutions, offsets, hashed = grid
     cell, weight, slope, bend, index, work = _buffers(points.shape[1])
-    out.fill(0)
+    for row in range(len(out)):
+        for i in range(out.shape[1]):
+            out[row, i] = 0
     for level in range(len(scales)):
         _locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
         values = table[offsets[level] : offsets[level + 1]]
         for corner in range(1 << points.shape[1]):
             _corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
-            _corner_weight(weight, size, corner, -1, work[0])
+            _corner_weight(weight, size, corner, points.shape[1], work[0])
             _add_rows(values, index, work[0], size, level * table.shape[1], out)
 
 
@@ -133,7 +135,9 @@ def interpolate_along(points, tangent, first, size, table, grid, smooth, out):
     """out (levels * F, TILE) = the derivative of the features along `tangent` (N, d)."""
     scales, resolutions, offsets, hashed = grid
     cell, weight, slope, bend, index, work = _buffers(points.shape[1])
-    out.fill(0)
+    for row in range(len(out)):
+        for i in range(out.shape[1]):
+            out[row, i] = 0
     for level in range(len(scales)):
         _locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
         values = table[offsets[level] : offsets[level + 1]]
@@ -247,7 +251,7 @@ def scatter(first_level, end_level, points, cotangent, tangent, along, grid, smo
                 if along:
                     _directional_weight(weight, slope, tangent, first, size, corner, work[0], work[1])
                 else:
-                    _corner_weight(weight, size, corner, -1, work[0])
+                    _corner_weight(weight, size, corner, points.shape[1], work[0])
                 if features == 2:
                     for i in range(size):
                         values[index[i], 0] += work[0, i] * cotangent[row, first + i]
@@ -268,7 +272,9 @@ def encode(first_tile, end_tile, points, tangent, along, table, grid, smooth, ou
             interpolate_along(points, tangent, first, size, table, grid, smooth, tile)
         else:
             interpolate(points, first, size, table, grid, smooth, tile)
-        out[:, first : first + size] = tile[:, :size]
+        for row in range(len(out)):
+            for i in range(size):
+                out[row, first + i] = tile[row, i]
 
 
 @_entry
@@ -280,10 +286,16 @@ def decode(first_tile, end_tile, points, tangent, along, cotangent, table, grid,
     some, tile = np.empty((len(cotangent), TILE), np.float32), np.empty((points.shape[1], TILE), np.float32)
     for first in range(first_tile * TILE, min(end_tile * TILE, len(points)), TILE):
         size = min(TILE, len(points) - first)
-        some[:, :size] = cotangent[:, first : first + size]
-        tile.fill(0)
+        for row in range(len(some)):
+            for i in range(size):
+                some[row, i] = cotangent[row, first + i]
+        for a in range(len(tile)):
+            for i in range(TILE):
+                tile[a, i] = 0
         if along:
             pull_back_along(points, tangent, first, size, some, table, grid, smooth, tile)
         else:
             pull_back(points, first, size, some, table, grid, smooth, tile)
-        out[first : first + size] = tile[:, :size].T
+        for i in range(size):
+            for a in range(len(tile)):
+                out[first + i, a] = tile[a, i]

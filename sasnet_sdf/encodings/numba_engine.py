@@ -37,7 +37,9 @@ def _array(tensor: Tensor) -> Any:
     return tensor.detach().contiguous().numpy()
 
 
-def _interpolated(points: Tensor, tangent: Tensor | None, table: Tensor, layout: GridLayout, smooth: bool) -> Tensor:
+def _interpolated(
+    points: Tensor, tangent: Tensor | None, table: Tensor, layout: GridLayout, smooth: bool
+) -> Tensor:
     out = torch.empty(len(layout.scales) * table.shape[1], len(points))
     along = _array(points if tangent is None else tangent)
     over_ranges(

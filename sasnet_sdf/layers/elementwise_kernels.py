@@ -15,7 +15,9 @@ _ONE, _TWO, _HALF = np.float32(1), np.float32(2), np.float32(0.5)
 _S1, _S2, _S3, _S4 = (np.float32(c) for c in (-0.16666657096, 0.00833301728, -0.000198066146, 2.60005362e-06))
 _C1, _C2, _C3, _C4 = (np.float32(c) for c in (-0.4999993229, 0.04166398939, -0.00138559267, 2.31943760e-05))
 # 2^f on [-1/2, 1/2]: the series of exp(f ln 2), whose rest is below 2e-7
-_E1, _E2, _E3, _E4, _E5, _E6 = (np.float32(np.log(2) ** n / f) for n, f in enumerate((1, 2, 6, 24, 120, 720), 1))
+_E1, _E2, _E3, _E4, _E5, _E6 = (
+    np.float32(np.log(2) ** n / f) for n, f in enumerate((1, 2, 6, 24, 120, 720), 1)
+)
 _LOG2_E, _FARTHEST = np.float32(1 / np.log(2)), np.float32(30)
 _BIAS, _MANTISSA = np.int32(127), np.int32(23)
 

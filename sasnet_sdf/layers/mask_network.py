@@ -15,6 +15,7 @@ class MaskNetwork(nn.Module):
     def __init__(self, config: ModelConfig, dim: int, masks: int, engine: str, generator: torch.Generator):
         super().__init__()
         self.grid = HashGrid(config.grid, dim, engine, generator)
+        self.count = masks
         features, hidden = config.grid.levels * config.grid.features, config.decoder_width
         self.hidden_weight = nn.Parameter(_kaiming(hidden, features, generator))
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))

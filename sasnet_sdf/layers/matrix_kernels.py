@@ -32,17 +32,17 @@ def _block(rows: int) -> Any:
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
 
     @intrinsic
-    def block(typing_context: Any, weight: Any, row: Any, inputs: Any, column: Any, out: Any):
-        """out[row:, column:] += weight[row:] @ inputs[:, column:], all C-contiguous float32."""
-        signature = types.void(weight, types.intp, inputs, types.intp, out)
+    def block(typing_context: Any, numbers: Any, start: Any, row: Any, inputs: Any, column: Any, out: Any):
+        """out[row:, column:] += matrix[row:] @ inputs[:, column:]; the matrix begins at numbers[start]."""
+        signature = types.void(numbers, types.intp, types.intp, inputs, types.intp, out)
 
-        def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             w, x, y = (
                 cgutils.create_struct_proxy(signature.args[n])(context, builder, arguments[n])
-                for n in (0, 2, 4)
+                for n in (0, 3, 5)
             )
-            first_row, first_column = arguments[1], arguments[3]
-            depth = builder.extract_value(w.shape, 1)
+            first_number, first_row, first_column = arguments[1], arguments[2], arguments[4]
+            depth = builder.extract_value(x.shape, 0)
             width = builder.extract_value(x.shape, 1)
 
             def number(n: int) -> ir.Constant:
@@ -64,6 +64,7 @@ def _block(rows: int) -> Any:
                 values = [builder.load(place, align=4) for place in columns(x, loop.index)]
                 for r in range(rows):
                     place = builder.mul(builder.add(first_row, number(r)), depth)
+                    place = builder.add(first_number, place)
                     scalar = builder.load(builder.gep(w.data, [builder.add(place, loop.index)]))
                     lane = builder.insert_element(ir.Constant(vector, None), scalar, ir.IntType(32)(0))
                     spread = builder.shuffle_vector(lane, lane, zeros)
@@ -85,20 +86,20 @@ _four_rows, _one_row = _block(4), _block(1)
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def add_product(weight, inputs, out):
-    """out (C, T) += weight (C, K) @ inputs (K, T); T is a multiple of LANES * VECTORS."""
+def add_product(numbers, start, inputs, out):
+    """out (C, T) += W @ inputs (K, T), with W (C, K) from numbers[start] on; T is a multiple of TILE."""
     rows, columns = out.shape
     whole = rows // 4 * 4
     for column in range(0, columns, LANES * VECTORS):
         for row in range(0, whole, 4):
-            _four_rows(weight, row, inputs, column, out)
+            _four_rows(numbers, start, row, inputs, column, out)
         for row in range(whole, rows):
-            _one_row(weight, row, inputs, column, out)
+            _one_row(numbers, start, row, inputs, column, out)
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def add_outer(left, right, out):
-    """out (C, K) += left (C, T) @ right (K, T)^T: the sums over the points of a weight's gradient."""
+def add_outer(left, right, numbers, start):
+    """W += left (C, T) @ right (K, T)^T, with W (C, K) from numbers[start] on: a weight's gradient."""
     rows, columns, zero = len(left), len(right), np.float32(0)
     for c in range(0, rows - rows % 2, 2):
         for k in range(0, columns - columns % 4, 4):
@@ -108,36 +109,53 @@ def add_outer(left, right, out):
                 x0, x1, x2, x3 = right[k, i], right[k + 1, i], right[k + 2, i], right[k + 3, i]
                 a0, a1, a2, a3 = a0 + a * x0, a1 + a * x1, a2 + a * x2, a3 + a * x3
                 b0, b1, b2, b3 = b0 + b * x0, b1 + b * x1, b2 + b * x2, b3 + b * x3
-            out[c, k] += a0
-            out[c, k + 1] += a1
-            out[c, k + 2] += a2
-            out[c, k + 3] += a3
-            out[c + 1, k] += b0
-            out[c + 1, k + 1] += b1
-            out[c + 1, k + 2] += b2
-            out[c + 1, k + 3] += b3
+            place, below = start + c * columns + k, start + (c + 1) * columns + k
+            numbers[place] += a0
+            numbers[place + 1] += a1
+            numbers[place + 2] += a2
+            numbers[place + 3] += a3
+            numbers[below] += b0
+            numbers[below + 1] += b1
+            numbers[below + 2] += b2
+            numbers[below + 3] += b3
     for c in range(rows):
         paired = c < rows - rows % 2
         for k in range(columns - columns % 4 if paired else 0, columns):
             total = zero
             for i in range(left.shape[1]):
                 total += left[c, i] * right[k, i]
-            out[c, k] += total
+            numbers[start + c * columns + k] += total
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def add_rows(values, columns, out):
-    """out (C,) += the sum over the first `columns` points of values (C, T)."""
+def add_rows(values, columns, numbers, start):
+    """numbers[start : start + C] += the sums over the first `columns` points of values (C, T)."""
     for c in range(len(values)):
         total = np.float32(0)
         for i in range(columns):
             total += values[c, i]
-        out[c] += total
+        numbers[start + c] += total
 
 
 @njit(nogil=True)
-def fill_rows(bias, out):
-    """out (C, T) = bias (C,) in every column."""
+def fill_rows(numbers, start, out):
+    """out (C, T) = numbers[start : start + C] in every column."""
     for c in range(len(out)):
         for i in range(out.shape[1]):
-            out[c, i] = bias[c]
+            out[c, i] = numbers[start + c]
+
+
+@njit(nogil=True)
+def clear(out):
+    """out (C, T) = 0."""
+    for c in range(len(out)):
+        for i in range(out.shape[1]):
+            out[c, i] = 0
+
+
+@njit(nogil=True)
+def copy(source, target, column):
+    """Columns of target (C, ...), from `column` on, = those of source (C, ...), as many as fit."""
+    for c in range(len(target)):
+        for i in range(min(source.shape[1], target.shape[1] - column)):
+            target[c, column + i] = source[c, i]

@@ -48,7 +48,10 @@ class SASNet(nn.Module):
 
         self.phases = uniform(math.pi, width)
         self.weights, self.biases = uniform(bound, layers, width, width), uniform(bound, layers, width)
-        self.output_weight, self.output_bias = uniform(bound, outputs, width), nn.Parameter(torch.zeros(outputs))
+        self.output_weight, self.output_bias = (
+            uniform(bound, outputs, width),
+            nn.Parameter(torch.zeros(outputs)),
+        )
         self.masks = MaskNetwork(config, dim, config.bands + layers * config.groups, engine, generator)
         groups = np.arange(width) * config.groups // width
         first_of_layer = config.bands + config.groups * np.arange(layers)[:, None]
@@ -59,7 +62,7 @@ class SASNet(nn.Module):
     @property
     def scaled_frequencies(self) -> Tensor:
         """W0 (width, dim) = (2 pi / period) K."""
-        return self.frequencies * (2 * math.pi / self.config.period)
+        return self.get_buffer("frequencies") * (2 * math.pi / self.config.period)
 
     def forward(self, points: Tensor) -> Tensor:
         """Values (N, outputs) at points (N, dim) in [-1, 1]."""

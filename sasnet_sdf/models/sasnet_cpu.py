@@ -17,13 +17,17 @@ from torch.autograd.function import once_differentiable
 from ..encodings.grid_kernels import TILE
 from ..encodings.numba_engine import add_scattered, grid_arrays
 from ..threads import over_ranges
-from .sasnet_kernels import evaluate, reverse
+from .sasnet_kernels import evaluate
+from .sasnet_reverse_kernels import reverse
 
 if TYPE_CHECKING:
     from .sasnet import SASNet
 
 PARTS = 16
 """The most parts that gradients are summed in; each is the work of one thread."""
+
+Room = tuple[np.ndarray, ...]
+"""What the tiles keep for the way back: decoder, sines, cosines (sasnet_kernels.py)."""
 
 
 def values(model: SASNet, points: Tensor) -> Tensor:
@@ -78,21 +82,24 @@ class _Batch:
         self.flat, self.shapes = _array(flat), np.array([weight.shape for weight, _ in _layers(model)])
         self.layout, self.smooth = model.masks.grid.layout, model.config.grid.interpolation == "smoothstep"
         self.where = (_array(points), _array(table), grid_arrays(self.layout), self.smooth)
-        self.rules = (self.shapes, model.mask_rows, model.omegas)
+        self.rules = (self.shapes, model.mask_rows % (model.masks.count + 1), model.omegas)
         self.tiles = -(-len(points) // TILE)
         self.tiles_a_part = max(1, -(-self.tiles // PARTS))
         self.parts = -(-self.tiles // self.tiles_a_part)
         self._spare = model.spare_room
-        self.kept: tuple[np.ndarray, ...] | None = (self._spare.pop(self.tiles, None) or self._room(self.tiles)) if keeps else ()
+        self.kept: Room | None = None
+        if keeps:
+            self.kept = self._spare.pop(self.tiles, None) or self._room(self.tiles)
 
     def close(self) -> None:
-        """What was kept goes back to the model: memory that is taken anew each step costs more than its use."""
+        """Give what was kept back to the model: memory taken anew each step costs more than its use."""
+        assert self.kept is not None
         self._spare[self.tiles] = self.kept
         self.kept = None
 
-    def _room(self, tiles: int) -> tuple[np.ndarray, ...]:
+    def _room(self, tiles: int) -> Room:
         (hidden, features), (masks, _), (width, _), *others = self.shapes
-        every = [(features + hidden + masks,), (len(others), width), (len(others), width)]
+        every = [(features + hidden + masks + 1,), (len(others), width), (len(others), width)]
         return tuple(np.empty((tiles, *rows, TILE), np.float32) for rows in every)
 
     def evaluate(self) -> Tensor:
@@ -102,7 +109,8 @@ class _Batch:
 
         def some(first: int, end: int) -> None:
             kept = self.kept or self._room(1)
-            evaluate(first, end, *self.where, self.flat, *self.rules, self.keeps, *kept, y)
+            arguments: Any = (*self.where, self.flat, *self.rules, self.keeps, *kept, y)
+            evaluate(first, end, *arguments)
 
         over_ranges(some, self.tiles)
         return out
@@ -140,7 +148,9 @@ class _Batch:
         by_points: Tensor | None = None,
     ) -> None:
         if self.kept is None:
-            raise RuntimeError("this graph has been gone through backward already: evaluate the network again")
+            raise RuntimeError(
+                "this graph has been gone through backward already: evaluate the network again"
+            )
         transposed = _transposed(self.flat, self.shapes)
         nowhere = torch.empty(0, self.points.shape[1])
         over_ranges(
@@ -158,9 +168,7 @@ class _Values(Function):
     """y = f(x)."""
 
     @staticmethod
-    def forward(
-        ctx: Any, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, keeps: bool
-    ) -> Tensor:
+    def forward(ctx: Any, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, keeps: bool) -> Tensor:
         ctx.batch = _Batch(points, flat, table, model, keeps)
         return ctx.batch.evaluate()
 
@@ -192,7 +200,9 @@ class _ValuesAndGradients(Function):
     @once_differentiable
     def backward(ctx: Any, by_values: Tensor, by_gradients: Tensor) -> tuple:
         if ctx.needs_input_grad[0]:
-            raise RuntimeError("the numba engine has no second derivative by the points: use the torch engine")
+            raise RuntimeError(
+                "the numba engine has no second derivative by the points: use the torch engine"
+            )
         by_parameters = ctx.batch.learn(by_values[None], directions=by_gradients)
         ctx.batch.close()
         return None, *by_parameters, None, None
