@@ -175,7 +175,7 @@ def _refine(
 def _steepest(corners: Array) -> float:
     """The largest change of the field over any of the cells (M, 8), as a gradient's norm times the cell."""
     cube = corners.reshape(-1, 2, 2, 2)
-    changes = [np.abs(np.diff(cube, axis=axis)).reshape(len(cube), -1).max(1) for axis in (1, 2, 3)]
+    changes = [np.abs(np.diff(cube, axis=axis)).max((1, 2, 3)) for axis in (1, 2, 3)]
     return float(np.sqrt(np.square(changes).sum(0).max(initial=0)))
 
 

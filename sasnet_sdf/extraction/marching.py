@@ -19,7 +19,7 @@ CHUNK = 1 << 16
 """Cells or vertices that are looked at together."""
 
 NUDGE = 1e-5
-"""Values nearer to zero, in units of the largest at a corner of a crossed cell, are moved there.
+"""Values nearer to zero, in units of about the largest at a corner of a crossed cell, are moved there.
 
 A vertex then lies clearly inside its edge even in scikit-image's float32 coordinates, so that the
 edge can be told from them. Its place on the edge is computed again from the true values.
@@ -56,22 +56,26 @@ def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArra
 
 
 def _crossed(values: SparseValues, cells: NDArray[np.int32]) -> tuple[np.float32, NDArray[np.int32]]:
-    """The largest value at a corner of a cell whose corners have both signs, and those cells."""
-    crossed, largest = [], np.float32(0)
+    """The unit for the values, and the cells whose corners have both signs.
+
+    The unit is the power of two above the values at those corners: scikit-image compares products
+    of values with a constant, and a power of two leaves their rounding as it is.
+    """
+    crossed, largest = [cells[:0]], np.float32(0)
     for start in range(0, len(cells), CHUNK):
         part = cells[start : start + CHUNK]
         corners = values.corners(part)
         mixed = (corners.min(1) <= 0) & (corners.max(1) > 0)
         crossed.append(part[mixed])
         largest = max(largest, np.abs(corners[mixed]).max(initial=0))
-    return largest, np.concatenate(crossed) if crossed else cells
+    return np.ldexp(np.float32(1), np.frexp(largest)[1]), np.concatenate(crossed)
 
 
 def _by_tile(cells: NDArray[np.int32]) -> tuple[NDArray, NDArray, NDArray]:
     """The tiles (T, 3) that hold cells, an order of the cells by tile, and where each tile starts in it."""
     tile = cells // TILE
     counts = tile.max(0) + 1
-    number = np.ravel_multi_index(tuple(tile.T), tuple(counts))
+    number = np.asarray(np.ravel_multi_index(tuple(tile.T), tuple(counts)))
     order = np.argsort(number, kind="stable")
     numbers, starts = np.unique(number[order], return_index=True)
     return np.stack(np.unravel_index(numbers, tuple(counts)), 1), order, starts

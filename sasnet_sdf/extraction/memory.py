@@ -60,7 +60,7 @@ class Budget:
         resolution = round(2 / self.lattice.cell)
         growing = estimated_bytes(self.lattice, vertices) - WORKING
         fits = self.limit is not None and (self.limit - self.held - WORKING) / growing
-        resolution = int(resolution * fits**0.5) if fits > 0 else 0
+        resolution = int(0.97 * resolution * fits**0.5) if fits > 0 else 0
         if resolution < 16:
             return f"the process holds {_size(self.held)} already, so no useful resolution would fit"
         return f"resolution {resolution} would fit"

@@ -1,0 +1,110 @@
+"""Fields without a surface, progress, components, fewer triangles."""
+
+import numpy as np
+import pytest
+
+from sasnet_sdf.errors import NoSurface
+from sasnet_sdf.extraction import decimate, drop_small_components, extract_surface, lattice_around
+from sasnet_sdf.geometry import TriangleMesh
+
+CUBE = lattice_around([-0.9] * 3, [0.9] * 3, 2 / 64)
+
+
+def mesh_of(surface):
+    return TriangleMesh(surface.vertices, surface.faces, surface.normals)
+
+
+@pytest.mark.parametrize(("value", "side"), [(0.5, "positive"), (-0.5, "negative")])
+def test_a_field_of_one_sign_has_no_surface(value, side):
+    with pytest.raises(NoSurface, match=rf"{side}.* from {value} to {value}"):
+        extract_surface(lambda p: np.full(len(p), value), lambda p: None, CUBE)
+
+
+def test_a_field_that_only_touches_zero_from_outside_ends():
+    # Zero counts as inside, so a single lattice point is a surface of eight triangles.
+    surface = extract_surface(
+        lambda p: np.linalg.norm(p, axis=1), lambda p: (np.linalg.norm(p, axis=1), p + 1e-12), CUBE
+    )
+    assert len(surface.faces) == 8
+
+
+def test_a_field_that_is_not_finite_is_refused():
+    with pytest.raises(NoSurface, match="not finite"):
+        extract_surface(lambda p: np.full(len(p), np.nan), lambda p: None, CUBE)
+
+
+@pytest.mark.parametrize("resolution", [4, 9, 23, 24, 25])
+def test_lattices_of_a_few_cells_work(shapes, measure, resolution):
+    found = measure(shapes["sphere"].surface(resolution))
+    assert found.closed
+    assert found.euler == 2
+
+
+def test_progress_goes_from_nothing_to_all(shapes):
+    told = []
+    torus = shapes["torus"]
+    extract_surface(torus.distance, torus.with_gradient, torus.lattice(64), on_progress=told.append)
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0 and fractions[-1] == 1
+    assert {progress.stage for progress in told} == {"extraction"}
+
+
+def test_gradients_that_vanish_move_nothing(shapes):
+    torus = shapes["torus"]
+
+    def field(points):
+        values, gradients = torus.with_gradient(points)
+        gradients[::7] = 0
+        gradients[1::7] = np.nan
+        return values, gradients
+
+    surface = extract_surface(torus.distance, field, torus.lattice(64))
+    assert np.isfinite(surface.vertices).all() and np.isfinite(surface.normals).all()
+    assert np.abs(torus.distance(surface.vertices)).max() < 2 / 64
+
+
+def test_small_components_go_and_large_ones_stay(surface_of, measure):
+    mesh = mesh_of(surface_of("three balls", 128))
+    rest, dropped = drop_small_components(mesh, 0.01)
+    assert dropped == 1
+    assert measure(rest).euler == 4
+    assert measure(rest).closed
+    spheres = 4 * np.pi * (0.4**2 + 0.15**2)
+    assert measure(rest).area.sum() == pytest.approx(spheres, rel=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(rest.normals, axis=1), 1)
+    largest, dropped = drop_small_components(mesh, 0.5)
+    assert dropped == 2
+    assert measure(largest).euler == 2
+
+
+def test_all_components_stay_where_none_is_small(surface_of):
+    mesh = mesh_of(surface_of("three balls", 128))
+    rest, dropped = drop_small_components(mesh, 0.001)
+    assert dropped == 0
+    assert rest is mesh
+
+
+def test_colours_stay_with_their_vertices(surface_of):
+    surface = surface_of("three balls", 128)
+    colors = (128 + 127 * surface.vertices).astype(np.uint8)
+    rest, _ = drop_small_components(TriangleMesh(surface.vertices, surface.faces, None, colors), 0.01)
+    np.testing.assert_array_equal(rest.colors, (128 + 127 * rest.vertices).astype(np.uint8))
+
+
+def test_decimation_keeps_the_shape(surface_of, measure):
+    pytest.importorskip("fast_simplification")
+    mesh = mesh_of(surface_of("torus", 128))
+    fewer = decimate(mesh, 5000)
+    assert 4500 < len(fewer.faces) <= 5000
+    found = measure(fewer)
+    assert found.closed
+    assert found.euler == 0
+    assert found.volume.sum() == pytest.approx(2 * np.pi**2 * 0.6 * 0.25**2, rel=5e-3)
+    ring = np.hypot(np.hypot(fewer.vertices[:, 0], fewer.vertices[:, 1]) - 0.6, fewer.vertices[:, 2])
+    assert np.abs(ring - 0.25).max() < 5e-3
+
+
+def test_a_mesh_that_is_small_enough_is_not_decimated(surface_of):
+    mesh = mesh_of(surface_of("sphere", 128))
+    assert decimate(mesh, len(mesh.faces)) is mesh
