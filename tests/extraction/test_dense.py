@@ -5,7 +5,6 @@ import pytest
 
 from sasnet_sdf.extraction import lattice_around
 
-
 THIN = ["thin plate", "rods", "two sheets"]
 
 
