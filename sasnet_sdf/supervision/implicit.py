@@ -34,51 +34,59 @@ def signed_distances(start, stop, surfels, lists, width, queries, nearest, dista
     count = lists.shape[1] + 1
     near, group = np.empty(count, np.int64), np.empty(count, np.int64)
     heads = np.empty(GROUPS, np.int64)
-    spheres = np.empty((GROUPS, 8))
+    query, slope, sums = np.empty(3), np.empty(3), np.empty(6)
+    first, other = np.empty(8), np.empty(8)
     for q in range(start, stop):
-        x, y, z = queries[q, 0], queries[q, 1], queries[q, 2]
+        for a in range(3):
+            query[a] = queries[q, a]
         near[0] = nearest[q]
         for k in range(1, count):
             near[k] = lists[near[0], k - 1]
-        j = near[0]
-        apart = _APART * width[j]
-        value = g0 = g1 = g2 = 0.0
-        for g in range(_split(surfels, near, x, y, z, group, heads)):
-            here, h0, h1, h2 = _project(surfels, near, group, g, heads[g], width[j], x, y, z, spheres[g])
+        radius = width[near[0]]
+        apart, value = _APART * radius, 0.0
+        for g in range(_split(surfels, near, query, group, heads)):
+            sphere = first if g == 0 else other
+            here = _project(surfels, near, group, g, heads[g], radius, query, sphere, slope, sums)
             if g > 0:
-                there = _offset(surfels, near, group, g, spheres[0])
-                back = _offset(surfels, near, group, np.int64(0), spheres[g])
+                there = _offset(surfels, near, group, g, first)
+                back = _offset(surfels, near, group, np.int64(0), other)
                 behind, before = max(there, back) < -apart, min(there, back) > apart
                 if not ((behind and here > value) or (before and here < value)):
                     continue
-            value, g0, g1, g2 = here, h0, h1, h2
-        straight = _squared_distance(surfels, j, x, y, z)
+            value = here
+            for a in range(3):
+                gradients[q, a] = slope[a]
+        straight = _squared_distance(surfels, near[0], query)
         # the surface is no nearer than through the middle of the widest hole between samples
-        closest = np.sqrt(max(straight - (_HOLE * width[j]) ** 2, 0.0))
-        farthest = np.sqrt(straight) + 0.5 * width[j]
+        closest = np.sqrt(max(straight - (_HOLE * radius) ** 2, 0.0))
+        farthest = np.sqrt(straight) + 0.5 * radius
         size = min(max(abs(value), closest), farthest)
         distances[q] = size if value >= 0 else -size
-        gradients[q, 0], gradients[q, 1], gradients[q, 2] = g0, g1, g2
 
 
 @part
-def _squared_distance(surfels, i, x, y, z):
-    return (surfels[6 * i] - x) ** 2 + (surfels[6 * i + 1] - y) ** 2 + (surfels[6 * i + 2] - z) ** 2
+def _squared_distance(surfels, i, place):
+    total = 0.0
+    for a in range(3):
+        total += (surfels[6 * i + a] - place[a]) ** 2
+    return total
 
 
 @part
 def _cosine(surfels, i, j):
-    a, b = 6 * i + 3, 6 * j + 3
-    return surfels[a] * surfels[b] + surfels[a + 1] * surfels[b + 1] + surfels[a + 2] * surfels[b + 2]
+    total = 0.0
+    for a in range(3, 6):
+        total += surfels[6 * i + a] * surfels[6 * j + a]
+    return total
 
 
 @part
-def _split(surfels, near, x, y, z, group, heads):
+def _split(surfels, near, query, group, heads):
     """Number the groups of alike normals among points `near`; how many there are.
 
     A group has at least a FEWEST-th of the points, since normals that were estimated are wrong
     here and there; points of lesser groups are in none. The first group is that of the nearest
-    such point. A group's head is its member nearest to (x, y, z).
+    such point. A group's head is its member nearest to the query.
     """
     count, found, kept = len(near), 0, 0
     for k in range(count):
@@ -95,7 +103,7 @@ def _split(surfels, near, x, y, z, group, heads):
         for k in range(count):
             if group[k] == g:
                 size += 1
-                d = _squared_distance(surfels, near[k], x, y, z)
+                d = _squared_distance(surfels, near[k], query)
                 if d < least:
                     least, head = d, near[k]
         if size * _FEWEST >= count:
@@ -110,38 +118,42 @@ def _split(surfels, near, x, y, z, group, heads):
 
 
 @part
-def _project(surfels, near, group, which, head, width, x, y, z, sphere):
-    """The signed distance of (x, y, z) from a group's surface and its unit gradient there."""
-    px, py, pz = surfels[6 * head], surfels[6 * head + 1], surfels[6 * head + 2]
-    g0, g1, g2 = surfels[6 * head + 3], surfels[6 * head + 4], surfels[6 * head + 5]
-    distance = (x - px) * g0 + (y - py) * g1 + (z - pz) * g2
-    reach = _REACH * width
+def _project(surfels, near, group, which, head, width, query, sphere, slope, sums):
+    """The signed distance of the query from a group's surface; `slope` is its unit gradient there."""
+    distance = 0.0
+    for a in range(3):
+        slope[a] = surfels[6 * head + 3 + a]
+        distance += (query[a] - surfels[6 * head + a]) * slope[a]
     for _ in range(PROJECTIONS):
-        fx, fy, fz = x - distance * g0 - px, y - distance * g1 - py, z - distance * g2 - pz
-        far = np.sqrt(fx * fx + fy * fy + fz * fz)
-        if far > reach:  # beyond the neighbours a fit says nothing
-            fx, fy, fz = fx * reach / far, fy * reach / far, fz * reach / far
-        sphere[5], sphere[6], sphere[7] = px + fx, py + fy, pz + fz
-        _fit(surfels, near, group, which, head, width, sphere)
-        rx, ry, rz = x - sphere[5], y - sphere[6], z - sphere[7]
-        value = _value(sphere, x, y, z)
+        far = 0.0
+        for a in range(3):
+            sphere[5 + a] = query[a] - distance * slope[a] - surfels[6 * head + a]
+            far += sphere[5 + a] ** 2
+        # beyond the neighbours a fit says nothing
+        share = min(_REACH * width / np.sqrt(far + 1e-300), 1.0)
+        for a in range(3):
+            sphere[5 + a] = surfels[6 * head + a] + share * sphere[5 + a]
+        _fit(surfels, near, group, which, head, width, sphere, sums)
+        value = _value(sphere, query, np.int64(0))
         distance = 2 * value / (1 + np.sqrt(max(1 + 4 * sphere[4] * value, 0.0)))
-        g0, g1, g2 = (
-            sphere[1] + 2 * sphere[4] * rx,
-            sphere[2] + 2 * sphere[4] * ry,
-            sphere[3] + 2 * sphere[4] * rz,
-        )
-        length = np.sqrt(g0 * g0 + g1 * g1 + g2 * g2)
-        if length < 1e-9:
-            g0, g1, g2, length = surfels[6 * head + 3], surfels[6 * head + 4], surfels[6 * head + 5], 1.0
-        g0, g1, g2 = g0 / length, g1 / length, g2 / length
-    return distance, g0, g1, g2
+        length = 0.0
+        for a in range(3):
+            slope[a] = sphere[1 + a] + 2 * sphere[4] * (query[a] - sphere[5 + a])
+            length += slope[a] ** 2
+        length = np.sqrt(length)
+        for a in range(3):
+            slope[a] = slope[a] / length if length > 1e-9 else surfels[6 * head + 3 + a]
+    return distance
 
 
 @part
-def _value(sphere, x, y, z):
-    x, y, z = x - sphere[5], y - sphere[6], z - sphere[7]
-    return sphere[0] + sphere[1] * x + sphere[2] * y + sphere[3] * z + sphere[4] * (x * x + y * y + z * z)
+def _value(sphere, places, i):
+    """A sphere's value at places[i : i + 3], which as a slice would take longer to compile."""
+    total = sphere[0]
+    for a in range(3):
+        off = places[i + a] - sphere[5 + a]
+        total += (sphere[1 + a] + sphere[4] * off) * off
+    return total
 
 
 @part
@@ -150,51 +162,52 @@ def _offset(surfels, near, group, which, sphere):
     total, size = 0.0, 0
     for k in range(len(near)):
         if group[k] == which:
-            i = 6 * near[k]
-            total += _value(sphere, surfels[i], surfels[i + 1], surfels[i + 2])
+            total += _value(sphere, surfels, 6 * near[k])
             size += 1
     return total / max(size, 1)
 
 
 @part
-def _fit(surfels, near, group, which, head, width, sphere):
+def _fit(surfels, near, group, which, head, width, sphere, sums):
     """sphere[:5] = u of S(x) = u0 + u.x + u4 x.x about sphere[5:8], scaled so that |grad S| = 1 on S = 0."""
-    cx, cy, cz = sphere[5], sphere[6], sphere[7]
     w = pn = pp = 0.0
-    p0 = p1 = p2 = n0 = n1 = n2 = 0.0
+    for a in range(6):
+        sums[a] = 0.0  # of points, and of normals
     for k in range(len(near)):
         if group[k] != which:
             continue
         i = 6 * near[k]
-        x, y, z = surfels[i] - cx, surfels[i + 1] - cy, surfels[i + 2] - cz
-        squared = x * x + y * y + z * z
+        squared = along = 0.0
+        for a in range(3):
+            off = surfels[i + a] - sphere[5 + a]
+            squared += off * off
+            along += off * surfels[i + 3 + a]
         share = 1 - squared / (width * width)
         if share <= 0:
             continue
         weight = share * share * np.exp(-0.5 * ((1 - _cosine(surfels, near[k], head)) / _AGREEMENT) ** 2)
-        a, b, c = surfels[i + 3], surfels[i + 4], surfels[i + 5]
         w += weight
-        p0, p1, p2 = p0 + weight * x, p1 + weight * y, p2 + weight * z
-        n0, n1, n2 = n0 + weight * a, n1 + weight * b, n2 + weight * c
-        pn += weight * (x * a + y * b + z * c)
+        pn += weight * along
         pp += weight * squared
-    if w <= 0:
-        i = 6 * head
-        n0, n1, n2 = surfels[i + 3], surfels[i + 4], surfels[i + 5]
-        sphere[0] = (cx - surfels[i]) * n0 + (cy - surfels[i + 1]) * n1 + (cz - surfels[i + 2]) * n2
-        sphere[1], sphere[2], sphere[3], sphere[4] = n0, n1, n2, 0.0
-        return
-    spread = pp - (p0 * p0 + p1 * p1 + p2 * p2) / w
-    u4 = 0.0
-    if spread > 1e-12 * width * width * w:
-        u4 = 0.5 * (pn - (p0 * n0 + p1 * n1 + p2 * n2) / w) / spread
-    u1, u2, u3 = (n0 - 2 * u4 * p0) / w, (n1 - 2 * u4 * p1) / w, (n2 - 2 * u4 * p2) / w
-    u0 = -(u1 * p0 + u2 * p1 + u3 * p2 + u4 * pp) / w
-    scale = np.sqrt(max(u1 * u1 + u2 * u2 + u3 * u3 - 4 * u0 * u4, 1e-12))
-    sphere[0], sphere[1], sphere[2], sphere[3], sphere[4] = (
-        u0 / scale,
-        u1 / scale,
-        u2 / scale,
-        u3 / scale,
-        u4 / scale,
-    )
+        for a in range(3):
+            sums[a] += weight * (surfels[i + a] - sphere[5 + a])
+            sums[3 + a] += weight * surfels[i + 3 + a]
+    if w <= 0:  # no neighbour is near enough: the plane of the head
+        w = 1.0
+        for a in range(3):
+            sums[a], sums[3 + a] = surfels[6 * head + a] - sphere[5 + a], surfels[6 * head + 3 + a]
+    cross = square = 0.0
+    for a in range(3):
+        cross += sums[a] * sums[3 + a] / w
+        square += sums[a] * sums[a] / w
+    spread = pp - square
+    sphere[4] = 0.5 * (pn - cross) / spread if spread > 1e-12 * width * width * w else 0.0
+    sphere[0] = -sphere[4] * pp / w
+    scale = 0.0
+    for a in range(3):
+        sphere[1 + a] = (sums[3 + a] - 2 * sphere[4] * sums[a]) / w
+        sphere[0] -= sphere[1 + a] * sums[a] / w
+        scale += sphere[1 + a] ** 2
+    scale = np.sqrt(max(scale - 4 * sphere[0] * sphere[4], 1e-12))
+    for a in range(5):
+        sphere[a] /= scale

@@ -36,51 +36,38 @@ def find_nearest(start, stop, points, boxes, queries, found):
 
 @kernel
 def find_neighbours(start, stop, points, boxes, indices, distances):
-    """The nearest others of points start..stop, in order.
-
-    Candidates are words of a squared distance, as float32, above an index, so that the order of
-    integers sorts them. They are thinned to as many as are wanted whenever there is no more room.
-    """
-    leaves, total, count = len(boxes) // 12, len(points) // 3, indices.shape[1]
+    """The nearest others of points start..stop, nearest first."""
+    leaves, total, last = len(boxes) // 12, len(points) // 3, indices.shape[1] - 1
     stack, lower = np.empty(64, np.int64), np.empty(64)
-    words = np.empty(4 * count + 4 * LEAF, np.int64)
-    bits = np.empty(1, np.float32)
-    word = bits.view(np.int32)
-    worst = np.inf
+    squared, found = np.empty(last + 1), np.empty(last + 1, np.int64)
     for q in range(start, stop):
         x, y, z = points[3 * q], points[3 * q + 1], points[3 * q + 2]
+        bound = np.inf
         if q > start:  # the neighbours of the point before, and itself, are within this
             step = np.sqrt(_squared_distance(points, q - 1, x, y, z))
-            worst = (distances[q - 1, count - 1] + step) ** 2 * 1.00001
-        stack[0], lower[0], top, size = 1, 0.0, 0, np.int64(0)
+            bound = (np.sqrt(squared[last]) + step) ** 2 * 1.00001
+        for k in range(last + 1):
+            squared[k] = bound
+        stack[0], lower[0], top = 1, 0.0, 0
         while top >= 0:
-            node, bound = stack[top], lower[top]
+            node, nearest = stack[top], lower[top]
             top -= 1
-            if bound > worst:
+            if nearest >= squared[last]:
                 continue
             if node < leaves:
-                top = _push_children(boxes, node, x, y, z, worst, stack, lower, top)
+                top = _push_children(boxes, node, x, y, z, squared[last], stack, lower, top)
                 continue
             begin = (node - leaves) * LEAF
             for i in range(begin, min(begin + LEAF, total)):
                 d = _squared_distance(points, i, x, y, z)
-                if d <= worst and i != q:
-                    bits[0] = d
-                    words[size] = np.int64(word[0]) << 32 | i
-                    size += 1
-            if size > len(words) - LEAF:
-                word[0] = _smallest_first(words, size, count) >> 32
-                worst, size = bits[0] * 1.00001, count
-        _smallest_first(words, size, count)
-        for k in range(count):  # by insertion: they are few
-            here, at = words[k], k
-            while at > 0 and words[at - 1] > here:
-                words[at] = words[at - 1]
-                at -= 1
-            words[at] = here
-        for k in range(count):
-            word[0] = words[k] >> 32
-            indices[q, k], distances[q, k] = words[k] & 0x7FFFFFFF, np.sqrt(bits[0])
+                if d < squared[last] and i != q:
+                    k = last
+                    while k > 0 and squared[k - 1] > d:
+                        squared[k], found[k] = squared[k - 1], found[k - 1]
+                        k -= 1
+                    squared[k], found[k] = d, i
+        for k in range(last + 1):
+            indices[q, k], distances[q, k] = found[k], np.sqrt(squared[k])
 
 
 @part
@@ -113,28 +100,3 @@ def _box_distance(boxes, node, x, y, z):
 @part
 def _squared_distance(points, i, x, y, z):
     return (points[3 * i] - x) ** 2 + (points[3 * i + 1] - y) ** 2 + (points[3 * i + 2] - z) ** 2
-
-
-@part
-def _smallest_first(values, size, count):
-    """Bring the `count` smallest of the first `size` values to the front; the largest of them."""
-    lo, hi, k = 0, size - 1, count - 1
-    while lo < hi:
-        pivot = values[(lo + hi) // 2]
-        i, j = lo, hi
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if k <= j:
-            hi = j
-        elif k >= i:
-            lo = i
-        else:
-            break
-    return values[k]
