@@ -24,7 +24,7 @@ from ..geometry import Array
 from . import kernels
 from .blocks import SparseValues
 from .lattice import Lattice
-from .stencil import CHILD_POINTS, WEIGHTS
+from .stencil import CHILD_POINTS, WEIGHTS, mixed_signs
 
 CHUNK = 32_768
 """Points that go to the field at once: a network's activations for them are part of the memory's plan."""
@@ -132,7 +132,7 @@ def _errors_of_parents(coarser: SparseValues, cells: NDArray[np.int32], corners:
     errors = np.empty(len(cells), np.float32)
     for child, points in enumerate(CHILD_POINTS):
         here = number == child
-        errors[here] = np.abs(parents[here] @ WEIGHTS[points].T - corners[here]).max(1)
+        errors[here] = np.abs(parents[here] @ WEIGHTS[:, points] - corners[here]).max(1)
     return np.where(np.isnan(errors), np.float32(np.inf), errors)
 
 
@@ -162,8 +162,9 @@ def _refine(
 
     likely = (MARGIN * SMOOTH * errors + FLOOR * change).astype(np.float32)
     sample_children(likely)
-    mixed = (corners.min(1) <= 0) & (corners.max(1) > 0)
-    bounds = np.where(mixed, likely, np.maximum(likely, MARGIN * errors + FLOOR * change)).astype(np.float32)
+    bounds = np.where(
+        mixed_signs(corners), likely, np.maximum(likely, MARGIN * errors + FLOOR * change)
+    ).astype(np.float32)
     while True:
         while sample_children(bounds):
             pass

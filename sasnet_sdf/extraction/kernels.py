@@ -16,11 +16,10 @@ from .stencil import CHILD_POINTS, CORNER_OF_POINT, FARTHEST, POINTS, WEIGHTS
 @jit
 def interpolate(corners, guess):
     """Trilinear interpolation (27,) at the fine points of a cell, from its corners (8,)."""
-    for q in range(27):
-        total = np.float32(0)
-        for c in range(8):
-            total += WEIGHTS[q, c] * corners[c]
-        guess[q] = total
+    guess[:] = 0
+    for c in range(8):
+        for q in range(27):
+            guess[q] += WEIGHTS[c, q] * corners[c]
 
 
 @jit
@@ -37,7 +36,7 @@ def survey(cells, corners, bounds, margin, reach, shape, index, values, assumed,
     for n in range(len(cells)):
         i, j, k = 2 * cells[n, 0], 2 * cells[n, 1], 2 * cells[n, 2]
         interpolate(corners[n], guess)
-        worst = np.float32(0)
+        worst, lowest, highest = np.float32(0), np.float32(np.inf), np.float32(-np.inf)
         for q in range(27):
             x, y, z = i + POINTS[q, 0], j + POINTS[q, 1], k + POINTS[q, 2]
             fine[q] = np.nan
@@ -47,22 +46,27 @@ def survey(cells, corners, bounds, margin, reach, shape, index, values, assumed,
                 fine[q] = values[row, slot]
                 if not np.isnan(fine[q]):
                     worst = max(worst, abs(fine[q] - guess[q]))
+            lowest, highest = min(lowest, guess[q]), max(highest, guess[q])
         if worst > bounds[n]:
             bounds[n] = margin * worst
         masks[n] = 0
+        if lowest - max(worst, bounds[n]) > 0 or highest + max(worst, bounds[n]) <= 0:
+            continue
         for child in range(8):
             x, y, z = i + (child >> 2), j + (child >> 1 & 1), k + (child & 1)
             if x >= shape[0] or y >= shape[1] or z >= shape[2]:
                 continue
-            low, high, reachable = np.float32(np.inf), np.float32(-np.inf), True
+            low, high = np.float32(np.inf), np.float32(-np.inf)
             for c in range(8):
-                reachable &= corners[n, c] * corners[n, c] <= reach * reach * FARTHEST[child, c]
                 q = CHILD_POINTS[child, c]
                 if np.isnan(fine[q]):
                     low, high = min(low, guess[q] - bounds[n]), max(high, guess[q] + bounds[n])
                 else:
                     low, high = min(low, fine[q]), max(high, fine[q])
-            if low <= 0 < high and reachable:
+            reachable = low <= 0 < high
+            for c in range(8):
+                reachable &= corners[n, c] * corners[n, c] <= reach * reach * FARTHEST[child, c]
+            if reachable:
                 masks[n] |= np.uint8(1 << child)
                 for c in range(8):
                     p, q, r = x + (c >> 2), y + (c >> 1 & 1), z + (c & 1)

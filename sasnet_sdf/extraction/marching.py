@@ -8,6 +8,7 @@ from skimage.measure import marching_cubes
 
 from ..geometry import Array
 from .blocks import SIDE, SparseValues
+from .stencil import mixed_signs
 
 ENDS = 1e-3
 """Share of an edge that a vertex keeps from its ends, so that no two vertices fall together."""
@@ -65,7 +66,7 @@ def _crossed(values: SparseValues, cells: NDArray[np.int32]) -> tuple[np.float32
     for start in range(0, len(cells), CHUNK):
         part = cells[start : start + CHUNK]
         corners = values.corners(part)
-        mixed = (corners.min(1) <= 0) & (corners.max(1) > 0)
+        mixed = mixed_signs(corners)
         crossed.append(part[mixed])
         largest = max(largest, np.abs(corners[mixed]).max(initial=0))
     return np.ldexp(np.float32(1), np.frexp(largest)[1]), np.concatenate(crossed)

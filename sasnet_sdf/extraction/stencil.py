@@ -8,6 +8,7 @@ x to z in {0, 1, 2}, is number 9x + 3y + z.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 CORNERS = np.indices((2, 2, 2)).reshape(3, -1).T.astype(np.int32)
 """(8, 3)"""
@@ -15,8 +16,8 @@ CORNERS = np.indices((2, 2, 2)).reshape(3, -1).T.astype(np.int32)
 POINTS = np.indices((3, 3, 3)).reshape(3, -1).T.astype(np.int32)
 """(27, 3)"""
 
-WEIGHTS = (1 - np.abs(POINTS[:, None] / 2 - CORNERS)).prod(2).astype(np.float32)
-"""(27, 8): what each corner counts in the value of trilinear interpolation at each point."""
+WEIGHTS = (1 - np.abs(POINTS / 2 - CORNERS[:, None])).prod(2).astype(np.float32)
+"""(8, 27): what each corner counts in the value of trilinear interpolation at each point."""
 
 CHILD_POINTS = ((CORNERS[:, None] + CORNERS) @ [9, 3, 1]).astype(np.int32)
 """(8, 8): the point at each corner of each child."""
@@ -26,3 +27,9 @@ CORNER_OF_POINT = np.where((POINTS % 2 == 0).all(1), POINTS // 2 @ [4, 2, 1], -1
 
 FARTHEST = (3 + 3 * (CORNERS[:, None] != CORNERS).sum(2)).astype(np.float32)
 """(8, 8): the squared distance from each coarse corner to the farthest point of each child, in its sides."""
+
+
+def mixed_signs(corners: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether cells (M,) with values (M, 8) at their corners are crossed; zero counts as inside."""
+    inside = np.packbits(corners <= 0, axis=1)[:, 0]
+    return (inside != 0) & (inside != 255)
