@@ -1,0 +1,180 @@
+"""How a run goes, ends and reports, on losses whose course is known."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from sasnet_sdf.config import TrainingConfig
+from sasnet_sdf.errors import SasnetError
+from sasnet_sdf.training import loop, train
+
+
+class Slope:
+    """The loss `number`, whose gradient is 1: Adam then moves it by the step's rate. It notes every step."""
+
+    def __init__(self, values=None):
+        self.number = nn.Parameter(torch.zeros((), dtype=torch.float64))
+        self.table = nn.Parameter(torch.zeros(4, 2))
+        self.groups = {"backbone": [self.number], "table": [self.table]}
+        self.values, self.seen = values, []
+
+    def __call__(self, step):
+        self.seen.append(self.number.item())
+        value = 0.0 if self.values is None else self.values(step)
+        return self.number - self.number.detach() + value + 0 * self.table.sum()
+
+    @property
+    def moves(self):
+        places = [*self.seen, self.number.item()]
+        return [before - after for before, after in zip(places, places[1:], strict=False)]
+
+
+def settings(**changes):
+    return TrainingConfig(**{"rate": 1.0, "warmup": 0, "final_rate": 0.01, **changes})
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still but for what a test adds to `clock.now`."""
+    fake = SimpleNamespace(now=100.0)
+    fake.perf_counter = lambda: fake.now
+    monkeypatch.setattr(loop, "time", fake)
+    return fake
+
+
+@pytest.mark.parametrize("steps", [1, 19, 20, 45])
+def test_steps(steps):
+    task = Slope(values=float)
+    history = train(task, task.groups, settings(steps=steps))
+    assert len(task.seen) == steps
+    assert history.ended_by == "steps" and history.steps_done == steps
+
+
+def test_history_holds_the_mean_of_every_stretch(clock):
+    task = Slope(values=lambda step: tick(clock, 0.5) or step)
+    history = train(task, task.groups, settings(steps=45))
+    assert history.steps == [20, 40, 45]
+    assert history.losses == [9.5, 29.5, 42.0] and history.loss == 42.0
+    assert history.seconds == 22.5 and history.ms_per_step == 500
+
+
+def tick(clock, seconds):
+    clock.now += seconds
+
+
+def test_a_history_of_nothing():
+    history = loop.History()
+    assert history.loss is None and history.steps_done == 0 and history.ms_per_step == 0
+
+
+def test_rates_follow_the_schedule():
+    task = Slope()
+    train(task, task.groups, settings(steps=100, warmup=10))
+    moves = task.moves
+    expected = [loop.schedule(step / 100, 0.1, 0.01) for step in range(100)]
+    assert moves == pytest.approx(expected, rel=1e-6)
+    assert max(moves) == pytest.approx(1) and moves.index(max(moves)) == 10
+    assert moves[0] < 0.02 and moves[-1] < 0.012
+
+
+def test_warm_up_never_takes_more_than_a_quarter():
+    task = Slope()
+    train(task, task.groups, settings(steps=8, warmup=50))
+    assert task.moves[2] == pytest.approx(1)
+    assert task.moves[0] < task.moves[1] < 1
+
+
+@pytest.mark.parametrize("limit, steps", [(10, 20), (20, 20), (20.5, 40), (59, 60)])
+def test_time_limit(clock, limit, steps):
+    task = Slope(values=lambda step: tick(clock, 1.0) or 0.0)
+    history = train(task, task.groups, settings(steps=1000, time_limit=limit))
+    assert history.ended_by == "time"
+    assert history.steps_done == steps and history.seconds == steps
+
+
+def test_rates_follow_the_clock_where_it_is_ahead(clock):
+    task = Slope(values=lambda step: tick(clock, 1.0) or 0.0)
+    train(task, task.groups, settings(steps=10_000, time_limit=200))
+    expected = [loop.schedule(step / 200, 0, 0.01) for step in range(200)]
+    assert task.moves == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_limit_that_is_not_reached_changes_nothing(clock):
+    task, free = (Slope(values=lambda step: tick(clock, 1.0) or 0.0) for _ in range(2))
+    history = train(task, task.groups, settings(steps=30, time_limit=1e6))
+    train(free, free.groups, settings(steps=30))
+    assert history.ended_by == "steps" and task.moves == free.moves
+
+
+@pytest.mark.parametrize("answer", [False, True, None])
+def test_the_callback_ends_the_run_with_false_only(answer):
+    task, reports = Slope(), []
+
+    def on_progress(report):
+        reports.append(report)
+        return answer if len(reports) == 2 else None
+
+    history = train(task, task.groups, settings(steps=100), on_progress)
+    assert history.ended_by == ("cancel" if answer is False else "steps")
+    assert history.steps_done == len(task.seen) == (40 if answer is False else 100)
+    assert task.number.item() < -30
+
+
+def test_cancelling_at_the_last_step_is_the_end_all_the_same():
+    task = Slope()
+    assert train(task, task.groups, settings(steps=20), lambda _: False).ended_by == "steps"
+
+
+def test_reports():
+    task, reports = Slope(values=float), []
+    train(task, task.groups, settings(steps=50), reports.append)
+    assert [(r.stage, r.step, r.steps, r.loss) for r in reports] == [
+        ("training", 20, 50, 9.5),
+        ("training", 40, 50, 29.5),
+        ("training", 50, 50, 44.5),
+    ]
+    assert [r.fraction for r in reports] == [0.4, 0.8, 1.0]
+
+
+@pytest.mark.xfail(strict=True, reason="past the time limit the fraction exceeds 1")
+def test_the_fraction_that_is_reported_stays_within_one(clock):
+    task, reports = Slope(values=lambda step: tick(clock, 1.0) or 0.0), []
+    train(task, task.groups, settings(steps=1000, time_limit=5), reports.append)
+    assert all(0 <= report.fraction <= 1 for report in reports)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_an_error(bad):
+    task = Slope(values=lambda step: bad if step == 25 else 1.0)
+    with pytest.raises(SasnetError, match="not a number after 40 steps: lower the rate or the band"):
+        train(task, task.groups, settings(steps=100))
+    assert not hasattr(task.table, "gradient_sums")
+
+
+def test_nothing_stays_on_the_table():
+    task = Slope()
+    train(task, task.groups, settings(steps=3))
+    assert not hasattr(task.table, "gradient_sums") and task.table.grad is None
+
+    def fails(step):
+        assert task.table.gradient_sums.shape == task.table.shape
+        raise KeyError("from the loss")
+
+    with pytest.raises(KeyError, match="from the loss"):
+        train(fails, task.groups, settings(steps=3))
+    assert not hasattr(task.table, "gradient_sums")
+
+
+def test_an_interrupt_goes_through_and_leaves_nothing():
+    task = Slope()
+
+    def interrupted(report):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(task, task.groups, settings(steps=100), interrupted)
+    assert len(task.seen) == 20 and not hasattr(task.table, "gradient_sums")
