@@ -10,7 +10,10 @@ from ..errors import UsageError
 from ..geometry import Array
 
 MARGIN = 3
-"""Cells between the data's bounding box and the lattice's border."""
+"""Cells between the data's bounding box and the lattice's border, at the least."""
+
+ROOM = 0.02
+"""The same in the unit cube, at the least: a field swings out beyond the data, however fine the cells."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ def lattice_around(low: Array, high: Array, cell: float) -> Lattice:
             f"a cell of {cell:.6g} in the unit cube is no fraction of the surface; take a smaller one"
         )
     last = np.floor(2 / cell * (1 + 1e-12))
-    first = np.clip(np.floor((low + 1) / cell) - MARGIN, 0, last - 1).astype(np.int64)
-    end = np.clip(np.ceil((high + 1) / cell) + MARGIN, first + 1, last).astype(np.int64)
+    margin = max(MARGIN, np.ceil(ROOM / cell))
+    first = np.clip(np.floor((low + 1) / cell) - margin, 0, last - 1).astype(np.int64)
+    end = np.clip(np.ceil((high + 1) / cell) + margin, first + 1, last).astype(np.int64)
     x, y, z = (int(n) for n in end - first)
     return Lattice(first * cell - 1.0, float(cell), (x, y, z))

@@ -17,12 +17,14 @@ def test_points_of_overlapping_boxes_agree():
     np.testing.assert_allclose(one.points(indices), two.points(indices - shift), rtol=0, atol=1e-14)
 
 
-def test_lattice_covers_the_box_with_a_margin_and_stays_in_the_cube():
-    lattice = lattice_around([-0.95, -0.2, 0.1], [0.95, 0.3, 0.2], 2 / 512)
-    last = lattice.points(lattice.shape)
+@pytest.mark.parametrize("resolution", [64, 512, 2048])
+def test_lattice_covers_the_box_with_a_margin_and_stays_in_the_cube(resolution):
+    low, high = np.array([-0.95, -0.2, 0.1]), np.array([0.95, 0.3, 0.2])
+    lattice = lattice_around(low, high, 2 / resolution)
+    last, margin = lattice.points(lattice.shape), max(0.02, 3 * lattice.cell)
     assert (lattice.low >= -1).all() and (last <= 1 + 1e-12).all()
-    assert (lattice.low <= np.array([-0.95, -0.2, 0.1]) - 2 * lattice.cell).all()
-    assert (last >= np.array([0.95, 0.3, 0.2]) + 2 * lattice.cell).all()
+    assert (lattice.low <= np.maximum(low - margin, -1) + 1e-12).all()
+    assert (last >= np.minimum(high + margin, 1) - 1e-12).all()
 
 
 @pytest.mark.parametrize("cell", [0.0, -0.1, 2.0, float("nan")])
