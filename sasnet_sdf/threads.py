@@ -14,6 +14,9 @@ from typing import Any
 
 import torch
 
+PIECES = 4
+"""Ranges for each thread: a thread that the system holds up keeps the others waiting less."""
+
 _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}
 
@@ -24,19 +27,29 @@ def thread_count() -> int:
 
 
 def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None:
-    """kernel(lo, hi, *arguments) over [0, count), cut into equal ranges, one a thread.
+    """kernel(lo, hi, *arguments) over [0, count), cut into ranges that the threads take in turn.
 
-    The kernel must give the same for any cut. The calling thread takes the first range.
+    The kernel must give the same for any cut. The calling thread works as well.
     """
     threads = min(thread_count(), count)
     if threads <= 1:
         kernel(0, count, *arguments)
         return
-    cuts = [count * n // threads for n in range(threads + 1)]
-    first, *rest = pairwise(cuts)
-    others = [_pool(threads - 1).submit(kernel, *cut, *arguments) for cut in rest]
+    pieces = min(count, PIECES * threads)
+    ranges = pairwise(count * n // pieces for n in range(pieces + 1))
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                piece = next(ranges, None)
+            if piece is None:
+                return
+            kernel(*piece, *arguments)
+
+    others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
     try:
-        kernel(*first, *arguments)
+        work()
     finally:
         for other in others:
             other.result()

@@ -18,8 +18,10 @@ TILE = 128
 """Points of a tile."""
 
 _PRIMES = np.array([1, 2654435761, 805459861], np.uint32)
-_jit = njit(nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
-_entry = njit(nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy", cache=True)
+_FAST = {"contract", "nsz", "arcp"}
+# what only kernels call needs no way in from Python, which takes long to compile
+_jit = njit(fastmath=_FAST, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_entry = njit(nogil=True, fastmath=_FAST, error_model="numpy", cache=True)
 
 
 @_jit

@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+MOST_VECTORS = 4_000_000
+"""Integer vectors up to the band, all of which are laid out before some are drawn: 96 MB in 3-D."""
+
+
 def draw_frequencies(
     dim: int, width: int, low: int, band: int, low_share: float, bands: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -13,8 +17,10 @@ def draw_frequencies(
 
     The low group is the unit vectors and vectors from the box max|k| <= low; the rest is spread
     evenly over `bands` equal ranges of max|k| up to `band`, rising. One of k and -k is kept, as
-    they differ by a phase only. Raises ValueError where a range holds too few vectors.
+    they differ by a phase only. Raises ValueError where a range holds too few vectors, or too many.
     """
+    if not 1 <= low <= band or (2 * band + 1) ** dim > MOST_VECTORS:
+        raise ValueError(f"frequencies up to {low} and {band} cannot be drawn in {dim} dimensions")
     axes = np.eye(dim, dtype=np.int64)
     lowest = _half_space(dim, 0, low)
     lowest = lowest[np.abs(lowest).sum(1) > 1]

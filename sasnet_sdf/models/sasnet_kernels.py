@@ -24,8 +24,9 @@ from ..encodings.grid_kernels import TILE, interpolate
 from ..layers.elementwise_kernels import sigmoids_of, sines_of
 from ..layers.matrix_kernels import FAST, add_product, fill_rows
 
-jit = njit(nogil=True, fastmath=FAST, error_model="numpy")
-part = njit(nogil=True, fastmath=FAST, error_model="numpy", inline="always")
+# what only kernels call needs no way in from Python, which takes long to compile
+jit = njit(fastmath=FAST, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+part = njit(fastmath=FAST, error_model="numpy", inline="always")
 entry = njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
 
 HIDDEN, MASKS, FREQUENCIES = 0, 1, 2

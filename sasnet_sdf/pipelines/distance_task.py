@@ -28,10 +28,12 @@ class DistanceTask:
             None if part is None else part.to(self.device) for part in next(self.batches)
         )
         assert points is not None and target is not None
-        values, masks = self.model.with_masks(points)
-        loss = distance_error(values.reshape(-1), target).mean()
         if config.mask_sparsity_weight:
-            loss = loss + config.mask_sparsity_weight * mask_sparsity(masks).mean()
+            values, masks = self.model.with_masks(points)
+            sparsity = config.mask_sparsity_weight * mask_sparsity(masks).mean()
+        else:
+            values, sparsity = self.model(points), 0.0
+        loss = distance_error(values.reshape(-1), target).mean() + sparsity
         if config.eikonal_weight or config.normal_weight:
             # a batch is in spatial order: every k-th point is spread as the batch is
             stride = max(1, len(points) // config.eikonal_batch)

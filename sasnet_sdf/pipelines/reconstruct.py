@@ -70,7 +70,9 @@ def reconstruct(
         batches = Batches(pool, config.training.batch, config.seed)
 
     with _timed(seconds, "training"):
-        on_progress(Progress("training", 0.0, "compiling kernels, once a machine" if engine == "numba" else ""))
+        on_progress(
+            Progress("training", 0.0, "compiling kernels, once a machine" if engine == "numba" else "")
+        )
         model = build_model(config.model, engine=engine, seed=config.seed).to(device)
         task = DistanceTask(model, batches, config.training)
         history = train(task, model.parameter_groups(), config.training, on_progress)

@@ -64,15 +64,19 @@ class Batches(Iterator[tuple[Tensor, Tensor, Tensor]]):
     """
 
     def __init__(self, pool: Pool, batch: int, seed: int):
-        self._pool, self._rng = pool, np.random.default_rng(seed + 1)
+        self._rng = np.random.default_rng(seed + 1)
+        # side by side, so that a target is one place in memory
+        self._rows = torch.cat([pool.points, pool.distances[:, None], pool.normals], dim=1).numpy()
         self._size = min(batch, len(pool))
         self._starts = np.arange(self._size) * (len(pool) / self._size)
 
     def __next__(self) -> tuple[Tensor, Tensor, Tensor]:
-        step = self._rng.random(self._size) * (len(self._pool) / self._size)
-        index = torch.from_numpy((self._starts + step).astype(np.int64)).clamp_(max=len(self._pool) - 1)
-        pool = self._pool
-        return pool.points[index], pool.distances[index], pool.normals[index]
+        index = (self._starts + self._rng.random(self._size) * (len(self._rows) / self._size)).astype(
+            np.int64
+        )
+        # numpy's: PyTorch wakes all threads for a gather of this size
+        rows = torch.from_numpy(self._rows.take(index, axis=0, mode="clip"))
+        return rows[:, :3].contiguous(), rows[:, 3].contiguous(), rows[:, 4:]
 
 
 def _reflect(points: Array) -> Array:

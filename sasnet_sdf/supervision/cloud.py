@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import UnusableGeometry
 from ..geometry import Array, PointCloud
-from .compiled import in_ranges
+from ..threads import over_ranges
 from .duplicates import first_of_equals
 from .implicit import signed_distances
 from .morton import morton_order
@@ -73,7 +73,7 @@ class CloudTarget:
         nearest = self.tree.nearest(queries)
         distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
         surface = self.surfels, self.lists, self.width
-        in_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
+        over_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
         straight = np.linalg.norm(queries - self.points[nearest], axis=1)
         far = np.flatnonzero(straight > FAR * self.spacing[nearest])
         if len(far):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Array
-from .compiled import in_ranges, kernel
+from ..threads import over_ranges
+from .compiled import kernel
 
 _SWEEPS = 6  # of Jacobi rotations; they converge quadratically, and five reach machine precision
 
@@ -18,7 +19,7 @@ def fit_planes(points: Array, lists: np.ndarray, rows: np.ndarray | None = None)
     """
     rows = np.arange(len(points)) if rows is None else rows
     normals, residuals = np.empty((len(rows), 3)), np.empty(len(rows))
-    in_ranges(_fit_planes, len(rows), points.ravel(), lists, rows, normals, residuals)
+    over_ranges(_fit_planes, len(rows), points.ravel(), lists, rows, normals, residuals)
     return normals, residuals
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import Array
-from .compiled import in_ranges
+from ..threads import over_ranges
 from .search import LEAF, find_nearest, find_neighbours
 
 
@@ -34,14 +34,14 @@ class Tree:
         Many queries take least time in Morton order.
         """
         found = np.empty(len(queries), np.int32)
-        in_ranges(find_nearest, len(queries), self.points.ravel(), self.boxes.ravel(), queries, found)
+        over_ranges(find_nearest, len(queries), self.points.ravel(), self.boxes.ravel(), queries, found)
         return found
 
     def neighbours(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The nearest others of every point, nearest first: indices (N, k) int32 and distances, float32."""
         shape = len(self.points), min(count, len(self.points) - 1)
         indices, distances = np.empty(shape, np.int32), np.empty(shape, np.float32)
-        in_ranges(find_neighbours, shape[0], self.points.ravel(), self.boxes.ravel(), indices, distances)
+        over_ranges(find_neighbours, shape[0], self.points.ravel(), self.boxes.ravel(), indices, distances)
         return indices, distances
 
 

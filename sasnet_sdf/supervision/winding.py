@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import Array
-from .compiled import in_ranges, kernel
+from ..threads import over_ranges
+from .compiled import kernel
 from .search import LEAF
 from .tree import Tree, combine_up
 
@@ -36,7 +37,7 @@ class WindingNumber:
     def number(self, queries: Array) -> Array:
         """The winding number (M,) at queries (M, 3)."""
         numbers = np.empty(len(queries))
-        in_ranges(_wind, len(queries), self.surfels, self.areas, self.nodes, queries, numbers)
+        over_ranges(_wind, len(queries), self.surfels, self.areas, self.nodes, queries, numbers)
         return numbers
 
     @classmethod

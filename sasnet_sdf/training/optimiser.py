@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..config import TrainingConfig
-from .table_adam import TableAdam
+from .cpu_adam import CPUAdam
 
 BETAS, EPSILON = (0.9, 0.99), 1e-15
 
@@ -22,27 +22,27 @@ def schedule(fraction: float, warmup: float, final_rate: float) -> float:
 
 
 class Optimiser:
-    """Adam (Kingma & Ba 2015) over a model's parameter groups; tables on the CPU take TableAdam."""
+    """Adam over a model's parameter groups, each at a rate of its own."""
 
     def __init__(self, groups: dict[str, list[nn.Parameter]], config: TrainingConfig):
         rates = {"backbone": config.rate, "decoder": config.grid_rate, "table": config.grid_rate}
-        dense, tables = [], []
-        for name, parameters in groups.items():
-            on_cpu = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters)
-            group = {"params": parameters, "lr": rates[name], "base": rates[name]}
-            (tables if name == "table" and on_cpu else dense).append(group)
-        self._dense = torch.optim.Adam(dense, betas=BETAS, eps=EPSILON, fused=True)
-        self._tables = TableAdam(tables, betas=BETAS, eps=EPSILON) if tables else None
+        every = [
+            {"params": parameters, "lr": rates[name], "base": rates[name]}
+            for name, parameters in groups.items()
+        ]
+        on_cpu = all(p.device.type == "cpu" and p.dtype == torch.float32 for g in groups.values() for p in g)
+        self._adam: torch.optim.Optimizer = (
+            CPUAdam(every, BETAS, EPSILON) if on_cpu else torch.optim.Adam(every, betas=BETAS, eps=EPSILON)
+        )
 
     def step(self, share: float) -> None:
         """One update at `share` of each group's base rate; gradients are cleared after it."""
-        for optimiser in filter(None, (self._dense, self._tables)):
-            for group in optimiser.param_groups:
-                group["lr"] = group["base"] * share
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        for group in self._adam.param_groups:
+            group["lr"] = group["base"] * share
+        self._adam.step()
+        self._adam.zero_grad(set_to_none=True)
 
     def close(self) -> None:
         """The parameters go their own way: nothing of this stays attached to them."""
-        if self._tables is not None:
-            self._tables.close()
+        if isinstance(self._adam, CPUAdam):
+            self._adam.close()

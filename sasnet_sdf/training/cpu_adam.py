@@ -1,0 +1,95 @@
+"""Adam on the CPU: one pass over memory, and none over what a batch did not touch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+
+from ..threads import over_ranges
+
+_BLOCK = 64
+LARGE = 1 << 16
+"""Numbers of a parameter from which its gradient is kept from step to step, and threads share the work."""
+
+
+class CPUAdam(torch.optim.Optimizer):
+    """Adam (Kingma & Ba 2015) that leaves numbers whose gradient is zero as they are, as tiny-cuda-nn's does.
+
+    A batch touches few rows of a hash grid's table: the others' moments are neither decayed nor
+    moved. The compiled network adds its gradients straight to the `gradient_sums` that this gives a
+    large parameter, and the update leaves zeros there, so that no gradient is allocated, filled or
+    copied. For float32 on the CPU; PyTorch's fused Adam wakes all threads for every small matrix.
+    """
+
+    def __init__(self, params: Any, betas: tuple[float, float], eps: float):
+        super().__init__(params, {"lr": 1e-3, "betas": betas, "eps": eps})
+        self._steps = 0
+        for parameter in self._parameters():
+            self.state[parameter] = {name: torch.zeros_like(parameter) for name in ("first", "second")}
+            if parameter.numel() >= LARGE:
+                parameter.gradient_sums = torch.zeros_like(parameter)
+
+    def _parameters(self) -> list[Any]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+    def close(self) -> None:
+        """Take the sums away again: gradients are autograd's as before."""
+        for parameter in self._parameters():
+            if hasattr(parameter, "gradient_sums"):
+                del parameter.gradient_sums
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        self._steps += 1
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            numbers = (
+                group["lr"] / (1 - beta1**self._steps),
+                *(beta1, beta2, 1 / math.sqrt(1 - beta2**self._steps), group["eps"]),
+            )
+            for parameter in group["params"]:
+                gradient = self._gradient(parameter)
+                if gradient is None:
+                    continue
+                tensors = (parameter, gradient, *self.state[parameter].values())
+                arguments = (*(t.numpy().reshape(-1) for t in tensors), *map(np.float32, numbers))
+                blocks = -(-parameter.numel() // _BLOCK)
+                if parameter.numel() >= LARGE:
+                    over_ranges(_update, blocks, *arguments)
+                else:
+                    _update(0, blocks, *arguments)
+
+    def _gradient(self, parameter: Any) -> torch.Tensor | None:
+        sums, gradient = getattr(parameter, "gradient_sums", None), parameter.grad
+        if sums is None:
+            return None if gradient is None else gradient.contiguous()
+        return sums if gradient is None else sums.add_(gradient)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
+def _update(
+    first_block, end_block, values, gradient, first, second, rate, beta1, beta2, root_correction, eps
+):
+    """One step of some blocks of numbers; their gradients are zero after it."""
+    one, zero = np.float32(1), np.float32(0)
+    for block in range(first_block, end_block):
+        lo, hi = block * _BLOCK, min((block + 1) * _BLOCK, len(values))
+        largest = zero
+        for i in range(lo, hi):
+            largest = max(largest, abs(gradient[i]))
+        if largest == zero:
+            continue
+        for i in range(lo, hi):  # no branches: this becomes vector code
+            g = gradient[i]
+            touched = g != zero
+            m = beta1 * first[i] + (one - beta1) * g
+            v = beta2 * second[i] + (one - beta2) * g * g
+            step = rate * m / (np.sqrt(v) * root_correction + eps)
+            first[i] = m if touched else first[i]
+            second[i] = v if touched else second[i]
+            values[i] -= step if touched else zero
+            gradient[i] = zero
