@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-
-MOST_VECTORS = 4_000_000
-"""Integer vectors up to the band, all of which are laid out before some are drawn: 96 MB in 3-D."""
+MOST_VECTORS = 2_000_000
+"""Integer vectors up to the band, all of which are laid out before some are drawn: 48 MB in 3-D."""
 
 
 def draw_frequencies(
