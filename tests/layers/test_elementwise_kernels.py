@@ -11,10 +11,14 @@ LARGEST = 2**11 * np.pi
 """The largest angle that is promised."""
 
 
-def sines_and_cosines(z, omega):
-    sines, cosines = np.empty_like(z), np.empty_like(z)
-    sines_of(z, np.float32(omega), sines, cosines)
-    return sines, cosines
+@pytest.fixture
+def sines_and_cosines(compiled):
+    def run(z, omega):
+        sines, cosines = np.empty_like(z), np.empty_like(z)
+        compiled(sines_of)(z, np.float32(omega), sines, cosines)
+        return sines, cosines
+
+    return run
 
 
 def angles():
@@ -32,7 +36,7 @@ def angles():
     return np.concatenate(parts).astype(np.float32).reshape(4, -1)
 
 
-def test_sines():
+def test_sines(sines_and_cosines):
     z = angles()
     sines, cosines = sines_and_cosines(z, 1)
     exact = z.astype(np.float64)
@@ -42,7 +46,7 @@ def test_sines():
 
 
 @pytest.mark.parametrize("omega", [15.0, 30.0, 42.5])
-def test_sines_of_multiples(omega):
+def test_sines_of_multiples(sines_and_cosines, omega):
     z = angles() / np.float32(omega)
     sines, cosines = sines_and_cosines(z, omega)
     exact = z.astype(np.float64) * omega
@@ -51,16 +55,16 @@ def test_sines_of_multiples(omega):
     assert (np.abs(cosines / omega - np.cos(exact)) < 2.5e-7 + rounding).all()
 
 
-def test_small_angles_keep_their_digits():
+def test_small_angles_keep_their_digits(sines_and_cosines):
     z = (10.0 ** np.random.default_rng(0).uniform(-30, -2, (2, 500))).astype(np.float32)
     sines, _ = sines_and_cosines(z, 1)
     assert np.abs(sines / np.sin(z.astype(np.float64)) - 1).max() < 2e-7
 
 
-def test_sigmoids():
+def test_sigmoids(compiled):
     x = np.linspace(-100, 100, 40_001).astype(np.float32)[None]
     values = x.copy()
-    sigmoids_of(values)
+    compiled(sigmoids_of)(values)
     exact = 1 / (1 + np.exp(-x.astype(np.float64)))
     near = np.abs(x) <= 30
     assert np.abs(values / exact - 1)[near].max() < 2e-6
@@ -70,7 +74,7 @@ def test_sigmoids():
     assert values[0, x[0] == 0] == np.float32(0.5)
 
 
-def test_sigmoids_rise():
+def test_sigmoids_rise(compiled):
     values = np.linspace(-12, 8, 3001).astype(np.float32)[None]
-    sigmoids_of(values)
+    compiled(sigmoids_of)(values)
     assert (np.diff(values[0]) > 0).all()

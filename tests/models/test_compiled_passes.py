@@ -201,3 +201,30 @@ def test_table_gradients_may_be_summed_elsewhere(network):
     torch.testing.assert_close(table.gradient_sums, expected, rtol=0, atol=1e-6 * scale)
     backward()
     torch.testing.assert_close(table.gradient_sums, 2 * expected, rtol=0, atol=2e-6 * scale)
+
+
+@pytest.mark.xfail(strict=True, reason="room is kept for every size of batch that was ever seen")
+def test_room_is_kept_for_few_sizes(network):
+    """Queries come in any size: what they leave behind must not grow with their number."""
+    model = network("usual").requires_grad_(False)
+    for tiles in range(1, 31):
+        value_and_gradient(model, torch.zeros(128 * tiles, 3))
+    kept = sum(array.nbytes for room in model.spare_room.values() for array in room)
+    one = sum(array.nbytes for array in max(model.spare_room.values(), key=lambda room: room[0].nbytes))
+    assert kept <= 4 * one
+
+
+@pytest.mark.xfail(strict=True, reason="points of another dimension give numbers, silently")
+def test_points_of_another_dimension_are_refused(network):
+    with pytest.raises((ValueError, RuntimeError)):
+        network("usual")(torch.rand(5, 2))
+
+
+@pytest.mark.xfail(strict=True, reason="the gradient is taken at the changed points, silently")
+def test_points_that_changed_on_the_way_raise(network):
+    """As everywhere in autograd: what backward needs must not be changed in place."""
+    model, points = network("usual"), torch.rand(5, 3)
+    values = model(points)
+    points += 0.1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        values.sum().backward()

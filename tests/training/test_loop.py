@@ -27,7 +27,7 @@ class Slope:
     def __call__(self, step):
         self.seen.append(self.number.item())
         value = 0.0 if self.values is None else self.values(step)
-        return self.number - self.number.detach() + value + 0 * self.table.sum()
+        return self.number - self.number.detach() + value
 
     @property
     def moves(self):
