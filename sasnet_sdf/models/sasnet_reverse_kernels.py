@@ -291,7 +291,8 @@ def reverse(
         if learns:
             for n in range(len(by_features)):
                 for f in range(features):
-                    by_features[n, f, first : first + size] = by_out[f, n * TILE : n * TILE + size]
+                    for i in range(size):  # a slice's assignment would take seconds to compile
+                        by_features[n, f, first + i] = by_out[f, n * TILE + i]
         if locates:
             pull_back(points, first, size, by_out, table, grid, smooth, by_x)
             for i in range(size):

@@ -77,19 +77,17 @@ def _update(
     """One step of some blocks of numbers; their gradients are zero after it."""
     one, zero = np.float32(1), np.float32(0)
     for block in range(first_block, end_block):
-        lo, hi = block * _BLOCK, min((block + 1) * _BLOCK, len(values))
+        # slices, since from 0 on the compiler knows that no index is negative, and makes vector code
+        some = slice(block * _BLOCK, (block + 1) * _BLOCK)
+        x, g, m, v = values[some], gradient[some], first[some], second[some]
         largest = zero
-        for i in range(lo, hi):
-            largest = max(largest, abs(gradient[i]))
+        for i in range(len(g)):
+            largest = max(largest, abs(g[i]))
         if largest == zero:
             continue
-        for i in range(lo, hi):  # no branches: this becomes vector code
-            g = gradient[i]
-            touched = g != zero
-            m = beta1 * first[i] + (one - beta1) * g
-            v = beta2 * second[i] + (one - beta2) * g * g
-            step = rate * m / (np.sqrt(v) * root_correction + eps)
-            first[i] = m if touched else first[i]
-            second[i] = v if touched else second[i]
-            values[i] -= step if touched else zero
-            gradient[i] = zero
+        for i in range(len(g)):
+            touched = np.float32(g[i] != zero)
+            m[i] += touched * (one - beta1) * (g[i] - m[i])
+            v[i] += touched * (one - beta2) * (g[i] * g[i] - v[i])
+            x[i] -= touched * rate * m[i] / (np.sqrt(v[i]) * root_correction + eps)
+            g[i] = zero
