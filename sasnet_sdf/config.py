@@ -16,9 +16,9 @@ class GridConfig:
 
     levels: int = 8
     features: int = 2
-    log2_table: int = 16
+    log2_table: int = 18
     coarsest: int = 8
-    finest: int = 256
+    finest: int = 512
     interpolation: str = "linear"
 
 
@@ -56,14 +56,14 @@ class SupervisionConfig:
 class TrainingConfig:
     """The loop: batches of `batch` targets, Adam with warm-up and a cosine to `final_rate`."""
 
-    steps: int = 3000
+    steps: int = 2000
     batch: int = 4096
     rate: float = 2e-3
     grid_rate: float = 1e-2
     warmup: int = 50
     final_rate: float = 0.01
     time_limit: float | None = None
-    eikonal_weight: float = 1e-3
+    eikonal_weight: float = 3e-4
     eikonal_batch: int = 512
     normal_weight: float = 0.0
     mask_sparsity_weight: float = 0.0
@@ -102,7 +102,7 @@ class Config:
 PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",
-        training=TrainingConfig(steps=800),
+        training=TrainingConfig(steps=500),
         supervision=SupervisionConfig(targets=300_000),
         extraction=ExtractionConfig(resolution=320),
     ),

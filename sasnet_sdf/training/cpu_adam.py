@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numba import njit
+from torch import Tensor
 
 from ..threads import over_ranges
 
@@ -16,20 +17,21 @@ LARGE = 1 << 16
 """Numbers of a parameter from which its gradient is kept from step to step, and threads share the work."""
 
 
-class CPUAdam(torch.optim.Optimizer):
+class CPUAdam:
     """Adam (Kingma & Ba 2015) that leaves numbers whose gradient is zero as they are, as tiny-cuda-nn's does.
 
     A batch touches few rows of a hash grid's table: the others' moments are neither decayed nor
     moved. The compiled network adds its gradients straight to the `gradient_sums` that this gives a
     large parameter, and the update leaves zeros there, so that no gradient is allocated, filled or
-    copied. For float32 on the CPU; PyTorch's fused Adam wakes all threads for every small matrix.
+    copied. For float32 on the CPU. PyTorch's fused Adam wakes all threads for every small matrix, and
+    its base class loads a compiler for more than a second. `param_groups` are dicts of `params`, `lr`.
     """
 
-    def __init__(self, params: Any, betas: tuple[float, float], eps: float):
-        super().__init__(params, {"lr": 1e-3, "betas": betas, "eps": eps})
-        self._steps = 0
+    def __init__(self, param_groups: list[dict[str, Any]], betas: tuple[float, float], eps: float):
+        self.param_groups, self._betas, self._eps, self._steps = param_groups, betas, eps, 0
+        self._moments: dict[Any, tuple[Tensor, Tensor]] = {}
         for parameter in self._parameters():
-            self.state[parameter] = {name: torch.zeros_like(parameter) for name in ("first", "second")}
+            self._moments[parameter] = torch.zeros_like(parameter), torch.zeros_like(parameter)
             if parameter.numel() >= LARGE:
                 parameter.gradient_sums = torch.zeros_like(parameter)
 
@@ -43,19 +45,20 @@ class CPUAdam(torch.optim.Optimizer):
                 del parameter.gradient_sums
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def step(self) -> None:
+        """One update from the gradients that the parameters have."""
         self._steps += 1
+        beta1, beta2 = self._betas
         for group in self.param_groups:
-            beta1, beta2 = group["betas"]
             numbers = (
                 group["lr"] / (1 - beta1**self._steps),
-                *(beta1, beta2, 1 / math.sqrt(1 - beta2**self._steps), group["eps"]),
+                *(beta1, beta2, 1 / math.sqrt(1 - beta2**self._steps), self._eps),
             )
             for parameter in group["params"]:
                 gradient = self._gradient(parameter)
                 if gradient is None:
                     continue
-                tensors = (parameter, gradient, *self.state[parameter].values())
+                tensors = (parameter, gradient, *self._moments[parameter])
                 arguments = (*(t.numpy().reshape(-1) for t in tensors), *map(np.float32, numbers))
                 blocks = -(-parameter.numel() // _BLOCK)
                 if parameter.numel() >= LARGE:
@@ -63,7 +66,12 @@ class CPUAdam(torch.optim.Optimizer):
                 else:
                     _update(0, blocks, *arguments)
 
-    def _gradient(self, parameter: Any) -> torch.Tensor | None:
+    def zero_grad(self) -> None:
+        """Drop the gradients; sums are zero after a step."""
+        for parameter in self._parameters():
+            parameter.grad = None
+
+    def _gradient(self, parameter: Any) -> Tensor | None:
         sums, gradient = getattr(parameter, "gradient_sums", None), parameter.grad
         if sums is None:
             return None if gradient is None else gradient.contiguous()

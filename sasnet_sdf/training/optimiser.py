@@ -31,7 +31,7 @@ class Optimiser:
             for name, parameters in groups.items()
         ]
         on_cpu = all(p.device.type == "cpu" and p.dtype == torch.float32 for g in groups.values() for p in g)
-        self._adam: torch.optim.Optimizer = (
+        self._adam = (
             CPUAdam(every, BETAS, EPSILON) if on_cpu else torch.optim.Adam(every, betas=BETAS, eps=EPSILON)
         )
 
@@ -40,7 +40,7 @@ class Optimiser:
         for group in self._adam.param_groups:
             group["lr"] = group["base"] * share
         self._adam.step()
-        self._adam.zero_grad(set_to_none=True)
+        self._adam.zero_grad()
 
     def close(self) -> None:
         """The parameters go their own way: nothing of this stays attached to them."""
