@@ -17,7 +17,7 @@ class GridConfig:
     levels: int = 8
     features: int = 2
     log2_table: int = 18
-    coarsest: int = 8
+    coarsest: int = 16
     finest: int = 512
     interpolation: str = "linear"
 
@@ -60,11 +60,11 @@ class TrainingConfig:
     batch: int = 4096
     rate: float = 2e-3
     grid_rate: float = 1e-2
-    warmup: int = 50
+    warmup: int = 20
     final_rate: float = 0.01
     time_limit: float | None = None
     eikonal_weight: float = 3e-4
-    eikonal_batch: int = 512
+    eikonal_batch: int = 256
     normal_weight: float = 0.0
     mask_sparsity_weight: float = 0.0
 
@@ -102,8 +102,8 @@ class Config:
 PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",
-        training=TrainingConfig(steps=500),
-        supervision=SupervisionConfig(targets=300_000),
+        training=TrainingConfig(steps=450),
+        supervision=SupervisionConfig(targets=400_000),
         extraction=ExtractionConfig(resolution=320),
     ),
     "balanced": Config(preset="balanced"),
