@@ -6,12 +6,12 @@
 tables of 2^16 entries, and 8 -> 512 with 2^18 (`large`); loss, backward and optimiser included.
 `plain` is without the eikonal term, `eikonal` with it on as many points as the presets take.
 
-The floor is what cannot be left out, each part run alone on arrays of the same sizes: the matrix
-products, the sines and cosines, the gathers from and scatters to the tables with indices known
-beforehand, of forward and backward; and one pass of Adam over the parameters by its bytes (reads
-gradient, value and both moments, writes the last three). For `eikonal` the same work of its own
-forward and two backward passes is added. Rows of the tables that a batch did not touch are
-skipped by our optimiser, which the floor does not know. Figures are medians.
+The floor is what cannot be left out, each part run alone on arrays of the same sizes: PyTorch's
+matrix products, the sines and cosines, the gathers from and scatters to the tables with indices
+known beforehand, of forward and backward; and one pass of Adam over the parameters by its bytes
+(reads gradient, value and both moments, writes the last three). For `eikonal` the same work of its
+own forward and two backward passes is added. Figures are medians of runs that take turns, so that
+a machine whose speed drifts does not favour one.
 """
 
 from __future__ import annotations
@@ -26,31 +26,27 @@ import torch
 from numba import njit, prange
 
 from sasnet_sdf.config import GridConfig, ModelConfig, TrainingConfig
-from sasnet_sdf.layers import sine_kernels
-from sasnet_sdf.models import build_model
+from sasnet_sdf.encodings.numba_engine import add_scattered
+from sasnet_sdf.layers.elementwise_kernels import sines_of
+from sasnet_sdf.models import build_model, sasnet_cpu
 from sasnet_sdf.pipelines.distance_task import DistanceTask
 from sasnet_sdf.samplers.surface import morton_code
 from sasnet_sdf.system import hardware
 from sasnet_sdf.training.optimiser import Optimiser
 
 POINTS, REPEATS = 8192, 60
-PARTS = {
-    "products": ("aten::mm", "aten::addmm"),
-    "sines": ("_MaskedSine",),
-    "grid": ("_Encode", "_PullBack", "_Scatter"),
-    "optimiser": ("TableAdam", "fused_adam", "Optimizer.step"),
-}
 
 
-def median_ms(function: Callable[[], object]) -> float:
-    for _ in range(5):
-        function()
-    taken = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        function()
-        taken.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(taken))
+def medians_ms(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """The median milliseconds of each, all of them run in turn."""
+    taken: dict[str, list[float]] = {name: [] for name in functions}
+    for repeat in range(REPEATS + 5):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if repeat >= 5:
+                taken[name].append(time.perf_counter() - start)
+    return {name: 1e3 * float(np.median(values)) for name, values in taken.items()}
 
 
 @njit(parallel=True, cache=True)
@@ -72,6 +68,12 @@ def scatter(table, index, values):
             for corner in range(index.shape[1]):
                 table[index[level, corner, i], 0] += values[2 * level, i]
                 table[index[level, corner, i], 1] += values[2 * level + 1, i]
+
+
+@njit(parallel=True, cache=True)
+def both_of(z, sine, cosine):
+    for row in prange(len(z)):
+        sines_of(z[row : row + 1], np.float32(1), sine[row : row + 1], cosine[row : row + 1])
 
 
 @njit(parallel=True, cache=True, fastmath=True)
@@ -100,8 +102,8 @@ def corner_rows(points: torch.Tensor, layout) -> np.ndarray:
     return rows
 
 
-def floor_parts(config: ModelConfig, points: torch.Tensor, passes: int) -> dict[str, float]:
-    """Milliseconds of the floor; `passes`: 3 for value, and gradients by weights and inputs."""
+def floor_parts(config: ModelConfig, points: torch.Tensor, passes: int) -> dict[str, Callable[[], object]]:
+    """The floor's parts; `passes`: 3 for value, and gradients by weights and inputs."""
     model = build_model(config, engine="numba")
     layout, count, width = model.masks.grid.layout, len(points), config.width
     shapes = [(width, 3)] + [(width, width)] * config.hidden_layers + [(1, width)]
@@ -118,25 +120,51 @@ def floor_parts(config: ModelConfig, points: torch.Tensor, passes: int) -> dict[
                 torch.mm(weight.t(), out)
 
     layers = [torch.randn(width, count).numpy() for _ in range(config.hidden_layers + 1)]
-    none, no_masks, y = np.full(width, -1), np.empty((0, count), np.float32), np.empty((width, count), np.float32)
+    sine, cosine = np.empty((width, count), np.float32), np.empty((width, count), np.float32)
 
     def sines() -> None:
         for z in layers:
-            for _ in range(passes - 1):
-                sine_kernels.forward(z, no_masks, none, np.float32(1), y)
+            both_of(z, sine, cosine)
 
     index = corner_rows(points, layout)
-    table = model.masks.grid.table.detach().numpy()
+    table = np.zeros((layout.entries, config.grid.features), np.float32)
     sums = np.empty((features, count), np.float32)
     total = sum(p.numel() for p in model.parameters() if p.requires_grad)
     streams = [np.zeros(total, np.float32) for _ in range(4)]
-    parts = {
-        "products": median_ms(products),
-        "sines": median_ms(sines),
-        "gathers": median_ms(lambda: gather(table, index, sums)) * (passes - 1) / 2,
-        "scatters": median_ms(lambda: scatter(table, index, sums)) * (passes - 1) / 2,
+    times = (passes - 1) // 2
+
+    def repeated(function: Callable[..., None], *arguments: object) -> Callable[[], None]:
+        return lambda: [function(*arguments) for _ in range(times)] and None
+
+    parts: dict[str, Callable[[], object]] = {
+        "products": products,
+        "sines": sines,
+        "gathers": repeated(gather, table, index, sums),
+        "scatters": repeated(scatter, table, index, sums),
     }
-    return parts | ({"adam": median_ms(lambda: stream(*streams))} if passes == 3 else {})
+    return parts | ({"adam": lambda: stream(*streams)} if passes == 3 else {})
+
+
+def step_parts(
+    task: DistanceTask, optimiser: Optimiser, points: torch.Tensor
+) -> dict[str, Callable[[], object]]:
+    """The parts of a step without the eikonal term, as the compiled passes run them."""
+    model = task.model
+    table = model.masks.grid.table
+    batch = sasnet_cpu._Batch(points, sasnet_cpu._flat(model).detach(), table, model, keeps=True)
+    by_values = torch.ones(1, len(points)) / len(points)
+    by_features = torch.zeros(1, int(batch.shapes[0, 1]), len(points))
+    sums = np.zeros((batch.parts, len(batch.flat)), np.float32)
+
+    def scatter_and_update() -> None:
+        add_scattered(points, None, by_features[0], batch.layout, batch.smooth, table.gradient_sums)
+        optimiser.step(0.0)
+
+    return {
+        "forward": batch.evaluate,
+        "reverse": lambda: batch._reverse(by_values, None, sums, by_features, None),
+        "scatter and Adam": scatter_and_update,
+    }
 
 
 def measure(config: ModelConfig, eikonal: bool, points: torch.Tensor) -> dict:
@@ -152,39 +180,31 @@ def measure(config: ModelConfig, eikonal: bool, points: torch.Tensor) -> dict:
         task(next(counter)).backward()
         optimiser.step(1.0)
 
-    floor = floor_parts(config, points, passes=3)
+    floors = {f"floor {name}": part for name, part in floor_parts(config, points, passes=3).items()}
     if eikonal:
         some = points[:: len(points) // training.eikonal_batch].contiguous()
-        for name, value in floor_parts(config, some, passes=5).items():
-            floor[name] += value
-    ms, floor_ms = median_ms(step), sum(floor.values())
+        own = floor_parts(config, some, passes=5)
+        floors |= {f"floor eikonal {name}": part for name, part in own.items()}
+    timed = medians_ms({"step": step, **step_parts(task, optimiser, points), **floors})
+    ms = timed.pop("step")
+    floor = {name.removeprefix("floor "): v for name, v in timed.items() if name.startswith("floor ")}
+    parts = {name: v for name, v in timed.items() if not name.startswith("floor ")}
+    parts["eikonal and the rest" if eikonal else "the rest"] = ms - sum(parts.values())
+    floor_ms = sum(floor.values())
     return {
         "ms": round(ms, 3),
         "floor_ms": round(floor_ms, 3),
         "ratio": round(ms / floor_ms, 3),
-        "parts": {name: round(value, 3) for name, value in breakdown(step, ms).items()},
+        "parts": {name: round(value, 3) for name, value in parts.items()},
         "floor_parts": {name: round(value, 3) for name, value in floor.items()},
     }
 
 
-def breakdown(step: Callable[[], None], ms: float) -> dict[str, float]:
-    """Where a step's milliseconds go, by the profiler's shares."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        for _ in range(10):
-            step()
-    events = profile.key_averages()
-    whole = sum(event.self_cpu_time_total for event in events)
-    shares = dict.fromkeys(PARTS, 0.0)
-    for event in events:
-        part = next((name for name, keys in PARTS.items() if any(key in event.key for key in keys)), None)
-        if part is not None:
-            shares[part] += event.self_cpu_time_total / whole * ms
-    return shares | {"elementwise and overhead": ms - sum(shares.values())}
-
-
 def main() -> None:
     torch.manual_seed(0)
-    points = torch.nn.functional.normalize(torch.randn(POINTS, 3), dim=1) * 0.8 + 0.01 * torch.randn(POINTS, 3)
+    points = torch.nn.functional.normalize(torch.randn(POINTS, 3), dim=1) * 0.8 + 0.01 * torch.randn(
+        POINTS, 3
+    )
     points = points[torch.from_numpy(np.argsort(morton_code(points.numpy())))].contiguous()
     small = ModelConfig(grid=GridConfig(levels=8, coarsest=8, finest=256, log2_table=16))
     large = ModelConfig(grid=GridConfig(levels=8, coarsest=8, finest=512, log2_table=18))

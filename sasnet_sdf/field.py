@@ -12,6 +12,7 @@ from torch import nn
 
 from .config import ModelConfig, to_dict, with_changes
 from .differential import value_and_gradient
+from .encodings import grid_layout
 from .errors import UnreadableInput
 from .geometry import Array, Frame
 from .models import build_model
@@ -48,7 +49,12 @@ class Field:
 
     def gradient(self, points: Array) -> Array:
         """Gradients (N, 3) float64 of the distance at world points (N, 3); they point outward."""
-        return self.unit_gradient(self.frame.to_unit(_as_points(points)).clip(-1, 1))[1].astype(np.float64)
+        unit = self.frame.to_unit(_as_points(points))
+        clamped = unit.clip(-1, 1)
+        gradients = self.unit_gradient(clamped)[1].astype(np.float64)
+        beyond = unit - clamped
+        length = np.linalg.norm(beyond, axis=1, keepdims=True)
+        return np.where(beyond == 0, gradients, 0) + beyond / np.where(length > 0, length, 1)
 
     def unit_distance(self, points: Array) -> Array:
         """Values (N,) float32 at points (N, 3) of the unit cube."""
@@ -91,6 +97,7 @@ class Field:
         try:
             architecture = metadata["architecture"]
             config = with_changes(ModelConfig(), architecture["config"])
+            _check_shapes(arrays, config, architecture["dim"])
             device, engine = choose(device, engine)
             model = build_model(
                 config, dim=architecture["dim"], outputs=architecture["outputs"], engine=engine
@@ -99,8 +106,28 @@ class Field:
             frame, bounds = Frame.from_dict(metadata["frame"]), metadata["bounds"]
             return cls(model.to(device), frame, bounds["low"], bounds["high"], metadata["training"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+            reason = " ".join(str(error).split())
             raise UnreadableInput(f"{path}: not a model that this version can read ({reason})") from error
+
+
+def _check_shapes(arrays: dict[str, Array], config: ModelConfig, dim: int) -> None:
+    """Refuse settings that the arrays do not bear out, before a network of their size is made."""
+    layers, width, masks = (
+        config.hidden_layers,
+        config.width,
+        config.bands + config.hidden_layers * config.groups,
+    )
+    expected = {
+        "frequencies": (width, dim),
+        "weights": (layers, width, width),
+        "masks.mask_weight": (masks, config.decoder_width),
+        "masks.grid.table": (grid_layout(config.grid, dim).entries, config.grid.features),
+    }
+    for name, shape in expected.items():
+        if name not in arrays:
+            raise ValueError(f"there is no array {name}")
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has the shape {arrays[name].shape}, its settings say {shape}")
 
 
 def choose(device: str, engine: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import Any
 
@@ -29,7 +29,8 @@ def thread_count() -> int:
 def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None:
     """kernel(lo, hi, *arguments) over [0, count), cut into ranges that the threads take in turn.
 
-    The kernel must give the same for any cut. The calling thread works as well.
+    The kernel must give the same for any cut, and must not call this again. The calling thread works
+    as well; where a kernel raises, so does this, once all threads have stopped.
     """
     threads = min(thread_count(), count)
     if threads <= 1:
@@ -51,8 +52,9 @@ def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None
     try:
         work()
     finally:
-        for other in others:
-            other.result()
+        wait(others)
+    for other in others:
+        other.result()
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:

@@ -75,7 +75,6 @@ def test_errors_reach_the_caller(threads, number, place):
     assert marks.all()
 
 
-@pytest.mark.xfail(strict=True, reason="after an error in one thread the later ones are not waited for")
 def test_nothing_is_still_running_after_an_error(threads, monkeypatch):
     """Otherwise it would write into arrays that the caller has given away."""
     threads(3)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from ..encodings.grid_kernels import TILE
 from ..encodings.numba_engine import add_scattered, grid_arrays
@@ -26,6 +25,12 @@ if TYPE_CHECKING:
 PARTS = 16
 """The most parts that gradients are summed in; each is the work of one thread."""
 
+PIECE = 64 * TILE
+"""Points whose gradients are taken at once where nobody learns from them."""
+
+ROOMS = 3
+"""Sizes of batches whose memory a model keeps for the next one of that size."""
+
 Room = tuple[np.ndarray, ...]
 """What the tiles keep for the way back: decoder, sines, cosines (sasnet_kernels.py)."""
 
@@ -33,6 +38,7 @@ Room = tuple[np.ndarray, ...]
 def values(model: SASNet, points: Tensor) -> Tensor:
     """Values (N, outputs) at points (N, d), once differentiable by the points and the parameters."""
     flat, table = _flat(model), model.masks.grid.table
+    _check(points, model)
     keeps = torch.is_grad_enabled() and any(t.requires_grad for t in (points, flat, table))
     return _Values.apply(points.contiguous(), flat, table, model, keeps).t()
 
@@ -40,8 +46,27 @@ def values(model: SASNet, points: Tensor) -> Tensor:
 def value_and_gradient(model: SASNet, points: Tensor) -> tuple[Tensor, Tensor]:
     """f (N,) and df/dx (N, d) of a network of one output, both differentiable by the parameters."""
     flat, table = _flat(model), model.masks.grid.table
-    learns = torch.is_grad_enabled() and any(t.requires_grad for t in (flat, table))
-    return _ValuesAndGradients.apply(points.contiguous(), flat, table, model, learns)
+    _check(points, model)
+    if model.outputs != 1:
+        raise ValueError(f"the gradient is that of one output, this network has {model.outputs}")
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (flat, table)):
+        return _ValuesAndGradients.apply(points.contiguous(), flat, table, model)
+    # nothing is kept for a way back: piece by piece, in the same memory
+    pieces = [_evaluated(piece.contiguous(), flat, table, model) for piece in points.split(PIECE)]
+    values, gradients = zip(*pieces, strict=True)
+    return torch.cat(values), torch.cat(gradients)
+
+
+def _evaluated(points: Tensor, flat: Tensor, table: Tensor, model: SASNet) -> tuple[Tensor, Tensor]:
+    batch = _Batch(points, flat, table, model, keeps=True)
+    result = batch.evaluate()[0], batch.gradient()
+    batch.close()
+    return result
+
+
+def _check(points: Tensor, model: SASNet) -> None:
+    if points.ndim != 2 or points.shape[1] != model.dim:
+        raise ValueError(f"points must have the shape (N, {model.dim}), found {tuple(points.shape)}")
 
 
 def _layers(model: SASNet) -> list[tuple[Tensor, Tensor]]:
@@ -96,6 +121,8 @@ class _Batch:
         assert self.kept is not None
         self._spare[self.tiles] = self.kept
         self.kept = None
+        while len(self._spare) > ROOMS:
+            self._spare.pop(next(iter(self._spare)))
 
     def _room(self, tiles: int) -> Room:
         (hidden, features), (masks, _), (width, _), *others = self.shapes
@@ -164,17 +191,28 @@ class _Batch:
         )
 
 
+def _once(ctx: Any) -> None:
+    """Refuse what would silently be taken for constant, and points or parameters that have changed."""
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "the numba engine's gradients cannot be differentiated again: "
+            "ask for value_and_gradient, or use the torch engine"
+        )
+    _ = ctx.saved_tensors  # raises where one of them was modified
+
+
 class _Values(Function):
     """y = f(x)."""
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, keeps: bool) -> Tensor:
         ctx.batch = _Batch(points, flat, table, model, keeps)
+        ctx.save_for_backward(points, flat, table)
         return ctx.batch.evaluate()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, by_values: Tensor) -> tuple:
+        _once(ctx)
         by_points = torch.empty_like(ctx.batch.points) if ctx.needs_input_grad[0] else None
         by_parameters = ctx.batch.learn(by_values, by_points=by_points)
         ctx.batch.close()
@@ -186,23 +224,17 @@ class _ValuesAndGradients(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, learns: bool
+        ctx: Any, points: Tensor, flat: Tensor, table: Tensor, model: SASNet
     ) -> tuple[Tensor, Tensor]:
-        batch = _Batch(points, flat, table, model, keeps=True)
-        result = batch.evaluate()[0], batch.gradient()
-        if learns:
-            ctx.batch = batch
-        else:
-            batch.close()
-        return result
+        ctx.batch = _Batch(points, flat, table, model, keeps=True)
+        ctx.save_for_backward(points, flat, table)
+        return ctx.batch.evaluate()[0], ctx.batch.gradient()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, by_values: Tensor, by_gradients: Tensor) -> tuple:
+        _once(ctx)
         if ctx.needs_input_grad[0]:
-            raise RuntimeError(
-                "the numba engine has no second derivative by the points: use the torch engine"
-            )
+            raise RuntimeError("the numba engine has no second derivatives by the points: use engine torch")
         by_parameters = ctx.batch.learn(by_values[None], directions=by_gradients)
         ctx.batch.close()
-        return None, *by_parameters, None, None
+        return None, *by_parameters, None

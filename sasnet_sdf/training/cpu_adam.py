@@ -29,9 +29,9 @@ class CPUAdam:
 
     def __init__(self, param_groups: list[dict[str, Any]], betas: tuple[float, float], eps: float):
         self.param_groups, self._betas, self._eps, self._steps = param_groups, betas, eps, 0
-        self._moments: dict[Any, tuple[Tensor, Tensor]] = {}
+        self.moments: dict[Any, tuple[Tensor, Tensor]] = {}
         for parameter in self._parameters():
-            self._moments[parameter] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+            self.moments[parameter] = torch.zeros_like(parameter), torch.zeros_like(parameter)
             if parameter.numel() >= LARGE:
                 parameter.gradient_sums = torch.zeros_like(parameter)
 
@@ -58,7 +58,7 @@ class CPUAdam:
                 gradient = self._gradient(parameter)
                 if gradient is None:
                     continue
-                tensors = (parameter, gradient, *self._moments[parameter])
+                tensors = (parameter, gradient, *self.moments[parameter])
                 arguments = (*(t.numpy().reshape(-1) for t in tensors), *map(np.float32, numbers))
                 blocks = -(-parameter.numel() // _BLOCK)
                 if parameter.numel() >= LARGE:

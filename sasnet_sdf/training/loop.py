@@ -84,7 +84,7 @@ def _minimise(
         history.seconds = time.perf_counter() - started
         total, since = torch.zeros(()), 0
         report = Progress(
-            "training", max(fraction, (step + 1) / config.steps), "", step + 1, config.steps, mean
+            "training", min(1.0, max(fraction, (step + 1) / config.steps)), "", step + 1, config.steps, mean
         )
         if on_progress(report) is False:
             history.ended_by = "steps" if last else "cancel"

@@ -61,7 +61,7 @@ def test_equal_levels():
         ({"log2_table": 2}, 3),
         ({"log2_table": 22}, 3),
         ({"coarsest": 1}, 3),
-        ({"coarsest": 512}, 3),
+        ({"coarsest": 1024}, 3),
         ({"interpolation": "cubic"}, 3),
     ],
 )

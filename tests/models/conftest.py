@@ -11,7 +11,7 @@ import torch
 from sasnet_sdf.config import GridConfig, ModelConfig
 from sasnet_sdf.models import build_model
 
-GRID = GridConfig(log2_table=12, finest=64)
+GRID = GridConfig(log2_table=12, coarsest=8, finest=64)
 SMOOTH = replace(GRID, interpolation="smoothstep")
 SHAPES = {
     "usual": (ModelConfig(grid=GRID), 3, 1),

@@ -12,7 +12,9 @@ from sasnet_sdf.models import build_model
 from sasnet_sdf.training import train
 
 RADIUS = 0.6
-MODEL = ModelConfig(width=32, hidden_layers=2, low=4, band=8, grid=GridConfig(log2_table=10, finest=32))
+MODEL = ModelConfig(
+    width=32, hidden_layers=2, low=4, band=8, grid=GridConfig(log2_table=10, coarsest=8, finest=32)
+)
 
 
 def sphere(points):

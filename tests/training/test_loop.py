@@ -142,7 +142,6 @@ def test_reports():
     assert [r.fraction for r in reports] == [0.4, 0.8, 1.0]
 
 
-@pytest.mark.xfail(strict=True, reason="past the time limit the fraction exceeds 1")
 def test_the_fraction_that_is_reported_stays_within_one(clock):
     task, reports = Slope(values=lambda step: tick(clock, 1.0) or 0.0), []
     train(task, task.groups, settings(steps=1000, time_limit=5), reports.append)
