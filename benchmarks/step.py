@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
@@ -134,7 +135,11 @@ def floor_parts(config: ModelConfig, points: torch.Tensor, passes: int) -> dict[
     times = (passes - 1) // 2
 
     def repeated(function: Callable[..., None], *arguments: object) -> Callable[[], None]:
-        return lambda: [function(*arguments) for _ in range(times)] and None
+        def run() -> None:
+            for _ in range(times):
+                function(*arguments)
+
+        return run
 
     parts: dict[str, Callable[[], object]] = {
         "products": products,
@@ -150,7 +155,7 @@ def step_parts(
 ) -> dict[str, Callable[[], object]]:
     """The parts of a step without the eikonal term, as the compiled passes run them."""
     model = task.model
-    table = model.masks.grid.table
+    table: Any = model.masks.grid.table
     batch = sasnet_cpu._Batch(points, sasnet_cpu._flat(model).detach(), table, model, keeps=True)
     by_values = torch.ones(1, len(points)) / len(points)
     by_features = torch.zeros(1, int(batch.shapes[0, 1]), len(points))

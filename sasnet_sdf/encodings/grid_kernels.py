@@ -11,6 +11,8 @@ offsets, hashed) of GridLayout.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -20,7 +22,8 @@ TILE = 128
 _PRIMES = np.array([1, 2654435761, 805459861], np.uint32)
 _FAST = {"contract", "nsz", "arcp"}
 # what only kernels call needs no way in from Python, which takes long to compile
-_jit = njit(fastmath=_FAST, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_jit = njit(fastmath=_FAST, error_model="numpy", **_NO_WRAPPERS)
 _entry = njit(nogil=True, fastmath=_FAST, error_model="numpy", cache=True)
 
 

@@ -17,6 +17,8 @@ decoder (F + H + M + 1, TILE), sines (S, C, TILE), and cosines (S, C, TILE) time
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -25,7 +27,8 @@ from ..layers.elementwise_kernels import sigmoids_of, sines_of
 from ..layers.matrix_kernels import FAST, add_product, fill_rows
 
 # what only kernels call needs no way in from Python, which takes long to compile
-jit = njit(fastmath=FAST, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+jit = njit(fastmath=FAST, error_model="numpy", **_NO_WRAPPERS)
 part = njit(fastmath=FAST, error_model="numpy", inline="always")
 entry = njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
 
