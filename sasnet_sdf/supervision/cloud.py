@@ -22,7 +22,10 @@ from .winding import WindingNumber
 CANDIDATES, CANDIDATES_NOISY = 16, 64
 FAR = 1.5  # spacings beyond which the winding number decides the sign, which wrong normals mislead less
 WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
-CLEAN_FIT, NOISY = 8, 0.2  # neighbours of a clean fit; the noise, in spacings, from which more are taken
+CLEAN_FIT = 8  # neighbours
+# distance of points from the plane through their neighbours, in spacings, that is noise and no curvature:
+# of clean clouds of finely detailed shapes it reaches 0.1
+NOISY = 0.125
 _NOISE_SAMPLES = 10_000
 _FEWEST = 10
 
