@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .matrix_kernels import FAST
+from .matrix_kernels import FAST, NO_WRAPPERS
 
 _INV_PI = np.float32(1 / np.pi)
 # pi = high + middle + low; k * high and k * middle are exact for |k| < 2^11
@@ -23,7 +23,7 @@ _BIAS, _MANTISSA = np.int32(127), np.int32(23)
 
 
 # contract alone: reassociation would fold the three parts of pi into one
-@njit(nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
+@njit(fastmath={"contract", "nsz", "arcp"}, error_model="numpy", **NO_WRAPPERS)
 def sines_of(z, omega, sines, cosines):
     """sin(omega z) and omega cos(omega z) of z (C, T), for angles of at most 2^11 pi, to 3e-7."""
     for c in range(len(z)):
@@ -37,7 +37,7 @@ def sines_of(z, omega, sines, cosines):
             cosines[c, i] = omega * sign * (_ONE + q * (_C1 + q * (_C2 + q * (_C3 + q * _C4))))
 
 
-@njit(nogil=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy", **NO_WRAPPERS)
 def sigmoids_of(values):
     """1 / (1 + exp(-x)) in place of every x of (C, T), to 2e-6 of itself where |x| < 30."""
     for c in range(len(values)):

@@ -21,6 +21,10 @@ VECTORS = 2
 assert TILE % (LANES * VECTORS) == 0
 FAST = {"contract", "nsz", "arcp", "reassoc"}
 
+# called from compiled code alone: a way in from Python would take longer to compile than the loops
+NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_part = njit(fastmath=FAST, error_model="numpy", **NO_WRAPPERS)
+
 
 def _block(rows: int) -> Any:
     """The innermost block of a product: `rows` rows by LANES * VECTORS columns, summed in registers.
@@ -85,7 +89,7 @@ def _block(rows: int) -> Any:
 _four_rows, _one_row = _block(4), _block(1)
 
 
-@njit(nogil=True, fastmath=FAST, error_model="numpy")
+@_part
 def add_product(numbers, start, inputs, out):
     """out (C, T) += W @ inputs (K, T), with W (C, K) from numbers[start] on; T is a multiple of TILE."""
     rows, columns = out.shape
@@ -97,7 +101,7 @@ def add_product(numbers, start, inputs, out):
             _one_row(numbers, start, row, inputs, column, out)
 
 
-@njit(nogil=True, fastmath=FAST, error_model="numpy")
+@_part
 def add_outer(left, right, numbers, start):
     """W += left (C, T) @ right (K, T)^T, with W (C, K) from numbers[start] on: a weight's gradient."""
     rows, columns, zero = len(left), len(right), np.float32(0)
@@ -127,7 +131,7 @@ def add_outer(left, right, numbers, start):
             numbers[start + c * columns + k] += total
 
 
-@njit(nogil=True, fastmath=FAST, error_model="numpy")
+@_part
 def add_rows(values, columns, numbers, start):
     """numbers[start : start + C] += the sums over the first `columns` points of values (C, T)."""
     for c in range(len(values)):
@@ -137,7 +141,7 @@ def add_rows(values, columns, numbers, start):
         numbers[start + c] += total
 
 
-@njit(nogil=True)
+@_part
 def fill_rows(numbers, start, out):
     """out (C, T) = numbers[start : start + C] in every column."""
     for c in range(len(out)):
@@ -145,7 +149,7 @@ def fill_rows(numbers, start, out):
             out[c, i] = numbers[start + c]
 
 
-@njit(nogil=True)
+@_part
 def clear(out):
     """out (C, T) = 0."""
     for c in range(len(out)):
@@ -153,7 +157,7 @@ def clear(out):
             out[c, i] = 0
 
 
-@njit(nogil=True)
+@_part
 def copy(source, target, column):
     """Columns of target (C, ...), from `column` on, = those of source (C, ...), as many as fit."""
     for c in range(len(target)):

@@ -41,11 +41,11 @@ def _forward_along(flat, shapes, mask_rows, state, sines, cosines, v, state_alon
         if layer == HIDDEN:
             _gate(state[depth:first_mask], target)
         elif layer == MASKS:
-            copy(target, masks_along, 0)
+            copy(target, masks_along, np.int64(0))
             _back_through_sigmoids(masks, masks_along)
         else:
             s = layer - FREQUENCIES
-            _mask_along(sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], 0, h)
+            _mask_along(sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], np.int64(0), h)
 
 
 @jit
@@ -130,7 +130,7 @@ def _gradients_by_z(
         state_along[first_mask + len(masks) :],
     )
     if layer == last:
-        copy(by_out, by_z, 0)
+        copy(by_out, by_z, np.int64(0))
     elif layer >= FREQUENCIES:
         s = layer - FREQUENCIES
         if along:
@@ -153,9 +153,9 @@ def _gradients_by_z(
             _back_through_sigmoids_along(masks, a_along, by_masks)
         else:
             _back_through_sigmoids(masks, by_masks)
-        copy(by_masks, by_z, 0)
+        copy(by_masks, by_z, np.int64(0))
     else:
-        copy(by_out, by_z, 0)
+        copy(by_out, by_z, np.int64(0))
         _gate(state[features:first_mask], by_z)
 
 
@@ -171,16 +171,18 @@ def _inputs(
         s = layer - FREQUENCIES - 1
         mask(sines[s], masks, mask_rows[s], inputs)
         if along:
-            _mask_along(sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], TILE, inputs)
+            _mask_along(
+                sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], np.int64(TILE), inputs
+            )
     elif layer == FREQUENCIES:
         load(points, first, inputs)
         if along:
-            copy(v, inputs, TILE)
+            copy(v, inputs, np.int64(TILE))
     else:
         start = decoder_row(shapes, layer) - len(inputs)
-        copy(state[start:], inputs, 0)
+        copy(state[start:], inputs, np.int64(0))
         if along:
-            copy(state_along[start:], inputs, TILE)
+            copy(state_along[start:], inputs, np.int64(TILE))
 
 
 @entry
@@ -227,9 +229,10 @@ def reverse(
     by_masks = np.empty((shapes[MASKS, 0] + 1, columns), np.float32)
     by_x = np.empty((points.shape[1], TILE), np.float32)
     # the derivatives of features, hidden neurons, masks' arguments and masks, and of the sines' z
-    state_along = np.zeros((decoder.shape[1] + shapes[MASKS, 0] + 1, TILE), np.float32)
-    z_along = np.zeros((last - FREQUENCIES, shapes[last, 1], TILE), np.float32)
-    v, h = np.zeros((points.shape[1], TILE), np.float32), np.empty((shapes[last, 1], TILE), np.float32)
+    state_along = np.empty((decoder.shape[1] + shapes[MASKS, 0] + 1, TILE), np.float32)
+    z_along = np.empty((last - FREQUENCIES, shapes[last, 1], TILE), np.float32)
+    v, h = np.empty((points.shape[1], TILE), np.float32), np.empty((shapes[last, 1], TILE), np.float32)
+    clear(state_along)  # a mask that is 1 everywhere has no derivative
     for tile in range(first_part * tiles_a_part, min(end_part * tiles_a_part, len(decoder))):
         number, first = tile // tiles_a_part, tile * TILE
         size = min(TILE, len(points) - first)
@@ -287,7 +290,7 @@ def reverse(
             clear(by_out[:depth])
             add_product(transposed, start, of_z, by_out[:depth])
             if layer == FREQUENCIES:
-                copy(by_out, by_x, 0)
+                copy(by_out, by_x, np.int64(0))
         if learns:
             for n in range(len(by_features)):
                 for f in range(features):
