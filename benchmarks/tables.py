@@ -40,8 +40,8 @@ def page(results: dict[str, Any], finer: dict[str, Any], step: dict[str, Any]) -
 
 {machine(results)};
 commit {results["commit"]}. Times are whole commands, start of Python included, with kernels compiled,
-which is done once a machine: the first, small run of all took {results["warm_up_seconds"]:.0f} s. Errors are mean distances between the surfaces, both ways, in 1e-4 of the
-bounding box's diagonal.
+which is done once a machine: the first, small run of all took {results["warm_up_seconds"]:.0f} s. Errors
+are mean distances between the surfaces, both ways, in 1e-4 of the bounding box's diagonal.
 
 ## Clean clouds of 200,000 points, beside screened Poisson
 
