@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +18,23 @@ class PointCloud:
 
     points: (N, 3) float64. normals: (N, 3) float64 of unit length, outward, or None.
     colors: (N, 3) uint8 or None. sensors: (N, 3) float64, the position in world units of the
-    sensor that saw the point, or None.
+    sensor that saw the point, or None. scalars: whatever else the file said, as intensity, under
+    the file's own names, each (N,).
     """
 
     points: Array
     normals: Array | None = None
     colors: NDArray[np.uint8] | None = None
     sensors: Array | None = None
+    scalars: Mapping[str, NDArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.points)
 
     def select(self, keep: NDArray) -> PointCloud:
         """The points that a boolean mask or an index array keeps, attributes included."""
-        return replace(self, **{name: value[keep] for name, value in vars(self).items() if value is not None})
+        rows = {n: v[keep] for n, v in vars(self).items() if v is not None and n != "scalars"}
+        return replace(self, **rows, scalars={n: v[keep] for n, v in self.scalars.items()})
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,14 @@ class TriangleMesh:
     """A triangle mesh in world units; triangles run counter-clockwise seen from outside.
 
     vertices: (V, 3) float64. faces: (F, 3) int64. normals: (V, 3) float64 of unit length or None.
-    colors: (V, 3) uint8 or None.
+    colors: (V, 3) uint8 or None. scalars: numbers carried from the scan, each (V,).
     """
 
     vertices: Array
     faces: NDArray[np.int64]
     normals: Array | None = None
     colors: NDArray[np.uint8] | None = None
+    scalars: Mapping[str, NDArray] = field(default_factory=dict)
 
     def save(self, path: str | Path) -> None:
         """Write the mesh; the extension says the format (.ply .obj .stl .off .glb)."""
