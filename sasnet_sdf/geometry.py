@@ -19,7 +19,7 @@ class PointCloud:
     points: (N, 3) float64. normals: (N, 3) float64 of unit length, outward, or None.
     colors: (N, 3) uint8 or None. sensors: (N, 3) float64, the position in world units of the
     sensor that saw the point, or None. scalars: whatever else the file said, as intensity, under
-    the file's own names, each (N,).
+    the file's own names, each (N,). notes: what a user should know of how it was read, a sentence each.
     """
 
     points: Array
@@ -27,13 +27,14 @@ class PointCloud:
     colors: NDArray[np.uint8] | None = None
     sensors: Array | None = None
     scalars: Mapping[str, NDArray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.points)
 
     def select(self, keep: NDArray) -> PointCloud:
         """The points that a boolean mask or an index array keeps, attributes included."""
-        rows = {n: v[keep] for n, v in vars(self).items() if v is not None and n != "scalars"}
+        rows = {n: v[keep] for n, v in vars(self).items() if isinstance(v, np.ndarray)}
         return replace(self, **rows, scalars={n: v[keep] for n, v in self.scalars.items()})
 
 
@@ -51,11 +52,14 @@ class TriangleMesh:
     colors: NDArray[np.uint8] | None = None
     scalars: Mapping[str, NDArray] = field(default_factory=dict)
 
-    def save(self, path: str | Path) -> None:
-        """Write the mesh; the extension says the format (.ply .obj .stl .off .glb)."""
+    def save(self, path: str | Path) -> tuple[str, ...]:
+        """Write the mesh; the extension says the format (.ply .obj .stl .off .glb).
+
+        Gives back a sentence about each thing that the format cannot keep.
+        """
         from .io.meshes import write_mesh
 
-        write_mesh(path, self)
+        return write_mesh(path, self)
 
 
 @dataclass(frozen=True)

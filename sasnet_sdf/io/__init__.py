@@ -8,9 +8,11 @@ from pathlib import Path
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write, check_writable
+from .columns import cloud_from
 from .meshes import write_mesh
 from .ply import write_cloud
 from .reading import check_file
+from .scan import Scan, joined
 from .tables import write_table
 
 _READERS = {
@@ -18,10 +20,13 @@ _READERS = {
     **dict.fromkeys((".xyz", ".pts", ".csv", ".txt", ".asc"), "text"),
     ".pcd": "pcd",
     **dict.fromkeys((".npy", ".npz"), "arrays"),
+    **dict.fromkeys((".las", ".laz"), "las"),
+    ".e57": "e57",
+    ".ptx": "ptx",
     ".obj": "obj",
     **dict.fromkeys((".stl", ".off", ".glb"), "meshes"),
 }
-"""The module of this room whose `read(path)` knows an extension."""
+"""The module of this room whose `read(path)` knows an extension: it gives a mesh, a cloud or a Scan."""
 
 READABLE = tuple(_READERS)
 
@@ -37,11 +42,14 @@ __all__ = [
 ]
 
 
-def read_geometry(path: str | Path) -> PointCloud | TriangleMesh:
+def read_geometry(path: str | Path, max_points: int | None = None) -> PointCloud | TriangleMesh:
     """What a file holds, in its own coordinates: a TriangleMesh where it has faces, else a PointCloud.
 
-    As it stands in the file: `validate.validated` leaves out what cannot be used. Raises
-    UnreadableInput where the file is missing, damaged or of an unknown format.
+    As it stands in the file: `validate.validated` leaves out what cannot be used. A cloud of more than
+    `max_points` points is thinned to one point a voxel (`thinning.thin`); LAS, E57, PTX, text, NPY,
+    binary PLY and binary PCD while they are read, so that the whole is never in memory. Meshes are
+    not thinned. A cloud's `notes` say what was left out. Raises UnreadableInput where the file is missing,
+    damaged or of an unknown format, MissingBackend where its format needs a library that is not installed.
     """
     path = Path(path)
     name = _READERS.get(path.suffix.lower())
@@ -50,9 +58,24 @@ def read_geometry(path: str | Path) -> PointCloud | TriangleMesh:
         raise UnreadableInput(f"{path}: unknown {found}; known: {' '.join(READABLE)}")
     check_file(path)
     try:
-        return importlib.import_module(f".{name}", __package__).read(path)
+        found = importlib.import_module(f".{name}", __package__).read(path)
+        return _cloud(found, path, max_points) if isinstance(found, (PointCloud, Scan)) else found
     except OSError as error:
         raise UnreadableInput(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _cloud(found: PointCloud | Scan, path: Path, max_points: int | None) -> PointCloud:
+    if max_points is not None:
+        from .thinning import thin, thinned
+
+        if isinstance(found, PointCloud):
+            return thinned(found, max_points)
+        columns = thin(found.pieces, path, max_points, found.notes)
+    elif isinstance(found, PointCloud):
+        return found
+    else:
+        columns = joined(found.pieces, found.notes)
+    return cloud_from(found.named(columns), path, found.notes)
 
 
 def read_cloud(path: str | Path) -> PointCloud:
@@ -60,4 +83,4 @@ def read_cloud(path: str | Path) -> PointCloud:
     geometry = read_geometry(path)
     if isinstance(geometry, PointCloud):
         return geometry
-    return PointCloud(geometry.vertices, geometry.normals, geometry.colors)
+    return PointCloud(geometry.vertices, geometry.normals, geometry.colors, scalars=geometry.scalars)

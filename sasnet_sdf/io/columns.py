@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from ..geometry import PointCloud
+from ..geometry import Array, PointCloud
+
+Columns = dict[str, NDArray]
+"""Numbers (N,) by the file's own names."""
 
 POSITION, NORMAL = ("x", "y", "z"), ("nx", "ny", "nz")
 COLOR, SENSOR = ("red", "green", "blue"), ("vx", "vy", "vz")
-_KNOWN = {*POSITION, *NORMAL, *COLOR, *SENSOR}
+_GROUPS = (POSITION, NORMAL, COLOR, SENSOR)
 _ALIASES = {
     **{f"normal{joint}{axis}": f"n{axis}" for joint in ("_", "") for axis in "xyz"},
     **{f"diffuse_{color}": color for color in COLOR},
@@ -29,31 +32,59 @@ def canonical(name: str) -> str:
 
 def names_in(words: Sequence[str]) -> list[str] | None:
     """The columns that a header line names, or None where it names no coordinates."""
-    names = [canonical(word) for word in words]
-    return names if set(POSITION) <= set(names) else None
+    known = {canonical(word) for word in words}
+    return [word.strip().strip('"') for word in words] if set(POSITION) <= known else None
 
 
-def cloud_from(columns: Mapping[str, NDArray], path: Path) -> PointCloud:
-    """A point cloud from columns (N,) under their canonical names; unknown ones are left.
+def _roles(names: Iterable[str], path: Path) -> dict[tuple[str, ...], list[str]]:
+    """The file's own names of each group that is whole; UnreadableInput where the position is not."""
+    own: dict[str, str] = {}
+    for name in names:
+        known = canonical(name)
+        if known not in own or name == known:
+            own[known] = name
+    if not set(POSITION) <= set(own):
+        found = ", ".join(names) or "none"
+        raise UnreadableInput(f"{path}: has no columns x, y and z (found: {found})")
+    return {group: [own[name] for name in group] for group in _GROUPS if set(group) <= set(own)}
+
+
+def positions(columns: Columns, path: Path) -> Array:
+    """The points (N, 3) float64 of columns under the file's own names. Raises UnreadableInput."""
+    names = _roles(columns, path)[POSITION]
+    return np.stack([np.asarray(columns[name], np.float64) for name in names], axis=1)
+
+
+def finite(values: Array) -> NDArray[np.bool_]:
+    """Which rows of (N, 3) are finite."""
+    return np.asarray(np.isfinite(values).all(axis=1))
+
+
+def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> PointCloud:
+    """A point cloud from columns (N,) under the file's own names; those of no known group are scalars.
 
     Raises UnreadableInput where x, y or z is missing.
     """
-    if not set(POSITION) <= set(columns):
-        found = ", ".join(columns) or "none"
-        raise UnreadableInput(f"{path}: has no columns x, y and z (found: {found})")
+    if not columns:
+        raise UnreadableInput(f"{path}: holds no points")
+    roles = _roles(columns, path)
 
-    def stacked(names: tuple[str, ...]) -> NDArray | None:
-        if not set(names) <= set(columns):
-            return None
-        return np.stack([np.asarray(columns[name]) for name in names], axis=1)
+    def stacked(group: tuple[str, ...]) -> NDArray | None:
+        return np.stack([columns[name] for name in roles[group]], axis=1) if group in roles else None
 
-    points, normals, colors, sensors = map(stacked, (POSITION, NORMAL, COLOR, SENSOR))
-    assert points is not None
+    def reals(group: tuple[str, ...]) -> Array | None:
+        values = stacked(group)
+        return None if values is None else values.astype(np.float64, copy=False)
+
+    taken = {name for names in roles.values() for name in names}
+    colors = stacked(COLOR)
     return PointCloud(
-        points.astype(np.float64),
-        None if normals is None else normals.astype(np.float64),
+        positions(columns, path),
+        reals(NORMAL),
         None if colors is None else as_colors(colors),
-        None if sensors is None else sensors.astype(np.float64),
+        reals(SENSOR),
+        {n: v for n, v in columns.items() if n not in taken and v.ndim == 1 and v.dtype.kind in "fiu"},
+        tuple(notes),
     )
 
 
@@ -68,6 +99,21 @@ def as_colors(values: NDArray) -> NDArray[np.uint8]:
     elif largest > 255:
         reals = reals / 257
     return np.rint(reals.clip(0, 255)).astype(np.uint8)
+
+
+def unnamed(table: NDArray) -> Columns:
+    """The columns of a table (N, C) without names: x y z, and the others by their number."""
+    keys = [*POSITION, *(str(k + 1) for k in range(3, table.shape[1]))]
+    return {
+        key: np.array(column, column.dtype.newbyteorder("="))
+        for key, column in zip(keys, table.T, strict=False)
+    }
+
+
+def named(columns: Columns, path: Path) -> Columns:
+    """The same columns, now that all their values are there to tell what they are."""
+    names = unnamed_columns(np.stack(list(columns.values()), axis=1), path)
+    return dict(zip(names, columns.values(), strict=True))
 
 
 def unnamed_columns(table: NDArray, path: Path) -> list[str]:

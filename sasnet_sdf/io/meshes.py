@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import UnreadableInput, UsageError
-from ..geometry import PointCloud, TriangleMesh
+from ..geometry import Array, PointCloud, TriangleMesh
 from . import obj, ply
 from .atomic import MESHES, atomic_write
 from .reading import text_of
 from .triangles import welded
-
-log = logging.getLogger(__name__)
 
 
 def read(path: Path) -> PointCloud | TriangleMesh:
@@ -91,17 +88,22 @@ def _check_off(path: Path) -> int:
     return int(numbers[1])
 
 
-def write_mesh(path: str | Path, mesh: TriangleMesh) -> None:
+def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
     """Write a mesh in the format of the extension: .ply .obj .stl .off .glb, whole or not at all.
 
-    PLY, OBJ and OFF keep double precision; STL is single; GLB is single around the mesh's centre,
-    which it keeps as a translation. Raises UsageError.
+    PLY, OBJ and OFF keep double precision; STL is single; so is GLB, which far from the origin is
+    written around the mesh's centre, which its scene puts back. Only PLY carries scalars.
+    Gives back a sentence about coordinates and colours that the format cannot keep as they are.
+    Raises UsageError.
     """
     kind = Path(path).suffix.lower()
     writers = {".ply": ply.write_mesh, ".obj": obj.write, ".off": _write_off, ".stl": _write_stl}
     if kind not in MESHES:
         raise UsageError(f"{path}: unknown extension {kind or '(none)'}; known: {' '.join(MESHES)}")
-    writers.get(kind, _write_glb)(path, mesh)
+    notes = writers.get(kind, _write_glb)(path, mesh) or ()
+    if mesh.colors is not None and kind in (".off", ".stl"):
+        notes = (*notes, f"{path}: {kind[1:].upper()} is written without colours; PLY keeps them")
+    return notes
 
 
 def _write_off(path: str | Path, mesh: TriangleMesh) -> None:
@@ -111,31 +113,48 @@ def _write_off(path: str | Path, mesh: TriangleMesh) -> None:
         file.writelines("3 {} {} {}\n".format(*row) for row in mesh.faces.tolist())
 
 
-def _write_stl(path: str | Path, mesh: TriangleMesh) -> None:
+def _rounding(vertices: Array) -> float:
+    """What single precision makes of the largest coordinate, in world units."""
+    return float(np.spacing(np.float32(np.abs(vertices).max(initial=0))))
+
+
+def _is_coarse(vertices: Array) -> bool:
+    """Whether single precision where the mesh lies would show: 10⁻⁵ of its diagonal."""
+    return _rounding(vertices) > 1e-5 * float(np.linalg.norm(np.ptp(vertices, axis=0)))
+
+
+def _write_stl(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
+    """Binary: programs read the digits of an ASCII file into single precision all the same."""
     import trimesh
 
-    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
-    rounding = float(np.spacing(np.float32(np.abs(mesh.vertices).max())))
-    if rounding > 1e-5 * np.linalg.norm(high - low):
-        log.warning(
-            "%s: STL is single precision, coordinates are rounded to %.2g; PLY keeps them", path, rounding
-        )
     with atomic_write(path) as partial:
         trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(partial, file_type="stl")
+    if not _is_coarse(mesh.vertices):
+        return ()
+    rounding = _rounding(mesh.vertices)
+    return (f"{path}: STL is single precision, coordinates are rounded to {rounding:.2g}; PLY keeps them",)
 
 
-def _write_glb(path: str | Path, mesh: TriangleMesh) -> None:
+def _write_glb(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
     import trimesh
 
-    centre = (mesh.vertices.min(0) + mesh.vertices.max(0)) / 2
+    far = _is_coarse(mesh.vertices)
+    offset = np.rint((mesh.vertices.min(0) + mesh.vertices.max(0)) / 2) if far else np.zeros(3)
     part = trimesh.Trimesh(
-        mesh.vertices - centre,
+        mesh.vertices - offset,
         mesh.faces,
         vertex_normals=mesh.normals,
         vertex_colors=mesh.colors,
         process=False,
     )
     scene = trimesh.Scene()
-    scene.add_geometry(part, transform=trimesh.transformations.translation_matrix(centre))
+    scene.add_geometry(part, transform=trimesh.transformations.translation_matrix(offset))
     with atomic_write(path) as partial:
         scene.export(partial, file_type="glb", include_normals=mesh.normals is not None)
+    if not far:
+        return ()
+    place = " ".join(f"{number:.0f}" for number in offset)
+    return (
+        f"{path}: GLB is single precision: vertices are written about {place}, a translation in its scene"
+        " that most programs apply",
+    )

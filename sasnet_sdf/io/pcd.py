@@ -2,76 +2,98 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from ..geometry import PointCloud
-from .columns import canonical, cloud_from
-from .text import table_from
+from .columns import SENSOR, Columns, finite, positions
+from .scan import Scan, columns_of, empty_rows, numbers, records, taken
+from .text import tables_of
 
+_DEFAULT_VIEWPOINT = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
 _LONGEST_HEADER = 1 << 16
 
 
 @dataclass(frozen=True)
 class _Header:
-    """fields: the dtype of a row. organised: rows and columns of a depth image, NaN where it saw nothing."""
+    """row: its dtype, by the file's own names. organised: a depth image, NaN where it saw nothing.
+
+    lines, size: of the header, after which the data begin.
+    """
 
     row: np.dtype
     points: int
     organised: bool
+    viewpoint: tuple[float, ...]
     encoding: str
+    lines: int
+    size: int
 
 
-def read(path: Path) -> PointCloud:
-    """The points of a PCD file, with normals and packed colours where it has them.
+def read(path: Path) -> Scan:
+    """The points of a PCD file, with normals, packed colours and further fields where it has them.
 
-    The empty pixels of an organised cloud are left out. Raises UnreadableInput.
+    The empty pixels of an organised cloud are left out. The viewpoint is the sensor's position where
+    it is not the default, or the cloud is organised: a depth camera's images are taken from 0 0 0.
+    Raises UnreadableInput.
     """
-    data = path.read_bytes()
-    header, start = _header(data, path)
-    body = data[start:]
+    header = _header(path)
+    room = path.stat().st_size - header.size
     if header.encoding == "ascii":
-        columns = _ascii(body, header, path)
+        _check_size(room, 2 * header.points, header, path)
+        pieces = _ascii(header, path)
     elif header.encoding == "binary":
-        _check_size(len(body), header.points * header.row.itemsize, header, path)
-        rows = np.frombuffer(body, header.row, header.points)
-        columns = {name: rows[name] for name in header.row.names or ()}
+        _check_size(room, header.points * header.row.itemsize, header, path)
+        pieces = map(columns_of, records(path, header.row, header.size, header.points))
     else:
-        columns = _compressed(body, header, path)
-    cloud = cloud_from(_unpacked(columns), path)
-    if header.organised:
-        cloud = cloud.select(np.asarray(np.isfinite(cloud.points).all(axis=1)))
-    return cloud
+        pieces = iter([_compressed(header, path)])
+    notes: list[str] = []
+    return Scan(_measured(map(_unpacked, pieces), header, path, notes), notes)
 
 
-def _header(data: bytes, path: Path) -> tuple[_Header, int]:
-    """The header, and where the data begin."""
+def _measured(pieces: Iterable[Columns], header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
+    """The pieces without the empty pixels of an organised cloud, and with their sensor."""
+    missing = 0
+    for piece in pieces:
+        points = positions(piece, path)
+        if header.organised:
+            seen = finite(points)
+            missing += int((~seen).sum())
+            piece, points = taken(piece, seen), points[seen]
+        if header.organised or header.viewpoint != _DEFAULT_VIEWPOINT:
+            piece |= {n: np.full(len(points), v) for n, v in zip(SENSOR, header.viewpoint, strict=False)}
+        yield piece
+    notes += empty_rows(missing, header.points)
+
+
+def _header(path: Path) -> _Header:
+    with path.open("rb") as file:
+        data = file.read(_LONGEST_HEADER)
     words: dict[str, list[str]] = {}
-    start = 0
+    start = lines = 0
     while "DATA" not in words:
-        end = data.find(b"\n", start, _LONGEST_HEADER)
+        end = data.find(b"\n", start)
         if end < 0:
             raise UnreadableInput(f"{path}: not a PCD file, or one without a line DATA")
         name, *values = data[start:end].decode("ascii", "replace").split() or ["#"]
         words[name.upper()] = values
-        start = end + 1
+        start, lines = end + 1, lines + 1
     try:
         fields, kinds = words["FIELDS"], words["TYPE"]
         sizes = [int(size) for size in words["SIZE"]]
         counts = [int(count) for count in words.get("COUNT", ["1"] * len(fields))]
         width, height = int(words["WIDTH"][0]), int(words.get("HEIGHT", ["1"])[0])
         points = int(words["POINTS"][0]) if "POINTS" in words else width * height
+        viewpoint = tuple(float(number) for number in words.get("VIEWPOINT", _DEFAULT_VIEWPOINT))
         encoding = words["DATA"][0].lower()
         row = np.dtype(
             [
                 # a padding field, named _, may come more than once
                 (
-                    f"_{k}" if name == "_" else canonical(name),
+                    f"_{k}" if name == "_" else name,
                     f"<{kind.lower()}{size}",
                     (count,) * (count != 1),
                 )
@@ -82,30 +104,32 @@ def _header(data: bytes, path: Path) -> tuple[_Header, int]:
         raise UnreadableInput(f"{path}: its PCD header is damaged ({error})") from error
     if min(points, width, height) < 0 or encoding not in ("ascii", "binary", "binary_compressed"):
         raise UnreadableInput(f"{path}: its PCD header names {points} points as {encoding}; it is damaged")
-    return _Header(row, points, height > 1, encoding), start
+    if len(viewpoint) != len(_DEFAULT_VIEWPOINT) or not np.isfinite(viewpoint).all():
+        viewpoint = _DEFAULT_VIEWPOINT
+    return _Header(row, points, height > 1, viewpoint, encoding, lines, start)
 
 
-def _ascii(body: bytes, header: _Header, path: Path) -> dict[str, NDArray]:
-    if not body.strip():
-        _check_size(0, header.points, header, path)
-        return {name: np.empty(0) for name in header.row.names or ()}
-    table = table_from(io.StringIO(body.decode("ascii", "replace")), path)
-    _check_size(len(table), header.points, header, path)
+def _ascii(header: _Header, path: Path) -> Iterator[Columns]:
     widths = [np.prod(header.row[name].shape, dtype=int) for name in header.row.names or ()]
-    if sum(widths) != table.shape[1]:
-        raise UnreadableInput(f"{path}: its header names {sum(widths)} values a row, found {table.shape[1]}")
     first = np.cumsum([0, *widths])
-    return {
-        name: table[: header.points, k].astype(header.row[name].base)
-        for name, k, width in zip(header.row.names or (), first, widths, strict=False)
-        if width == 1
-    }
+    plain = [(n, k) for n, k, w in zip(header.row.names or (), first, widths, strict=False) if w == 1]
+    found = 0
+    for table in tables_of(path, skip=header.lines):
+        if sum(widths) != table.shape[1]:
+            raise UnreadableInput(
+                f"{path}: its header names {sum(widths)} values a row, found {table.shape[1]}"
+            )
+        table = table[: header.points - found]
+        found += len(table)
+        yield {name: table[:, k].astype(header.row[name].base) for name, k in plain}
+    _check_size(found, header.points, header, path)
 
 
-def _compressed(body: bytes, header: _Header, path: Path) -> dict[str, NDArray]:
+def _compressed(header: _Header, path: Path) -> Columns:
     """Two uint32, the bytes before and after compression, then the columns one after the other."""
     from .lzf import decompress
 
+    body = path.read_bytes()[header.size :]
     packed, size = (int(n) for n in np.frombuffer(body[:8].ljust(8, b"\0"), "<u4"))
     _check_size(len(body) - 8, packed, header, path)
     wanted = header.points * header.row.itemsize
@@ -118,17 +142,19 @@ def _compressed(body: bytes, header: _Header, path: Path) -> dict[str, NDArray]:
     found, start = {}, 0
     for name in header.row.names or ():
         kind = header.row[name]
-        found[name] = columns[start : start + header.points * kind.itemsize].view(kind.base)
+        if kind.shape == ():
+            found[name] = numbers(columns[start : start + header.points * kind.itemsize].view(kind))
         start += header.points * kind.itemsize
-    return {name: values for name, values in found.items() if len(values) == header.points}
+    return found
 
 
-def _unpacked(columns: dict[str, NDArray]) -> dict[str, NDArray]:
+def _unpacked(columns: Columns) -> Columns:
     """Colours out of the four bytes of a column rgb or rgba, 0xAARRGGBB, be it called float or integer."""
-    packed = columns.get("rgb", columns.get("rgba"))
-    if packed is None or packed.dtype.itemsize != 4:
+    name = next((name for name in columns if name.lower() in ("rgb", "rgba")), None)
+    columns = {n: values for n, values in columns.items() if not n.startswith("_")}
+    if name is None or columns[name].dtype.itemsize != 4:
         return columns
-    bits = np.ascontiguousarray(packed).view("<u4")
+    bits = columns.pop(name).view("u4")
     channels = (("red", 16), ("green", 8), ("blue", 0))
     return columns | {name: (bits >> shift).astype(np.uint8) for name, shift in channels}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write
-from .columns import COLOR, NORMAL, POSITION, SENSOR, canonical, cloud_from
+from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns, cloud_from
+from .scan import Scan, columns_of, joined, records
 from .triangles import fans
 
 _BYTES = {
@@ -21,6 +23,10 @@ _BYTES = {
     **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
     **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
     **dict.fromkeys(("double", "float64"), 8),
+}
+_KINDS = {
+    **dict(zip(("i1", "u1", "i2", "u2"), ("char", "uchar", "short", "ushort"), strict=True)),
+    **dict(zip(("i4", "u4", "f4", "f8"), ("int", "uint", "float", "double"), strict=True)),
 }
 _LONGEST_HEADER = 1 << 20
 _TRIANGLE = np.dtype([("corners", "u1"), ("indices", "<i4", (3,))])
@@ -36,21 +42,32 @@ class _Element:
     lists: list[str] = field(default_factory=list)
 
 
-def read(path: Path) -> PointCloud | TriangleMesh:
+def read(path: Path) -> Scan | TriangleMesh:
     """The vertices of a PLY file, as a mesh where it has faces; polygons become fans of triangles.
 
-    ASCII or binary of either byte order, any numeric types in any order. Raises UnreadableInput,
-    before memory is taken, where the file cannot hold what its header names.
+    ASCII or binary of either byte order, any numeric types in any order. Further properties become
+    scalars. Raises UnreadableInput, before memory is taken, where the file cannot hold what its
+    header names.
     """
     tables = _parsed(path, _checked_header(path))
     if "vertex" not in tables:
         raise UnreadableInput(f"{path}: has no vertices (elements: {', '.join(tables) or 'none'})")
     vertex = tables["vertex"]
-    cloud = cloud_from({canonical(name): vertex[name] for name in vertex.dtype.names or ()}, path)
+    scan = Scan(_pieces(vertex, path))
     faces = _triangles(tables["face"]) if "face" in tables else np.empty((0, 3), np.int64)
     if not len(faces):
-        return cloud
-    return TriangleMesh(cloud.points, faces, cloud.normals, cloud.colors)
+        return scan
+    cloud = cloud_from(joined(scan.pieces, scan.notes), path)
+    return TriangleMesh(cloud.points, faces, cloud.normals, cloud.colors, cloud.scalars)
+
+
+def _pieces(vertex: NDArray, path: Path) -> Iterator[Columns]:
+    """The vertices; of a binary file without lists, which is only mapped, read when they are drawn."""
+    if isinstance(vertex, np.memmap):
+        tables = records(path, vertex.dtype, vertex.offset, len(vertex))
+    else:
+        tables = iter([vertex])
+    return map(columns_of, tables)
 
 
 def _checked_header(path: Path) -> list[_Element]:
@@ -143,29 +160,45 @@ def _plural(element: str) -> str:
 
 
 def write_cloud(path: str | Path, cloud: PointCloud) -> None:
-    """Write a binary PLY: positions and sensors in double precision, normals float, colours uchar."""
+    """Write a binary PLY: positions and sensors in double precision, normals float, colours uchar.
+
+    Scalars follow under their names, each in its own type, 64-bit integers as doubles.
+    """
     columns = _columns(POSITION, cloud.points, "f8")
     columns |= _columns(NORMAL, cloud.normals, "f4") | _columns(COLOR, cloud.colors, "u1")
-    write_columns(path, columns | _columns(SENSOR, cloud.sensors, "f8"))
+    columns |= _columns(SENSOR, cloud.sensors, "f8")
+    write_columns(path, _with_scalars(columns, cloud.scalars))
 
 
 def write_mesh(path: str | Path, mesh: TriangleMesh) -> None:
-    """Write a binary PLY: positions in double precision, normals float, colours uchar, faces int32."""
+    """Write a binary PLY: positions in double precision, normals float, colours uchar, faces int32.
+
+    Scalars follow under their names, each in its own type, 64-bit integers as doubles.
+    """
     columns = _columns(POSITION, mesh.vertices, "f8")
     columns |= _columns(NORMAL, mesh.normals, "f4") | _columns(COLOR, mesh.colors, "u1")
-    write_columns(path, columns, mesh.faces)
+    write_columns(path, _with_scalars(columns, mesh.scalars), mesh.faces)
 
 
 def _columns(names: tuple[str, ...], values: NDArray | None, kind: str) -> dict[str, NDArray]:
     return {} if values is None else {n: values[:, k].astype(kind) for k, n in enumerate(names)}
 
 
+def _with_scalars(columns: dict[str, NDArray], scalars: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """The columns and after them the scalars, under names that a PLY header can carry, each once."""
+    for name, values in scalars.items():
+        name = re.sub(r"[^!-~]+", "_", name) or "_"
+        while name in columns:
+            name += "_"
+        columns[name] = values if values.dtype.str[1:] in _KINDS else values.astype("f8")
+    return columns
+
+
 def write_columns(path: str | Path, columns: Mapping[str, NDArray], faces: NDArray | None = None) -> None:
     """Write vertices of columns (N,) under their names and triangles (F, 3), binary little endian."""
-    kinds: dict[Any, str] = {"f8": "double", "f4": "float", "u1": "uchar"}
     count = len(next(iter(columns.values())))
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
-    header += [f"property {kinds[c.dtype.str[1:]]} {name}" for name, c in columns.items()]
+    header += [f"property {_KINDS[c.dtype.str[1:]]} {name}" for name, c in columns.items()]
     rows = np.empty(count, [(name, c.dtype.newbyteorder("<")) for name, c in columns.items()])
     for name, column in columns.items():
         rows[name] = column

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -12,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from ..geometry import PointCloud
-from .columns import cloud_from, names_in, unnamed_columns
+from .columns import Columns, named, names_in, unnamed
+from .scan import PIECE, Scan
 
 _COMMENT = re.compile(r"#|//")
 
@@ -31,8 +34,8 @@ class Layout:
     count: int | None
 
 
-def read(path: Path) -> PointCloud:
-    """The points of a text file, with normals, colours and sensors where it has them.
+def read(path: Path) -> Scan:
+    """The points of a text file, with normals, colours, sensors and scalars where it has them.
 
     A first line of names, also as a comment, says what the columns are; else `unnamed_columns`.
     Raises UnreadableInput, which names the line where a row is ragged or not numeric.
@@ -42,32 +45,57 @@ def read(path: Path) -> PointCloud:
             raise UnreadableInput(f"{path}: not a text file")
     with _opened(path) as file:
         layout = _layout(file, path)
-    with _opened(path) as file:
-        table = table_from(file, path, layout.separator, layout.skip)
-    if layout.count is not None and layout.count != len(table):
+    if layout.names is None:
+        return Scan(map(unnamed, _tables(path, layout)), named=partial(named, path=path))
+    return Scan(_named_pieces(path, layout, layout.names))
+
+
+def _named_pieces(path: Path, layout: Layout, names: list[str]) -> Iterator[Columns]:
+    for table in _tables(path, layout):
+        if len(names) != table.shape[1]:
+            raise UnreadableInput(
+                f"{path}: {len(names)} columns are named ({' '.join(names)}), rows have {table.shape[1]}"
+            )
+        yield dict(zip(names, np.ascontiguousarray(table.T), strict=True))
+
+
+def _tables(path: Path, layout: Layout) -> Iterator[NDArray]:
+    """The tables of the file, as many rows in all as its first line names, where it does."""
+    count = 0
+    for table in tables_of(path, layout.separator, layout.skip):
+        count += len(table)
+        yield table
+    if layout.count is not None and layout.count != count:
         raise UnreadableInput(
-            f"{path}: its first line names {layout.count} points, {len(table)} are there; is it cut short?"
+            f"{path}: its first line names {layout.count} points, {count} are there; is it cut short?"
         )
-    names = layout.names or unnamed_columns(table, path)
-    if len(names) != table.shape[1]:
-        raise UnreadableInput(
-            f"{path}: {len(names)} columns are named ({' '.join(names)}), rows have {table.shape[1]}"
-        )
-    return cloud_from(dict(zip(names, table.T, strict=True)), path)
 
 
-def table_from(lines: TextIO, path: Path, separator: str | None = None, skip: int = 0) -> NDArray:
-    """The rows of numbers (N, C) float64 that follow `skip` lines; comments and empty lines are passed.
+def tables_of(path: Path, separator: str | None = None, skip: int = 0) -> Iterator[NDArray]:
+    """The rows of numbers (N, C) float64 that follow `skip` lines, in pieces of at most PIECE lines.
 
-    Raises UnreadableInput with the number of the first line that does not fit.
+    Comments and empty lines are passed. Raises UnreadableInput with the number of the first line
+    that does not fit.
     """
-    start = lines.tell()
-    try:
-        return np.loadtxt(lines, comments=["#", "//"], delimiter=separator, skiprows=skip, ndmin=2)
-    except ValueError as error:
-        lines.seek(start)
-        what = _first_fault(lines, separator, skip) or str(error)
-        raise UnreadableInput(f"{path}: {what}; mend or remove that line") from error
+    width = None
+    with _opened(path) as file:
+        lines: Iterator[str] = islice(file, skip, None)
+        while piece := list(islice(lines, PIECE)):
+            remarks = ["#", "//"] if any("#" in line or "//" in line for line in piece) else None
+            try:
+                table = _parsed(piece, separator, remarks)
+                if table.size and table.shape[1] != (width := width or table.shape[1]):
+                    raise ValueError("rows of different lengths")
+            except ValueError as error:
+                raise UnreadableInput(f"{path}: {_fault(path, separator, skip) or error}") from error
+            if table.size:
+                yield table
+
+
+def _parsed(lines: list[str], separator: str | None, remarks: list[str] | None) -> NDArray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that there is no row among the lines
+        return np.loadtxt(lines, comments=remarks, delimiter=separator, ndmin=2)
 
 
 def _opened(path: Path) -> TextIO:
@@ -99,16 +127,21 @@ def _layout(lines: Iterable[str], path: Path) -> Layout:
     raise UnreadableInput(f"{path}: holds no points")
 
 
-def _first_fault(lines: Iterable[str], separator: str | None, skip: int) -> str | None:
-    """What is wrong with the first line that does not fit, and its number."""
+def _fault(path: Path, separator: str | None, skip: int) -> str | None:
+    """What is wrong with the first line that does not fit, with its number, and what to do."""
     width = None
-    for number, words in _rows(lines, separator, skip):
-        width = width or len(words)
-        for word in words:
-            if not _is_number(word):
-                return f"line {number}: {repr(word) if word else 'an empty value'} is not a number"
-        if len(words) != width:
-            return f"line {number} has {len(words)} values, the lines before it have {width}"
+    with _opened(path) as lines:
+        for number, words in _rows(lines, separator, skip):
+            width = width or len(words)
+            for word in words:
+                if not _is_number(word):
+                    what = repr(word) if word else "an empty value"
+                    return f"line {number}: {what} is not a number; mend or remove that line"
+            if len(words) != width:
+                return (
+                    f"line {number} has {len(words)} values, the lines before it have {width};"
+                    " mend or remove that line"
+                )
     return None
 
 

@@ -55,4 +55,5 @@ def _taken(mesh: TriangleMesh, index: NDArray) -> TriangleMesh:
         vertices=mesh.vertices[index],
         normals=None if mesh.normals is None else mesh.normals[index],
         colors=None if mesh.colors is None else mesh.colors[index],
+        scalars={name: values[index] for name, values in mesh.scalars.items()},
     )

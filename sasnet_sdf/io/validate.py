@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput, UnusableGeometry
 from ..geometry import Array, PointCloud, TriangleMesh
+from .columns import finite
 from .triangles import welded, without_unused
 
 FEWEST = 10
 FEW = 0.05
 """The share of points without a usable normal or sensor up to which those points are left out."""
+NARROWEST = 0.01
+"""The width of a scan over its distance, below which a sensor at 0 0 0 is one that nobody filled in."""
 ON_A_LINE = 1e-6
 """The second extent over the first up to which points lie on a line: single precision's rounding and some."""
 
@@ -24,11 +27,15 @@ def validated(
 ) -> tuple[PointCloud | TriangleMesh, list[str]]:
     """The geometry without what cannot be used, and a sentence about each thing that was left out.
 
+    The sentences begin with those of its reader.
+
     Of a cloud: finite points, unit normals, finite sensors. Of a mesh: finite vertices, used and
     welded, faces with three different ones. Raises UnusableGeometry where too little is left to
     carry a surface, UnreadableInput where faces name vertices that are not there.
     """
     notes: list[str] = []
+    if isinstance(geometry, PointCloud):
+        notes += geometry.notes
     if isinstance(geometry, TriangleMesh):
         mesh = _usable_mesh(geometry, path, notes)
         _check_extent(mesh.vertices, path)
@@ -42,23 +49,38 @@ def validated(
 
 def _usable_cloud(cloud: PointCloud, path: str | Path, notes: list[str]) -> PointCloud:
     total = len(cloud)
-    finite = _finite(cloud.points)
-    if total and not finite.any():
+    usable = finite(cloud.points)
+    if total and not usable.any():
         raise UnusableGeometry(f"{path}: none of its {total} points is finite; export it again")
-    if not finite.all():
-        notes.append(f"{total - finite.sum()} of {total} points are not finite and were left out")
-        cloud = cloud.select(finite)
+    if not usable.all():
+        notes.append(f"{total - usable.sum()} of {total} points are not finite and were left out")
+        cloud = cloud.select(usable)
     if cloud.normals is not None:
         normals = _normalised(cloud.normals)
         cloud = _without_gaps(replace(cloud, normals=normals), "normals", notes)
+    if cloud.sensors is not None:
+        cloud = _without_empty_sensors(cloud, notes)
     if cloud.sensors is not None:
         cloud = _without_gaps(cloud, "sensors", notes)
     return cloud
 
 
+def _without_empty_sensors(cloud: PointCloud, notes: list[str]) -> PointCloud:
+    """The cloud without sensors that are all 0 0 0 where it lies too far away for one there to see it."""
+    if cloud.sensors is None or cloud.sensors.any() or not len(cloud):
+        return cloud
+    low, high = cloud.points.min(0), cloud.points.max(0)
+    with np.errstate(over="ignore"):
+        distance = float(np.linalg.norm(np.maximum(0, np.maximum(low, -high))))
+        if np.linalg.norm(high - low) >= NARROWEST * distance:
+            return cloud
+    notes.append(f"the sensor at 0 0 0 is {distance:.3g} away from the points and was ignored")
+    return replace(cloud, sensors=None)
+
+
 def _without_gaps(cloud: PointCloud, attribute: str, notes: list[str]) -> PointCloud:
     """The points without a finite value of the attribute are left out, or the attribute if they are many."""
-    usable = _finite(getattr(cloud, attribute))
+    usable = finite(getattr(cloud, attribute))
     missing, total = int((~usable).sum()), len(cloud)
     if not missing:
         return cloud
@@ -84,10 +106,10 @@ def _usable_mesh(mesh: TriangleMesh, path: str | Path, notes: list[str]) -> Tria
     if mesh.faces.min() < 0 or mesh.faces.max() >= count:
         outside = mesh.faces[(mesh.faces < 0) | (mesh.faces >= count)][0]
         raise UnreadableInput(f"{path}: a face names vertex {outside} (from 0), there are {count}")
-    finite = _finite(mesh.vertices)[mesh.faces].all(axis=1)
-    mesh = without_unused(replace(mesh, faces=mesh.faces[finite]))
-    if not finite.all():
-        notes.append(f"{total - finite.sum()} of {total} faces have vertices that are not finite: left out")
+    whole = finite(mesh.vertices)[mesh.faces].all(axis=1)
+    mesh = without_unused(replace(mesh, faces=mesh.faces[whole]))
+    if not whole.all():
+        notes.append(f"{total - whole.sum()} of {total} faces have vertices that are not finite: left out")
     mesh = welded(mesh)
     a, b, c = mesh.faces.T
     # A face on a line of three different vertices stays: without it a closed mesh would come apart.
@@ -121,8 +143,3 @@ def _extents(points: Array) -> NDArray:
     """The extents of points (N, 3) along their principal axes, ascending."""
     centred = points - points.mean(axis=0)
     return np.sqrt(np.maximum(np.linalg.eigvalsh(centred.T @ centred), 0))
-
-
-def _finite(values: Array) -> NDArray[np.bool_]:
-    """Which rows of (N, 3) are finite."""
-    return np.asarray(np.isfinite(values).all(axis=1))

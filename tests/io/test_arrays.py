@@ -28,8 +28,11 @@ def test_tables_follow_the_rule_of_text(tmp_path):
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_archives_name_their_arrays(tmp_path, save):
     path = tmp_path / "cloud.npz"
-    save(path, points=POINTS, normals=NORMALS, colors=COLORS / 255, sensors=POINTS + 1, other=np.arange(3))
+    more = {"intensity": np.arange(12), "other": np.arange(3), "boxes": np.array([{}] * 12, dtype=object)}
+    save(path, points=POINTS, normals=NORMALS, colors=COLORS / 255, sensors=POINTS + 1, **more)
     cloud = read_cloud(path)
+    assert list(cloud.scalars) == ["intensity"]
+    assert np.array_equal(cloud.scalars["intensity"], np.arange(12))
     assert np.array_equal(cloud.points, POINTS) and np.array_equal(cloud.normals, NORMALS)
     assert np.array_equal(cloud.colors, COLORS) and np.array_equal(cloud.sensors, POINTS + 1)
 
@@ -41,7 +44,7 @@ def test_archives_name_their_arrays(tmp_path, save):
         ({"points": POINTS, "normals": NORMALS[:5]}, "normals must have the shape"),
         ({"points": POINTS[:, :2]}, "points must have the shape"),
         ({"points": POINTS.astype(complex)}, "real numbers"),
-        ({"points": np.array([{}, None], dtype=object)}, "not an archive"),
+        ({"points": np.array([{}, None], dtype=object)}, "real numbers"),
     ],
 )
 def test_archives_that_do_not_fit(tmp_path, arrays, message):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,12 +62,39 @@ def test_glb_keeps_colours_and_normals(tmp_path):
     assert read_geometry(tmp_path / "bare.glb").colors is None
 
 
-def test_stl_says_when_it_loses_precision(tmp_path, caplog):
-    with caplog.at_level(logging.WARNING, "sasnet_sdf"):
-        write_mesh(tmp_path / "near.stl", icosahedron())
-        assert not caplog.records
-        write_mesh(tmp_path / "far.stl", icosahedron(OFFSET))
-    assert "rounded to 0.5" in caplog.text
+def test_what_a_format_cannot_keep_is_said(tmp_path):
+    near, far = icosahedron(), icosahedron(OFFSET)
+    bare = TriangleMesh(far.vertices, far.faces)
+    for extension in (".ply", ".obj", ".glb"):
+        assert write_mesh(tmp_path / f"near{extension}", near) == ()
+    (colors,) = write_mesh(tmp_path / "near.stl", near)
+    assert "STL is written without colours" in colors
+    (rounded,) = bare.save(tmp_path / "far.stl")
+    assert "rounded to 0.5; PLY keeps them" in rounded
+    (moved,) = bare.save(tmp_path / "far.glb")
+    assert "written about 5000000 600000 100" in moved
+    assert bare.save(tmp_path / "far.off") == bare.save(tmp_path / "far.obj") == ()
+
+
+def test_a_small_mesh_beside_the_origin_needs_no_translation(tmp_path):
+    mesh, path = icosahedron(3.0), tmp_path / "mesh.glb"
+    write_mesh(path, mesh)
+    stored = path.read_bytes()
+    assert mesh.vertices.astype("<f4").tobytes() in stored
+
+
+def test_scalars_go_to_ply_and_nowhere_else(tmp_path):
+    mesh = icosahedron()
+    mesh = replace(mesh, scalars={"intensity": np.arange(12.0, dtype=np.float32), "x": np.arange(12)})
+    for extension in MESHES:
+        write_mesh(tmp_path / f"mesh{extension}", mesh)
+        back = read_geometry(tmp_path / f"mesh{extension}")
+        if extension == ".ply":
+            assert np.array_equal(back.scalars["intensity"], np.arange(12, dtype=np.float32))
+            assert np.array_equal(back.scalars["x_"], np.arange(12.0))
+            assert np.array_equal(back.vertices, mesh.vertices)
+        else:
+            assert not back.scalars
 
 
 def test_unknown_extensions(tmp_path):

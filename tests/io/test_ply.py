@@ -29,16 +29,27 @@ def test_cloud_round_trip(tmp_path_factory, data, count, with_normals, with_colo
         data.draw(arrays(np.float64, shape, elements=singles)) if with_normals else None,
         data.draw(arrays(np.uint8, shape, elements=BYTES)) if with_colors else None,
         data.draw(arrays(np.float64, shape, elements=REALS)) if with_sensors else None,
+        {
+            "intensity": data.draw(arrays(np.uint16, count)),
+            "scan angle": data.draw(arrays(np.float32, count, elements=singles)),
+            "time": data.draw(arrays(np.float64, count, elements=REALS)),
+        },
     )
     path = tmp_path_factory.mktemp("ply") / "cloud.ply"
     write_cloud(path, cloud)
     back = read_geometry(path)
     assert isinstance(back, PointCloud)
-    for name, values in vars(cloud).items():
-        found = getattr(back, name)
-        assert (found is None) == (values is None)
-        if values is not None:
-            assert found.dtype == values.dtype and np.array_equal(found, values), name
+    for name in ("points", "normals", "colors", "sensors"):
+        same(getattr(back, name), getattr(cloud, name), name)
+    assert list(back.scalars) == ["intensity", "scan_angle", "time"]
+    for found, values in zip(back.scalars.values(), cloud.scalars.values(), strict=True):
+        same(found, values, "scalars")
+
+
+def same(found, values, name):
+    assert (found is None) == (values is None), name
+    if values is not None:
+        assert found.dtype == values.dtype and np.array_equal(found, values), name
 
 
 @settings(deadline=None, max_examples=25)

@@ -1,0 +1,141 @@
+"""E57: scans of terrestrial laser scanners, each with its pose, read by pye57's binding of libE57."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._optional import require
+from ..errors import UnreadableInput
+from ..geometry import Array
+from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns
+from .scan import PIECE, Scan, empty_rows
+
+_CARTESIAN = ("cartesianX", "cartesianY", "cartesianZ")
+_SPHERICAL = ("sphericalRange", "sphericalAzimuth", "sphericalElevation")
+_COLORS = ("colorRed", "colorGreen", "colorBlue")
+_NORMALS = ("nor:normalX", "nor:normalY", "nor:normalZ")
+_INVALID = ("cartesianInvalidState", "sphericalInvalidState")
+
+
+def read(path: Path) -> Scan:
+    """All scans of the file in its coordinates, with colours and scalars where all of them have these.
+
+    The sensor of a scan with a pose stands where the pose puts it. Points that the file calls invalid
+    are left out. Raises UnreadableInput; MissingBackend where pye57 is not installed.
+    """
+    library = require("pye57.libe57", "lidar", "reading E57 files")
+    notes: list[str] = []
+    return Scan(_pieces(library, path, notes), notes)
+
+
+def _pieces(library: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
+    image, invalid, total = None, 0, 0
+    try:
+        image = library.ImageFile(str(path), "r")
+        scans = image.root()["data3D"]
+        for index in range(len(scans)):
+            pose = _pose(scans[index])
+            for raw in _raw_pieces(library, image, scans[index]["points"]):
+                valid = np.logical_and.reduce([raw.pop(n) == 0 for n in _INVALID if n in raw] or [True])
+                count = len(next(iter(raw.values())))
+                total += count
+                if not np.all(valid):
+                    invalid += int(count - valid.sum())
+                    raw = {name: values[valid] for name, values in raw.items()}
+                yield _columns(raw, pose)
+    except library.E57Exception as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UnreadableInput(
+            f"{path}: not an E57 file that can be read ({reason}); copy or export it again"
+        ) from error
+    finally:
+        if image is not None:
+            image.close()
+    notes += empty_rows(invalid, total)
+
+
+def _raw_pieces(library: Any, image: Any, points: Any) -> Iterator[Columns]:
+    """The numeric fields of a scan, float64, but whole-numbered colours uint16, as the file has them."""
+    prototype = library.StructureNode(points.prototype())
+    fields = [prototype.get(k) for k in range(prototype.childCount())]
+    whole, text = library.NodeType.E57_INTEGER, library.NodeType.E57_STRING
+    capacity = max(min(PIECE, points.childCount()), 1)
+    arrays = {
+        field.elementName(): np.empty(
+            capacity, np.uint16 if field.type() == whole and field.elementName() in _COLORS else np.float64
+        )
+        for field in fields
+        if field.type() != text
+    }
+    buffers = library.VectorSourceDestBuffer()
+    for name, values in arrays.items():
+        buffers.append(library.SourceDestBuffer(image, name, values, capacity, True, True))
+    reader = points.reader(buffers)
+    try:
+        while count := reader.read():
+            yield {name: values[:count].copy() for name, values in arrays.items()}
+    finally:
+        reader.close()
+
+
+def _pose(scan: Any) -> tuple[Array, Array] | None:
+    """Rotation (3, 3) and translation (3,) from the scan's coordinates to the file's, where it has them."""
+    if not scan.isDefined("pose"):
+        return None
+    pose = scan["pose"]
+    rotation, translation = np.eye(3), np.zeros(3)
+    if pose.isDefined("translation"):
+        translation = np.array([pose["translation"][axis].value() for axis in "xyz"], np.float64)
+    if pose.isDefined("rotation"):
+        rotation = _rotation(np.array([pose["rotation"][k].value() for k in "wxyz"], np.float64))
+    return rotation, translation
+
+
+def _rotation(quaternion: Array) -> Array:
+    """The matrix (3, 3) of a quaternion w x y z; none where its length is zero."""
+    length = float(np.linalg.norm(quaternion))
+    if not length:
+        return np.eye(3)
+    w, *axis = (quaternion / length).tolist()
+    v = np.array(axis)
+    cross = np.cross(np.eye(3), -v)
+    return (w * w - v @ v) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * cross
+
+
+def _columns(raw: Columns, pose: tuple[Array, Array] | None) -> Columns:
+    """Points in the file's coordinates, normals, colours, and the sensor where there is a pose."""
+    points, normals = _points(raw), _popped(raw, _NORMALS)
+    if pose is not None:
+        rotation, translation = pose
+        points = points @ rotation.T + translation
+        normals = None if normals is None else normals @ rotation.T
+        raw |= {n: np.full(len(points), v) for n, v in zip(SENSOR, translation, strict=True)}
+    columns: Columns = dict(zip(POSITION, points.T, strict=True))
+    for names, values in ((NORMAL, normals), (COLOR, _popped(raw, _COLORS))):
+        columns |= {} if values is None else dict(zip(names, values.T, strict=True))
+    return columns | raw
+
+
+def _points(raw: Columns) -> Array:
+    """Points (N, 3) in the scan's coordinates; angles are in radians, elevation is from the xy plane."""
+    points = _popped(raw, _CARTESIAN)
+    if points is not None:
+        return points
+    spherical = _popped(raw, _SPHERICAL)
+    if spherical is None:
+        return np.empty((0, 3))
+    distance, azimuth, elevation = spherical.T
+    flat = distance * np.cos(elevation)
+    return np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), distance * np.sin(elevation)], axis=1)
+
+
+def _popped(raw: Columns, names: tuple[str, ...]) -> NDArray | None:
+    """The columns (N, 3) of these names, taken out, where all are there."""
+    if not all(name in raw for name in names):
+        return None
+    return np.stack([raw.pop(name) for name in names], axis=1)
