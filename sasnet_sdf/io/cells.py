@@ -21,9 +21,10 @@ def _stirred(bits):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def mark_first(points, edge, table, first):  # pragma: no cover - compiled
-    """Mark the finite points (N, 3) whose cell of this edge is not yet in the table; the number of them.
+def mark_first(points, edges, offsets, table, first):  # pragma: no cover - compiled
+    """Mark the finite points (N, 3) whose cell is not yet in the table; the number of them.
 
+    The cell is floor(point / edge + offset), edges and offsets (3,).
     table: (2^k,) uint64, zeros at first; it keeps 64 bits of each cell, so two of 10⁷ cells are
     taken for one with a chance of 10⁻⁵, and a point is lost. It must have room. first: (N,) bool.
     """
@@ -32,7 +33,9 @@ def mark_first(points, edge, table, first):  # pragma: no cover - compiled
     for row in range(points.shape[0]):
         key = _FREE
         for axis in range(3):
-            key = _stirred(key ^ np.uint64(np.int64(np.floor(points[row, axis] / edge))))
+            key = _stirred(
+                key ^ np.uint64(np.int64(np.floor(points[row, axis] / edges[axis] + offsets[axis])))
+            )
         if key == _FREE:
             key = _ONE
         slot = key & last

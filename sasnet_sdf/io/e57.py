@@ -49,7 +49,8 @@ def _pieces(library: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
                     raw = {name: values[valid] for name, values in raw.items()}
                 yield _columns(raw, pose)
     except library.E57Exception as error:
-        reason = " ".join(str(error).split())[:120]
+        # what follows speaks of the library's own files and lines
+        reason = " ".join(str(error).partition("(Error")[0].split())[:120]
         raise UnreadableInput(
             f"{path}: not an E57 file that can be read ({reason}); copy or export it again"
         ) from error
@@ -103,8 +104,7 @@ def _rotation(quaternion: Array) -> Array:
         return np.eye(3)
     w, *axis = (quaternion / length).tolist()
     v = np.array(axis)
-    cross = np.cross(np.eye(3), -v)
-    return (w * w - v @ v) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * cross
+    return (w * w - v @ v) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * np.cross(np.eye(3), v)
 
 
 def _columns(raw: Columns, pose: tuple[Array, Array] | None) -> Columns:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from ..errors import UnreadableInput
 from .columns import COLOR, POSITION, Columns
 from .crs import name_of
 from .scan import PIECE, Scan, is_numeric, numbers
+
+T = TypeVar("T")
 
 
 def read(path: Path) -> Scan:
@@ -25,39 +27,45 @@ def read(path: Path) -> Scan:
     laspy = require("laspy", "lidar", "reading LAS and LAZ files")
     # it logs what it also raises
     logging.getLogger("laspy").addHandler(logging.NullHandler())
-    reader = _opened(laspy, path)
-    header = reader.header
+    notes: list[str] = []
+    return Scan(_pieces(laspy, path, notes), notes, _without_empty_colors)
+
+
+def _pieces(laspy: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
+    with path.open("rb") as file:
+        reader = _or_unreadable(path, lambda: laspy.open(file, closefd=False))
+        header = reader.header
+        _check_size(path, header)
+        if system := name_of([*header.vlrs, *(header.evlrs or ())]):
+            notes.append(f"coordinate reference system: {system}")
+        found = 0
+        while found < header.point_count:
+            piece = _or_unreadable(path, lambda: _columns(reader.read_points(PIECE)))
+            if not len(piece["x"]):
+                raise _cut_short(path, found, header.point_count)
+            found += len(piece["x"])
+            yield piece
+
+
+def _check_size(path: Path, header: Any) -> None:
+    """That what unpacks a file is there; that one that is not packed can hold what its header names."""
     if header.are_points_compressed:
         require("lazrs", "lidar", "reading LAZ files")
-    else:
-        room = max(path.stat().st_size - header.offset_to_point_data, 0) // header.point_format.size
-        if room < header.point_count:
-            raise _cut_short(path, room, header.point_count)
-    system = name_of([*header.vlrs, *(header.evlrs or ())])
-    notes = [f"coordinate reference system: {system}"] if system else []
-    return Scan(_pieces(reader, path), notes, _without_empty_colors)
+        return
+    room = max(path.stat().st_size - header.offset_to_point_data, 0) // max(header.point_format.size, 1)
+    if room < header.point_count:
+        raise _cut_short(path, room, header.point_count)
 
 
-def _opened(laspy: Any, path: Path) -> Any:
+def _or_unreadable(path: Path, action: Callable[[], T]) -> T:
+    """What the action gives; laspy and lazrs raise errors of many kinds, which no two damages share."""
     try:
-        return laspy.open(path)
+        return action()
     except Exception as error:
-        raise _unreadable(path, error) from error
-
-
-def _pieces(reader: Any, path: Path) -> Iterator[Columns]:
-    found, count = 0, reader.header.point_count
-    with reader:
-        while found < count:
-            try:
-                record = reader.read_points(PIECE)
-                piece = _columns(record)
-            except Exception as error:
-                raise _unreadable(path, error) from error
-            if not len(record):
-                raise _cut_short(path, found, count)
-            found += len(record)
-            yield piece
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UnreadableInput(
+            f"{path}: not a LAS file that can be read ({reason}); copy or export it again"
+        ) from error
 
 
 def _columns(record: Any) -> Columns:
@@ -75,11 +83,6 @@ def _without_empty_colors(columns: Columns) -> Columns:
     if any(columns[name].any() for name in COLOR if name in columns):
         return columns
     return {name: values for name, values in columns.items() if name not in COLOR}
-
-
-def _unreadable(path: Path, error: Exception) -> UnreadableInput:
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
-    return UnreadableInput(f"{path}: not a LAS file that can be read ({reason}); copy or export it again")
 
 
 def _cut_short(path: Path, there: int, named: int) -> UnreadableInput:

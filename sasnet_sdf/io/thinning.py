@@ -18,7 +18,7 @@ from .scan import PIECE, joined, taken
 BYTES_A_POINT = 1000
 """What supervision and training take for a point of the cloud."""
 _SAMPLE = 100_000
-_HALVINGS, _BISECTIONS, _CLOSE = 40, 6, 0.9
+_REFINEMENTS = 20
 
 
 def default_max_points(available_bytes: int) -> int:
@@ -45,36 +45,34 @@ def _numbered(points: Array) -> Iterator[Columns]:
 
 
 def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> Columns:
-    """All rows of the pieces where they are at most `most`, else of each voxel the first, whole.
+    """All finite rows of the pieces where they are at most `most`, else of each voxel the first, whole.
 
-    The voxels are those of a grid through the origin; their edge is such that at most `most` points are
-    kept, and of points on a surface no fewer than half of it. What is kept depends on the points and
-    their order, not on how they are cut into pieces. At most 2 `most` rows and a piece are in memory.
+    The voxels are those of a grid that is fixed in the world, their edges powers of two, equal or one to
+    two; at most `most` points are kept, and no fewer than half of it unless points coincide. What is
+    kept depends on the points and their order, not on how they are cut into pieces; `most` rows and a
+    piece are in memory.
 
     The first point rather than the mean: a mean lies between the sides of a thin sheet, has no normal
     and no sensor, and has less noise than its neighbours where they are fewer.
     """
     if most < 1:
         raise UsageError(f"at least one point must be kept, not {most}")
-    sieve = _Sieve(path, room=2 * most)
+    sieve = _Sieve(path, most)
     for piece in pieces:
         sieve.add(piece)
-    columns, edge = joined(sieve.kept, notes), sieve.edge
+    columns = joined(sieve.kept, notes)
     if sieve.seen > sieve.finite:
         notes.append(f"{sieve.seen - sieve.finite} of {sieve.seen} points are not finite and were left out")
-    if sieve.count > most:
-        points = positions(columns, path)
-        edge, first = _finest(points, most, edge or _edge_for(points))
-        columns = taken(columns, first)
-    if edge:
-        notes.append(f"thinned from {sieve.seen} to {_rows(columns)} points: one a voxel of {edge:.3g}")
+    if sieve.level is not None:
+        voxel = " x ".join(f"{edge:.3g}" for edge in _edges(sieve.level))
+        notes.append(f"thinned from {sieve.seen} to {_rows(columns)} points: one a voxel of {voxel}")
     return columns
 
 
 class _Sieve:
     """Pieces of which at most `room` finite rows are kept: all, or the first of each voxel.
 
-    Where they become too many the edge doubles, and what is kept is sifted again. The grids are nested:
+    Where they become too many the voxels double, and what is kept is sifted again. The grids are nested:
     the first of a large voxel is among the firsts of its small ones, so none is lost by the way.
     """
 
@@ -82,7 +80,7 @@ class _Sieve:
         self.path, self.room = path, room
         self.kept: list[Columns] = []
         self.seen = self.finite = self.count = 0
-        self.edge = 0.0
+        self.level: int | None = None
         self.table = np.empty(0, np.uint64)
 
     def add(self, piece: Columns) -> None:
@@ -90,64 +88,66 @@ class _Sieve:
         self.seen += len(usable)
         self.finite += int(usable.sum())
         piece = piece if usable.all() else taken(piece, usable)
-        self.kept.append(self._sifted(piece) if self.edge else piece)
+        self.kept.append(piece if self.level is None else self._sifted(piece, self.level))
         self.count += _rows(self.kept[-1])
         while self.count > self.room:
             self._coarsen()
 
     def _coarsen(self) -> None:
-        if self.edge:
-            self.edge *= 2
-            self.table[:] = 0
-        else:
-            # by the first `room` points, however they came
-            self.edge = _edge_for(np.concatenate([positions(p, self.path) for p in self.kept])[: self.room])
+        if self.level is None:
             self.table = _table(self.room + PIECE)
-        self.kept = [self._sifted(piece) for piece in self.kept]
+            # by the first `room` points, however they came
+            points = np.concatenate([positions(piece, self.path) for piece in self.kept])[: self.room]
+            self.level = _first_level(points, self.table)
+        else:
+            self.level += 1
+        self.table[:] = 0
+        self.kept = [self._sifted(piece, self.level) for piece in self.kept]
         self.count = sum(map(_rows, self.kept))
 
-    def _sifted(self, piece: Columns) -> Columns:
+    def _sifted(self, piece: Columns, level: int) -> Columns:
         first = np.empty(_rows(piece), np.bool_)
-        mark_first(positions(piece, self.path), self.edge, self.table, first)
+        mark_first(positions(piece, self.path), _edges(level), _offsets(level), self.table, first)
         return taken(piece, first)
 
 
-def _finest(points: Array, most: int, edge: float) -> tuple[float, NDArray[np.bool_]]:
-    """An edge whose voxels hold at most `most` of the points (N, 3) as their first, but nearly; and those."""
-    table, first = _table(len(points)), np.empty(len(points), np.bool_)
+def _edges(level: int) -> Array:
+    """The edges (3,) of the voxels of a level: from one to the next, two become one along an axis.
 
-    def count(edge: float) -> int:
-        table[:] = 0
-        return mark_first(points, edge, table, first)
-
-    halvings = 0
-    while count(edge) <= most and halvings < _HALVINGS:  # never more than `most`: points coincide
-        edge, halvings = edge / 2, halvings + 1
-    fine, coarse = edge, 2 * edge
-    while count(coarse) > most:
-        fine, coarse = coarse, 2 * coarse
-    for _ in range(_BISECTIONS):
-        middle = float(np.sqrt(fine * coarse))
-        number = count(middle)
-        if number > most:
-            fine = middle
-        else:
-            coarse = middle
-            if number >= _CLOSE * most:
-                break
-    count(coarse)
-    return coarse, first
+    So at most half of the points go, where a grid of twice the edge would take three quarters of a surface.
+    """
+    return 2.0 ** _exponents(level)
 
 
-def _edge_for(points: Array) -> float:
-    """A power of two below the distance that points (N, 3) would have spread over a surface of their size.
+def _offsets(level: int) -> Array:
+    """Where the world's origin lies in its voxel: at a third or two, which keeps the grids nested.
 
-    Their size is that of their middle half, which outliers do not change.
+    On a corner it would lie in every grid, and what is left and right of it would never be in one voxel.
+    """
+    return np.where(_exponents(level) % 2, 2 / 3, 1 / 3)
+
+
+def _exponents(level: int) -> NDArray[np.int64]:
+    return (level + np.array([2, 1, 0])) // 3
+
+
+def _first_level(points: Array, table: NDArray[np.uint64]) -> int:
+    """A level of which more than half of the points (N, 3) are the first, unless they coincide.
+
+    Half the distance that they would have spread over a surface of their size, or finer. Their size is
+    that of their middle half, which outliers do not change.
     """
     some = points[:: max(1, len(points) // _SAMPLE)]
     low, high = np.percentile(some, [25, 75], axis=0)
     size = float((high - low).max()) or float(np.ptp(some, axis=0).max()) or 1.0
-    return float(2.0 ** np.floor(np.log2(size / np.sqrt(len(points)) / 2)))
+    level = 3 * int(np.floor(np.log2(size / np.sqrt(len(points)) / 2)))
+    first = np.empty(len(points), np.bool_)
+    for _ in range(_REFINEMENTS):
+        table[:] = 0
+        if mark_first(points, _edges(level), _offsets(level), table, first) > len(points) / 2:
+            break
+        level -= 3
+    return level
 
 
 def _table(rows: int) -> NDArray[np.uint64]:
