@@ -134,4 +134,6 @@ def test_real_scans(data_dir):
     kinect = read_cloud(data_dir / "rangemaps" / "pcl_kinect_capture0001.pcd")
     assert len(kinect) == 249_647 and np.isfinite(kinect.points).all()
     assert np.linalg.norm(np.ptp(kinect.points, axis=0)) < 20
+    assert kinect.sensors is not None and not kinect.sensors.any()
+    assert kinect.notes == ("57553 of 307200 rows hold no measurement and were left out",)
     assert len(read_cloud(data_dir / "lidar" / "isprs_samp11-utm.pcd")) == 38_010

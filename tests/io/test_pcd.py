@@ -76,11 +76,48 @@ def test_cut_short_anywhere_is_refused(tmp_path, encoding):
             read_cloud(path)
 
 
-def test_the_empty_pixels_of_an_organised_cloud_are_left_out(tmp_path):
+def depth_image(tmp_path, viewpoint="0 0 0 1 0 0 0", height=2):
     path = tmp_path / "scan.pcd"
     points = b"".join(f"{k} 1 2 0 0 0 0\nnan nan nan 0 0 0 0\n".encode() for k in range(20))
-    path.write_bytes(header("ascii", width=20, height=2) + points)
-    assert read_cloud(path).points[:, 0].tolist() == list(range(20))
+    head = header("ascii", width=40 // height, height=height)
+    path.write_bytes(head.replace(b"0 0 0 1 0 0 0", viewpoint.encode()) + points)
+    return read_cloud(path)
+
+
+def test_the_empty_pixels_of_an_organised_cloud_are_left_out(tmp_path):
+    cloud = depth_image(tmp_path)
+    assert cloud.points[:, 0].tolist() == list(range(20))
+    assert cloud.notes == ("20 of 40 rows hold no measurement and were left out",)
+    flat = depth_image(tmp_path, height=1)
+    assert len(flat) == 40 and flat.notes == ()
+
+
+def test_the_viewpoint_is_the_sensor_where_somebody_set_it(tmp_path):
+    assert not depth_image(tmp_path).sensors.any()
+    assert depth_image(tmp_path, height=1).sensors is None
+    for height in (1, 2):
+        cloud = depth_image(tmp_path, "1 -2 3.5 1 0 0 0", height)
+        assert np.array_equal(cloud.sensors, np.tile([1, -2, 3.5], (len(cloud), 1)))
+    assert not depth_image(tmp_path, "0 0 0 0 1 0 0", 1).sensors.any()
+    assert not depth_image(tmp_path, "0 0 nan 1 0 0 0").sensors.any()
+
+
+@pytest.mark.parametrize("encoding", ["binary", "binary_compressed"])
+def test_further_fields_are_scalars(tmp_path, encoding):
+    path = tmp_path / "scan.pcd"
+    columns = [POINTS[:, 0], POINTS[:, 1], POINTS[:, 2], np.arange(40, dtype="<u2"), np.zeros((40, 3), "<f4")]
+    rows = np.empty(40, [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("Ring", "<u2"), ("histogram", "<f4", 3)])
+    for name, column in zip(rows.dtype.names, columns, strict=True):
+        rows[name] = column
+    head = "FIELDS x y z Ring histogram\nSIZE 4 4 4 2 4\nTYPE F F F U F\nCOUNT 1 1 1 1 3\n"
+    head += f"WIDTH 40\nHEIGHT 1\nPOINTS 40\nDATA {encoding}\n"
+    flat = b"".join(column.tobytes() for column in columns)
+    runs = b"".join(bytes([len(run) - 1]) + run for k in range(0, len(flat), 32) if (run := flat[k : k + 32]))
+    packed = np.array([len(runs), len(flat)], "<u4").tobytes() + runs
+    path.write_bytes(head.encode() + (rows.tobytes() if encoding == "binary" else packed))
+    cloud = read_cloud(path)
+    assert list(cloud.scalars) == ["Ring"] and cloud.scalars["Ring"].dtype == np.uint16
+    assert np.array_equal(cloud.scalars["Ring"], np.arange(40))
 
 
 @pytest.mark.parametrize(

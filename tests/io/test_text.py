@@ -85,6 +85,32 @@ def test_a_header_in_any_order_with_sensors_and_more(tmp_path):
     cloud = load(tmp_path, text)
     assert np.array_equal(cloud.points, POINTS) and np.array_equal(cloud.sensors, NORMALS)
     assert cloud.colors is None and cloud.normals is None
+    assert list(cloud.scalars) == ["intensity"]
+    assert np.array_equal(cloud.scalars["intensity"], COLORS[:, 0])
+
+
+def test_further_columns_are_scalars_under_their_own_names(tmp_path):
+    text = '//X Y Z "Scan Angle" Nx GPS_Time\n'.replace("Scan Angle", "ScanAngle")
+    cloud = load(tmp_path, text + rows(POINTS, NORMALS))
+    assert cloud.normals is None and list(cloud.scalars) == ["ScanAngle", "Nx", "GPS_Time"]
+    assert np.array_equal(cloud.scalars["GPS_Time"], NORMALS[:, 2])
+    unnamed = load(tmp_path, rows(POINTS, COLORS[:, 0] / 255, COLORS))
+    assert np.array_equal(unnamed.scalars["intensity"], COLORS[:, 0] / 255)
+
+
+def test_pieces_do_not_change_what_is_read(tmp_path, monkeypatch):
+    """Colours that are bright in the last rows only, remarks and gaps between the rows."""
+    dark = np.minimum(COLORS, 1)
+    dark[-1] = 200
+    lines = rows(POINTS, dark).splitlines(keepends=True)
+    text = "".join(lines[:4] + ["# a remark\n"] * 7 + ["\n"] * 7 + lines[4:])
+    whole = load(tmp_path, text)
+    monkeypatch.setattr("sasnet_sdf.io.text.PIECE", 3)
+    pieces = load(tmp_path, text)
+    assert np.array_equal(pieces.points, POINTS) and np.array_equal(whole.points, POINTS)
+    assert np.array_equal(pieces.colors, dark) and np.array_equal(whole.colors, dark)
+    with pytest.raises(UnreadableInput, match="line 27 has 2 values, the lines before it have 6"):
+        load(tmp_path, text + "1 2\n")
 
 
 def test_a_comment_that_does_not_fit_the_rows_is_a_comment(tmp_path):
