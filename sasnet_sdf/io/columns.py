@@ -19,6 +19,7 @@ COLOR, SENSOR = ("red", "green", "blue"), ("vx", "vy", "vz")
 _GROUPS = (POSITION, NORMAL, COLOR, SENSOR)
 _ALIASES = {
     **{f"normal{joint}{axis}": f"n{axis}" for joint in ("_", "") for axis in "xyz"},
+    **{f"vp_{axis}": f"v{axis}" for axis in "xyz"},
     **{f"diffuse_{color}": color for color in COLOR},
     **{color[0]: color for color in COLOR},
 }

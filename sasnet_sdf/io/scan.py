@@ -52,8 +52,8 @@ def is_numeric(values: NDArray) -> bool:
     return values.ndim == 1 and values.dtype.kind in "fiu"
 
 
-def taken(columns: Columns, keep: NDArray) -> Columns:
-    """The rows that a boolean mask or an index array keeps."""
+def taken(columns: Columns, keep: NDArray | slice) -> Columns:
+    """The rows that a boolean mask, an index array or a slice keeps."""
     return {name: values[keep] for name, values in columns.items()}
 
 

@@ -18,7 +18,7 @@ from .scan import PIECE, joined, taken
 BYTES_A_POINT = 1000
 """What supervision and training take for a point of the cloud."""
 _SAMPLE = 100_000
-_REFINEMENTS = 20
+_REFINEMENTS, _ALL_APART = 20, 1.1
 
 
 def default_max_points(available_bytes: int) -> int:
@@ -59,7 +59,9 @@ def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> 
         raise UsageError(f"at least one point must be kept, not {most}")
     sieve = _Sieve(path, most)
     for piece in pieces:
-        sieve.add(piece)
+        # some formats come whole; the sieve's table has room for a piece
+        for start in range(0, max(_rows(piece), 1), PIECE):
+            sieve.add(taken(piece, slice(start, start + PIECE)))
     columns = joined(sieve.kept, notes)
     if sieve.seen > sieve.finite:
         notes.append(f"{sieve.seen - sieve.finite} of {sieve.seen} points are not finite and were left out")
@@ -141,12 +143,13 @@ def _first_level(points: Array, table: NDArray[np.uint64]) -> int:
     low, high = np.percentile(some, [25, 75], axis=0)
     size = float((high - low).max()) or float(np.ptp(some, axis=0).max()) or 1.0
     level = 3 * int(np.floor(np.log2(size / np.sqrt(len(points)) / 2)))
-    first = np.empty(len(points), np.bool_)
+    first, last = np.empty(len(points), np.bool_), 0
     for _ in range(_REFINEMENTS):
         table[:] = 0
-        if mark_first(points, _edges(level), _offsets(level), table, first) > len(points) / 2:
+        number = mark_first(points, _edges(level), _offsets(level), table, first)
+        if number > len(points) / 2 or number < _ALL_APART * last:
             break
-        level -= 3
+        level, last = level - 3, number
     return level
 
 

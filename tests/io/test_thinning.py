@@ -98,6 +98,20 @@ def test_points_that_are_not_finite_are_left_out_and_said():
     assert notes[1].startswith("thinned from 5000 to ") and len(notes) == 2
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_files_that_come_whole_are_cut_into_pieces(tmp_path, order):
+    """More rows than the sieve's table has room for."""
+    path = tmp_path / "cloud.npy"
+    np.save(path, np.asarray(np.random.default_rng(0).random((600_000, 3)), order=order))
+    assert 5000 <= len(read_geometry(path, max_points=10_000)) <= 10_000
+
+
+def test_points_that_come_three_times(tmp_path):
+    points = np.repeat(sphere(20_000).points, 3, axis=0)
+    assert 2500 <= len(thinned(PointCloud(points), 5000)) <= 5000
+    assert len(thinned(PointCloud(points), 40_000)) >= 19_000
+
+
 def test_at_least_one_point():
     with pytest.raises(UsageError, match="at least one"):
         thinned(sphere(10), 0)

@@ -141,3 +141,29 @@ def test_faces_without_vertices_are_unreadable(outside):
 def test_meshes_that_cannot_carry_a_surface(vertices, faces, message):
     with pytest.raises(UnusableGeometry, match=message):
         validated(TriangleMesh(np.array(vertices, float), np.array(faces)), "mesh.ply")
+
+
+def test_what_the_reader_said_comes_first():
+    points = SPHERE.points.copy()
+    points[0] = np.nan
+    _, notes = validated(replace(SPHERE, points=points, notes=("read from a scan",)), "scan.las")
+    assert notes == ["read from a scan", "1 of 200 points are not finite and were left out"]
+
+
+@pytest.mark.parametrize("offset, kept", [(0, True), (900, True), (1200, False), (5e6, False)])
+def test_a_sensor_at_zero_far_away_is_one_that_nobody_filled_in(offset, kept):
+    cloud = replace(SPHERE, points=SPHERE.points + [offset, 0, 0], sensors=np.zeros((200, 3)))
+    found, notes = validated(cloud, "scan.ptx")
+    assert len(found) == 200 and (found.sensors is not None) == kept
+    assert len(notes) == (0 if kept else 1)
+
+
+def test_scalars_of_a_mesh_go_with_its_vertices():
+    soup = TriangleMesh(
+        np.concatenate([TETRAHEDRON.vertices[TETRAHEDRON.faces].reshape(-1, 3), [[9.0, 9, 9]]]),
+        np.arange(12).reshape(4, 3),
+        scalars={"corner": np.append(TETRAHEDRON.faces.ravel(), 99)},
+    )
+    mesh, _ = validated(soup, "mesh.ply")
+    assert len(mesh.vertices) == 4
+    assert np.array_equal(TETRAHEDRON.vertices[mesh.scalars["corner"]], mesh.vertices)
