@@ -24,7 +24,8 @@ def prepare(
     """
     if isinstance(geometry, PointCloud):
         sensors = None if geometry.sensors is None else frame.to_unit(geometry.sensors)
-        return prepare_cloud(PointCloud(frame.to_unit(geometry.points), geometry.normals, None, sensors))
+        cloud = PointCloud(frame.to_unit(geometry.points), geometry.normals, None, sensors)
+        return _in_world_units(*prepare_cloud(cloud), frame)
     vertices, faces = frame.to_unit(geometry.vertices), geometry.faces
     # the same place under two indices, as STL has it, is one vertex
     vertices, index = np.unique(vertices, axis=0, return_inverse=True)
@@ -35,5 +36,13 @@ def prepare(
         notes = ["the mesh was inside out and has been turned"] if flipped else []
         return MeshTarget(vertices, faces), {"watertight": True, "notes": notes}
     points, face = sample_surface(vertices, faces, MESH_SAMPLES, np.random.default_rng(0))
-    target, facts = prepare_cloud(PointCloud(points, face_normals(vertices, faces)[face]))
+    cloud = PointCloud(points, face_normals(vertices, faces)[face])
+    target, facts = _in_world_units(*prepare_cloud(cloud), frame)
     return target, facts | {"watertight": False}
+
+
+def _in_world_units(
+    target: CloudTarget, facts: dict[str, Any], frame: Frame
+) -> tuple[CloudTarget, dict[str, Any]]:
+    lengths = {name: facts[name] and facts[name] * frame.scale for name in ("noise", "spacing")}
+    return target, facts | lengths

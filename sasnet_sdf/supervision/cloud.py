@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import UnusableGeometry
 from ..geometry import Array, PointCloud
 from ..threads import over_ranges
+from .denoise import denoise
 from .duplicates import first_of_equals
 from .implicit import signed_distances
 from .morton import morton_order
@@ -19,10 +20,10 @@ from .planes import fit_planes
 from .tree import Tree
 from .winding import WindingNumber
 
-CANDIDATES, CANDIDATES_NOISY = 16, 64
+CANDIDATES = 16
 FAR = 1.5  # spacings beyond which the winding number decides the sign, which wrong normals mislead less
 WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
-CLEAN_FIT = 8  # neighbours
+FIT = 8  # neighbours
 # distance of points from the plane through their neighbours, in spacings, that is noise and no curvature:
 # of clean clouds of finely detailed shapes it reaches 0.1
 NOISY = 0.125
@@ -97,21 +98,26 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     if outliers:
         cloud = cloud.select(keep)
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
-    spacing = np.maximum(distances[:, :6].mean(1, dtype=np.float64), 1e-9)
     some = np.linspace(0, len(cloud) - 1, min(len(cloud), _NOISE_SAMPLES)).astype(np.int64)
-    noise = float(np.median(fit_planes(tree.points, lists, some)[1] / spacing[some]))
-    wanted = CLEAN_FIT
+    spread = fit_planes(tree.points, lists, some)[1]
+    noise = float(np.median(spread / _spacing(distances)[some]))
+    planes = sigma = None
     if noise > NOISY:
-        wanted = int(np.clip(round(60 * noise), 12, CANDIDATES_NOISY - 4))
-        lists, distances = tree.neighbours(CANDIDATES_NOISY)
-    normals, source = _orient(cloud, lists)
-    width = WIDE * distances[:, min(wanted, distances.shape[1]) - 1].astype(np.float64)
+        clean = denoise(tree)
+        outliers += int((~clean.supported).sum())
+        kept = np.flatnonzero(clean.supported)
+        kept = kept[morton_order(clean.points[kept])]
+        sigma = float(np.median(clean.noise))
+        cloud, planes = replace(cloud, points=clean.points).select(kept), clean.normals[kept]
+        tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
+    normals, source = _orient(cloud, lists, planes)
+    spacing = _spacing(distances)
     target = CloudTarget(
         tree,
         np.concatenate([tree.points, normals], 1).ravel(),
         lists,
         spacing,
-        width,
+        WIDE * distances[:, min(FIT, distances.shape[1]) - 1].astype(np.float64),
         WindingNumber.of_cloud(tree, normals, spacing, FAR),
     )
     facts = {
@@ -119,10 +125,15 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         "duplicates_merged": merged,
         "outliers_removed": outliers,
         "normals_from": source,
+        "noise": sigma,
         "noise_in_spacings": noise,
-        "neighbours": wanted,
+        "spacing": float(np.median(spacing)),
     }
     return target, facts
+
+
+def _spacing(distances: np.ndarray) -> Array:
+    return np.maximum(distances[:, :6].mean(1, dtype=np.float64), 1e-9)
 
 
 def _neighbourhoods(cloud: PointCloud, count: int) -> tuple[Tree, np.ndarray, np.ndarray]:
@@ -132,10 +143,14 @@ def _neighbourhoods(cloud: PointCloud, count: int) -> tuple[Tree, np.ndarray, np
     return tree, *tree.neighbours(count)
 
 
-def _orient(cloud: PointCloud, lists: np.ndarray) -> tuple[Array, str]:
+def _orient(cloud: PointCloud, lists: np.ndarray, planes: Array | None) -> tuple[Array, str]:
+    """Outward normals and where their sides are from; `planes` are those of a cloud that was noisy."""
+    if planes is None:
+        if cloud.normals is not None:
+            return cloud.normals, "file"
+        planes, _ = fit_planes(cloud.points, lists)
     if cloud.normals is not None:
-        return cloud.normals, "file"
-    planes, _ = fit_planes(cloud.points, lists)
+        return np.where((planes * cloud.normals).sum(1, keepdims=True) < 0, -planes, planes), "file"
     if cloud.sensors is not None:
         return turn_to_sensors(cloud.points, planes, cloud.sensors), "sensors"
     return propagate(cloud.points, planes, lists[:, :12]), "propagation"

@@ -11,20 +11,22 @@ from .compiled import kernel
 _SWEEPS = 6  # of Jacobi rotations; they converge quadratically, and five reach machine precision
 
 
-def fit_planes(points: Array, lists: np.ndarray, rows: np.ndarray | None = None) -> tuple[Array, Array]:
-    """Planes through points `rows` (M,), or all, and their neighbours: lists (N, k).
+def fit_planes(
+    points: Array, lists: np.ndarray, rows: np.ndarray | None = None, first: int = 0
+) -> tuple[Array, Array]:
+    """Planes through points `rows` (M,), or all, and their neighbours: lists (N, k), from point `first` on.
 
     Returns unit normals (M, 3) of either sign, and the points' root-mean-square distances (M,)
     from the planes.
     """
     rows = np.arange(len(points)) if rows is None else rows
     normals, residuals = np.empty((len(rows), 3)), np.empty(len(rows))
-    over_ranges(_fit_planes, len(rows), points.ravel(), lists, rows, normals, residuals)
+    over_ranges(_fit_planes, len(rows), first, points.ravel(), lists, rows, normals, residuals)
     return normals, residuals
 
 
 @kernel
-def _fit_planes(start, stop, points, lists, rows, normals, residuals):
+def _fit_planes(start, stop, first, points, lists, rows, normals, residuals):
     count = lists.shape[1] + 1
     moments, axes = np.empty((3, 3)), np.empty((3, 3))
     mean, offset = np.empty(3), np.empty(3)
@@ -32,7 +34,7 @@ def _fit_planes(start, stop, points, lists, rows, normals, residuals):
         row = rows[r]
         mean[:], moments[:] = 0.0, 0.0
         for k in range(count):  # about the point itself, so that nothing is lost to rounding
-            i = 3 * (row if k == 0 else lists[row, k - 1])
+            i = 3 * (row if k == 0 else lists[row - first, k - 1])
             for a in range(3):
                 offset[a] = points[i + a] - points[3 * row + a]
                 mean[a] += offset[a] / count

@@ -35,15 +35,16 @@ def find_nearest(start, stop, points, boxes, queries, found):
 
 
 @kernel
-def find_neighbours(start, stop, points, boxes, indices, distances):
-    """The nearest others of points start..stop, nearest first."""
+def find_neighbours(start, stop, first, points, boxes, indices, distances):
+    """The nearest others of points first + start..stop, nearest first."""
     leaves, total, last = len(boxes) // 12, len(points) // 3, indices.shape[1] - 1
     stack, lower = np.empty(64, np.int64), np.empty(64)
     squared, found = np.empty(last + 1), np.empty(last + 1, np.int64)
-    for q in range(start, stop):
+    for row in range(start, stop):
+        q = first + row
         x, y, z = points[3 * q], points[3 * q + 1], points[3 * q + 2]
         bound = np.inf
-        if q > start:  # the neighbours of the point before, and itself, are within this
+        if row > start:  # the neighbours of the point before, and itself, are within this
             step = np.sqrt(_squared_distance(points, q - 1, x, y, z))
             bound = (np.sqrt(squared[last]) + step) ** 2 * 1.00001
         for k in range(last + 1):
@@ -67,7 +68,7 @@ def find_neighbours(start, stop, points, boxes, indices, distances):
                         k -= 1
                     squared[k], found[k] = d, i
         for k in range(last + 1):
-            indices[q, k], distances[q, k] = found[k], np.sqrt(squared[k])
+            indices[row, k], distances[row, k] = found[k], np.sqrt(squared[k])
 
 
 @part
