@@ -100,18 +100,19 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
     some = np.linspace(0, len(cloud) - 1, min(len(cloud), _NOISE_SAMPLES)).astype(np.int64)
     spread = fit_planes(tree.points, lists, some)[1]
-    noise = float(np.median(spread / _spacing(distances)[some]))
+    spacing = _spacing(distances)
+    noise = float(np.median(spread / spacing[some]))
     planes = sigma = None
     if noise > NOISY:
-        clean = denoise(tree)
+        clean = denoise(tree, spacing, lists)
         outliers += int((~clean.supported).sum())
         kept = np.flatnonzero(clean.supported)
         kept = kept[morton_order(clean.points[kept])]
         sigma = float(np.median(clean.noise))
         cloud, planes = replace(cloud, points=clean.points).select(kept), clean.normals[kept]
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
+        spacing = _spacing(distances)
     normals, source = _orient(cloud, lists, planes)
-    spacing = _spacing(distances)
     target = CloudTarget(
         tree,
         np.concatenate([tree.points, normals], 1).ravel(),

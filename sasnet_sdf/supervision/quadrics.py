@@ -1,126 +1,154 @@
-"""Quadrics fitted around points, each to as many neighbours as it can explain."""
+"""Quadrics fitted around points, each to as wide a neighbourhood as it can explain."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .compiled import kernel, part
+from .planes import least_axis
+from .search import find_within
 
 TERMS = 6
 """Of a quadric over the tangent plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""
-_SPARE = 2  # neighbours more than terms that a fit needs
+MOST = 4096
+"""Points that a neighbourhood can hold; of a denser one the rest is left out."""
+_SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2  # of products of terms, of terms by heights, of squares, of ones
 
 
 @kernel
-def fit_quadrics(start, stop, first, points, normals, lists, sizes, noise, doubt, quadrics, residuals):
-    """Least-squares quadrics around points first + start..stop, over their tangent planes.
+def tangent_planes(start, stop, points, boxes, spacing, width, normals):
+    """Unit normals (N, 3) of planes through the points within `width` spacings of each."""
+    found, moments, axes = np.empty(MOST, np.int64), np.empty((3, 3)), np.empty((3, 3))
+    mean, off = np.empty(3), np.empty(3)
+    for i in range(start, stop):
+        count = find_within(points, boxes, i, (width * spacing[i]) ** 2, found)
+        for a in range(3):
+            mean[a] = 0.0
+            for b in range(3):
+                moments[a, b] = 0.0
+        for k in range(count):
+            for a in range(3):
+                off[a] = points[3 * found[k] + a] - points[3 * i + a]
+                mean[a] += off[a] / count
+            for a in range(3):
+                for b in range(3):
+                    moments[a, b] += off[a] * off[b] / count
+        for a in range(3):
+            for b in range(3):
+                moments[a, b] -= mean[a] * mean[b]
+        least = least_axis(moments, axes)
+        for a in range(3):
+            normals[i, a] = axes[a, least]
 
-    points, normals (N, 3). lists: neighbours of points from `first` on, nearest first. sizes:
-    numbers of points, the centre included, that a fit may have, ascending; one follows another
-    while the mean squared residual is no more than `noise` (N,), squared lengths, plus `doubt`
-    standard deviations of such a mean. quadrics (N, 8): terms, then the variance of c0 and the
-    squared reach of the fit, which is 0 where there is none. residuals (N,): of the last fit.
+
+@kernel
+def fit_quadrics(start, stop, points, boxes, spacing, widths, normals, noise, doubt, quadrics, residuals):
+    """Least-squares quadrics around points start..stop, over their tangent planes.
+
+    points (3 N,) and boxes: of a tree. widths: radii in `spacing` (N,) that a fit may have,
+    ascending; one follows another while the mean squared residual is no more than `noise` (N,),
+    squared lengths, plus `doubt` standard deviations of such a mean. quadrics (N, 8): terms, then
+    the variance of c0 and the squared radius of the fit, which is 0 where there is none.
+    residuals (N,): the mean square of the last fit.
     """
-    moments, right = np.empty(TERMS * TERMS), np.empty(TERMS)
-    terms, solution = np.empty(TERMS), np.empty(TERMS)
-    frame = np.empty(9)
-    for r in range(start, stop):
-        i = first + r
+    last = len(widths) - 1
+    found, sums = np.empty(MOST, np.int64), np.empty((len(widths), _SUMS))
+    terms, solution, frame = np.empty(TERMS), np.empty(TERMS), np.empty(9)
+    for i in range(start, stop):
         _tangents(normals, i, frame)
-        for a in range(TERMS):
-            right[a] = 0.0
-            for b in range(TERMS):
-                moments[TERMS * a + b] = 0.0
-        squares, step = 0.0, 0
-        unit = np.sqrt(_squared_distance(points, i, lists[r, lists.shape[1] - 1])) + 1e-300
-        quadrics[i, TERMS + 1] = 0.0
-        residuals[i] = 0.0
-        for k in range(lists.shape[1] + 1):
-            j = i if k == 0 else lists[r, k - 1]
-            u, v, h = _local(points, j, i, frame)
-            _monomials(u / unit, v / unit, terms)
-            squares += h * h
-            for a in range(TERMS):
-                right[a] += h * terms[a]
-                for b in range(a + 1):
-                    moments[TERMS * a + b] += terms[a] * terms[b]
-            if k + 1 != sizes[step]:
+        unit = widths[last] * spacing[i]
+        count = find_within(points, boxes, i, unit * unit, found)
+        for w in range(last + 1):
+            for s in range(_SUMS):
+                sums[w, s] = 0.0
+        for k in range(count):
+            u, v, h = _local(points, found[k], i, frame)
+            radius, w = np.sqrt(u * u + v * v + h * h) / spacing[i], 0
+            while radius > widths[w] and w < last:
+                w += 1
+            _add_to(sums, w, u / unit, v / unit, h, terms)
+        quadrics[i, TERMS + 1] = residuals[i] = 0.0
+        for w in range(last + 1):
+            if w > 0:
+                for s in range(_SUMS):
+                    sums[w, s] += sums[w - 1, s]
+            freedom = sums[w, _SUMS - 1] - TERMS
+            if freedom < 2:
                 continue
-            spread = _solve(moments, right, solution)
-            residual = squares
+            spread = _solve(sums, w, solution)
+            if spread < 0:
+                continue
+            residual = sums[w, _SUMS - 2]
             for a in range(TERMS):
-                residual -= solution[a] * right[a]
-            freedom = max(k + 1 - TERMS, 1)
+                residual -= solution[a] * sums[w, _SUMS - 2 - TERMS + a]
             residual = max(residual, 0.0) / freedom
-            fails = spread < 0 or residual > noise[i] * (1 + doubt * np.sqrt(2.0 / freedom))
-            if fails and step > 0:
+            fails = residual > noise[i] * (1 + doubt * np.sqrt(2.0 / freedom))
+            if fails and quadrics[i, TERMS + 1] > 0:
                 break
-            if spread >= 0:
-                for a in range(TERMS):
-                    quadrics[i, a] = solution[a] / unit ** _degree(a)
-                # what does not fit is worth less
-                quadrics[i, TERMS] = max(noise[i], residual) * spread if fails else noise[i] * spread
-                quadrics[i, TERMS + 1] = _squared_distance(points, i, j)
-                residuals[i] = residual
-            step += 1
-            if step == len(sizes):
-                break
+            for a in range(TERMS):
+                quadrics[i, a] = solution[a] / unit ** _degree(a)
+            # where not even the narrowest fits, it is worth less
+            quadrics[i, TERMS] = (residual if fails else noise[i]) * spread
+            quadrics[i, TERMS + 1] = (widths[w] * spacing[i]) ** 2
+            residuals[i] = residual
 
 
 @kernel
-def gather(start, stop, first, points, normals, lists, noise, quadrics, tolerance, moved, turned):
-    """Points first + start..stop where the quadrics around their neighbours see them.
+def gather(start, stop, points, boxes, spacing, width, normals, noise, quadrics, tolerance, moved, turned):
+    """Points start..stop where the quadrics around points within `width` spacings see them.
 
-    The mean of what those within reach say, weighted by their certainty and by how near their
+    The mean of what those say that reach so far, weighted by their certainty and by how near their
     centres are; one that would have the point displaced `tolerance` standard deviations of the
     noise is of another surface. moved, turned (N, 3): places, and unit normals, NaN where no
     quadric holds the point.
     """
-    frame = np.empty(9)
-    sums = np.empty(6)
-    for r in range(start, stop):
-        i = first + r
-        total = 0.0
+    found, frame, sums = np.empty(MOST, np.int64), np.empty(9), np.empty(6)
+    for i in range(start, stop):
+        total, limit = 0.0, tolerance * np.sqrt(noise[i])
         for a in range(6):
             sums[a] = 0.0
-        limit = tolerance * np.sqrt(noise[i])
-        for k in range(lists.shape[1] + 1):
-            j = i if k == 0 else lists[r, k - 1]
-            share = 1 - _squared_distance(points, i, j) / max(quadrics[j, TERMS + 1], 1e-300)
-            if share <= 0:
-                continue
+        for k in range(find_within(points, boxes, i, (width * spacing[i]) ** 2, found)):
+            j = found[k]
             _tangents(normals, j, frame)
             u, v, h = _local(points, i, j, frame)
+            share = 1 - (u * u + v * v + h * h) / max(quadrics[j, TERMS + 1], 1e-300)
             c3, c4, c5 = quadrics[j, 3], quadrics[j, 4], quadrics[j, 5]
-            du = quadrics[j, 1] + 2 * c3 * u + c4 * v
-            dv = quadrics[j, 2] + c4 * u + 2 * c5 * v
             height = quadrics[j, 0] + (quadrics[j, 1] + c3 * u + c4 * v) * u + (quadrics[j, 2] + c5 * v) * v
             off = (height - h) / limit
-            if off * off >= 1:
+            if share <= 0 or off * off >= 1:
                 continue
             weight = share * ((1 - off * off) / quadrics[j, TERMS]) ** 2
+            du = quadrics[j, 1] + 2 * c3 * u + c4 * v
+            dv = quadrics[j, 2] + c4 * u + 2 * c5 * v
             slope = 1 / np.sqrt(1 + du * du + dv * dv)
             along = 0.0
             for a in range(3):
-                along += (frame[a] - du * frame[3 + a] - dv * frame[6 + a]) * normals[i, a]
-            sign = 1.0 if along >= 0 else -1.0
+                frame[a] = (frame[a] - du * frame[3 + a] - dv * frame[6 + a]) * slope
+                along += frame[a] * normals[i, a]
             for a in range(3):
-                normal = (frame[a] - du * frame[3 + a] - dv * frame[6 + a]) * slope
-                sums[a] += weight * (height - h) * slope * normal
-                sums[3 + a] += weight * sign * normal
+                sums[a] += weight * (height - h) * slope * frame[a]
+                sums[3 + a] += weight * (frame[a] if along >= 0 else -frame[a])
             total += weight
         length = np.sqrt(sums[3] ** 2 + sums[4] ** 2 + sums[5] ** 2)
         for a in range(3):
-            moved[i, a] = points[i, a] + (sums[a] / total if total > 0 else 0.0)
+            moved[i, a] = points[3 * i + a] + (sums[a] / total if total > 0 else 0.0)
             turned[i, a] = sums[3 + a] / length if length > 0 else np.nan
 
 
 @part
-def _squared_distance(points, i, j):
-    total = 0.0
-    for a in range(3):
-        total += (points[i, a] - points[j, a]) ** 2
-    return total
+def _add_to(sums, w, u, v, h, terms):
+    terms[0], terms[1], terms[2] = 1.0, u, v
+    terms[3], terms[4], terms[5] = u * u, u * v, v * v
+    s = 0
+    for a in range(TERMS):
+        for b in range(a + 1):
+            sums[w, s] += terms[a] * terms[b]
+            s += 1
+    for a in range(TERMS):
+        sums[w, s] += h * terms[a]
+        s += 1
+    sums[w, s] += h * h
+    sums[w, s + 1] += 1.0
 
 
 @part
@@ -141,17 +169,11 @@ def _local(points, j, i, frame):
     """Point j seen from point i: along both tangents, and along the normal."""
     h = u = v = 0.0
     for a in range(3):
-        off = points[j, a] - points[i, a]
+        off = points[3 * j + a] - points[3 * i + a]
         h += off * frame[a]
         u += off * frame[3 + a]
         v += off * frame[6 + a]
     return u, v, h
-
-
-@part
-def _monomials(u, v, terms):
-    terms[0], terms[1], terms[2] = 1.0, u, v
-    terms[3], terms[4], terms[5] = u * u, u * v, v * v
 
 
 @part
@@ -160,31 +182,34 @@ def _degree(term):
 
 
 @part
-def _solve(moments, right, solution):
+def _solve(sums, w, solution):
     """Solve by Cholesky's factors, and the first entry of the inverse; -1 where it is singular."""
-    lower, unit = np.empty(TERMS * TERMS), np.empty(TERMS)
+    lower, unit = np.empty(_SUMS), np.empty(TERMS)
     for a in range(TERMS):
+        row = a * (a + 1) // 2
         for b in range(a + 1):
-            total = moments[TERMS * a + b]
+            other = b * (b + 1) // 2
+            total = sums[w, row + b]
             for c in range(b):
-                total -= lower[TERMS * a + c] * lower[TERMS * b + c]
+                total -= lower[row + c] * lower[other + c]
             if b < a:
-                lower[TERMS * a + b] = total / lower[TERMS * b + b]
-            elif total <= 1e-12 * moments[TERMS * a + a]:
+                lower[row + b] = total / lower[other + b]
+            elif total <= 1e-12 * sums[w, row + a]:
                 return -1.0
             else:
-                lower[TERMS * a + a] = np.sqrt(total)
+                lower[row + a] = np.sqrt(total)
     first = 0.0
     for a in range(TERMS):
-        total, unit[a] = right[a], 1.0 if a == 0 else 0.0
+        row = a * (a + 1) // 2
+        solution[a], unit[a] = sums[w, _SUMS - 2 - TERMS + a], 1.0 if a == 0 else 0.0
         for c in range(a):
-            total -= lower[TERMS * a + c] * solution[c]
-            unit[a] -= lower[TERMS * a + c] * unit[c]
-        solution[a] = total / lower[TERMS * a + a]
-        unit[a] /= lower[TERMS * a + a]
+            solution[a] -= lower[row + c] * solution[c]
+            unit[a] -= lower[row + c] * unit[c]
+        solution[a] /= lower[row + a]
+        unit[a] /= lower[row + a]
         first += unit[a] ** 2
     for a in range(TERMS - 1, -1, -1):
         for c in range(a + 1, TERMS):
-            solution[a] -= lower[TERMS * c + a] * solution[c]
-        solution[a] /= lower[TERMS * a + a]
+            solution[a] -= lower[c * (c + 1) // 2 + a] * solution[c]
+        solution[a] /= lower[a * (a + 1) // 2 + a]
     return first

@@ -35,16 +35,15 @@ def find_nearest(start, stop, points, boxes, queries, found):
 
 
 @kernel
-def find_neighbours(start, stop, first, points, boxes, indices, distances):
-    """The nearest others of points first + start..stop, nearest first."""
+def find_neighbours(start, stop, points, boxes, indices, distances):
+    """The nearest others of points start..stop, nearest first."""
     leaves, total, last = len(boxes) // 12, len(points) // 3, indices.shape[1] - 1
     stack, lower = np.empty(64, np.int64), np.empty(64)
     squared, found = np.empty(last + 1), np.empty(last + 1, np.int64)
-    for row in range(start, stop):
-        q = first + row
+    for q in range(start, stop):
         x, y, z = points[3 * q], points[3 * q + 1], points[3 * q + 2]
         bound = np.inf
-        if row > start:  # the neighbours of the point before, and itself, are within this
+        if q > start:  # the neighbours of the point before, and itself, are within this
             step = np.sqrt(_squared_distance(points, q - 1, x, y, z))
             bound = (np.sqrt(squared[last]) + step) ** 2 * 1.00001
         for k in range(last + 1):
@@ -68,7 +67,28 @@ def find_neighbours(start, stop, first, points, boxes, indices, distances):
                         k -= 1
                     squared[k], found[k] = d, i
         for k in range(last + 1):
-            indices[row, k], distances[row, k] = found[k], np.sqrt(squared[k])
+            indices[q, k], distances[q, k] = found[k], np.sqrt(squared[k])
+
+
+@part
+def find_within(points, boxes, i, reach, found):
+    """Point i and others within a squared distance of it, in the order of the tree, as many as `found` holds."""
+    leaves, total, count = len(boxes) // 12, len(points) // 3, 0
+    x, y, z = points[3 * i], points[3 * i + 1], points[3 * i + 2]
+    stack, lower = np.empty(64, np.int64), np.empty(64)
+    stack[0], top = 1, 0
+    while top >= 0:
+        node = stack[top]
+        top -= 1
+        if node < leaves:
+            top = _push_children(boxes, node, x, y, z, reach, stack, lower, top)
+            continue
+        begin = (node - leaves) * LEAF
+        for j in range(begin, min(begin + LEAF, total)):
+            if _squared_distance(points, j, x, y, z) < reach and count < len(found):
+                found[count] = j
+                count += 1
+    return count
 
 
 @part

@@ -37,15 +37,11 @@ class Tree:
         over_ranges(find_nearest, len(queries), self.points.ravel(), self.boxes.ravel(), queries, found)
         return found
 
-    def neighbours(
-        self, count: int, first: int = 0, last: int | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest others of points first..last, nearest first: indices (N, k) int32 and distances, float32."""
-        total = len(self.points)
-        shape = min(total if last is None else last, total) - first, min(count, total - 1)
+    def neighbours(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest others of every point, nearest first: indices (N, k) int32 and distances, float32."""
+        shape = len(self.points), min(count, len(self.points) - 1)
         indices, distances = np.empty(shape, np.int32), np.empty(shape, np.float32)
-        tree = self.points.ravel(), self.boxes.ravel()
-        over_ranges(find_neighbours, shape[0], first, *tree, indices, distances)
+        over_ranges(find_neighbours, shape[0], self.points.ravel(), self.boxes.ravel(), indices, distances)
         return indices, distances
 
 
