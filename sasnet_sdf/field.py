@@ -14,6 +14,7 @@ from .config import ModelConfig, to_dict, with_changes
 from .differential import value_and_gradient
 from .encodings import grid_layout
 from .errors import UnreadableInput
+from .extraction.support import Support
 from .geometry import Array, Frame
 from .models import build_model
 
@@ -24,11 +25,19 @@ class Field:
     """A signed distance in world units, negative inside: small, differentiable, queryable.
 
     `low` and `high` (3,) bound the data it was trained on, in the unit cube. `metadata` says how
-    it was trained.
+    it was trained. `support` knows where the data were, in the unit cube; a surface is trimmed by it.
     """
 
-    def __init__(self, model: nn.Module, frame: Frame, low: Array, high: Array, metadata: dict[str, Any]):
-        self.model, self.frame = model.eval().requires_grad_(False), frame
+    def __init__(
+        self,
+        model: nn.Module,
+        frame: Frame,
+        low: Array,
+        high: Array,
+        metadata: dict[str, Any],
+        support: Support | None = None,
+    ):
+        self.model, self.frame, self.support = model.eval().requires_grad_(False), frame, support
         self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
         self.metadata = metadata
 
