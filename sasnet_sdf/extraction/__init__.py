@@ -2,18 +2,16 @@
 
 from .attributes import Blend, blend
 from .cap import Capped
-from .clip import clip
 from .components import drop_small_components, drop_unsupported_components
 from .decimate import decimate
 from .lattice import Lattice, lattice_around
 from .memory import estimated_bytes
 from .support import Support
 from .surface import Surface, extract_surface
-from .trim import REACH, SLACK, Trimmed, trim_by_spacing, trim_to_length
+from .trim import REACH, Trimmed, trim_by_spacing, trim_to_length
 
 __all__ = [
     "REACH",
-    "SLACK",
     "Blend",
     "Capped",
     "Lattice",
@@ -21,7 +19,6 @@ __all__ = [
     "Surface",
     "Trimmed",
     "blend",
-    "clip",
     "decimate",
     "drop_small_components",
     "drop_unsupported_components",

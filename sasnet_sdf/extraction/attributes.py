@@ -48,8 +48,8 @@ class Blend:
     @classmethod
     def of_mesh(cls, vertices: Array, faces: NDArray, places: Array) -> Blend:
         """The corners of the nearest triangle, by the barycentric coordinates of its nearest point."""
-        _, face, foot = igl.point_mesh_squared_distance(np.ascontiguousarray(places), vertices, faces)[:3]
-        corners = faces[np.ravel(face)]
+        found = igl.point_mesh_squared_distance(np.ascontiguousarray(places), vertices, faces)
+        foot, corners = np.asarray(found[2]), faces[np.ravel(np.asarray(found[1]))]
         a, b, c = (vertices[corners[:, n]] for n in range(3))
         whole = np.cross(b - a, c - a)
         size = (whole * whole).sum(1)

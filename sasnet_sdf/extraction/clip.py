@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 from ..geometry import Array, TriangleMesh
 
 HALVINGS = 12
-"""Of an edge, to find where it is cut."""
+"""Of an edge, to find a place on it that is allowed."""
 
 SLIVER = 0.02
 """A cut within this share of an edge from its kept end is made at that end, so that no sliver is left."""
 
-Excess = Callable[[Array], Array]
+Allowed = Callable[[Array], NDArray[np.bool_]]
 
 
-def clip(mesh: TriangleMesh, values: Array, excess: Excess) -> tuple[TriangleMesh, NDArray[np.int64]]:
+def clip(mesh: TriangleMesh, values: Array, allowed: Allowed) -> tuple[TriangleMesh, NDArray[np.int64]]:
     """The part of a mesh where a function is not positive, and the vertex that each of its own comes from.
 
-    values: (V,), the function at the vertices, or what decides about them in its stead. excess:
-    the function, at any points (M, 3) -> (M,); on every edge between a kept vertex and one that
-    is not, it places the cut, always where it is not positive itself. A vertex of the cut comes
-    from the kept end of its edge. Colours and scalars are not carried over.
+    values: (V,), the function at the vertices, linear in between. allowed: whether points (M, 3)
+    may be in the result, as every vertex may whose value is not positive; where the cut of an edge
+    is not, it is moved towards the kept end. A vertex of the cut comes from the kept end of its
+    edge. Colours and scalars are not carried over.
     """
     out = values > 0
     if not out.any():
@@ -36,7 +36,7 @@ def clip(mesh: TriangleMesh, values: Array, excess: Excess) -> tuple[TriangleMes
     two = _rolled(two, (~out[two]).argmax(1))
     ends = np.concatenate([one[:, [1, 0]], one[:, [2, 0]], two[:, [0, 1]], two[:, [0, 2]]])
     edges, number = np.unique(ends, axis=0, return_inverse=True)
-    share = _shares(mesh.vertices, edges, excess)
+    share = _shares(mesh.vertices, values, edges, allowed)
     ends_there = share < SLIVER
     at = np.where(ends_there, edges[:, 0], len(mesh.vertices) + np.cumsum(~ends_there) - 1)
     first, second, third, fourth = np.split(
@@ -61,15 +61,20 @@ def _rolled(faces: NDArray, first: NDArray) -> NDArray:
     return np.take_along_axis(faces, (first[:, None] + np.arange(3)) % 3, 1)
 
 
-def _shares(vertices: Array, edges: NDArray, excess: Excess) -> Array:
-    """How far (E,) along edges (kept end, other end) the excess stays at or below zero, by bisection."""
+def _shares(vertices: Array, values: Array, edges: NDArray, allowed: Allowed) -> Array:
+    """How far (E,) along edges (kept end, other end) they are cut."""
+    inner, outer = values[edges.T]
+    share = inner / (inner - outer)
     start, along = vertices[edges[:, 0]], vertices[edges[:, 1]] - vertices[edges[:, 0]]
-    low, high = np.zeros(len(edges)), np.ones(len(edges))
-    for _ in range(HALVINGS):
+    beyond = np.flatnonzero(~allowed(start + share[:, None] * along))
+    start, along = start[beyond], along[beyond]
+    low, high = np.zeros(len(beyond)), share[beyond]
+    for _ in range(HALVINGS if len(beyond) else 0):
         middle = (low + high) / 2
-        kept = excess(start + middle[:, None] * along) <= 0
-        low, high = np.where(kept, middle, low), np.where(kept, high, middle)
-    return low
+        fine = allowed(start + middle[:, None] * along)
+        low, high = np.where(fine, middle, low), np.where(fine, high, middle)
+    share[beyond] = low
+    return share
 
 
 def _used(

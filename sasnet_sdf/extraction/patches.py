@@ -54,13 +54,13 @@ def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array
     corners = np.take_along_axis(mesh.faces, (first[:, None] + np.arange(3)) % 3, 1)
     a, b, c = (mesh.vertices[corners[:, n]] for n in range(3))
     owner = region[corners[:, 0]]
-    area = np.bincount(owner, np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2, count)
+    area = _sums(owner, np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2, count)
 
     rim = known.sum(1) == 2
     across = np.cross(b[rim], c[rim]) / 2
-    opening = np.stack([np.bincount(owner[rim], across[:, n], count) for n in range(3)], 1)
+    opening = np.stack([_sums(owner[rim], across[:, n], count) for n in range(3)], 1)
     pairs = np.unique(np.stack([owner[rim], region[corners[rim, 1]]], 1), axis=0)
-    beside = np.bincount(pairs[:, 0], area[pairs[:, 1]], count)
+    beside = _sums(pairs[:, 0], area[pairs[:, 1]], count)
     return Patches(region, of_region, area, np.linalg.norm(opening, axis=1), beside, farthest)
 
 
@@ -73,3 +73,8 @@ def _regions(mesh: TriangleMesh, supported: NDArray[np.bool_]) -> NDArray[np.int
     shape = (len(mesh.vertices),) * 2
     graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=shape).tocsr()
     return connected_components(graph, directed=False)[1]
+
+
+def _sums(group: NDArray, values: Array, count: int) -> Array:
+    """The sum of the values (N,) of each of `count` groups."""
+    return np.bincount(group, values, count).astype(np.float64)

@@ -10,17 +10,21 @@ from numpy.typing import NDArray
 from ..geometry import Array, TriangleMesh
 from .clip import clip
 from .patches import Patches, patches_of
+from .smooth import smoothed
 from .support import Support
 
-REACH = 3.0
+REACH = 2.5
 """Local spacings from the data up to which surface is supported: between points drawn at random a
-gap of this radius is a matter of one in 10^9."""
+gap of this radius is a matter of one in 10^6."""
 
 LENGTH = 12.0
 """Usual spacings from the data beyond which no surface stays: a hole twice as wide is filled."""
 
-UNSEEN = 0.25
+UNSEEN = 0.2
 """Share of a closed surface that may be without data."""
+
+SMOOTH = 1.5
+"""Spacings over which the line of the cut is smoothed."""
 
 SLACK = 1e-6
 """What is cut is cut this share short of the length, so that rounding never carries a vertex beyond it."""
@@ -56,7 +60,7 @@ def trim_to_length(mesh: TriangleMesh, distance: Array, support: Support, length
     """The part of a surface within `length` of the data, from the distances (V,) of its vertices."""
     limit = (1 - SLACK) * length
     patches = patches_of(mesh, distance <= limit, distance)
-    cut, source = clip(mesh, distance - limit, lambda places: support.distance(places)[0] - limit)
+    cut, source = clip(mesh, distance - limit, lambda places: support.distance(places)[0] <= limit)
     lost = _lost(patches, ~patches.supported)
     return Trimmed(cut, source, False, length, length, _widest(patches), lost, 0)
 
@@ -65,30 +69,28 @@ def trim_by_spacing(mesh: TriangleMesh, distance: Array, spacing: Array, support
     """The part of a surface that the data bear out, from distances and spacings (V,) at its vertices.
 
     Where the widest hole in the data is small beside the surface they enclose a solid, and all
-    stays. Else the surface ends REACH local spacings from the data, but smaller holes stay covered
-    as far as LENGTH usual spacings from them.
+    stays. Else the surface ends REACH local spacings from the data, along a line that does not
+    follow every point at their rim; smaller holes stay covered as far as LENGTH usual spacings from
+    the data.
     """
     length = LENGTH * support.usual_spacing
     limit = (1 - SLACK) * length
-
-    def excess(distance: Array, spacing: Array) -> Array:
-        return distance - np.minimum(REACH * spacing, limit)
-
-    over = excess(distance, spacing)
+    over = (distance / np.minimum(REACH * spacing, limit) - 1).clip(max=1)
     patches = patches_of(mesh, over <= 0, distance)
-    widest, gaps = _widest(patches), ~patches.supported
+    widest = _widest(patches)
     if _encloses_a_solid(patches, support.gap):
+        filled = int((~patches.supported & ~patches.floating).sum())
         everything = np.arange(len(mesh.vertices))
-        filled = int((gaps & ~patches.floating).sum())
         return Trimmed(mesh, everything, True, None, None, widest, 0.0, filled)
+    over = np.where(distance <= limit, smoothed(mesh, over, SMOOTH * support.usual_spacing), 1.0)
+    patches = patches_of(mesh, over <= 0, distance)
     small = patches.opening <= support.gap * patches.beside
-    filled = gaps & ~patches.floating & small & (patches.farthest <= limit)
-    over = np.where(filled[patches.region], -1.0, over)
-    cut, source = clip(mesh, over, lambda places: excess(*support.distance(places)))
+    holes = ~patches.supported & ~patches.floating & small & (patches.farthest <= limit)
+    over = np.where(holes[patches.region], -1.0, over)
+    cut, source = clip(mesh, over, lambda places: support.distance(places)[0] <= limit)
+    lost = _lost(patches, ~patches.supported & ~holes)
     reach = min(REACH * support.usual_spacing, length)
-    return Trimmed(
-        cut, source, False, length, reach, widest, _lost(patches, gaps & ~filled), int(filled.sum())
-    )
+    return Trimmed(cut, source, False, length, reach, widest, lost, int(holes.sum()))
 
 
 def _encloses_a_solid(patches: Patches, gap: float) -> bool:

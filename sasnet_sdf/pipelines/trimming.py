@@ -10,10 +10,8 @@ from ..config import ExtractionConfig
 from ..errors import NoSurface
 from ..extraction import (
     REACH,
-    SLACK,
     Support,
     Trimmed,
-    clip,
     drop_small_components,
     drop_unsupported_components,
     trim_by_spacing,
@@ -61,12 +59,8 @@ def kept_part(
 
 def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> TriangleMesh:
     """The part of a mesh within a length of the data, for what moved its vertices after it was trimmed."""
-    limit = (1 - SLACK) * length
-
-    def excess(places: np.ndarray) -> np.ndarray:
-        return support.distance(places)[0] - limit
-
-    return clip(mesh, excess(mesh.vertices), excess)[0]
+    distance, _ = support.distance(mesh.vertices)
+    return trim_to_length(mesh, distance, support, length).mesh
 
 
 def mode_of(config: ExtractionConfig) -> str:
