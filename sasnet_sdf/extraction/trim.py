@@ -26,7 +26,7 @@ UNSEEN = 0.2
 SMOOTH = 1.5
 """Spacings over which the line of the cut is smoothed."""
 
-SLACK = 1e-6
+SLACK = 1e-5
 """What is cut is cut this share short of the length, so that rounding never carries a vertex beyond it."""
 
 
