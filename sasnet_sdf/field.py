@@ -21,8 +21,8 @@ from .supervision.tree import Tree
 
 CHUNK = 65_536
 
-SUPPORT_POINTS = 1 << 17
-"""Points of the data that a model file holds at most; 2 MB."""
+SUPPORT_POINTS = 1 << 18
+"""Points of the data that a model file holds at most; 4 MB."""
 
 
 class Field:

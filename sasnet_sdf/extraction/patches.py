@@ -12,6 +12,10 @@ from scipy.sparse.csgraph import connected_components
 from ..geometry import Array, TriangleMesh
 
 
+CHUNK = 1 << 15
+"""Triangles that are looked at together."""
+
+
 @dataclass(frozen=True)
 class Patches:
     """Connected regions of a mesh, each wholly supported or wholly not; R of them.
@@ -49,32 +53,33 @@ def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array
     farthest = np.zeros(count)
     np.maximum.at(farthest, region, distance)
 
-    known = supported[mesh.faces]
-    first = np.where(known.all(1), 0, (~known).argmax(1))  # an unsupported corner where there is one
-    corners = np.take_along_axis(mesh.faces, (first[:, None] + np.arange(3)) % 3, 1)
-    a, b, c = (mesh.vertices[corners[:, n]] for n in range(3))
-    owner = region[corners[:, 0]]
-    area = _sums(owner, np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2, count)
-
-    rim = known.sum(1) == 2
-    across = np.cross(b[rim], c[rim]) / 2
-    opening = np.stack([_sums(owner[rim], across[:, n], count) for n in range(3)], 1)
-    pairs = np.unique(np.stack([owner[rim], region[corners[rim, 1]]], 1), axis=0)
-    beside = _sums(pairs[:, 0], area[pairs[:, 1]], count)
+    area, opening = np.zeros(count), np.zeros((count, 3))
+    touching = [np.empty((0, 2), np.int32)]
+    for start in range(0, len(mesh.faces), CHUNK):
+        faces = mesh.faces[start : start + CHUNK]
+        known = supported[faces]
+        first = np.where(known.all(1), 0, (~known).argmax(1))  # an unsupported corner where there is one
+        corners = np.take_along_axis(faces, (first[:, None] + np.arange(3)) % 3, 1)
+        a, b, c = (mesh.vertices[corners[:, n]] for n in range(3))
+        owner = region[corners[:, 0]]
+        area += np.bincount(owner, np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2, count)
+        rim = known.sum(1) == 2
+        np.add.at(opening, owner[rim], np.cross(b[rim], c[rim]) / 2)
+        touching.append(np.stack([owner[rim], region[corners[rim, 1]]], 1))
+    pairs = np.unique(np.concatenate(touching), axis=0)
+    beside = np.zeros(count)
+    np.add.at(beside, pairs[:, 0], area[pairs[:, 1]])
     return Patches(region, of_region, area, np.linalg.norm(opening, axis=1), beside, farthest)
 
 
 def _regions(mesh: TriangleMesh, supported: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Numbers (V,) of the regions that vertices belong to, connected by edges within a region."""
-    a, b, c = mesh.faces.astype(np.int32).T
-    starts, ends = np.concatenate([a, b, c]), np.concatenate([b, c, a])
+    corners = mesh.faces.astype(np.int32)
+    starts, ends = corners.ravel(), np.roll(corners, -1, 1).ravel()
     same = supported[starts] == supported[ends]
     starts, ends = starts[same], ends[same]
+    del corners, same
     shape = (len(mesh.vertices),) * 2
     graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=shape).tocsr()
+    del starts, ends
     return connected_components(graph, directed=False)[1]
-
-
-def _sums(group: NDArray, values: Array, count: int) -> Array:
-    """The sum of the values (N,) of each of `count` groups."""
-    return np.bincount(group, values, count).astype(np.float64)
