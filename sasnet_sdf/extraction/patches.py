@@ -11,7 +11,6 @@ from scipy.sparse.csgraph import connected_components
 
 from ..geometry import Array, TriangleMesh
 
-
 CHUNK = 1 << 15
 """Triangles that are looked at together."""
 
