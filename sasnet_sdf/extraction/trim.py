@@ -21,7 +21,8 @@ LENGTH = 12.0
 """Usual spacings from the data beyond which no surface stays: a hole twice as wide is filled."""
 
 UNSEEN = 0.2
-"""Share of a closed surface that may be without data."""
+"""Share of a closed surface that may be without data. Measured: scans by 4 cameras, up to 0.10; a room
+scanned from within, whose holes are many and none of them wide, 0.34."""
 
 SMOOTH = 1.5
 """Spacings over which the line of the cut is smoothed."""
