@@ -24,7 +24,8 @@ WIDER = 0.3
 LABELS = 64
 """Integers of so few different values are names of things, as classes are: they are not averaged."""
 
-CHUNK = 1 << 15
+CHUNK, CHUNK_OF_MESH = 1 << 15, 1 << 19
+"""Places that are looked at together; of a mesh more, as each time a tree of its triangles is built."""
 
 
 @dataclass(frozen=True)
@@ -59,34 +60,38 @@ class Blend:
         weights[flat] = [1, 0, 0]
         return cls(corners, weights / weights.sum(1, keepdims=True))
 
-    def of(self, values: NDArray) -> NDArray:
-        """Values (N,) or (N, c) of the data at the places: the weighted mean, or a label's value.
+    def foremost(self, values: NDArray) -> NDArray:
+        """The value at each place (M, ...) of the row that counts most, of values (N, ...)."""
+        return values[self.rows[np.arange(len(self.rows)), self.weights.argmax(1)]]
 
-        A label, which is an integer of at most LABELS different values, or a truth value, is the one
-        that counts most. Means are float64; what is not finite does not count.
-        """
-        if is_label(values):
-            return values[self.rows[np.arange(len(self.rows)), self.weights.argmax(1)]]
+    def mean(self, values: NDArray) -> NDArray:
+        """The weighted means (M, ...) float64 of values (N, ...); what is not finite does not count."""
         picked = values[self.rows].astype(np.float64)
-        weights = self.weights.reshape(self.weights.shape + (1,) * (picked.ndim - 2))
         finite = np.isfinite(picked)
-        weights = np.where(finite, weights, 0.0)
-        total = weights.sum(1)
-        mean = (weights * np.where(finite, picked, 0.0)).sum(1)
-        return np.divide(mean, total, out=np.full(mean.shape, np.nan), where=total > 0)
+        if finite.all():
+            return np.einsum("mk...,mk->m...", picked, self.weights)
+        total = np.einsum("mk...,mk->m...", finite.astype(np.float64), self.weights)
+        sums = np.einsum("mk...,mk->m...", np.where(finite, picked, 0.0), self.weights)
+        return np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
 
 
 def is_label(values: NDArray) -> bool:
-    """Whether values are names of things rather than amounts of one."""
+    """Whether values are names of things: integers of at most LABELS different values, or truth values."""
     return values.dtype == bool or (
         np.issubdtype(values.dtype, np.integer) and values.ndim == 1 and len(np.unique(values)) <= LABELS
     )
 
 
-def blend(values: Mapping[str, NDArray], at: Callable[[Array], Blend], places: Array) -> dict[str, NDArray]:
-    """Every attribute (N, ...) of the data at places (M, 3): (M, ...), a few places at a time."""
+def blend(
+    values: Mapping[str, NDArray], at: Callable[[Array], Blend], places: Array, chunk: int = CHUNK
+) -> dict[str, NDArray]:
+    """Every attribute (N, ...) of the data at places (M, 3): (M, ...), `chunk` places at a time.
+
+    Labels are those of the row that counts most, with their type; of all else the mean, in float64.
+    """
+    labels = {name for name, data in values.items() if is_label(data)}
     parts = []
-    for start in range(0, max(len(places), 1), CHUNK):
-        here = at(places[start : start + CHUNK])
-        parts.append({name: here.of(data) for name, data in values.items()})
+    for start in range(0, max(len(places), 1), chunk):
+        here = at(places[start : start + chunk])
+        parts.append({n: here.foremost(v) if n in labels else here.mean(v) for n, v in values.items()})
     return {name: np.concatenate([part[name] for part in parts]) for name in values}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..config import ExtractionConfig
 from ..errors import UsageError
 from ..extraction import Blend, blend
+from ..extraction.attributes import CHUNK, CHUNK_OF_MESH
 from ..geometry import Frame, PointCloud, TriangleMesh
 from ..supervision import CloudTarget, MeshTarget
 from ..supervision.morton import morton_order
@@ -45,13 +46,15 @@ def with_attributes(
         return mesh
     if isinstance(geometry, TriangleMesh):
         faces = np.ascontiguousarray(geometry.faces, np.int64)
+        chunk = CHUNK_OF_MESH
         at = partial(Blend.of_mesh, frame.to_unit(geometry.vertices), faces)
     else:
         assert isinstance(target, CloudTarget)
         rows = _rows_of(target, frame.to_unit(geometry.points))
         values = {name: data[rows] for name, data in values.items()}
+        chunk = CHUNK
         at = partial(Blend.of_cloud, target)
-    found = blend(values, at, frame.to_unit(mesh.vertices))
+    found = blend(values, at, frame.to_unit(mesh.vertices), chunk)
     if colors is not None:
         colors = np.rint(found.pop("\0colors")).astype(np.uint8)
     return replace(mesh, colors=colors, scalars=found)
