@@ -47,9 +47,13 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class SupervisionConfig:
-    """Targets drawn from a cloud or a mesh."""
+    """Targets drawn from a cloud or a mesh.
+
+    `normals`: what says where outside is: auto, file, sensors or estimate.
+    """
 
     targets: int = 1_000_000
+    normals: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,11 @@ class TrainingConfig:
 class ExtractionConfig:
     """The lattice: `resolution` cells along the unit cube's side, or cells of `edge_length` world units.
 
-    Components with less than `smallest_component` of the largest one's area are dropped unless
-    `keep_components`. `faces`: decimate to this many triangles.
+    `trim`: auto, off, or the length in world units from the data beyond which no surface stays;
+    `watertight` closes what is open instead. Components that fewer than `smallest_component` of the
+    points support (200 are always enough) are dropped unless `keep_components`; where the points
+    are not known, those of less than that share of the largest one's area. `faces`: decimate to
+    this many triangles. `colors`: auto or off. `carry`: the input's scalars that the mesh is to have.
     """
 
     resolution: int = 512
@@ -82,6 +89,10 @@ class ExtractionConfig:
     keep_components: bool = False
     smallest_component: float = 0.01
     faces: int | None = None
+    trim: str | float = "auto"
+    watertight: bool = False
+    colors: str = "auto"
+    carry: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,7 @@ class Config:
     device: str = "auto"
     engine: str = "auto"
     max_memory: int | None = None
+    max_points: int | None = None
     model: ModelConfig = field(default_factory=ModelConfig)
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -125,7 +137,11 @@ def with_changes(config: Any, changes: dict[str, Any]) -> Any:
     return replace(
         config,
         **{
-            name: with_changes(getattr(config, name), value) if is_dataclass(getattr(config, name)) else value
+            name: with_changes(getattr(config, name), value)
+            if is_dataclass(getattr(config, name))
+            else tuple(value)  # as JSON has no tuples
+            if isinstance(value, list)
+            else value
             for name, value in changes.items()
         },
     )

@@ -14,21 +14,34 @@ from .config import ModelConfig, to_dict, with_changes
 from .differential import value_and_gradient
 from .encodings import grid_layout
 from .errors import UnreadableInput
+from .extraction.support import Support
 from .geometry import Array, Frame
 from .models import build_model
+from .supervision.tree import Tree
 
 CHUNK = 65_536
+
+SUPPORT_POINTS = 1 << 18
+"""Points of the data that a model file holds at most; 4 MB."""
 
 
 class Field:
     """A signed distance in world units, negative inside: small, differentiable, queryable.
 
     `low` and `high` (3,) bound the data it was trained on, in the unit cube. `metadata` says how
-    it was trained.
+    it was trained. `support` knows where the data were, in the unit cube; a surface is trimmed by it.
     """
 
-    def __init__(self, model: nn.Module, frame: Frame, low: Array, high: Array, metadata: dict[str, Any]):
-        self.model, self.frame = model.eval().requires_grad_(False), frame
+    def __init__(
+        self,
+        model: nn.Module,
+        frame: Frame,
+        low: Array,
+        high: Array,
+        metadata: dict[str, Any],
+        support: Support | None = None,
+    ):
+        self.model, self.frame, self.support = model.eval().requires_grad_(False), frame, support
         self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
         self.metadata = metadata
 
@@ -86,6 +99,12 @@ class Field:
             "bounds": {"low": self.low.tolist(), "high": self.high.tolist()},
             "training": self.metadata,
         }
+        if self.support is not None:
+            # more points would make the file larger than the surface needs to be told where to end
+            support = self.support.thinned(SUPPORT_POINTS)
+            arrays["support.points"] = support.tree.points.astype(np.float32)
+            arrays["support.spacing"] = support.spacing.astype(np.float32)
+            metadata["support"] = {"gap": support.gap if np.isfinite(support.gap) else None}
         write_model(Path(path), arrays, metadata)
 
     @classmethod
@@ -98,16 +117,33 @@ class Field:
             architecture = metadata["architecture"]
             config = with_changes(ModelConfig(), architecture["config"])
             _check_shapes(arrays, config, architecture["dim"])
+            support = _support(arrays, metadata)
             device, engine = choose(device, engine)
             model = build_model(
                 config, dim=architecture["dim"], outputs=architecture["outputs"], engine=engine
             )
             model.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
             frame, bounds = Frame.from_dict(metadata["frame"]), metadata["bounds"]
-            return cls(model.to(device), frame, bounds["low"], bounds["high"], metadata["training"])
+            low, high = bounds["low"], bounds["high"]
+            return cls(model.to(device), frame, low, high, metadata["training"], support)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise UnreadableInput(f"{path}: not a model that this version can read ({reason})") from error
+
+
+def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | None:
+    """Takes the data's points out of a model's arrays; None where they are not told."""
+    if "support" not in metadata:
+        return None
+    points = arrays.pop("support.points").astype(np.float64)
+    spacing, gap = arrays.pop("support.spacing").astype(np.float64), metadata["support"]["gap"]
+    if (
+        not len(spacing)
+        or points.shape != (len(spacing), 3)
+        or not (np.isfinite(points).all() and (spacing > 0).all())
+    ):
+        raise ValueError("its support is not made of points and their spacing")
+    return Support(Tree.of(points), spacing, np.inf if gap is None else float(gap))
 
 
 def _check_shapes(arrays: dict[str, Array], config: ModelConfig, dim: int) -> None:

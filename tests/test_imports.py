@@ -21,6 +21,7 @@ ROOMS = (
     "progress",
     "_optional",
     "geometry",
+    "edges",
     "differential",
     "encodings",
     "layers",

@@ -46,7 +46,8 @@ def command(
 ) -> None:
     """Extract the surface of MODEL.sasnet, in the coordinates of the scan it was trained on.
 
-    The model is what `sasnet-sdf reconstruct --save-model` wrote.
+    The model is what `sasnet-sdf reconstruct --save-model` wrote; it knows where the data were, so
+    that its surface is trimmed as it was then. Colours are not in it.
     """
     make_config(device=device, engine=engine, **lattice)  # refuses what is out of range before the work
     check_outputs(model, output, overwrite=overwrite)
@@ -55,9 +56,9 @@ def command(
         from ..pipelines.extract import extract
 
         field = Field.load(model, device=device, engine=engine)
-        mesh, _ = extract(field, on_progress=show, **lattice)
+        mesh, facts = extract(field, on_progress=show, **lattice)
         mesh.save(output)
     if not quiet:
-        from .summary import surface_line
+        from .summary import surface_lines
 
-        click.echo(f"{surface_line(mesh)}\nwrote {output}", err=True)
+        click.echo("\n".join([*surface_lines(facts, facts["trim"]), f"wrote {output}"]), err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..config import to_dict
+from ..edges import Edges
 from ..geometry import PointCloud, TriangleMesh
 
 if TYPE_CHECKING:
@@ -26,16 +27,17 @@ def cloud_facts(cloud: PointCloud) -> dict[str, Any]:
 
 def mesh_facts(mesh: TriangleMesh) -> dict[str, Any]:
     """Vertices, faces, extent in world units, attributes, and whether the mesh is closed."""
-    boundary, branching = edge_counts(mesh.faces)
+    edges = Edges.of(mesh.faces)
     return {
         "kind": "mesh",
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
         **_extent(mesh.vertices),
         "attributes": [name for name in ("normals", "colors") if getattr(mesh, name) is not None],
-        "closed": boundary == 0 and branching == 0,
-        "boundary_edges": boundary,
-        "non_manifold_edges": branching,
+        "closed": edges.boundary == 0 and edges.branching == 0,
+        "boundary_edges": edges.boundary,
+        "boundary_loops": edges.loops,
+        "non_manifold_edges": edges.branching,
     }
 
 
@@ -48,15 +50,6 @@ def model_facts(field: Field) -> dict[str, Any]:
         "frame": field.frame.to_dict(),
         "training": field.metadata,
     }
-
-
-def edge_counts(faces: np.ndarray) -> tuple[int, int]:
-    """Edges of one triangle (the boundary) and of more than two, of (F, 3) vertex indices."""
-    ends = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64), axis=1)
-    edges = np.sort(ends[:, 0] * (int(faces.max(initial=0)) + 1) + ends[:, 1])
-    starts = np.flatnonzero(np.diff(edges, prepend=-1))
-    uses = np.diff(starts, append=len(edges))
-    return int((uses == 1).sum()), int((uses > 2).sum())
 
 
 def _extent(points: np.ndarray) -> dict[str, Any]:

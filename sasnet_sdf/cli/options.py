@@ -72,8 +72,16 @@ def lattice_options(command: Command) -> Command:
             metavar="L",
             help="Size of a lattice cell in the units of the input, instead of --resolution.",
         ),
+        click.option(
+            "--trim",
+            metavar="auto|off|LENGTH",
+            help="Cut surface away that is farther from the data than LENGTH, in the units of the input. "
+            "auto: as far as the spacing of the points tells, unless they lie all around a solid. "
+            "[default: auto]",
+        ),
+        click.option("--watertight", is_flag=True, help="Close what is open instead of trimming it."),
         click.option("--faces", type=int, metavar="N", help="Decimate to N triangles."),
-        click.option("--keep-components", is_flag=True, help="Keep small floating pieces."),
+        click.option("--keep-components", is_flag=True, help="Keep pieces that few points bear out."),
         click.option("--max-memory", metavar="SIZE", help="Refuse work that needs more, such as 4G."),
     )
     for option in reversed(options):

@@ -54,7 +54,28 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     show_default=True,
     help="How much work to spend.",
 )
+@click.option(
+    "--normals",
+    type=click.Choice(["auto", "file", "sensors", "estimate"]),
+    default="auto",
+    show_default=True,
+    help="What says where outside is. auto: the file's normals, else its sensors, else estimated.",
+)
+@click.option("--max-points", type=int, metavar="N", help="Use N points at most, thinned evenly.")
 @lattice_options
+@click.option(
+    "--colors",
+    type=click.Choice(["auto", "off"]),
+    default="auto",
+    show_default=True,
+    help="Carry the input's colours over to the vertices.",
+)
+@click.option(
+    "--carry",
+    multiple=True,
+    metavar="NAME",
+    help="Carry a scalar of the input, such as intensity, as well; may be given again.",
+)
 @click.option("--steps", type=int, metavar="N", help="Training steps, instead of the preset's.")
 @click.option("--time-limit", type=float, metavar="S", help="End training after S seconds.")
 @click.option(
@@ -117,7 +138,7 @@ def command(
         from .summary import summarise
 
         written = [path for path in (output, save_model, report) if path]
-        click.echo(summarise(numbers, result.mesh, written), err=True)
+        click.echo(summarise(numbers, written), err=True)
     if stop.requested:
         raise click.exceptions.Exit(Interrupted.exit_code)
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from ..geometry import TriangleMesh
-from .facts import edge_counts
-
 BAR = 12
 
 
-def summarise(report: dict[str, Any], mesh: TriangleMesh, written: Sequence[Path]) -> str:
+def summarise(report: dict[str, Any], written: Sequence[Path]) -> str:
     """What came out, where the time went, what it took, and what the user should know."""
-    lines = [surface_line(mesh), ""]
+    lines = surface_lines(report["extraction"], report["trim"])
+    if report["attributes"]:
+        lines.append(_filled(f"carried over: {', '.join(report['attributes'])}", "  "))
+    lines.append("")
     seconds = report["seconds"]
     total = seconds["total"]
     stages = {name: value for name, value in seconds.items() if name != "total"}
@@ -33,7 +33,7 @@ def summarise(report: dict[str, Any], mesh: TriangleMesh, written: Sequence[Path
     notes = list(report["notes"])
     if report["training"]["ended_by"] == "time":
         notes.append("training ended at the time limit, before its last step")
-    lines += [fill(f"note: {note}", 80, subsequent_indent="      ") for note in notes]
+    lines += [_filled(f"note: {note}", "      ") for note in notes]
     return "\n".join(lines)
 
 
@@ -46,12 +46,37 @@ def human_bytes(size: float) -> str:
     return f"{size:.0f} {units[-1]}" if units[-1] == "bytes" or size >= 100 else f"{size:.1f} {units[-1]}"
 
 
-def surface_line(mesh: TriangleMesh) -> str:
-    boundary, branching = edge_counts(mesh.faces)
-    kind = "closed" if not boundary else f"open, {boundary:,} boundary edges"
-    if branching:
-        kind += f", {branching:,} non-manifold edges"
-    return f"surface of {len(mesh.vertices):,} vertices and {len(mesh.faces):,} faces, {kind}"
+def surface_lines(extraction: dict[str, Any], trim: dict[str, Any]) -> list[str]:
+    """What the surface is, and what was cut away of it."""
+    kind = "closed"
+    if extraction["boundary_edges"]:
+        loops = extraction["boundary_loops"]
+        kind = f"open, {loops:,} boundary loop{'s'[: loops != 1]}"
+    if extraction["non_manifold_edges"]:
+        kind += f", {extraction['non_manifold_edges']:,} non-manifold edges"
+    size = f"{extraction['vertices']:,} vertices and {extraction['faces']:,} faces"
+    lines = [_filled(f"surface of {size}, {kind}", "  "), *map(_filled, _trimming(trim))]
+    dropped = extraction["components_dropped"]
+    if dropped:
+        lines.append(f"dropped {dropped:,} piece{'s'[: dropped != 1]} that few points bear out")
+    return lines
+
+
+def _trimming(trim: dict[str, Any]) -> list[str]:
+    """What was trimmed, in a line or none."""
+    if trim["length"] is None:
+        closed = trim["mode"] == "auto" and trim["closed"]
+        return ["not trimmed: the data lie all around it"] if closed else []
+    holes = trim["holes_filled"]
+    covered = f"; {holes:,} hole{'s'[: holes != 1]} covered" if holes else ""
+    return [
+        f"trimmed {100 * trim['removed']:.0f} % of its area: ends about {trim['reach']:.3g} from the data, "
+        f"nowhere more than {trim['length']:.4g}{covered}"
+    ]
+
+
+def _filled(text: str, indent: str = "  ") -> str:
+    return fill(text, 80, subsequent_indent=indent)
 
 
 def _training(report: dict[str, Any]) -> str:

@@ -33,6 +33,27 @@ def drop_small_components(mesh: TriangleMesh, share: float) -> tuple[TriangleMes
     return _with_faces(mesh, large[component]), int(small.sum())
 
 
+def drop_unsupported_components(
+    mesh: TriangleMesh, supported: NDArray[np.bool_], spacing: Array, fewest: float
+) -> tuple[TriangleMesh, int]:
+    """Without the components that few data support, and how many those are; the best one stays.
+
+    What supports a component is counted in points: the area of its triangles whose vertices (V,)
+    are supported, over the square of the spacing (V,) of the data there. One of `fewest` stays
+    however small it is beside the others, as an object of its own; one that grew from nothing goes
+    however large.
+    """
+    component = component_of_vertices(mesh)[mesh.faces[:, 0]]
+    first = mesh.faces[:, 0]
+    points = np.where(supported[mesh.faces].all(1), _areas(mesh) / spacing[first] ** 2, 0.0)
+    count = np.bincount(component, points)
+    borne = count >= min(fewest, count.max(initial=0.0))
+    dropped = ~borne & (np.bincount(component) > 0)
+    if not dropped.any():
+        return mesh, 0
+    return _with_faces(mesh, borne[component]), int(dropped.sum())
+
+
 def _areas(mesh: TriangleMesh) -> Array:
     """The area (F,) of each triangle."""
     areas = np.empty(len(mesh.faces))

@@ -17,8 +17,8 @@ from ..system import peak_memory_bytes
 from .blocks import SIDE
 from .lattice import Lattice
 
-PER_VERTEX = 300
-"""Bytes for every vertex at the worst moment: marching cubes, or the search for components."""
+PER_VERTEX = 330
+"""Bytes for every vertex at the worst moment: marching cubes, or the search for regions without data."""
 
 PER_BLOCK = 12
 """Bytes for every block of the lattice, used or not: indices and masks."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..config import ExtractionConfig
-from ..extraction import decimate, drop_small_components, extract_surface, lattice_around
+from ..edges import Edges
+from ..extraction import Capped, Surface, decimate, extract_surface, lattice_around
+from ..extraction.descent import ValueField
+from ..extraction.surface import GradientField
 from ..field import Field
 from ..geometry import TriangleMesh
 from ..progress import OnProgress, silent
 from .settings import make_config
+from .trimming import held_to_length, kept_part
 
 
 def extract(
@@ -17,6 +22,8 @@ def extract(
     *,
     resolution: int | None = None,
     edge_length: float | None = None,
+    trim: str | float | None = None,
+    watertight: bool = False,
     keep_components: bool = False,
     faces: int | None = None,
     max_memory: int | str | None = None,
@@ -25,11 +32,15 @@ def extract(
     """The surface of a field at any resolution, in world units, and the facts of its extraction.
 
     resolution: lattice cells along the side of the unit cube. edge_length: a cell's side, in world
-    units. Raises NoSurface, or UsageError where the lattice would need more than max_memory.
+    units. trim: "auto", "off", or the length in world units from the data beyond which no surface
+    stays. watertight: close what is open instead. Raises NoSurface, or UsageError where the lattice
+    would need more than max_memory.
     """
     config = make_config(
         resolution=resolution,
         edge_length=edge_length,
+        trim=trim,
+        watertight=watertight,
         keep_components=keep_components,
         faces=faces,
         max_memory=max_memory,
@@ -45,27 +56,49 @@ def surface_of(
     if config.edge_length is not None:
         cell = config.edge_length / field.frame.scale
     lattice = lattice_around(field.low, field.high, cell)
-    surface = extract_surface(
-        field.unit_distance, field.unit_gradient, lattice, on_progress=on_progress, max_memory=max_memory
-    )
-    evaluations = {
-        "evaluations": surface.evaluations,
-        "lattice_evaluations": surface.lattice_evaluations,
-    }
-    mesh = TriangleMesh(field.frame.to_world(surface.vertices), surface.faces, surface.normals)
-    del surface  # its vertices in the unit cube would outlive their use
-    dropped = 0
-    if not config.keep_components:
-        mesh, dropped = drop_small_components(mesh, config.smallest_component)
-    if config.faces is not None:
-        mesh = decimate(mesh, config.faces)
-    facts = {
+
+    def sampled(values: ValueField, gradients: GradientField) -> Surface:
+        return extract_surface(values, gradients, lattice, on_progress=on_progress, max_memory=max_memory)
+
+    free = field.unit_distance, field.unit_gradient
+    capped = Capped.inside(lattice, *free)
+    surface = sampled(*((capped.distance, capped.gradient) if config.watertight else free))
+    mesh, facts = _finished(surface, field, config)
+    if facts["trim"]["solid"] and facts["boundary_edges"]:
+        # it is closed but for the lattice's border, across which the field closes a hole in the data
+        surface = sampled(capped.distance, capped.gradient)
+        mesh, facts = _finished(surface, field, config)
+    return replace(mesh, vertices=field.frame.to_world(mesh.vertices)), {
         "resolution": round(2 / cell),
         "edge_length": cell * field.frame.scale,
         "lattice": [int(n) for n in lattice.shape],
-        **evaluations,
-        "components_dropped": dropped,
+        **facts,
+    }
+
+
+def _finished(
+    surface: Surface, field: Field, config: ExtractionConfig
+) -> tuple[TriangleMesh, dict[str, Any]]:
+    """What is kept of a surface, with the number of triangles that is asked for; in the unit cube."""
+    mesh, trim = kept_part(
+        TriangleMesh(surface.vertices, surface.faces, surface.normals),
+        field.support,
+        config,
+        field.frame.scale,
+    )
+    if config.faces is not None:
+        mesh = decimate(mesh, config.faces)
+        if trim["length"] is not None and field.support is not None:
+            mesh = held_to_length(mesh, field.support, trim["length"] / field.frame.scale)
+    edges = Edges.of(mesh.faces)
+    return mesh, {
+        "evaluations": surface.evaluations,
+        "lattice_evaluations": surface.lattice_evaluations,
+        "components_dropped": trim.pop("components_dropped"),
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
+        "boundary_edges": edges.boundary,
+        "boundary_loops": edges.loops,
+        "non_manifold_edges": edges.branching,
+        "trim": {"mode": trim.pop("mode"), "closed": not edges.boundary, **trim},
     }
-    return mesh, facts

@@ -16,16 +16,19 @@ import torch
 from .. import __version__
 from ..config import Config, to_dict
 from ..errors import UnusableGeometry
+from ..extraction import Support
 from ..field import Field, choose
-from ..geometry import Array, Frame, PointCloud, TriangleMesh
+from ..geometry import Array, PointCloud, TriangleMesh
 from ..models import build_model
 from ..progress import OnProgress, Progress, silent
 from ..samplers import Batches, draw_pool
 from ..supervision import prepare
 from ..system import peak_memory_bytes
 from ..training import train
+from .attributes import check_carried, with_attributes
 from .distance_task import DistanceTask
 from .extract import surface_of
+from .selection import framed, with_normals
 from .settings import make_config
 
 
@@ -60,10 +63,14 @@ def reconstruct(
 
     with _timed(seconds, "read"):
         on_progress(Progress("read", 0.0, "reading"))
-        geometry, notes = _load(source)
+        given, notes = _load(source)
+        check_carried(given, config.extraction.carry)
+        name = str(source) if isinstance(source, (str, Path)) else "the input"
+        geometry = with_normals(given, config.supervision.normals, name)
+        geometry, frame, far = framed(geometry)
+        notes += far
 
     with _timed(seconds, "supervision"):
-        frame = Frame.around(_points(geometry))
         target, facts = prepare(geometry, frame)
         notes += facts.pop("notes", [])
         pool = draw_pool(target, config.supervision.targets, config.seed)
@@ -84,10 +91,12 @@ def reconstruct(
             "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         }
         low, high = target.bounds
-        field = Field(model, frame, low, high, {**facts_of_training, "seed": config.seed})
+        support = Support.of(target, scanned=isinstance(geometry, PointCloud))
+        field = Field(model, frame, low, high, {**facts_of_training, "seed": config.seed}, support)
 
     with _timed(seconds, "extraction"):
         mesh, extraction = surface_of(field, config.extraction, config.max_memory, on_progress)
+        mesh = with_attributes(mesh, geometry, target, frame, config.extraction)
 
     report = {
         "version": __version__,
@@ -95,10 +104,14 @@ def reconstruct(
         "device": device,
         "engine": engine,
         "threads": {"torch": torch.get_num_threads(), "numba": numba.get_num_threads()},
-        "input": _input_facts(source, geometry) | facts,
+        "input": _input_facts(source, given)
+        | {"far_points": len(_points(given)) - len(_points(geometry))}
+        | facts,
         "frame": frame.to_dict(),
         "training": facts_of_training,
+        "trim": extraction.pop("trim"),
         "extraction": extraction,
+        "attributes": [*(["colors"] if mesh.colors is not None else []), *mesh.scalars],
         "seconds": {**seconds, "total": time.perf_counter() - started},
         "peak_memory_bytes": peak_memory_bytes(),
         "settings": to_dict(config),

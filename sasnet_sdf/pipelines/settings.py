@@ -15,21 +15,33 @@ _SECTION = {
     "edge_length": "extraction",
     "keep_components": "extraction",
     "faces": "extraction",
+    "trim": "extraction",
+    "watertight": "extraction",
+    "colors": "extraction",
+    "carry": "extraction",
+    "normals": "supervision",
 }
-_TOP = ("seed", "device", "engine", "max_memory")
+_TOP = ("seed", "device", "engine", "max_memory", "max_points")
 _BOUNDS = {
     "steps": (1, 10_000_000),
     "resolution": (8, 4096),
     "faces": (4, 10**9),
     "seed": (0, 2**63 - 1),
+    "max_points": (10, 10**12),
+}
+_CHOICES = {
+    "normals": ("auto", "file", "sensors", "estimate"),
+    "colors": ("auto", "off"),
 }
 
 
 def make_config(preset: str = "balanced", **changes: Any) -> Config:
     """The preset with what was asked for changed; None leaves the preset's value.
 
-    Words: steps, time_limit (seconds), resolution, edge_length (world units), keep_components,
-    faces, seed, device, engine, max_memory (bytes, or "4G"). Raises UsageError.
+    Words: steps, time_limit (seconds), resolution, edge_length (world units), trim ("auto", "off" or
+    a length in world units), watertight, keep_components, faces, colors ("auto", "off"), carry
+    (names of scalars), normals ("auto", "file", "sensors", "estimate"), max_points, seed, device,
+    engine, max_memory (bytes, or "4G"). Raises UsageError.
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset {preset!r}: one of {', '.join(PRESETS)}")
@@ -40,10 +52,10 @@ def make_config(preset: str = "balanced", **changes: Any) -> Config:
             raise UsageError(f"{name.replace('_', '-')} must lie between {low} and {high}, found {value}")
         if name in ("edge_length", "time_limit") and not 0 < value < float("inf"):
             raise UsageError(f"{name.replace('_', '-')} must be positive, found {value}")
-        if name == "max_memory" and isinstance(value, str):
-            from ..system import parse_memory
-
-            value = parse_memory(value)
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise UsageError(f"{name} must be one of {', '.join(_CHOICES[name])}, found {value!r}")
+        if name in _PARSED:
+            value = _PARSED[name](value)
         if name in _TOP:
             config = replace(config, **{name: value})
         elif name in _SECTION:
@@ -53,4 +65,32 @@ def make_config(preset: str = "balanced", **changes: Any) -> Config:
             raise UsageError(f"unknown setting {name!r}: one of {', '.join([*_SECTION, *_TOP])}")
     if "resolution" in given and "edge_length" in given:
         raise UsageError("give the resolution or the edge length, not both")
+    if config.extraction.watertight and not isinstance(config.extraction.trim, str):
+        raise UsageError("watertight closes what trim would open: give one of them")
     return config
+
+
+def _trim(value: Any) -> str | float:
+    """auto, off, or a positive length."""
+    if value in ("auto", "off"):
+        return value
+    try:
+        length = float(value)
+    except (TypeError, ValueError):
+        length = 0.0
+    if not 0 < length < float("inf"):
+        raise UsageError(f"trim must be auto, off, or a positive length, found {value!r}")
+    return length
+
+
+def _memory(value: Any) -> int:
+    from ..system import parse_memory
+
+    return parse_memory(value) if isinstance(value, str) else value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+_PARSED = {"trim": _trim, "max_memory": _memory, "carry": _names}

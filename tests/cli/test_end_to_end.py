@@ -48,9 +48,9 @@ def test_the_surface_is_the_torus_in_world_units(mesh):
 
 
 def test_the_surface_is_closed_of_genus_one_and_faces_outward(mesh):
-    from sasnet_sdf.cli.facts import edge_counts
+    from sasnet_sdf.edges import Edges
 
-    assert edge_counts(mesh.faces) == (0, 0)
+    assert Edges.of(mesh.faces) == Edges(0, 0, 0)
     assert len(mesh.vertices) - len(mesh.faces) / 2 == 0  # the Euler characteristic of a torus
     a, b, c = (mesh.vertices[mesh.faces[:, corner]] - CENTRE for corner in range(3))
     volume = np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6

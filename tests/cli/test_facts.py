@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.cli.facts import cloud_facts, edge_counts, mesh_facts
+from sasnet_sdf.cli.facts import cloud_facts, mesh_facts
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 
 
@@ -18,17 +18,6 @@ def test_a_grid_of_points():
     assert facts["high"] == [1.5, 1.5, 1.5]
     assert facts["diagonal"] == pytest.approx(1.5 * 3**0.5)
     assert facts["attributes"] == ["normals"]
-
-
-@pytest.mark.parametrize(("shift", "boundary", "branching"), [(0, 0, 0), (1, 4, 0)])
-def test_an_octahedron_with_and_without_a_hole(shift, boundary, branching):
-    corners = [(i, 2 + j, 4 + k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
-    faces = np.array(corners[: len(corners) - 2 * shift])
-    assert edge_counts(faces) == (boundary, branching)
-
-
-def test_three_triangles_on_an_edge_branch():
-    assert edge_counts(np.array([[0, 1, 2], [1, 0, 3], [0, 1, 4]])) == (6, 1)
 
 
 def test_mesh_facts():

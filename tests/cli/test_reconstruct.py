@@ -37,7 +37,8 @@ def test_the_default_output_lies_beside_the_input(pipeline, folder, capsys):
 
 def test_every_word_reaches_the_settings(pipeline):
     words = "--preset fast --resolution 64 --steps 7 --time-limit 9.5 --seed 3 --device cpu --engine torch"
-    more = "--max-memory 4G --keep-components --faces 100 -q"
+    more = "--max-memory 4G --keep-components --faces 100 --trim 0.5 --colors off --carry a --carry b -q"
+    more += " --normals file --max-points 5000"
     assert run(["reconstruct", "my scan.xyz", *words.split(), *more.split()]) == 0
     config = pipeline.config
     assert (config["preset"], config["seed"], config["device"], config["engine"]) == (
@@ -50,6 +51,32 @@ def test_every_word_reaches_the_settings(pipeline):
     assert (config["training"]["steps"], config["training"]["time_limit"]) == (7, 9.5)
     extraction = config["extraction"]
     assert (extraction["resolution"], extraction["faces"], extraction["keep_components"]) == (64, 100, True)
+    assert (extraction["trim"], extraction["colors"], extraction["carry"]) == (0.5, "off", ("a", "b"))
+    assert (config["supervision"]["normals"], config["max_points"]) == ("file", 5000)
+
+
+@pytest.mark.parametrize("word", ["auto", "off"])
+def test_trim_is_a_word_or_a_length(pipeline, word):
+    assert run(["reconstruct", "my scan.xyz", "--trim", word, "--watertight", "-q"]) == 0
+    assert pipeline.config["extraction"]["trim"] == word
+    assert pipeline.config["extraction"]["watertight"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--trim 0", "trim must be auto, off, or a positive length, found '0'"),
+        ("--trim some", "trim must be auto, off, or a positive length, found 'some'"),
+        ("--trim nan", "trim must be auto, off, or a positive length, found 'nan'"),
+        ("--trim 0.1 --watertight", "watertight closes what trim would open: give one of them"),
+        ("--max-points 3", "max-points must lie between 10 and"),
+    ],
+)
+def test_words_that_cannot_be_are_refused_in_a_line(pipeline, capsys, words, told):
+    assert run(["reconstruct", "my scan.xyz", *words.split()]) == 2
+    err = capsys.readouterr().err
+    assert told in err and len(err.splitlines()) == 1
+    assert not pipeline.seen
 
 
 def test_model_and_report(pipeline, folder):

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from sasnet_sdf.cli.summary import human_bytes, summarise
-from sasnet_sdf.geometry import TriangleMesh
-
-TETRAHEDRON = TriangleMesh(
-    np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]),
-    np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]),
-)
-OPEN = TriangleMesh(TETRAHEDRON.vertices, TETRAHEDRON.faces[:3])
 
 REPORT = {
     "device": "cuda",
     "engine": "tinycudann",
     "threads": {"torch": 64, "numba": 128},
     "training": {"steps": 100_000, "ms_per_step": 1234.5, "loss": 0.001234, "ended_by": "time"},
-    "extraction": {"resolution": 2048, "evaluations": 50, "vertices": 10},
+    "extraction": {
+        "resolution": 2048,
+        "evaluations": 50,
+        "vertices": 10,
+        "faces": 16,
+        "boundary_edges": 0,
+        "boundary_loops": 0,
+        "non_manifold_edges": 0,
+        "components_dropped": 0,
+    },
+    "trim": {"mode": "auto", "closed": True, "length": None, "reach": None, "removed": 0.0},
+    "attributes": [],
     "seconds": {
         "read": 0.04,
         "supervision": 2.5,
@@ -37,7 +40,7 @@ REPORT = {
 def summary(tmp_path):
     file = tmp_path / "out.ply"
     file.write_bytes(b"x" * 1500)
-    return summarise(REPORT, TETRAHEDRON, [file])
+    return summarise(REPORT, [file])
 
 
 def test_it_fits_80_columns(summary):
@@ -53,20 +56,39 @@ def test_it_tells_times_that_add_up(summary):
 
 
 def test_it_tells_what_came_out(summary):
-    assert summary.startswith("surface of 4 vertices and 4 faces, closed\n")
+    assert summary.startswith(
+        "surface of 10 vertices and 16 faces, closed\nnot trimmed: the data lie all around it\n"
+    )
     assert "5.0 evaluations a vertex" in summary
     assert "out.ply (1.5 kB)" in summary
     assert "note: 300 outliers were left out\n" in summary
     assert summary.endswith("time limit, before its last step")
 
 
-def test_an_open_surface_says_so(tmp_path):
-    assert "open, 3 boundary edges" in summarise(REPORT, OPEN, [])
+def test_an_open_surface_says_where_it_ends():
+    extraction = {**REPORT["extraction"], "boundary_edges": 30, "boundary_loops": 2, "components_dropped": 3}
+    trim = {
+        "mode": "auto",
+        "closed": False,
+        "length": 0.123456789,
+        "reach": 0.03,
+        "removed": 0.48,
+        "holes_filled": 1,
+    }
+    attributes = ["colors", *(f"a scalar of a long name {n}" for n in range(5))]
+    told = summarise({**REPORT, "extraction": extraction, "trim": trim, "attributes": attributes}, [])
+    assert "faces, open, 2 boundary loops\n" in told
+    plain = " ".join(told.split())
+    assert "trimmed 48 % of its area: ends about 0.03 from the data" in plain
+    assert "nowhere more than 0.1235; 1 hole covered" in plain
+    assert "dropped 3 pieces that few points bear out" in plain
+    assert "carried over: colors, a scalar of a long name 0," in plain
+    assert max(map(len, told.splitlines())) <= 80
 
 
 def test_training_that_never_reported_has_no_loss():
     report = {**REPORT, "training": {**REPORT["training"], "steps": 0, "ms_per_step": 0.0, "loss": None}}
-    assert "0 steps of 0.0 ms\n" in summarise(report, TETRAHEDRON, [])
+    assert "0 steps of 0.0 ms\n" in summarise(report, [])
 
 
 @pytest.mark.parametrize(

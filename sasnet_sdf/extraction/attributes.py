@@ -1,0 +1,97 @@
+"""Colours and other attributes of the data at places on the surface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import igl
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import Array
+from ..supervision import CloudTarget
+
+NEIGHBOURS = 12
+"""Points beside the nearest one that are averaged."""
+
+WIDTH = 0.7
+"""The Gaussian's standard deviation in local spacings: about five points count, and edges stay crisp."""
+
+WIDER = 0.3
+"""What is added to it of the distance from the nearest point, for places where there are no data."""
+
+LABELS = 64
+"""Integers of so few different values are names of things, as classes are: they are not averaged."""
+
+CHUNK, CHUNK_OF_MESH = 1 << 15, 1 << 19
+"""Places that are looked at together; of a mesh more, as each time a tree of its triangles is built."""
+
+
+@dataclass(frozen=True)
+class Blend:
+    """At M places the rows (M, k) of the data that count there and their weights (M, k), of sum 1."""
+
+    rows: NDArray[np.integer]
+    weights: Array
+
+    @classmethod
+    def of_cloud(cls, target: CloudTarget, places: Array) -> Blend:
+        """The nearest point and its neighbours, weighted by a Gaussian of their distances."""
+        nearest = target.tree.nearest(np.ascontiguousarray(places, np.float64))
+        rows = np.concatenate([nearest[:, None], target.lists[nearest, :NEIGHBOURS]], 1)
+        squared = ((target.points[rows] - places[:, None]) ** 2).sum(2)
+        width = WIDTH * target.spacing[nearest] + WIDER * np.sqrt(squared[:, 0])
+        # the difference from the smallest: far away all weights would vanish
+        weights = np.exp((squared.min(1, keepdims=True) - squared) / (2 * width[:, None] ** 2))
+        return cls(rows, weights / weights.sum(1, keepdims=True))
+
+    @classmethod
+    def of_mesh(cls, vertices: Array, faces: NDArray, places: Array) -> Blend:
+        """The corners of the nearest triangle, by the barycentric coordinates of its nearest point."""
+        found = igl.point_mesh_squared_distance(np.ascontiguousarray(places), vertices, faces)
+        foot, corners = np.asarray(found[2]), faces[np.ravel(np.asarray(found[1]))]
+        a, b, c = (vertices[corners[:, n]] for n in range(3))
+        whole = np.cross(b - a, c - a)
+        size = (whole * whole).sum(1)
+        flat = size < 1e-300
+        parts = [np.cross(c - b, foot - b), np.cross(a - c, foot - c), np.cross(b - a, foot - a)]
+        weights = np.stack([(part * whole).sum(1) for part in parts], 1).clip(0)
+        weights[flat] = [1, 0, 0]
+        return cls(corners, weights / weights.sum(1, keepdims=True))
+
+    def foremost(self, values: NDArray) -> NDArray:
+        """The value at each place (M, ...) of the row that counts most, of values (N, ...)."""
+        return values[self.rows[np.arange(len(self.rows)), self.weights.argmax(1)]]
+
+    def mean(self, values: NDArray) -> NDArray:
+        """The weighted means (M, ...) float64 of values (N, ...); what is not finite does not count."""
+        picked = values[self.rows].astype(np.float64)
+        finite = np.isfinite(picked)
+        if finite.all():
+            return np.einsum("mk...,mk->m...", picked, self.weights)
+        total = np.einsum("mk...,mk->m...", finite.astype(np.float64), self.weights)
+        sums = np.einsum("mk...,mk->m...", np.where(finite, picked, 0.0), self.weights)
+        return np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
+
+
+def is_label(values: NDArray) -> bool:
+    """Whether values are names of things: integers of at most LABELS different values, or truth values."""
+    return values.dtype == bool or (
+        np.issubdtype(values.dtype, np.integer) and values.ndim == 1 and len(np.unique(values)) <= LABELS
+    )
+
+
+def blend(
+    values: Mapping[str, NDArray], at: Callable[[Array], Blend], places: Array, chunk: int = CHUNK
+) -> dict[str, NDArray]:
+    """Every attribute (N, ...) of the data at places (M, 3): (M, ...), `chunk` places at a time.
+
+    Labels are those of the row that counts most, with their type; of all else the mean, in float64.
+    """
+    labels = {name for name, data in values.items() if is_label(data)}
+    parts = []
+    for start in range(0, max(len(places), 1), chunk):
+        here = at(places[start : start + chunk])
+        parts.append({n: here.foremost(v) if n in labels else here.mean(v) for n, v in values.items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in values}

@@ -1,0 +1,95 @@
+"""What of a cloud is used: the points near the others, and the normals that were asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
+
+from ..errors import UsageError
+from ..geometry import Array, Frame, PointCloud, TriangleMesh
+
+INNER = 0.005
+"""Share of the points beyond each side of the inner box."""
+
+WIDER = 1.5
+"""Times the inner box, beyond which points may be far away."""
+
+FEW = 0.01
+"""Share of the points that may be left out as far away."""
+
+VOXELS = 32
+"""Across the wider box; points hang together where no two voxels in a row between them are empty."""
+
+GROUP = 100
+"""Points that hang together and are an object, however far from the rest."""
+
+
+def with_normals(geometry: PointCloud | TriangleMesh, source: str, name: str) -> PointCloud | TriangleMesh:
+    """The geometry with only the hints at its orientation that `source` names.
+
+    auto: all. file: its normals. sensors: the places it was seen from. estimate: none. A mesh is
+    oriented by its faces. Raises UsageError where it does not have what is named.
+    """
+    if isinstance(geometry, TriangleMesh):
+        if source in ("sensors", "estimate"):
+            raise UsageError(f"{name} is a mesh, oriented by its faces: leave --normals {source} away")
+        return geometry
+    if source == "file" and geometry.normals is None:
+        raise UsageError(f"{name} has no normals that can be used: leave --normals file away")
+    if source == "sensors" and geometry.sensors is None:
+        raise UsageError(f"{name} does not say where its sensors stood: leave --normals sensors away")
+    return replace(
+        geometry,
+        normals=geometry.normals if source in ("auto", "file") else None,
+        sensors=geometry.sensors if source in ("auto", "sensors") else None,
+    )
+
+
+def framed(geometry: PointCloud | TriangleMesh) -> tuple[PointCloud | TriangleMesh, Frame, list[str]]:
+    """The geometry without points far from all others, the frame around it, and a note about those."""
+    if isinstance(geometry, TriangleMesh):
+        return geometry, Frame.around(geometry.vertices[np.unique(geometry.faces)]), []
+    far = far_points(geometry.points)
+    if not far.any():
+        return geometry, Frame.around(geometry.points), []
+    rest = geometry.select(~far)
+    note = f"{int(far.sum()):,} of {len(far):,} points lie far from all others and were left out"
+    return rest, Frame.around(rest.points), [note]
+
+
+def far_points(points: Array) -> NDArray[np.bool_]:
+    """Points (N,) so far from the others that a frame around them would cost resolution.
+
+    They lie beyond the box of the inner 99 % in every direction, widened by half; they do not hang
+    together with what is inside, as an antenna does, nor are they a group of their own; they are
+    fewer than a hundredth; and without them the longest side is shorter by a third at least. Else
+    there are none.
+    """
+    nobody = np.zeros(len(points), np.bool_)
+    low, high = np.quantile(points, [INNER, 1 - INNER], axis=0)
+    centre, half = (low + high) / 2, WIDER * (high - low) / 2
+    half = np.maximum(half, half.max() / VOXELS)
+    outside = (np.abs(points - centre) > half).any(1)
+    if not outside.any():
+        return nobody
+    group = _groups(np.floor((points - centre) / (2 * half.max() / VOXELS)))
+    size = np.bincount(group)
+    size[group[~outside]] = len(points)
+    far = outside & (size[group] < GROUP)
+    if far.sum() > FEW * len(points) or not far.any():
+        return nobody
+    shorter = (np.ptp(points[~far], axis=0).max() * WIDER) <= np.ptp(points, axis=0).max()
+    return far if shorter else nobody
+
+
+def _groups(voxels: Array) -> NDArray[np.int32]:
+    """The number (N,) of the group of each point, by its voxel (N, 3) of whole coordinates."""
+    taken, number = np.unique(voxels, axis=0, return_inverse=True)
+    pairs = KDTree(taken).query_pairs(2, p=np.inf, output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(len(taken),) * 2)
+    return connected_components(graph, directed=False)[1][number.reshape(-1)]

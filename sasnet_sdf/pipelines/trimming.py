@@ -1,0 +1,93 @@
+"""What of an extracted surface is kept: by its distance from the data, piece by piece."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..config import ExtractionConfig
+from ..errors import NoSurface
+from ..extraction import (
+    REACH,
+    Support,
+    Trimmed,
+    drop_small_components,
+    drop_unsupported_components,
+    trim_by_spacing,
+    trim_to_length,
+)
+from ..geometry import TriangleMesh
+
+FEWEST = 200
+"""Points that make a piece an object of its own."""
+
+
+def kept_part(
+    mesh: TriangleMesh, support: Support | None, config: ExtractionConfig, scale: float
+) -> tuple[TriangleMesh, dict[str, Any]]:
+    """What of a surface in the unit cube is kept, and the facts about it, lengths in world units.
+
+    scale: world units per unit of the cube. Without support nothing is trimmed, and pieces are
+    told by their area. Raises NoSurface where nothing is left.
+    """
+    facts: dict[str, Any] = {"mode": mode_of(config) if support else "off", "length": None, "reach": None}
+    dropped = 0
+    if support is None:
+        if not config.keep_components:
+            mesh, dropped = drop_small_components(mesh, config.smallest_component)
+        return mesh, facts | {"solid": False, "removed": 0.0, "components_dropped": dropped}
+    distance, spacing = support.distance(mesh.vertices)
+    trimmed = _trimmed(mesh, distance, spacing, support, config, scale)
+    mesh, source = trimmed.mesh, trimmed.source
+    if not len(mesh.faces):
+        raise NoSurface(_nothing_left(float(distance.min()) * scale, config.trim))
+    if not config.keep_components:
+        fewest = min(FEWEST, config.smallest_component * len(support))
+        borne = distance[source] <= REACH * spacing[source]
+        mesh, dropped = drop_unsupported_components(mesh, borne, spacing[source], fewest)
+    return mesh, facts | {
+        "length": None if trimmed.length is None else trimmed.length * scale,
+        "reach": None if trimmed.reach is None else trimmed.reach * scale,
+        "solid": trimmed.solid,
+        "removed": trimmed.removed,
+        "holes_filled": trimmed.filled,
+        "widest_gap": trimmed.widest,
+        "components_dropped": dropped,
+    }
+
+
+def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> TriangleMesh:
+    """The part of a mesh within a length of the data, for what moved its vertices after it was trimmed."""
+    distance, _ = support.distance(mesh.vertices)
+    return trim_to_length(mesh, distance, support, length).mesh
+
+
+def mode_of(config: ExtractionConfig) -> str:
+    """auto, length, watertight or off."""
+    if config.watertight:
+        return "watertight"
+    return config.trim if isinstance(config.trim, str) else "length"
+
+
+def _trimmed(
+    mesh: TriangleMesh,
+    distance: np.ndarray,
+    spacing: np.ndarray,
+    support: Support,
+    config: ExtractionConfig,
+    scale: float,
+) -> Trimmed:
+    if not isinstance(config.trim, str):
+        return trim_to_length(mesh, distance, support, config.trim / scale)
+    if mode_of(config) == "auto":
+        return trim_by_spacing(mesh, distance, spacing, support)
+    return Trimmed.nothing(mesh)
+
+
+def _nothing_left(nearest: float, trim: float | str) -> str:
+    if isinstance(trim, str):
+        return "the field has no surface near the data; train for more steps, or look at the normals"
+    return (
+        f"no surface lies within {trim:.6g} of the data, the nearest is {nearest:.3g} away: trim farther out"
+    )
