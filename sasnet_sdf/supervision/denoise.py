@@ -15,15 +15,16 @@ import numpy as np
 
 from ..geometry import Array
 from ..threads import over_ranges
-from .quadrics import TERMS, fit_quadrics, gather, tangent_planes
+from .quadrics import TERMS, choose_widths, fit_quadrics, gather, tangent_planes
 from .tree import Tree
 
-WINDOWS = np.array([1.9, 2.6, 3.7, 5.3, 7.0])  # spacings: about 12, 24, 48, 96 and 170 points
+WIDTHS = np.array([1.9, 2.7, 3.8, 5.4, 7.6])  # spacings: about 16, 32, 65, 130 and 260 points
 DOUBT = 3.0  # standard deviations by which residuals may exceed the noise
 TOLERANCE = 8.0  # standard deviations of the noise by which a point may lie off its surface
-_NOISE_WINDOW = 1  # that residuals are measured in
-_SLENDER = 0.3  # noise, in radii of that window, that it still tells from the shape of the surface
-_WIDEST = 2.5
+_PLANE, _AROUND = 2.7, 5.4  # widths of tangent planes, and of the surroundings that choose a width
+_SLENDER = 0.3  # noise, in radii of a tangent plane, up to which it has a direction
+_COARSEST = 3.0  # times as wide as that all windows may get
+_PER_MISS = np.sqrt(np.pi / 2)  # standard deviations of a normal distribution to its mean modulus
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,24 @@ class Denoised:
 
 def denoise(tree: Tree, spacing: Array, lists: np.ndarray) -> Denoised:
     """The points of a tree on the surface that they sample. spacing (N,); lists (N, k): neighbours."""
-    count = len(tree.points)
+    count, last = len(tree.points), len(WIDTHS) - 1
     around = tree.points.ravel(), tree.boxes.ravel(), spacing
-    normals, residuals, quadrics = np.empty((count, 3)), np.empty(count), np.empty((count, TERMS + 2))
-    anything = np.full(count, np.inf)
-    scale, noise = 1.0, anything
+    normals, quadrics = np.empty((count, 3)), np.empty((count, TERMS + 2))
+    misses, least = np.empty((count, last + 1)), np.empty(count)
+    scale = 1.0
     while True:
-        window = scale * WINDOWS[_NOISE_WINDOW : _NOISE_WINDOW + 1]
-        over_ranges(tangent_planes, count, *around, scale * WINDOWS[_NOISE_WINDOW], normals)
-        over_ranges(fit_quadrics, count, *around, window, normals, anything, DOUBT, quadrics, residuals)
-        slender = np.sqrt(np.median(residuals)) / (window[0] * np.median(spacing))
-        if slender <= _SLENDER or scale >= _WIDEST:
+        over_ranges(tangent_planes, count, *around, scale * _PLANE, normals)
+        limits, noise = np.full(count, last), np.full(count, np.inf)
+        fit = *around, scale * WIDTHS, normals, limits, noise, DOUBT, quadrics, misses
+        over_ranges(fit_quadrics, count, *fit)
+        over_ranges(choose_widths, count, *around, scale * _AROUND, misses, limits, least)
+        slender = _PER_MISS * np.median(least) / (scale * _PLANE * np.median(spacing))
+        if slender <= _SLENDER or scale >= _COARSEST:
             break
-        scale = min(scale * max(slender / _SLENDER, 1.2), _WIDEST)
-    noise = np.maximum(np.median(residuals[lists], axis=1), 1e-18)
-    widths = scale * WINDOWS
-    over_ranges(fit_quadrics, count, *around, widths, normals, noise, DOUBT, quadrics, residuals)
+        scale = min(scale * max(slender / _SLENDER, 1.25), _COARSEST)
+    np.maximum((_PER_MISS * least) ** 2, 1e-18, out=noise)
+    over_ranges(fit_quadrics, count, *fit)
     moved, turned = np.empty((count, 3)), np.empty((count, 3))
-    over_ranges(gather, count, *around, widths[-1], normals, noise, quadrics, TOLERANCE, moved, turned)
+    reach = scale * WIDTHS[-1]
+    over_ranges(gather, count, *around, reach, normals, noise, quadrics, TOLERANCE, moved, turned)
     return Denoised(moved, turned, np.sqrt(noise), np.isfinite(turned[:, 0]))

@@ -42,20 +42,21 @@ def tangent_planes(start, stop, points, boxes, spacing, width, normals):
 
 
 @kernel
-def fit_quadrics(start, stop, points, boxes, spacing, widths, normals, noise, doubt, quadrics, residuals):
+def fit_quadrics(start, stop, points, boxes, spacing, widths, normals, limits, noise, doubt, quadrics, misses):
     """Least-squares quadrics around points start..stop, over their tangent planes.
 
-    points (3 N,) and boxes: of a tree. widths: radii in `spacing` (N,) that a fit may have,
-    ascending; one follows another while the mean squared residual is no more than `noise` (N,),
-    squared lengths, plus `doubt` standard deviations of such a mean. quadrics (N, 8): terms, then
-    the variance of c0 and the squared radius of the fit, which is 0 where there is none.
-    residuals (N,): the mean square of the last fit.
+    points (3 N,) and boxes: of a tree. widths (W,): radii in `spacing` (N,) that a fit may have,
+    ascending; the widest is that of index `limits` (N,), and one follows another while the mean
+    squared residual is no more than `noise` (N,), squared lengths, plus `doubt` standard deviations
+    of such a mean. quadrics (N, 8): terms, then the variance of c0 and the squared radius of the
+    fit, which is 0 where there is none. misses (N, W): how far every fit would miss its centre
+    if that had no part in it.
     """
-    last = len(widths) - 1
     found, sums = np.empty(MOST, np.int64), np.empty((len(widths), _SUMS))
     terms, solution, frame = np.empty(TERMS), np.empty(TERMS), np.empty(9)
     for i in range(start, stop):
         _tangents(normals, i, frame)
+        last = limits[i]
         unit = widths[last] * spacing[i]
         count = find_within(points, boxes, i, unit * unit, found)
         for w in range(last + 1):
@@ -67,8 +68,9 @@ def fit_quadrics(start, stop, points, boxes, spacing, widths, normals, noise, do
             while radius > widths[w] and w < last:
                 w += 1
             _add_to(sums, w, u / unit, v / unit, h, terms)
-        quadrics[i, TERMS + 1] = residuals[i] = 0.0
+        quadrics[i, TERMS + 1] = 0.0
         for w in range(last + 1):
+            misses[i, w] = np.inf
             if w > 0:
                 for s in range(_SUMS):
                     sums[w, s] += sums[w - 1, s]
@@ -76,7 +78,7 @@ def fit_quadrics(start, stop, points, boxes, spacing, widths, normals, noise, do
             if freedom < 2:
                 continue
             spread = _solve(sums, w, solution)
-            if spread < 0:
+            if not 0 <= spread < 0.9:
                 continue
             residual = sums[w, _SUMS - 2]
             for a in range(TERMS):
@@ -90,7 +92,27 @@ def fit_quadrics(start, stop, points, boxes, spacing, widths, normals, noise, do
             # where not even the narrowest fits, it is worth less
             quadrics[i, TERMS] = (residual if fails else noise[i]) * spread
             quadrics[i, TERMS + 1] = (widths[w] * spacing[i]) ** 2
-            residuals[i] = residual
+            misses[i, w] = abs(solution[0]) / (1 - spread)
+
+
+@kernel
+def choose_widths(start, stop, points, boxes, spacing, width, misses, limits, least):
+    """The index of the width whose fits miss least, in the mean of the points within `width` spacings.
+
+    misses (N, W). limits (N,) takes the index, least (N,) that mean.
+    """
+    found = np.empty(MOST, np.int64)
+    for i in range(start, stop):
+        count = find_within(points, boxes, i, (width * spacing[i]) ** 2, found)
+        limits[i], least[i] = 0, np.inf
+        for w in range(misses.shape[1]):
+            total, held = 0.0, 0
+            for k in range(count):
+                if misses[found[k], w] < np.inf:
+                    total += misses[found[k], w]
+                    held += 1
+            if 2 * held > count and total < least[i] * held:
+                limits[i], least[i] = w, total / held
 
 
 @kernel
