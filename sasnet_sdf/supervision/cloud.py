@@ -13,7 +13,8 @@ from ..threads import over_ranges
 from .duplicates import first_of_equals
 from .implicit import signed_distances
 from .morton import morton_order
-from .normals import propagate, turn_to_sensors
+from .normals import turn_to_sensors
+from .orientation import orient
 from .outliers import belongs
 from .planes import fit_planes
 from .tree import Tree
@@ -26,6 +27,7 @@ CLEAN_FIT = 8  # neighbours
 # distance of points from the plane through their neighbours, in spacings, that is noise and no curvature:
 # of clean clouds of finely detailed shapes it reaches 0.1
 NOISY = 0.125
+DOUBTFUL = 0.95  # a confidence of orientation below which results are often wrong
 _NOISE_SAMPLES = 10_000
 _FEWEST = 10
 
@@ -104,7 +106,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     if noise > NOISY:
         wanted = int(np.clip(round(60 * noise), 12, CANDIDATES_NOISY - 4))
         lists, distances = tree.neighbours(CANDIDATES_NOISY)
-    normals, source = _orient(cloud, lists)
+    normals, oriented = _orient(cloud, tree, lists, spacing)
     width = WIDE * distances[:, min(wanted, distances.shape[1]) - 1].astype(np.float64)
     target = CloudTarget(
         tree,
@@ -118,7 +120,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         "used_points": len(cloud),
         "duplicates_merged": merged,
         "outliers_removed": outliers,
-        "normals_from": source,
+        **oriented,
         "noise_in_spacings": noise,
         "neighbours": wanted,
     }
@@ -132,10 +134,18 @@ def _neighbourhoods(cloud: PointCloud, count: int) -> tuple[Tree, np.ndarray, np
     return tree, *tree.neighbours(count)
 
 
-def _orient(cloud: PointCloud, lists: np.ndarray) -> tuple[Array, str]:
+def _orient(cloud: PointCloud, tree: Tree, lists: np.ndarray, spacing: Array) -> tuple[Array, dict[str, Any]]:
+    """Outward normals (N, 3), and for the report where they are from."""
     if cloud.normals is not None:
-        return cloud.normals, "file"
+        return cloud.normals, {"normals_from": "file"}
     planes, _ = fit_planes(cloud.points, lists)
     if cloud.sensors is not None:
-        return turn_to_sensors(cloud.points, planes, cloud.sensors), "sensors"
-    return propagate(cloud.points, planes, lists[:, :12]), "propagation"
+        return turn_to_sensors(cloud.points, planes, cloud.sensors), {"normals_from": "sensors"}
+    normals, confidence = orient(tree, planes, lists, spacing)
+    facts: dict[str, Any] = {"normals_from": "estimate", "orientation_confidence": round(confidence, 4)}
+    if confidence < DOUBTFUL:
+        facts["notes"] = [
+            f"which side is outside is uncertain for {1 - confidence:.0%} of the points: give normals that "
+            "point outward, or sensor positions (vx vy vz)"
+        ]
+    return normals, facts

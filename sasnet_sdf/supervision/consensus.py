@@ -11,41 +11,63 @@ from ..geometry import Array
 from .compiled import kernel
 
 _SWEEPS = 20  # of corrections at each level; few are needed
+_WEAK, _GROUP = 0.4, 30  # share of votes by which a group is held weakly; nodes that make a group
 
 
 @dataclass(frozen=True)
 class Votes:
-    """What pairs first < second, (E,) each, of `count` nodes say: above zero alike, below zero opposite."""
+    """What pairs first < second, (E,) each, of `count` nodes say: above zero alike, below zero opposite.
+
+    weights (E,): the sums of the sizes of votes that `votes` are the sums of.
+    """
 
     count: int
     first: np.ndarray
     second: np.ndarray
     votes: Array
+    weights: Array
 
 
-def agree(votes: Votes) -> tuple[Array, np.ndarray]:
-    """Signs (N,) that satisfy as many votes as can be found, and the connected part (N,) of each node.
+@dataclass(frozen=True)
+class Agreement:
+    """signs (N,), the connected part (N,) of each node, and the share of nodes in `doubt`."""
 
-    Every node joins the one it is surest about, in rounds as in Borůvka's tree, but the votes
+    signs: Array
+    parts: np.ndarray
+    doubt: float
+
+
+def agree(votes: Votes) -> Agreement:
+    """Signs that satisfy as many votes as can be found.
+
+    Every node joins the one it is surest about, in rounds as in Boruvka's tree, but the votes
     between what has joined add up: a wrong pair is outvoted by the pairs around it, where a tree
     would hand it on. On the way back down, groups of every size turn where that satisfies more.
+    In doubt are the nodes of groups whose votes with the rest contradict each other, at the level
+    where these are most.
     """
-    levels, groups, turns = [votes], [], []
+    levels, groups, turns, sizes = [votes], [], [], [np.ones(votes.count)]
     while len(levels[-1].votes):
-        group, turn = np.empty(levels[-1].count, np.int32), np.empty(levels[-1].count)
-        parts = _join(0, levels[-1].count, *_edges(levels[-1]), group, turn)
-        levels.append(_between(levels[-1], parts, group, turn))
+        level = levels[-1]
+        group, turn = np.empty(level.count, np.int32), np.empty(level.count)
+        parts = _join(0, level.count, level.first, level.second, level.votes, group, turn)
+        levels.append(_between(level, parts, group, turn))
         groups.append(group)
         turns.append(turn)
-    signs, parts = np.ones(levels[-1].count), np.arange(levels[-1].count)
-    for level, group, turn in zip(levels[-2::-1], groups[::-1], turns[::-1], strict=True):
+        sizes.append(np.bincount(group, sizes[-1], parts))
+    signs, parts, doubt = np.ones(levels[-1].count), np.arange(levels[-1].count), 0.0
+    for level, group, turn, size in zip(
+        levels[-2::-1], groups[::-1], turns[::-1], sizes[-2::-1], strict=True
+    ):
         signs, parts = turn * signs[group], parts[group]
-        _correct(0, _SWEEPS, *_edges(level), signs)
-    return signs, parts
+        correct(level, signs)
+        doubt = max(doubt, _doubtful(level, signs, size) / votes.count)
+    return Agreement(signs, parts, doubt)
 
 
-def _edges(votes: Votes) -> tuple[np.ndarray, np.ndarray, Array]:
-    return votes.first, votes.second, votes.votes
+def correct(votes: Votes, signs: Array) -> None:
+    """Turn the nodes (N,) that are outvoted, in place."""
+    _correct(0, _SWEEPS, votes.first, votes.second, votes.votes, signs)
 
 
 def _between(votes: Votes, count: int, group: np.ndarray, turn: Array) -> Votes:
@@ -54,10 +76,23 @@ def _between(votes: Votes, count: int, group: np.ndarray, turn: Array) -> Votes:
     apart = np.flatnonzero(first != second)
     first, second = first[apart], second[apart]
     values = votes.votes[apart] * turn[votes.first[apart]] * turn[votes.second[apart]]
-    low, high = np.minimum(first, second), np.maximum(first, second)
-    sums = coo_array((values, (low, high)), (count, count)).tocsr()  # adds up what is between the same two
+    # real and imaginary part, so that one pass adds up both
+    values = values + 1j * votes.weights[apart]
+    sums = coo_array((values, (np.minimum(first, second), np.maximum(first, second))), (count, count)).tocsr()
     first = np.repeat(np.arange(count, dtype=np.int32), np.diff(sums.indptr))
-    return Votes(count, first, sums.indices.astype(np.int32, copy=False), sums.data)
+    second = sums.indices.astype(np.int32, copy=False)
+    return Votes(count, first, second, np.ascontiguousarray(sums.data.real), sums.data.imag)
+
+
+def _doubtful(votes: Votes, signs: Array, size: Array) -> float:
+    """How many nodes are in groups (G,), of `size`, that votes hold in their place only weakly."""
+    support, all_of_it = np.zeros(votes.count), np.zeros(votes.count)
+    kept = votes.votes * signs[votes.first] * signs[votes.second]
+    for end in (votes.first, votes.second):
+        support += np.bincount(end, kept, votes.count)
+        all_of_it += np.bincount(end, votes.weights, votes.count)
+    weak = (support < _WEAK * all_of_it) & (size >= _GROUP)
+    return float(np.minimum(size, size.sum() - size)[weak].sum())
 
 
 @kernel
