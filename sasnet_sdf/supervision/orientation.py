@@ -14,7 +14,7 @@ from .winding import WindingNumber
 # narrow tells close sheets apart, wide outvotes points that noise put behind their neighbours
 _NARROW, _WIDE = 10.0, 40.0
 _STEP = 0.5  # spacings to either side of the surface
-_PROBES, _FEWEST = 10_000, 8  # points, about, at which the winding number is asked; of each part
+_PROBES, _FEWEST = 10_000, 50  # points, about, at which the winding number is asked; of each part
 _ROUNDS = 8  # parts inside parts take a round for each
 _SMALL = 50  # points; parts of fewer are no surfaces
 
