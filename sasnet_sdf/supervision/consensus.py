@@ -11,7 +11,7 @@ from ..geometry import Array
 from .compiled import kernel
 
 _SWEEPS = 20  # of corrections at each level; few are needed
-_WEAK, _GROUP = 0.4, 30  # share of votes by which a group is held weakly; nodes that make a group
+_WEAK, _GROUP = 0.4, 50  # share of votes by which a group is held weakly; nodes that make a group
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,15 @@ class Votes:
 
 @dataclass(frozen=True)
 class Agreement:
-    """signs (N,), the connected part (N,) of each node, and the share of nodes in `doubt`."""
+    """signs (N,), and the connected part (N,) of each node.
+
+    doubtful: for each level that has some, from coarse to fine, the group (N,) of each node that is
+    in one whose votes with the rest contradict each other, else -1.
+    """
 
     signs: Array
     parts: np.ndarray
-    doubt: float
+    doubtful: list[np.ndarray]
 
 
 def agree(votes: Votes) -> Agreement:
@@ -55,14 +59,17 @@ def agree(votes: Votes) -> Agreement:
         groups.append(group)
         turns.append(turn)
         sizes.append(np.bincount(group, sizes[-1], parts))
-    signs, parts, doubt = np.ones(levels[-1].count), np.arange(levels[-1].count), 0.0
+    signs, parts, doubtful = np.ones(levels[-1].count), np.arange(levels[-1].count), []
     for level, group, turn, size in zip(
         levels[-2::-1], groups[::-1], turns[::-1], sizes[-2::-1], strict=True
     ):
         signs, parts = turn * signs[group], parts[group]
+        doubtful = [labels[group] for labels in doubtful]
         correct(level, signs)
-        doubt = max(doubt, _doubtful(level, signs, size) / votes.count)
-    return Agreement(signs, parts, doubt)
+        weak = _weak(level, signs, size)
+        if weak.any():
+            doubtful.append(np.where(weak, np.arange(level.count), -1))
+    return Agreement(signs, parts, doubtful)
 
 
 def correct(votes: Votes, signs: Array) -> None:
@@ -84,15 +91,14 @@ def _between(votes: Votes, count: int, group: np.ndarray, turn: Array) -> Votes:
     return Votes(count, first, second, np.ascontiguousarray(sums.data.real), sums.data.imag)
 
 
-def _doubtful(votes: Votes, signs: Array, size: Array) -> float:
-    """How many nodes are in groups (G,), of `size`, that votes hold in their place only weakly."""
+def _weak(votes: Votes, signs: Array, size: Array) -> np.ndarray:
+    """Whether each group of nodes (G,), of `size`, is held in its place only weakly."""
     support, all_of_it = np.zeros(votes.count), np.zeros(votes.count)
     kept = votes.votes * signs[votes.first] * signs[votes.second]
     for end in (votes.first, votes.second):
         support += np.bincount(end, kept, votes.count)
         all_of_it += np.bincount(end, votes.weights, votes.count)
-    weak = (support < _WEAK * all_of_it) & (size >= _GROUP)
-    return float(np.minimum(size, size.sum() - size)[weak].sum())
+    return (support < _WEAK * all_of_it) & (size >= _GROUP) & (size <= size.sum() / 2)
 
 
 @kernel

@@ -10,13 +10,14 @@ from .dipoles import PAIRED, dipole_votes, offsets
 from .tree import Tree
 from .winding import WindingNumber
 
-# squared widths over which dipoles are smeared, in squared quartiles of the neighbours' offsets:
-# narrow tells close sheets apart, wide outvotes points that noise put behind their neighbours
-_NARROW, _WIDE = 10.0, 40.0
+# squared depths over which dipoles are smeared, in squared quartiles of the neighbours' offsets:
+# little tells close sheets apart, much outvotes points that noise put behind their neighbours
+_LITTLE, _MUCH = 10.0, 40.0
 _STEP = 0.5  # spacings to either side of the surface
-_PROBES, _FEWEST = 10_000, 50  # points, about, at which the winding number is asked; of each part
-_ROUNDS = 8  # parts inside parts take a round for each
-_SMALL = 50  # points; parts of fewer are no surfaces
+_PROBES = 10_000  # points, about, at which the winding number is asked
+_SMALL = 50  # points; groups of fewer are not probed, of more at this many at least
+_CLEAR = 0.1  # the part of a winding number by which neighbours are overruled
+_ROUNDS = 8  # surfaces inside surfaces take one each
 
 
 def orient(tree: Tree, normals: Array, lists: np.ndarray, spacing: Array) -> tuple[Array, float]:
@@ -28,53 +29,64 @@ def orient(tree: Tree, normals: Array, lists: np.ndarray, spacing: Array) -> tup
 
     Neighbours vote as dipoles do, by the energy of the winding number's field (Metzer et al. 2021,
     Orienting point clouds with dipole propagation): beside each other alike, behind each other
-    opposite, which is right on close sheets. Then the winding number decides which side of each
-    connected part is out: as in Lin et al. 2024 (Fast and globally consistent normal orientation
-    based on the winding number normal consistency), it should be 1 inside and 0 outside.
+    opposite, which is right on close sheets. The winding number itself, which should be 1 inside
+    and 0 outside (Lin et al. 2024, Fast and globally consistent normal orientation based on the
+    winding number normal consistency), says which side of each connected part is out, and decides
+    about groups whose votes contradict each other.
     """
-    points = tree.points
-    quartile = offsets(points, normals, lists)
-    blur = (quartile**2)[lists[:, :PAIRED]].mean(1)
-    found = agree(dipole_votes(points, normals, lists, spacing, _NARROW * blur))
-    correct(dipole_votes(points, normals, lists, spacing, _WIDE * blur), found.signs)
-    turned = normals * found.signs[:, None]
+    blur = (offsets(tree.points, normals, lists) ** 2)[lists[:, :PAIRED]].mean(1)
+    found = agree(dipole_votes(tree.points, normals, lists, spacing, _LITTLE * blur))
     # the square root of a point's area, from the disc that holds all neighbours: noise spreads them
     # in depth, and the nearest look too far apart
-    reach = np.linalg.norm(points[lists[:, -1]] - points, axis=1)
+    reach = np.linalg.norm(tree.points[lists[:, -1]] - tree.points, axis=1)
     apart = np.maximum(reach * np.sqrt(np.pi / (lists.shape[1] + 0.5)), 1e-9)
-    outward = _outward(tree, turned, apart, found.parts)
-    return turned * outward[found.parts, None], 1 - found.doubt
+    signs = found.signs
+    _turn_groups(tree, normals, signs, apart, found.parts, 0.0)
+    for groups in found.doubtful:
+        _turn_groups(tree, normals, signs, apart, groups, _CLEAR)
+    correct(dipole_votes(tree.points, normals, lists, spacing, _MUCH * blur), signs)
+    doubt = max((float((groups >= 0).mean()) for groups in found.doubtful), default=0.0)
+    return normals * signs[:, None], 1 - doubt
 
 
-def _outward(tree: Tree, normals: Array, spacing: Array, parts: np.ndarray) -> Array:
-    """The sign (P,) of each part with which the winding number is nearest to 1 inside and 0 outside.
+def _turn_groups(
+    tree: Tree, normals: Array, signs: Array, spacing: Array, groups: np.ndarray, clear: float
+) -> None:
+    """Turn groups (N,) of points, -1 for none, where that makes the winding number clearly more right.
 
-    A part that encloses nothing goes with the field of the others; one alone is turned so that
+    Changes `signs` (N,). The winding number should be 1 inside and 0 outside, 1/2 on the surface; a
+    group that encloses nothing goes with the field of the others, and one alone is turned so that
     more of it looks outward than inward.
     """
-    size = np.bincount(parts)
-    members = np.split(np.argsort(parts, kind="stable"), np.cumsum(size)[:-1])
+    order = np.argsort(groups, kind="stable")
+    order = order[np.searchsorted(groups[order], 0) :]
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    members = [rows for rows in members if len(rows) >= _SMALL]
+    if not members:
+        return
     step = _STEP * spacing[:, None] * normals
-    rows, own = [np.empty(0, np.int64)], [np.empty((2, 0))]
-    for member in members:
-        if len(member) < _SMALL:
-            continue
-        count = min(len(member), max(_FEWEST, _PROBES * len(member) // len(parts)))
-        rows.append(member[np.linspace(0, len(member) - 1, count).astype(np.int64)])
-        number = WindingNumber.of_cloud(Tree.of(tree.points[member]), normals[member], spacing[member], _STEP)
-        own.append(_beside(number, tree.points[rows[-1]], step[rows[-1]]))
-    rows, own = np.concatenate(rows), np.concatenate(own, 1)
-    part, signs = parts[rows], np.ones(len(size))
+    counts = [min(len(rows), max(_SMALL, _PROBES * len(rows) // len(signs))) for rows in members]
+    probes, own = [], []
+    for rows, count in zip(members, counts, strict=True):
+        probes.append(rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)])
+        turned = normals[rows] * signs[rows, None]
+        number = WindingNumber.of_cloud(Tree.of(tree.points[rows]), turned, spacing[rows], _STEP)
+        own.append(_beside(number, tree.points[probes[-1]], step[probes[-1]]))
+    probe, own = np.concatenate(probes), np.concatenate(own, 1)
+    group = np.repeat(np.arange(len(members)), counts)
+    outward, turn = signs[probe], np.ones(len(members))
     for _ in range(_ROUNDS):
-        number = WindingNumber.of_cloud(tree, normals * signs[parts, None], spacing, _STEP)
-        above, below = _beside(number, tree.points[rows], step[rows]) - signs[part] * own
-        # on the surface the number should be 1/2, and around it fall along the normal
-        nearer = own.mean(0) * (1 - above - below) + (below - above)
-        wrong = signs * np.bincount(part, nearer, len(size)) < 0
-        if not wrong.any():
+        number = WindingNumber.of_cloud(tree, normals * signs[:, None], spacing, _STEP)
+        mine = own * turn[group]
+        above, below = _beside(number, tree.points[probe], step[probe]) - mine
+        # the others' field should be short of 1/2 by one's own, and fall along the normal
+        right = mine.mean(0) * (1 - above - below) + outward * turn[group] * (below - above)
+        wrong = np.flatnonzero(np.bincount(group, right) / counts < -clear)
+        if not len(wrong):
             break
-        signs[wrong] *= -1
-    return signs
+        turn[wrong] *= -1
+        for k in wrong:
+            signs[members[k]] *= -1
 
 
 def _beside(number: WindingNumber, points: Array, step: Array) -> Array:
