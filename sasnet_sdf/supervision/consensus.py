@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 
 from ..geometry import Array
 from .compiled import kernel
 
 _SWEEPS = 20  # of corrections at each level; few are needed
-_WEAK, _GROUP = 0.4, 50  # share of votes by which a group is held weakly; nodes that make a group
+_WEAK = 0.4  # share of votes by which a group is held weakly
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Votes:
 
 @dataclass(frozen=True)
 class Agreement:
-    """signs (N,), and the connected part (N,) of each node.
+    """signs (N,), and the connected part (N,) of each node, -1 in small ones.
 
-    doubtful: for each level that has some, from coarse to fine, the group (N,) of each node that is
-    in one whose votes with the rest contradict each other, else -1.
+    doubtful: the group (N,) of each node that is in one whose votes with the rest contradict each
+    other, else -1; for each level that has such groups, from coarse to fine.
     """
 
     signs: Array
@@ -41,16 +41,16 @@ class Agreement:
     doubtful: list[np.ndarray]
 
 
-def agree(votes: Votes) -> Agreement:
+def agree(votes: Votes, small: int) -> Agreement:
     """Signs that satisfy as many votes as can be found.
 
     Every node joins the one it is surest about, in rounds as in Boruvka's tree, but the votes
     between what has joined add up: a wrong pair is outvoted by the pairs around it, where a tree
     would hand it on. On the way back down, groups of every size turn where that satisfies more.
-    In doubt are the nodes of groups whose votes with the rest contradict each other, at the level
-    where these are most.
+    Parts and groups of fewer than `small` nodes are not told.
     """
-    levels, groups, turns, sizes = [votes], [], [], [np.ones(votes.count)]
+    levels, groups, turns = [votes], [], []
+    sizes: list[np.ndarray] = [np.ones(votes.count)]
     while len(levels[-1].votes):
         level = levels[-1]
         group, turn = np.empty(level.count, np.int32), np.empty(level.count)
@@ -59,14 +59,15 @@ def agree(votes: Votes) -> Agreement:
         groups.append(group)
         turns.append(turn)
         sizes.append(np.bincount(group, sizes[-1], parts))
-    signs, parts, doubtful = np.ones(levels[-1].count), np.arange(levels[-1].count), []
+    signs, doubtful = np.ones(levels[-1].count), []
+    parts = np.where(sizes[-1] >= small, np.arange(levels[-1].count), -1)
     for level, group, turn, size in zip(
         levels[-2::-1], groups[::-1], turns[::-1], sizes[-2::-1], strict=True
     ):
         signs, parts = turn * signs[group], parts[group]
         doubtful = [labels[group] for labels in doubtful]
         correct(level, signs)
-        weak = _weak(level, signs, size)
+        weak = _weakly_held(level, signs) & (size >= small) & (size <= votes.count / 2)
         if weak.any():
             doubtful.append(np.where(weak, np.arange(level.count), -1))
     return Agreement(signs, parts, doubtful)
@@ -85,20 +86,21 @@ def _between(votes: Votes, count: int, group: np.ndarray, turn: Array) -> Votes:
     values = votes.votes[apart] * turn[votes.first[apart]] * turn[votes.second[apart]]
     # real and imaginary part, so that one pass adds up both
     values = values + 1j * votes.weights[apart]
-    sums = coo_array((values, (np.minimum(first, second), np.maximum(first, second))), (count, count)).tocsr()
+    ends = np.minimum(first, second), np.maximum(first, second)
+    sums = csr_array(coo_array((values, ends), (count, count)))
     first = np.repeat(np.arange(count, dtype=np.int32), np.diff(sums.indptr))
-    second = sums.indices.astype(np.int32, copy=False)
-    return Votes(count, first, second, np.ascontiguousarray(sums.data.real), sums.data.imag)
+    both = np.asarray(sums.data)
+    return Votes(count, first, np.asarray(sums.indices, np.int32), both.real.copy(), both.imag.copy())
 
 
-def _weak(votes: Votes, signs: Array, size: Array) -> np.ndarray:
-    """Whether each group of nodes (G,), of `size`, is held in its place only weakly."""
+def _weakly_held(votes: Votes, signs: Array) -> np.ndarray:
+    """Whether the votes of each node (N,) with others contradict each other."""
     support, all_of_it = np.zeros(votes.count), np.zeros(votes.count)
     kept = votes.votes * signs[votes.first] * signs[votes.second]
     for end in (votes.first, votes.second):
         support += np.bincount(end, kept, votes.count)
         all_of_it += np.bincount(end, votes.weights, votes.count)
-    return (support < _WEAK * all_of_it) & (size >= _GROUP) & (size <= size.sum() / 2)
+    return support < _WEAK * all_of_it
 
 
 @kernel

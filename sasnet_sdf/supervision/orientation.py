@@ -15,7 +15,7 @@ from .winding import WindingNumber
 _LITTLE, _MUCH = 10.0, 40.0
 _STEP = 0.5  # spacings to either side of the surface
 _PROBES = 10_000  # points, about, at which the winding number is asked
-_SMALL = 50  # points; groups of fewer are not probed, of more at this many at least
+_SMALL, _SHARE = 50, 2000  # points, and one in so many: groups of fewer are not probed
 _CLEAR = 0.1  # the part of a winding number by which neighbours are overruled
 _ROUNDS = 8  # surfaces inside surfaces take one each
 
@@ -35,7 +35,8 @@ def orient(tree: Tree, normals: Array, lists: np.ndarray, spacing: Array) -> tup
     about groups whose votes contradict each other.
     """
     blur = (offsets(tree.points, normals, lists) ** 2)[lists[:, :PAIRED]].mean(1)
-    found = agree(dipole_votes(tree.points, normals, lists, spacing, _LITTLE * blur))
+    small = min(max(_SMALL, len(normals) // _SHARE), len(normals))
+    found = agree(dipole_votes(tree.points, normals, lists, spacing, _LITTLE * blur), small)
     # the square root of a point's area, from the disc that holds all neighbours: noise spreads them
     # in depth, and the nearest look too far apart
     reach = np.linalg.norm(tree.points[lists[:, -1]] - tree.points, axis=1)
@@ -58,25 +59,24 @@ def _turn_groups(
     group that encloses nothing goes with the field of the others, and one alone is turned so that
     more of it looks outward than inward.
     """
+    if groups.max() < 0:
+        return
     order = np.argsort(groups, kind="stable")
     order = order[np.searchsorted(groups[order], 0) :]
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    members = [rows for rows in members if len(rows) >= _SMALL]
-    if not members:
-        return
     step = _STEP * spacing[:, None] * normals
     counts = [min(len(rows), max(_SMALL, _PROBES * len(rows) // len(signs))) for rows in members]
     probes, own = [], []
     for rows, count in zip(members, counts, strict=True):
         probes.append(rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)])
         turned = normals[rows] * signs[rows, None]
-        number = WindingNumber.of_cloud(Tree.of(tree.points[rows]), turned, spacing[rows], _STEP)
+        number = WindingNumber.of_closed(Tree.of(tree.points[rows]), turned, spacing[rows])
         own.append(_beside(number, tree.points[probes[-1]], step[probes[-1]]))
     probe, own = np.concatenate(probes), np.concatenate(own, 1)
     group = np.repeat(np.arange(len(members)), counts)
     outward, turn = signs[probe], np.ones(len(members))
     for _ in range(_ROUNDS):
-        number = WindingNumber.of_cloud(tree, normals * signs[:, None], spacing, _STEP)
+        number = WindingNumber.of_closed(tree, normals * signs[:, None], spacing)
         mine = own * turn[group]
         above, below = _beside(number, tree.points[probe], step[probe]) - mine
         # the others' field should be short of 1/2 by one's own, and fall along the normal
