@@ -18,7 +18,7 @@ _WEAK = 0.4  # share of votes by which a group is held weakly
 class Votes:
     """What pairs first < second, (E,) each, of `count` nodes say: above zero alike, below zero opposite.
 
-    weights (E,): the sums of the sizes of votes that `votes` are the sums of.
+    votes (E,) float32. weights (E,) float32: the sums of the sizes of votes that `votes` are the sums of.
     """
 
     count: int
@@ -83,9 +83,10 @@ def _between(votes: Votes, count: int, group: np.ndarray, turn: Array) -> Votes:
     first, second = group[votes.first], group[votes.second]
     apart = np.flatnonzero(first != second)
     first, second = first[apart], second[apart]
-    values = votes.votes[apart] * turn[votes.first[apart]] * turn[votes.second[apart]]
     # real and imaginary part, so that one pass adds up both
-    values = values + 1j * votes.weights[apart]
+    values = np.empty(len(apart), np.complex64)
+    values.real = votes.votes[apart] * turn[votes.first[apart]] * turn[votes.second[apart]]
+    values.imag = votes.weights[apart]
     ends = np.minimum(first, second), np.maximum(first, second)
     sums = csr_array(coo_array((values, ends), (count, count)))
     first = np.repeat(np.arange(count, dtype=np.int32), np.diff(sums.indptr))
@@ -106,21 +107,20 @@ def _weakly_held(votes: Votes, signs: Array) -> np.ndarray:
 @kernel
 def _join(start, stop, first, second, votes, group, turn):
     """Groups of nodes joined along the surest pair of each, and whether to turn for it; how many groups."""
-    surest, above = np.full(stop, -1), np.full(stop, -1.0)
+    surest, above, parent = np.empty(stop, np.int64), np.empty(stop), np.empty(stop, np.int64)
+    for i in range(start, stop):
+        surest[i], above[i], parent[i], turn[i] = -1, -1.0, i, 1.0
     for e in range(len(votes)):
         sure = abs(votes[e])
         if sure > above[first[e]]:
             above[first[e]], surest[first[e]] = sure, e
         if sure > above[second[e]]:
             above[second[e]], surest[second[e]] = sure, e
-    parent = np.arange(stop)
-    for i in range(start, stop):
-        turn[i] = 1.0
     for i in range(start, stop):
         e = surest[i]
         if e < 0:
             continue
-        low, high, sign = first[e], second[e], 1.0 if votes[e] >= 0 else -1.0
+        low, high, sign = np.int64(first[e]), np.int64(second[e]), 1.0 if votes[e] >= 0 else -1.0
         while parent[low] != low:
             sign *= turn[low]
             low = parent[low]
@@ -145,12 +145,12 @@ def _correct(start, stop, first, second, votes, signs):
     """Turn nodes that are outvoted, the most outvoted among neighbours first."""
     support, least = np.empty(len(signs)), np.empty(len(signs))
     for _ in range(start, stop):
-        support[:] = 0.0
+        for i in range(len(signs)):
+            support[i], least[i] = 0.0, 0.0
         for e in range(len(votes)):
             vote = votes[e] * signs[first[e]] * signs[second[e]]
             support[first[e]] += vote
             support[second[e]] += vote
-        least[:] = 0.0
         for e in range(len(votes)):
             least[first[e]] = min(least[first[e]], support[second[e]])
             least[second[e]] = min(least[second[e]], support[first[e]])
