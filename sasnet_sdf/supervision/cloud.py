@@ -14,7 +14,8 @@ from .denoise import denoise
 from .duplicates import first_of_equals
 from .implicit import signed_distances
 from .morton import morton_order
-from .normals import propagate, turn_to_sensors
+from .normals import turn_to_sensors
+from .orientation import orient
 from .outliers import belongs
 from .planes import fit_planes
 from .tree import Tree
@@ -27,6 +28,7 @@ FIT = 8  # neighbours
 # distance of points from the plane through their neighbours, in spacings, that is noise and no curvature:
 # of clean clouds of finely detailed shapes it reaches 0.1
 NOISY = 0.125
+DOUBTFUL = 0.95  # a confidence of orientation below which results are often wrong
 _NOISE_SAMPLES = 10_000
 _FEWEST = 10
 
@@ -112,7 +114,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         cloud, planes = replace(cloud, points=clean.points).select(kept), clean.normals[kept]
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
         spacing = _spacing(distances)
-    normals, source = _orient(cloud, lists, planes)
+    normals, oriented = _orient(cloud, tree, lists, spacing, planes)
     target = CloudTarget(
         tree,
         np.concatenate([tree.points, normals], 1).ravel(),
@@ -125,7 +127,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         "used_points": len(cloud),
         "duplicates_merged": merged,
         "outliers_removed": outliers,
-        "normals_from": source,
+        **oriented,
         "noise": sigma,
         "noise_in_spacings": noise,
         "spacing": float(np.median(spacing)),
@@ -144,14 +146,24 @@ def _neighbourhoods(cloud: PointCloud, count: int) -> tuple[Tree, np.ndarray, np
     return tree, *tree.neighbours(count)
 
 
-def _orient(cloud: PointCloud, lists: np.ndarray, planes: Array | None) -> tuple[Array, str]:
-    """Outward normals and where their sides are from; `planes` are those of a cloud that was noisy."""
+def _orient(
+    cloud: PointCloud, tree: Tree, lists: np.ndarray, spacing: Array, planes: Array | None
+) -> tuple[Array, dict[str, Any]]:
+    """Outward normals (N, 3), and for the report where they are from; `planes` are those of a noisy cloud."""
     if planes is None:
         if cloud.normals is not None:
-            return cloud.normals, "file"
+            return cloud.normals, {"normals_from": "file"}
         planes, _ = fit_planes(cloud.points, lists)
     if cloud.normals is not None:
-        return np.where((planes * cloud.normals).sum(1, keepdims=True) < 0, -planes, planes), "file"
+        agree = (planes * cloud.normals).sum(1, keepdims=True) >= 0
+        return np.where(agree, planes, -planes), {"normals_from": "file"}
     if cloud.sensors is not None:
-        return turn_to_sensors(cloud.points, planes, cloud.sensors), "sensors"
-    return propagate(cloud.points, planes, lists[:, :12]), "propagation"
+        return turn_to_sensors(cloud.points, planes, cloud.sensors), {"normals_from": "sensors"}
+    normals, confidence = orient(tree, planes, lists, spacing)
+    facts: dict[str, Any] = {"normals_from": "estimate", "orientation_confidence": round(confidence, 4)}
+    if confidence < DOUBTFUL:
+        facts["notes"] = [
+            f"which side is outside is uncertain for {1 - confidence:.0%} of the points: give normals that "
+            "point outward, or sensor positions (vx vy vz)"
+        ]
+    return normals, facts

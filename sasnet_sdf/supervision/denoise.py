@@ -19,6 +19,7 @@ from .quadrics import TERMS, choose_widths, fit_quadrics, gather, tangent_planes
 from .tree import Tree
 
 WIDTHS = np.array([1.9, 2.7, 3.8, 5.4, 7.6])  # spacings: about 16, 32, 65, 130 and 260 points
+SC=1.0
 DOUBT = 3.0  # standard deviations by which residuals may exceed the noise
 TOLERANCE = 8.0  # standard deviations of the noise by which a point may lie off its surface
 _PLANE, _AROUND = 2.7, 5.4  # widths of tangent planes, and of the surroundings that choose a width
@@ -55,7 +56,7 @@ def denoise(tree: Tree, spacing: Array, lists: np.ndarray) -> Denoised:
         if slender <= _SLENDER or scale >= _COARSEST:
             break
         scale = min(scale * max(slender / _SLENDER, 1.25), _COARSEST)
-    np.maximum((_PER_MISS * least) ** 2, 1e-18, out=noise)
+    np.maximum((_PER_MISS * SC * least) ** 2, 1e-18, out=noise)
     over_ranges(fit_quadrics, count, *fit)
     moved, turned = np.empty((count, 3)), np.empty((count, 3))
     reach = scale * WIDTHS[-1]

@@ -8,6 +8,7 @@ from .compiled import kernel, part
 from .planes import least_axis
 from .search import find_within
 
+PEN = 0.01
 TERMS = 6
 """Of a quadric over the tangent plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""
 MOST = 4096
@@ -111,7 +112,7 @@ def choose_widths(start, stop, points, boxes, spacing, width, misses, limits, le
                 if misses[found[k], w] < np.inf:
                     total += misses[found[k], w]
                     held += 1
-            if 2 * held > count and total < least[i] * held:
+            if 2 * held > count and total * (1 + PEN * w) < least[i] * held * (1 + PEN * limits[i]):
                 limits[i], least[i] = w, total / held
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,24 +44,28 @@ class WindingNumber:
     def of_cloud(cls, tree: Tree, normals: Array, spacing: Array, offset: float) -> WindingNumber:
         """From points' outward normals (N, 3) and spacing (N,); the level is measured `offset`
         spacings to either side of the surface."""
-        points = tree.points
-        # a lone point far from the others would otherwise stand for a large area
-        areas = np.minimum(spacing, 2 * np.median(spacing)) ** 2
-        weighted = np.concatenate([areas[:, None], areas[:, None] * points, areas[:, None] * normals], 1)
-        sums = combine_up(weighted, np.add, 0.0)
-        centre = sums[:, 1:4] / np.maximum(sums[:, :1], 1e-300)
-        corner = np.maximum(centre - tree.boxes[:, :3], tree.boxes[:, 3:] - centre)
-        clear = _BETA**2 * (np.maximum(corner, 0) ** 2).sum(1)  # zero where the node is empty
-        nodes = np.concatenate([centre, sums[:, 4:], clear[:, None]], 1)
-        surfels = np.concatenate([points, normals], 1).ravel()
-        number = cls(surfels, areas, nodes.ravel(), 0.5)
+        number, points = cls.of_closed(tree, normals, spacing), tree.points
         some = np.linspace(0, len(points) - 1, min(len(points), _LEVEL_SAMPLES)).astype(np.int64)
         step = offset * spacing[some, None] * normals[some]
         outer, inner = number.number(points[some] + step), number.number(points[some] - step)
         # where the step inward leaves the solid again, or there is none, nothing is learnt
         across = inner - outer > 0.5
         level = np.median((outer + inner)[across]) / 2 if across.mean() > _INFORMED else 0.5
-        return cls(surfels, areas, number.nodes, float(level))
+        return replace(number, level=float(level))
+
+    @classmethod
+    def of_closed(cls, tree: Tree, normals: Array, spacing: Array) -> WindingNumber:
+        """From points' outward normals (N, 3) and spacing (N,); the level is taken to be 1/2."""
+        # a lone point far from the others would otherwise stand for a large area
+        areas = np.minimum(spacing, 2 * np.median(spacing)) ** 2
+        weighted = np.concatenate([areas[:, None], areas[:, None] * tree.points, areas[:, None] * normals], 1)
+        sums = combine_up(weighted, np.add, 0.0)
+        centre = sums[:, 1:4] / np.maximum(sums[:, :1], 1e-300)
+        corner = np.maximum(centre - tree.boxes[:, :3], tree.boxes[:, 3:] - centre)
+        clear = _BETA**2 * (np.maximum(corner, 0) ** 2).sum(1)  # zero where the node is empty
+        nodes = np.concatenate([centre, sums[:, 4:], clear[:, None]], 1)
+        surfels = np.concatenate([tree.points, normals], 1).ravel()
+        return cls(surfels, areas, nodes.ravel(), 0.5)
 
 
 @kernel

@@ -62,5 +62,5 @@ def test_a_closed_mesh_gives_its_own_surface():
 def test_an_array_is_a_cloud_without_normals():
     points, _ = torus(3000)
     result = reconstruct(points, **SETTINGS)
-    assert result.report["input"]["normals_from"] == "propagation"
+    assert result.report["input"]["normals_from"] == "estimate"
     assert off_the_torus(result.mesh.vertices).mean() < 0.04

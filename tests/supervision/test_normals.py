@@ -38,7 +38,7 @@ def test_planes_through_flat_straight_and_single_places(rng):
 def test_propagation_turns_all_normals_outward(name, solids, rng):
     points, _ = solids[name].sample(8000, rng)
     target, facts = prepare_cloud(PointCloud(points))
-    assert facts["normals_from"] == "propagation"
+    assert facts["normals_from"] == "estimate"
     step = 1e-3
     rises = solids[name].distance(target.points + step * target.normals) > solids[name].distance(
         target.points - step * target.normals

@@ -1,0 +1,163 @@
+"""Two-valued choices that pairs vote on: merging from fine to coarse, then correcting from coarse to fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from ..geometry import Array
+from .compiled import kernel
+
+_SWEEPS = 20  # of corrections at each level; few are needed
+_WEAK = 0.4  # share of votes by which a group is held weakly
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What pairs first < second, (E,) each, of `count` nodes say: above zero alike, below zero opposite.
+
+    votes (E,) float32. weights (E,) float32: the sums of the sizes of votes that `votes` are the sums of.
+    """
+
+    count: int
+    first: np.ndarray
+    second: np.ndarray
+    votes: Array
+    weights: Array
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """signs (N,), and the connected part (N,) of each node, -1 in small ones.
+
+    doubtful: the group (N,) of each node that is in one whose votes with the rest contradict each
+    other, else -1; for each level that has such groups, from coarse to fine.
+    """
+
+    signs: Array
+    parts: np.ndarray
+    doubtful: list[np.ndarray]
+
+
+def agree(votes: Votes, small: int) -> Agreement:
+    """Signs that satisfy as many votes as can be found.
+
+    Every node joins the one it is surest about, in rounds as in Boruvka's tree, but the votes
+    between what has joined add up: a wrong pair is outvoted by the pairs around it, where a tree
+    would hand it on. On the way back down, groups of every size turn where that satisfies more.
+    Parts and groups of fewer than `small` nodes are not told.
+    """
+    levels, groups, turns = [votes], [], []
+    sizes: list[np.ndarray] = [np.ones(votes.count)]
+    while len(levels[-1].votes):
+        level = levels[-1]
+        group, turn = np.empty(level.count, np.int32), np.empty(level.count)
+        parts = _join(0, level.count, level.first, level.second, level.votes, group, turn)
+        levels.append(_between(level, parts, group, turn))
+        groups.append(group)
+        turns.append(turn)
+        sizes.append(np.bincount(group, sizes[-1], parts))
+    signs, doubtful = np.ones(levels[-1].count), []
+    parts = np.where(sizes[-1] >= small, np.arange(levels[-1].count), -1)
+    for level, group, turn, size in zip(
+        levels[-2::-1], groups[::-1], turns[::-1], sizes[-2::-1], strict=True
+    ):
+        signs, parts = turn * signs[group], parts[group]
+        doubtful = [labels[group] for labels in doubtful]
+        correct(level, signs)
+        weak = _weakly_held(level, signs) & (size >= small) & (size <= votes.count / 2)
+        if weak.any():
+            doubtful.append(np.where(weak, np.arange(level.count), -1))
+    return Agreement(signs, parts, doubtful)
+
+
+def correct(votes: Votes, signs: Array) -> None:
+    """Turn the nodes (N,) that are outvoted, in place."""
+    _correct(0, _SWEEPS, votes.first, votes.second, votes.votes, signs)
+
+
+def _between(votes: Votes, count: int, group: np.ndarray, turn: Array) -> Votes:
+    """The sums of votes between groups of nodes, after the nodes have turned."""
+    first, second = group[votes.first], group[votes.second]
+    apart = np.flatnonzero(first != second)
+    first, second = first[apart], second[apart]
+    # real and imaginary part, so that one pass adds up both
+    values = np.empty(len(apart), np.complex64)
+    values.real = votes.votes[apart] * turn[votes.first[apart]] * turn[votes.second[apart]]
+    values.imag = votes.weights[apart]
+    ends = np.minimum(first, second), np.maximum(first, second)
+    sums = csr_array(coo_array((values, ends), (count, count)))
+    first = np.repeat(np.arange(count, dtype=np.int32), np.diff(sums.indptr))
+    both = np.asarray(sums.data)
+    return Votes(count, first, np.asarray(sums.indices, np.int32), both.real.copy(), both.imag.copy())
+
+
+def _weakly_held(votes: Votes, signs: Array) -> np.ndarray:
+    """Whether the votes of each node (N,) with others contradict each other."""
+    support, all_of_it = np.zeros(votes.count), np.zeros(votes.count)
+    kept = votes.votes * signs[votes.first] * signs[votes.second]
+    for end in (votes.first, votes.second):
+        support += np.bincount(end, kept, votes.count)
+        all_of_it += np.bincount(end, votes.weights, votes.count)
+    return support < _WEAK * all_of_it
+
+
+@kernel
+def _join(start, stop, first, second, votes, group, turn):
+    """Groups of nodes joined along the surest pair of each, and whether to turn for it; how many groups."""
+    surest, above, parent = np.empty(stop, np.int64), np.empty(stop), np.empty(stop, np.int64)
+    for i in range(start, stop):
+        surest[i], above[i], parent[i], turn[i] = -1, -1.0, i, 1.0
+    for e in range(len(votes)):
+        sure = abs(votes[e])
+        if sure > above[first[e]]:
+            above[first[e]], surest[first[e]] = sure, e
+        if sure > above[second[e]]:
+            above[second[e]], surest[second[e]] = sure, e
+    for i in range(start, stop):
+        e = surest[i]
+        if e < 0:
+            continue
+        low, high, sign = np.int64(first[e]), np.int64(second[e]), 1.0 if votes[e] >= 0 else -1.0
+        while parent[low] != low:
+            sign *= turn[low]
+            low = parent[low]
+        while parent[high] != high:
+            sign *= turn[high]
+            high = parent[high]
+        if low != high:
+            parent[max(low, high)], turn[max(low, high)] = min(low, high), sign
+    count = 0
+    for i in range(start, stop):  # parents come before their children
+        if parent[i] == i:
+            group[i] = count
+            count += 1
+        else:
+            group[i] = group[parent[i]]
+            turn[i] *= turn[parent[i]]
+    return count
+
+
+@kernel
+def _correct(start, stop, first, second, votes, signs):
+    """Turn nodes that are outvoted, the most outvoted among neighbours first."""
+    support, least = np.empty(len(signs)), np.empty(len(signs))
+    for _ in range(start, stop):
+        for i in range(len(signs)):
+            support[i], least[i] = 0.0, 0.0
+        for e in range(len(votes)):
+            vote = votes[e] * signs[first[e]] * signs[second[e]]
+            support[first[e]] += vote
+            support[second[e]] += vote
+        for e in range(len(votes)):
+            least[first[e]] = min(least[first[e]], support[second[e]])
+            least[second[e]] = min(least[second[e]], support[first[e]])
+        done = True
+        for i in range(len(signs)):
+            if support[i] < 0 and support[i] <= least[i]:
+                signs[i] = -signs[i]
+                done = False
+        if done:
+            break

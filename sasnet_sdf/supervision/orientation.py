@@ -1,0 +1,94 @@
+"""Which way normals point where no sensor says it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..geometry import Array
+from .consensus import agree, correct
+from .dipoles import PAIRED, dipole_votes, offsets
+from .tree import Tree
+from .winding import WindingNumber
+
+# squared depths over which dipoles are smeared, in squared quartiles of the neighbours' offsets:
+# little tells close sheets apart, much outvotes points that noise put behind their neighbours
+_LITTLE, _MUCH = 10.0, 40.0
+_STEP = 0.5  # spacings to either side of the surface
+_PROBES = 10_000  # points, about, at which the winding number is asked
+_SMALL, _SHARE = 50, 2000  # points, and one in so many: groups of fewer are not probed
+_CLEAR = 0.1  # the part of a winding number by which neighbours are overruled
+_ROUNDS = 8  # surfaces inside surfaces take one each
+
+
+def orient(tree: Tree, normals: Array, lists: np.ndarray, spacing: Array) -> tuple[Array, float]:
+    """Normals (N, 3) of either sign turned alike, and outward where the surface is closed.
+
+    lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones. Also
+    returns the confidence, from 0 to 1: the share of points whose side the points around them
+    agree about.
+
+    Neighbours vote as dipoles do, by the energy of the winding number's field (Metzer et al. 2021,
+    Orienting point clouds with dipole propagation): beside each other alike, behind each other
+    opposite, which is right on close sheets. The winding number itself, which should be 1 inside
+    and 0 outside (Lin et al. 2024, Fast and globally consistent normal orientation based on the
+    winding number normal consistency), says which side of each connected part is out, and decides
+    about groups whose votes contradict each other.
+    """
+    blur = (offsets(tree.points, normals, lists) ** 2)[lists[:, :PAIRED]].mean(1)
+    small = min(max(_SMALL, len(normals) // _SHARE), len(normals))
+    found = agree(dipole_votes(tree.points, normals, lists, spacing, _LITTLE * blur), small)
+    # the square root of a point's area, from the disc that holds all neighbours: noise spreads them
+    # in depth, and the nearest look too far apart
+    reach = np.linalg.norm(tree.points[lists[:, -1]] - tree.points, axis=1)
+    apart = np.maximum(reach * np.sqrt(np.pi / (lists.shape[1] + 0.5)), 1e-9)
+    signs = found.signs
+    _turn_groups(tree, normals, signs, apart, found.parts, 0.0)
+    for groups in found.doubtful:
+        _turn_groups(tree, normals, signs, apart, groups, _CLEAR)
+    correct(dipole_votes(tree.points, normals, lists, spacing, _MUCH * blur), signs)
+    doubt = max((float((groups >= 0).mean()) for groups in found.doubtful), default=0.0)
+    return normals * signs[:, None], 1 - doubt
+
+
+def _turn_groups(
+    tree: Tree, normals: Array, signs: Array, spacing: Array, groups: np.ndarray, clear: float
+) -> None:
+    """Turn groups (N,) of points, -1 for none, where that makes the winding number clearly more right.
+
+    Changes `signs` (N,). The winding number should be 1 inside and 0 outside, 1/2 on the surface; a
+    group that encloses nothing goes with the field of the others, and one alone is turned so that
+    more of it looks outward than inward.
+    """
+    if groups.max() < 0:
+        return
+    order = np.argsort(groups, kind="stable")
+    order = order[np.searchsorted(groups[order], 0) :]
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    step = _STEP * spacing[:, None] * normals
+    counts = [min(len(rows), max(_SMALL, _PROBES * len(rows) // len(signs))) for rows in members]
+    probes, own = [], []
+    for rows, count in zip(members, counts, strict=True):
+        probes.append(rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)])
+        turned = normals[rows] * signs[rows, None]
+        number = WindingNumber.of_closed(Tree.of(tree.points[rows]), turned, spacing[rows])
+        own.append(_beside(number, tree.points[probes[-1]], step[probes[-1]]))
+    probe, own = np.concatenate(probes), np.concatenate(own, 1)
+    group = np.repeat(np.arange(len(members)), counts)
+    outward, turn = signs[probe], np.ones(len(members))
+    for _ in range(_ROUNDS):
+        number = WindingNumber.of_closed(tree, normals * signs[:, None], spacing)
+        mine = own * turn[group]
+        above, below = _beside(number, tree.points[probe], step[probe]) - mine
+        # the others' field should be short of 1/2 by one's own, and fall along the normal
+        right = mine.mean(0) * (1 - above - below) + outward * turn[group] * (below - above)
+        wrong = np.flatnonzero(np.bincount(group, right) / counts < -clear)
+        if not len(wrong):
+            break
+        turn[wrong] *= -1
+        for k in wrong:
+            signs[members[k]] *= -1
+
+
+def _beside(number: WindingNumber, points: Array, step: Array) -> Array:
+    """The winding number (2, M) a step (M, 3) away from points (M, 3), and as far on the other side."""
+    return np.stack([number.number(points + step), number.number(points - step)])
