@@ -106,7 +106,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     noise = float(np.median(spread / spacing[some]))
     planes = sigma = None
     if noise > NOISY:
-        clean = denoise(tree, spacing, lists)
+        clean = denoise(tree, spacing)
         outliers += int((~clean.supported).sum())
         kept = np.flatnonzero(clean.supported)
         kept = kept[morton_order(clean.points[kept])]
@@ -158,7 +158,7 @@ def _orient(
         agree = (planes * cloud.normals).sum(1, keepdims=True) >= 0
         return np.where(agree, planes, -planes), {"normals_from": "file"}
     if cloud.sensors is not None:
-        return turn_to_sensors(cloud.points, planes, cloud.sensors), {"normals_from": "sensors"}
+        return turn_to_sensors(cloud.points, planes, cloud.sensors, lists), {"normals_from": "sensors"}
     normals, confidence = orient(tree, planes, lists, spacing)
     facts: dict[str, Any] = {"normals_from": "estimate", "orientation_confidence": round(confidence, 4)}
     if confidence < DOUBTFUL:

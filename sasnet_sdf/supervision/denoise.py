@@ -1,10 +1,11 @@
 """Noise taken off a cloud: its points moved, along its normals, onto the surface that they sample.
 
-Quadrics are fitted around all points, in windows that widen while what is left over is no more
-than the noise: far where the surface is smooth, hardly where it is not (Lepski's choice of a
-bandwidth, by a test of lack of fit). Every point then goes to the weighted mean of all windows
-that hold it, so that beside an edge those on its own side of it decide (aggregation of overlapping
-windows, as of Katkovnik et al. 2010, "From local kernel to nonlocal multiple-model denoising").
+Quadrics are fitted around all points. How wide their windows may be is chosen among the points
+around, by how far quadrics of each width miss their own centres (cross-validation); within that a
+window widens while what is left over is no more than the noise, so that it stops at edges. Every
+point then goes to the weighted mean of all windows that hold it: beside an edge those on its own
+side of it decide (aggregation of overlapping windows, Katkovnik et al. 2010, "From local kernel to
+nonlocal multiple-model image denoising").
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ from .quadrics import TERMS, choose_widths, fit_quadrics, gather, tangent_planes
 from .tree import Tree
 
 WIDTHS = np.array([1.9, 2.7, 3.8, 5.4, 7.6])  # spacings: about 16, 32, 65, 130 and 260 points
-SC=1.0
 DOUBT = 3.0  # standard deviations by which residuals may exceed the noise
 TOLERANCE = 8.0  # standard deviations of the noise by which a point may lie off its surface
-_PLANE, _AROUND = 2.7, 5.4  # widths of tangent planes, and of the surroundings that choose a width
-_SLENDER = 0.3  # noise, in radii of a tangent plane, up to which it has a direction
+_PLANE, _AROUND = 2.7, 3.8  # widths of tangent planes, and of the surroundings that choose a width
+_SLENDER = 0.25  # noise, in radii of a tangent plane, up to which it has a direction
 _COARSEST = 3.0  # times as wide as that all windows may get
-_PER_MISS = np.sqrt(np.pi / 2)  # standard deviations of a normal distribution to its mean modulus
+_PER_MISS = 1.2  # standard deviations to a mean modulus: of a normal distribution 1.25, and some is bias
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Denoised:
     supported: np.ndarray
 
 
-def denoise(tree: Tree, spacing: Array, lists: np.ndarray) -> Denoised:
-    """The points of a tree on the surface that they sample. spacing (N,); lists (N, k): neighbours."""
+def denoise(tree: Tree, spacing: Array) -> Denoised:
+    """The points of a tree on the surface that they sample; spacing (N,): distance of the nearest others."""
     count, last = len(tree.points), len(WIDTHS) - 1
     around = tree.points.ravel(), tree.boxes.ravel(), spacing
     normals, quadrics = np.empty((count, 3)), np.empty((count, TERMS + 2))
@@ -56,7 +56,7 @@ def denoise(tree: Tree, spacing: Array, lists: np.ndarray) -> Denoised:
         if slender <= _SLENDER or scale >= _COARSEST:
             break
         scale = min(scale * max(slender / _SLENDER, 1.25), _COARSEST)
-    np.maximum((_PER_MISS * SC * least) ** 2, 1e-18, out=noise)
+    np.maximum((_PER_MISS * least) ** 2, 1e-18, out=noise)
     over_ranges(fit_quadrics, count, *fit)
     moved, turned = np.empty((count, 3)), np.empty((count, 3))
     reach = scale * WIDTHS[-1]

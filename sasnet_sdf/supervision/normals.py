@@ -7,7 +7,16 @@ import numpy as np
 from ..geometry import Array
 
 
-def turn_to_sensors(points: Array, normals: Array, sensors: Array) -> Array:
-    """The normals (N, 3), each flipped where it looks away from the sensor that saw its point."""
-    away = ((sensors - points) * normals).sum(1) < 0
-    return np.where(away[:, None], -normals, normals)
+def turn_to_sensors(points: Array, normals: Array, sensors: Array, lists: np.ndarray) -> Array:
+    """The normals (N, 3), each flipped where it looks away from the sensors that saw the points around.
+
+    sensors (N, 3): that of each point. lists (N, k): neighbours. A point that its sensor saw at a
+    grazing angle tells little by itself, as noise may have turned its plane beyond the edge of
+    view: neighbours vote with it, each by the cosine of that angle.
+    """
+    ray = sensors - points
+    seen = (ray * normals).sum(1) / np.maximum(np.linalg.norm(ray, axis=1), 1e-300)
+    votes = seen.copy()
+    for near in lists.T:
+        votes += (normals * normals[near]).sum(1) * seen[near]
+    return np.where(votes[:, None] < 0, -normals, normals)

@@ -8,11 +8,14 @@ from .compiled import kernel, part
 from .planes import least_axis
 from .search import find_within
 
-PEN = 0.01
 TERMS = 6
 """Of a quadric over the tangent plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""
 MOST = 4096
 """Points that a neighbourhood can hold; of a denser one the rest is left out."""
+# the power of 1 - leverage that divides a residual: 1 would leave the centre out (cross-validation) and
+# count a fit's variance in full, 1/2 would count its bias only; windows that overlap are averaged later,
+# which takes away variance and no bias
+_AVERAGED = 0.6
 _SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2  # of products of terms, of terms by heights, of squares, of ones
 
 
@@ -43,15 +46,17 @@ def tangent_planes(start, stop, points, boxes, spacing, width, normals):
 
 
 @kernel
-def fit_quadrics(start, stop, points, boxes, spacing, widths, normals, limits, noise, doubt, quadrics, misses):
+def fit_quadrics(
+    start, stop, points, boxes, spacing, widths, normals, limits, noise, doubt, quadrics, misses
+):
     """Least-squares quadrics around points start..stop, over their tangent planes.
 
     points (3 N,) and boxes: of a tree. widths (W,): radii in `spacing` (N,) that a fit may have,
     ascending; the widest is that of index `limits` (N,), and one follows another while the mean
     squared residual is no more than `noise` (N,), squared lengths, plus `doubt` standard deviations
     of such a mean. quadrics (N, 8): terms, then the variance of c0 and the squared radius of the
-    fit, which is 0 where there is none. misses (N, W): how far every fit would miss its centre
-    if that had no part in it.
+    fit, which is 0 where there is none. misses (N, W): how far every fit misses its centre, as if
+    that had little part in it.
     """
     found, sums = np.empty(MOST, np.int64), np.empty((len(widths), _SUMS))
     terms, solution, frame = np.empty(TERMS), np.empty(TERMS), np.empty(9)
@@ -93,7 +98,7 @@ def fit_quadrics(start, stop, points, boxes, spacing, widths, normals, limits, n
             # where not even the narrowest fits, it is worth less
             quadrics[i, TERMS] = (residual if fails else noise[i]) * spread
             quadrics[i, TERMS + 1] = (widths[w] * spacing[i]) ** 2
-            misses[i, w] = abs(solution[0]) / (1 - spread)
+            misses[i, w] = abs(solution[0]) / (1 - spread) ** _AVERAGED
 
 
 @kernel
@@ -112,7 +117,7 @@ def choose_widths(start, stop, points, boxes, spacing, width, misses, limits, le
                 if misses[found[k], w] < np.inf:
                     total += misses[found[k], w]
                     held += 1
-            if 2 * held > count and total * (1 + PEN * w) < least[i] * held * (1 + PEN * limits[i]):
+            if 2 * held > count and total < least[i] * held:
                 limits[i], least[i] = w, total / held
 
 

@@ -72,7 +72,7 @@ def find_neighbours(start, stop, points, boxes, indices, distances):
 
 @part
 def find_within(points, boxes, i, reach, found):
-    """Point i and others within a squared distance of it, in the order of the tree, as many as `found` holds."""
+    """Point i and others within a squared distance, in the tree's order: as many as `found` can hold."""
     leaves, total, count = len(boxes) // 12, len(points) // 3, 0
     x, y, z = points[3 * i], points[3 * i + 1], points[3 * i + 2]
     stack, lower = np.empty(64, np.int64), np.empty(64)
