@@ -11,6 +11,7 @@ from ..errors import UnusableGeometry
 from ..geometry import Array, PointCloud
 from ..threads import over_ranges
 from .denoise import denoise
+from .dipoles import offsets
 from .duplicates import first_of_equals
 from .implicit import signed_distances
 from .morton import morton_order
@@ -25,11 +26,11 @@ CANDIDATES = 16
 FAR = 1.5  # spacings beyond which the winding number decides the sign, which wrong normals mislead less
 WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
 FIT = 8  # neighbours
-# distance of points from the plane through their neighbours, in spacings, that is noise and no curvature:
-# of clean clouds of finely detailed shapes it reaches 0.1
-NOISY = 0.125
-DOUBTFUL = 0.95  # a confidence of orientation below which results are often wrong
-_NOISE_SAMPLES = 10_000
+NOISY = (
+    0.14  # spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.11
+)
+DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
+_QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
 _FEWEST = 10
 
 
@@ -100,10 +101,9 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     if outliers:
         cloud = cloud.select(keep)
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
-    some = np.linspace(0, len(cloud) - 1, min(len(cloud), _NOISE_SAMPLES)).astype(np.int64)
-    spread = fit_planes(tree.points, lists, some)[1]
     spacing = _spacing(distances)
-    noise = float(np.median(spread / spacing[some]))
+    depth = offsets(tree.points, fit_planes(tree.points, lists)[0], lists)
+    noise = float(np.median(depth / spacing)) / _QUARTILE
     planes = sigma = None
     if noise > NOISY:
         clean = denoise(tree, spacing)

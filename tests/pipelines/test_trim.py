@@ -170,7 +170,7 @@ def test_normals_that_are_not_there_are_refused(source):
 
 @pytest.mark.parametrize(
     ("source", "used"),
-    [("auto", "file"), ("file", "file"), ("sensors", "sensors"), ("estimate", "propagation")],
+    [("auto", "file"), ("file", "file"), ("sensors", "sensors"), ("estimate", "estimate")],
 )
 def test_normals_are_taken_from_where_they_are_asked(source, used):
     cloud = ball(2000)
