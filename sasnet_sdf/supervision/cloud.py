@@ -102,7 +102,9 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         cloud = cloud.select(keep)
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
     spacing = _spacing(distances)
-    depth = offsets(tree.points, fit_planes(tree.points, lists)[0], lists)
+    near = lists[:, :_NEAREST]
+    sides = fit_planes(tree.points, near)[0] if cloud.normals is None else cloud.normals
+    depth = offsets(tree.points, sides, near)
     noise = float(np.median(depth / spacing)) / _QUARTILE
     planes = sigma = None
     if noise > NOISY:
