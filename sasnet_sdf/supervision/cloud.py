@@ -26,9 +26,9 @@ CANDIDATES = 16
 FAR = 1.5  # spacings beyond which the winding number decides the sign, which wrong normals mislead less
 WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
 FIT = 8  # neighbours
-NOISY = (
-    0.14  # spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.11
-)
+# spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.064
+NOISY = 0.12
+_NEAREST = 8  # neighbours that show the noise: of more, some are of another sheet close by
 DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
 _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
 _FEWEST = 10
