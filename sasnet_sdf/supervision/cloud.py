@@ -31,6 +31,7 @@ NOISY = 0.12
 _NEAREST = 8  # neighbours that show the noise: of more, some are of another sheet close by
 DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
 _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
+_VOTERS = 64  # neighbours that know something about which side is outside
 _FEWEST = 10
 
 
@@ -155,13 +156,13 @@ def _orient(
     if planes is None:
         if cloud.normals is not None:
             return cloud.normals, {"normals_from": "file"}
-        planes, _ = fit_planes(cloud.points, lists)
+        planes, _ = fit_planes(cloud.points, lists[:, :16])
     if cloud.normals is not None:
         agree = (planes * cloud.normals).sum(1, keepdims=True) >= 0
         return np.where(agree, planes, -planes), {"normals_from": "file"}
     if cloud.sensors is not None:
         return turn_to_sensors(cloud.points, planes, cloud.sensors, lists), {"normals_from": "sensors"}
-    normals, confidence = orient(tree, planes, lists, spacing)
+    normals, confidence = orient(tree, planes, tree.neighbours(_VOTERS)[0], spacing)
     facts: dict[str, Any] = {"normals_from": "estimate", "orientation_confidence": round(confidence, 4)}
     if confidence < DOUBTFUL:
         facts["notes"] = [
