@@ -16,6 +16,7 @@ MOST = 4096
 # count a fit's variance in full, 1/2 would count its bias only; windows that overlap are averaged later,
 # which takes away variance and no bias
 _AVERAGED = 0.6
+_FEWEST = 6  # quadrics of others that must hold a point for it to belong to their surface
 _SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2  # of products of terms, of terms by heights, of squares, of ones
 
 
@@ -127,16 +128,18 @@ def gather(start, stop, points, boxes, spacing, width, normals, noise, quadrics,
 
     The mean of what those say that reach so far, weighted by their certainty and by how near their
     centres are; one that would have the point displaced `tolerance` standard deviations of the
-    noise is of another surface. moved, turned (N, 3): places, and unit normals, NaN where no
-    quadric holds the point.
+    noise is of another surface. moved, turned (N, 3): places, and unit normals, NaN where hardly
+    any holds the point.
     """
     found, frame, sums = np.empty(MOST, np.int64), np.empty(9), np.empty(6)
     for i in range(start, stop):
-        total, limit = 0.0, tolerance * np.sqrt(noise[i])
+        total, limit, held = 0.0, tolerance * np.sqrt(noise[i]), 0
         for a in range(6):
             sums[a] = 0.0
         for k in range(find_within(points, boxes, i, (width * spacing[i]) ** 2, found)):
             j = found[k]
+            if j == i:  # an outlier's own quadric would hold it
+                continue
             _tangents(normals, j, frame)
             u, v, h = _local(points, i, j, frame)
             share = 1 - (u * u + v * v + h * h) / max(quadrics[j, TERMS + 1], 1e-300)
@@ -157,10 +160,11 @@ def gather(start, stop, points, boxes, spacing, width, normals, noise, quadrics,
                 sums[a] += weight * (height - h) * slope * frame[a]
                 sums[3 + a] += weight * (frame[a] if along >= 0 else -frame[a])
             total += weight
+            held += 1
         length = np.sqrt(sums[3] ** 2 + sums[4] ** 2 + sums[5] ** 2)
         for a in range(3):
-            moved[i, a] = points[3 * i + a] + (sums[a] / total if total > 0 else 0.0)
-            turned[i, a] = sums[3 + a] / length if length > 0 else np.nan
+            moved[i, a] = points[3 * i + a] + (sums[a] / total if held >= _FEWEST else 0.0)
+            turned[i, a] = sums[3 + a] / length if held >= _FEWEST else np.nan
 
 
 @part
