@@ -32,6 +32,7 @@ _NEAREST = 8  # neighbours that show the noise: of more, some are of another she
 DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
 _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
 _VOTERS = 64  # neighbours that know something about which side is outside
+_ALIKE = 0.8  # cosine up to which the plane of the nearest may differ from that of the voters
 _FEWEST = 10
 
 
@@ -156,13 +157,17 @@ def _orient(
     if planes is None:
         if cloud.normals is not None:
             return cloud.normals, {"normals_from": "file"}
-        planes, _ = fit_planes(cloud.points, lists[:, :16])
+        planes, _ = fit_planes(cloud.points, lists)
     if cloud.normals is not None:
         agree = (planes * cloud.normals).sum(1, keepdims=True) >= 0
         return np.where(agree, planes, -planes), {"normals_from": "file"}
     if cloud.sensors is not None:
         return turn_to_sensors(cloud.points, planes, cloud.sensors, lists), {"normals_from": "sensors"}
-    normals, confidence = orient(tree, planes, tree.neighbours(_VOTERS)[0], spacing)
+    voters = tree.neighbours(_VOTERS)[0]
+    normals, confidence = orient(tree, fit_planes(tree.points, voters)[0], voters, spacing)
+    # planes of few tell details, where they do not lie across two close sheets
+    alike = (planes * normals).sum(1, keepdims=True)
+    normals = np.where(np.abs(alike) < _ALIKE, normals, np.sign(alike) * planes)
     facts: dict[str, Any] = {"normals_from": "estimate", "orientation_confidence": round(confidence, 4)}
     if confidence < DOUBTFUL:
         facts["notes"] = [

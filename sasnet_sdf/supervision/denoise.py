@@ -20,7 +20,7 @@ from .quadrics import TERMS, choose_widths, fit_quadrics, gather, tangent_planes
 from .tree import Tree
 
 WIDTHS = np.array([1.9, 2.7, 3.8, 5.4, 7.6])  # spacings: about 16, 32, 65, 130 and 260 points
-DOUBT = 3.0  # standard deviations by which residuals may exceed the noise
+DOUBT = 2.0  # standard deviations by which residuals may exceed the noise
 TOLERANCE = 8.0  # standard deviations of the noise by which a point may lie off its surface
 _PLANE, _AROUND = 2.7, 3.8  # widths of tangent planes, and of the surroundings that choose a width
 _SLENDER = 0.25  # noise, in radii of a tangent plane, up to which it has a direction
