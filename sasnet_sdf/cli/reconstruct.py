@@ -110,8 +110,11 @@ def command(
     """Turn INPUT, a point cloud or a mesh, into a clean triangle mesh in the same coordinates.
 
     INPUT is a PLY, LAS, LAZ, E57, PTX, PTS, XYZ, ASC, TXT, CSV, PCD, NPY, NPZ, OBJ, STL, OFF or GLB
-    file (LAS, LAZ and E57 need pip install "sasnet-sdf[lidar]"); OUTPUT a .ply, .obj, .stl, .off or
-    .glb file. A file that exists is kept unless --overwrite is given.
+    file; OUTPUT a .ply, .obj, .stl, .off or .glb file. A file that exists is kept unless --overwrite
+    is given.
+
+    \b
+    LAS, LAZ and E57 need pip install "sasnet-sdf[lidar]".
 
     The surface ends where the scan does, and is closed where the scan lies all around a solid.
 
