@@ -55,6 +55,35 @@ def total_memory_bytes() -> int:
         return 0
 
 
+def memory_limit_bytes() -> int:
+    """The memory that this process may come to hold: the machine's, or less where its control group says so.
+
+    0 where it cannot be told.
+    """
+    total = total_memory_bytes()
+    return min([total, *control_group_limits()]) if total else 0
+
+
+def control_group_limits(tree: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup") -> list[int]:
+    """The limits in bytes of the groups that this process is in, as containers and job queues set them."""
+    limits = []
+    for line in _text_of(groups).splitlines():
+        _, kinds, group = line.split(":", 2)
+        # version 2 has one tree for everything and no name for it, version 1 a tree for memory
+        if kinds == "":
+            top, name = Path(tree), "memory.max"
+        elif "memory" in kinds.split(","):
+            top, name = Path(tree, "memory"), "memory.limit_in_bytes"
+        else:
+            continue
+        folder = top / group.strip("/")
+        while folder.is_relative_to(top):
+            text = _text_of(str(folder / name)).strip()
+            limits += [int(text)] if text.isdigit() else []
+            folder = folder.parent
+    return limits
+
+
 def usable_cores() -> int:
     """Logical cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):

@@ -80,7 +80,7 @@ def room_of(module: str) -> str | None:
 
 
 def test_relative_imports_are_resolved():
-    found = set(imports(PACKAGE / "pipelines" / "reconstruct.py"))
+    found = set(imports(PACKAGE / "pipelines" / "loading.py"))
     assert ("sasnet_sdf.errors", True) in found
     assert any(module.startswith("sasnet_sdf.io") for module, _ in found)
 

@@ -57,8 +57,9 @@ def command(
 
         field = Field.load(model, device=device, engine=engine)
         mesh, facts = extract(field, on_progress=show, **lattice)
-        mesh.save(output)
+        lost = mesh.save(output)
     if not quiet:
-        from .summary import surface_lines
+        from .summary import note_lines, surface_lines
 
-        click.echo("\n".join([*surface_lines(facts, facts["trim"]), f"wrote {output}"]), err=True)
+        lines = [*surface_lines(facts, facts["trim"]), f"wrote {output}", *note_lines(lost)]
+        click.echo("\n".join(lines), err=True)

@@ -9,19 +9,26 @@ import numpy as np
 from ..config import to_dict
 from ..edges import Edges
 from ..geometry import PointCloud, TriangleMesh
+from ..supervision.duplicates import first_of_equals
 
 if TYPE_CHECKING:
     from ..field import Field
 
 
 def cloud_facts(cloud: PointCloud) -> dict[str, Any]:
-    """Points, extent in world units, attributes, and the median distance to the nearest other point."""
+    """Points, extent in world units, attributes, and what its reader says.
+
+    sensors: the places that it was seen from. spacing: the median distance to the nearest other point.
+    """
     return {
         "kind": "point cloud",
         "points": len(cloud),
         **_extent(cloud.points),
         "attributes": [name for name in ("normals", "colors", "sensors") if getattr(cloud, name) is not None],
+        "scalars": list(cloud.scalars),
+        "sensors": 0 if cloud.sensors is None else len(first_of_equals(cloud.sensors)),
         "spacing": _spacing(cloud.points),
+        "notes": list(cloud.notes),
     }
 
 
@@ -34,6 +41,7 @@ def mesh_facts(mesh: TriangleMesh) -> dict[str, Any]:
         "faces": len(mesh.faces),
         **_extent(mesh.vertices),
         "attributes": [name for name in ("normals", "colors") if getattr(mesh, name) is not None],
+        "scalars": list(mesh.scalars),
         "closed": edges.boundary == 0 and edges.branching == 0,
         "boundary_edges": edges.boundary,
         "boundary_loops": edges.loops,

@@ -44,6 +44,8 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
         label = name.replace("_", " ")
         if isinstance(value, dict):
             lines += [f"{indent}{label}", *_lines(value, indent + "  ")]
+        elif name == "notes":
+            lines += [f"note: {note}" for note in value]
         else:
             lines.append(f"{indent}{label:<{width}}  {_shown(value)}")
     return lines

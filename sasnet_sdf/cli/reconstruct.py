@@ -61,7 +61,12 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     show_default=True,
     help="What says where outside is. auto: the file's normals, else its sensors, else estimated.",
 )
-@click.option("--max-points", type=int, metavar="N", help="Use N points at most, thinned evenly.")
+@click.option(
+    "--max-points",
+    type=int,
+    metavar="N",
+    help="Use N points at most, thinned evenly. [default: what memory carries, 5,000,000 at most]",
+)
 @lattice_options
 @click.option(
     "--colors",
@@ -104,8 +109,14 @@ def command(
 ) -> None:
     """Turn INPUT, a point cloud or a mesh, into a clean triangle mesh in the same coordinates.
 
-    INPUT is a PLY, XYZ, PTS, CSV, TXT, PCD, OBJ, STL, OFF, GLB, NPY or NPZ file; OUTPUT a .ply,
-    .obj, .stl, .off or .glb file. A file that exists is kept unless --overwrite is given.
+    INPUT is a PLY, LAS, LAZ, E57, PTX, PTS, XYZ, ASC, TXT, CSV, PCD, NPY, NPZ, OBJ, STL, OFF or GLB
+    file; OUTPUT a .ply, .obj, .stl, .off or .glb file. A file that exists is kept unless --overwrite
+    is given.
+
+    \b
+    LAS, LAZ and E57 need pip install "sasnet-sdf[lidar]".
+
+    The surface ends where the scan does, and is closed where the scan lies all around a solid.
 
     Ctrl-C during training ends the training and writes the surface that it has (exit code 130);
     a second Ctrl-C, or one outside training, stops at once and writes nothing.
@@ -119,13 +130,13 @@ def command(
         result = _reconstruct(source, config, stop, watch)
         watch(Progress("write", 0.0))
         write_started = time.perf_counter()
-        result.mesh.save(output)
+        lost = result.mesh.save(output)
         if save_model:
             result.field.save(save_model)
         now = time.perf_counter()
         numbers = {
             **result.report,
-            "notes": result.report["notes"] + [INTERRUPTED] * stop.requested,
+            "notes": [*result.report["notes"], *lost, *[INTERRUPTED] * stop.requested],
             "interrupted": stop.requested,
             "peak_memory_bytes": peak_memory_bytes(),
             "command": shlex.join(["sasnet-sdf", *session.words]),

@@ -16,6 +16,7 @@ def summarise(report: dict[str, Any], written: Sequence[Path]) -> str:
     lines = surface_lines(report["extraction"], report["trim"])
     if report["attributes"]:
         lines.append(_filled(f"carried over: {', '.join(report['attributes'])}", "  "))
+    lines += found_lines(report["input"])
     lines.append("")
     seconds = report["seconds"]
     total = seconds["total"]
@@ -33,7 +34,7 @@ def summarise(report: dict[str, Any], written: Sequence[Path]) -> str:
     notes = list(report["notes"])
     if report["training"]["ended_by"] == "time":
         notes.append("training ended at the time limit, before its last step")
-    lines += [_filled(f"note: {note}", "      ") for note in notes]
+    lines += note_lines(notes)
     return "\n".join(lines)
 
 
@@ -60,6 +61,30 @@ def surface_lines(extraction: dict[str, Any], trim: dict[str, Any]) -> list[str]
     if dropped:
         lines.append(f"dropped {dropped:,} piece{'s'[: dropped != 1]} that few points bear out")
     return lines
+
+
+def found_lines(found: dict[str, Any]) -> list[str]:
+    """What was found in a cloud: its noise, its outliers, which side is outside; nothing of a closed mesh."""
+    if "normals_from" not in found:
+        return []
+    noise = "no noise to speak of"
+    if found["noise"] is not None:
+        share = 100 * found["noise"] / found["diagonal"]
+        noise = f"noise {found['noise']:.3g} ({share:.2g} % of the diagonal)"
+    removed = found["outliers_removed"] + found["far_points"]
+    outliers = f"{removed:,} outlier{'s'[: removed != 1]} removed" if removed else "no outliers"
+    return [_filled(f"used {found['used_points']:,} points: {noise}, {outliers}, {_orientation(found)}")]
+
+
+def _orientation(found: dict[str, Any]) -> str:
+    if found["normals_from"] == "estimate":
+        return f"outside estimated, {100 * found['orientation_confidence']:.4g} % sure"
+    return f"outside told by {found['normals_from']}".replace("by file", "by the normals")
+
+
+def note_lines(notes: Sequence[str]) -> list[str]:
+    """What the user should know, a paragraph each."""
+    return [_filled(f"note: {note}", "      ") for note in notes]
 
 
 def _trimming(trim: dict[str, Any]) -> list[str]:

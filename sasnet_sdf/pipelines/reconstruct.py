@@ -15,7 +15,6 @@ import torch
 
 from .. import __version__
 from ..config import Config, to_dict
-from ..errors import UnusableGeometry
 from ..extraction import Support
 from ..field import Field, choose
 from ..geometry import Array, PointCloud, TriangleMesh
@@ -28,6 +27,7 @@ from ..training import train
 from .attributes import check_carried, with_attributes
 from .distance_task import DistanceTask
 from .extract import surface_of
+from .loading import load
 from .selection import framed, with_normals
 from .settings import make_config
 
@@ -63,7 +63,7 @@ def reconstruct(
 
     with _timed(seconds, "read"):
         on_progress(Progress("read", 0.0, "reading"))
-        given, notes = _load(source)
+        given, notes = load(source, config)
         check_carried(given, config.extraction.carry)
         name = str(source) if isinstance(source, (str, Path)) else "the input"
         geometry = with_normals(given, config.supervision.normals, name)
@@ -126,20 +126,6 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[stage] = time.perf_counter() - start
-
-
-def _load(source: Any) -> tuple[PointCloud | TriangleMesh, list[str]]:
-    from ..io import read_geometry
-    from ..io.validate import validated
-
-    if isinstance(source, (str, Path)):
-        return validated(read_geometry(source), str(source))
-    if isinstance(source, (PointCloud, TriangleMesh)):
-        return validated(source, "the input")
-    points = np.asarray(source, np.float64)
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise UnusableGeometry(f"points must have the shape (N, 3), found {points.shape}")
-    return validated(PointCloud(points), "the input")
 
 
 def _points(geometry: PointCloud | TriangleMesh) -> Array:

@@ -24,3 +24,14 @@ def test_mesh_facts():
     mesh = TriangleMesh(np.eye(3), np.array([[0, 1, 2]]))
     facts = mesh_facts(mesh)
     assert (facts["vertices"], facts["faces"], facts["closed"], facts["boundary_edges"]) == (3, 1, False, 3)
+
+
+def test_what_a_reader_says_of_a_cloud():
+    points = np.random.default_rng(0).normal(size=(20, 3))
+    sensors = np.repeat([[0.0, 0, 9], [5.0, 0, 9]], 10, axis=0)
+    cloud = PointCloud(points, None, None, sensors, {"intensity": np.ones(20)}, ("3 points were left out",))
+    facts = cloud_facts(cloud)
+    assert (facts["sensors"], facts["scalars"]) == (2, ["intensity"])
+    assert facts["notes"] == ["3 points were left out"]
+    bare = cloud_facts(PointCloud(points))
+    assert (bare["sensors"], bare["scalars"], bare["notes"]) == (0, [], [])

@@ -8,6 +8,7 @@ import pytest
 
 from sasnet_sdf.cli.main import run
 from sasnet_sdf.errors import NoSurface, UnreadableInput
+from sasnet_sdf.geometry import TriangleMesh
 from sasnet_sdf.progress import Progress
 
 TRAINING = Progress("training", 0.4, "", 4, 10, 0.01)
@@ -197,3 +198,11 @@ def test_ctrl_c_while_a_file_is_written_leaves_no_half_file(pipeline, folder, mo
     monkeypatch.setattr("pathlib.Path.replace", interrupted)
     assert run(["reconstruct", "my scan.xyz", "-q"]) == 130
     assert files(folder) == set()
+
+
+def test_what_the_format_cannot_keep_is_told(pipeline, folder, capsys, monkeypatch):
+    save = TriangleMesh.save
+    monkeypatch.setattr(TriangleMesh, "save", lambda *words: (*save(*words), "OUT cannot keep colours"))
+    assert run(["reconstruct", "my scan.xyz", "--report", "r.json"]) == 0
+    assert json.loads((folder / "r.json").read_text())["notes"] == ["OUT cannot keep colours"]
+    assert "note: OUT cannot keep colours\n" in capsys.readouterr().err

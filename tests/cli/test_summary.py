@@ -21,6 +21,15 @@ REPORT = {
         "non_manifold_edges": 0,
         "components_dropped": 0,
     },
+    "input": {
+        "used_points": 123_456_789,
+        "diagonal": 168.0,
+        "outliers_removed": 1_000_000,
+        "far_points": 1,
+        "normals_from": "estimate",
+        "orientation_confidence": 0.9987,
+        "noise": 1.234e-05,
+    },
     "trim": {"mode": "auto", "closed": True, "length": None, "reach": None, "removed": 0.0},
     "attributes": [],
     "seconds": {
@@ -89,6 +98,24 @@ def test_an_open_surface_says_where_it_ends():
 def test_training_that_never_reported_has_no_loss():
     report = {**REPORT, "training": {**REPORT["training"], "steps": 0, "ms_per_step": 0.0, "loss": None}}
     assert "0 steps of 0.0 ms\n" in summarise(report, [])
+
+
+def test_it_tells_what_was_found_in_the_data(summary):
+    assert (
+        "used 123,456,789 points: noise 1.23e-05 (7.3e-06 % of the diagonal), 1,000,001 outliers removed, "
+        "outside estimated, 99.87 % sure"
+    ) in " ".join(summary.split())
+
+
+@pytest.mark.parametrize(("source", "told"), [("file", "the normals"), ("sensors", "sensors")])
+def test_a_clean_cloud_has_nothing_to_speak_of(source, told):
+    found = {**REPORT["input"], "noise": None, "outliers_removed": 0, "far_points": 0, "normals_from": source}
+    lines = summarise({**REPORT, "input": {**found, "used_points": 10}}, []).splitlines()
+    assert f"used 10 points: no noise to speak of, no outliers, outside told by {told}" in lines
+
+
+def test_of_a_closed_mesh_nothing_was_found():
+    assert "used" not in summarise({**REPORT, "input": {"watertight": True}}, [])
 
 
 @pytest.mark.parametrize(

@@ -48,3 +48,22 @@ def test_hardware():
     assert facts["system"]
     assert int(facts["cores"]) >= 1
     assert int(facts["memory_bytes"]) > system.peak_memory_bytes()
+
+
+def test_the_tightest_control_group_limits_memory(tmp_path):
+    groups, job = tmp_path / "groups", tmp_path / "tree" / "slice" / "job"
+    job.mkdir(parents=True)
+    (job / "memory.max").write_text("max\n")
+    (job.parent / "memory.max").write_text("3000\n")
+    groups.write_text("0::/slice/job\n")
+    assert system.control_group_limits(str(tmp_path / "tree"), str(groups)) == [3000]
+    older = tmp_path / "tree" / "memory"
+    older.mkdir()
+    (older / "memory.limit_in_bytes").write_text("2000\n")
+    groups.write_text("5:cpu:/\n4:memory:/elsewhere\n0::/\n")  # a container sees its own group as the top
+    assert system.control_group_limits(str(tmp_path / "tree"), str(groups)) == [2000]
+    assert system.control_group_limits(str(tmp_path), str(tmp_path / "none")) == []
+
+
+def test_the_memory_limit_is_at_most_the_machines():
+    assert 0 < system.memory_limit_bytes() <= system.total_memory_bytes()

@@ -1,0 +1,60 @@
+"""What is given to a pipeline as geometry fit for use: read, thinned to what memory carries, validated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config import Config
+from ..errors import UnusableGeometry
+from ..geometry import PointCloud, TriangleMesh
+from ..system import memory_limit_bytes
+
+MOST_POINTS = 5_000_000
+"""Points that are used unless more are asked for.
+
+The finest preset's lattice puts about two million vertices on a surface: points beyond a few for each
+cost time and memory and show nothing more.
+"""
+_SHARE = 0.5
+"""Of the machine's memory: the rest is for what else runs there.
+
+Of all its memory, not of what is free now, so that the same scan gives the same bytes again.
+"""
+
+
+def load(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, list[str]]:
+    """A path, a geometry or an array (N, 3) as geometry that can be used, and notes about what was left out.
+
+    A cloud has at most the points of `most_points`; a mesh is not thinned.
+    """
+    from ..io import read_geometry
+    from ..io.thinning import thinned
+    from ..io.validate import validated
+
+    most = most_points(config)
+    if isinstance(source, (str, Path)):
+        return validated(read_geometry(source, max_points=most), str(source))
+    if isinstance(source, TriangleMesh):
+        return validated(source, "the input")
+    cloud = source if isinstance(source, PointCloud) else _cloud_of(source)
+    return validated(thinned(cloud, most), "the input")
+
+
+def most_points(config: Config) -> int:
+    """What `max_points` says, else what fits into `max_memory` or the machine, MOST_POINTS at most."""
+    from ..io.thinning import default_max_points
+
+    if config.max_points is not None:
+        return config.max_points
+    memory = config.max_memory or int(_SHARE * memory_limit_bytes())
+    return min(default_max_points(memory), MOST_POINTS) if memory else MOST_POINTS
+
+
+def _cloud_of(array: Any) -> PointCloud:
+    points = np.asarray(array, np.float64)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise UnusableGeometry(f"points must have the shape (N, 3), found {points.shape}")
+    return PointCloud(points)

@@ -1,0 +1,70 @@
+"""What is given is thinned to what was asked for or fits, and the report says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sasnet_sdf import Config, PointCloud, TriangleMesh, reconstruct
+from sasnet_sdf.errors import UnusableGeometry
+from sasnet_sdf.io import write_cloud
+from sasnet_sdf.pipelines import loading
+from sasnet_sdf.pipelines.loading import MOST_POINTS, load, most_points
+
+MOST = 10_000
+
+
+@pytest.fixture(scope="module")
+def sphere() -> np.ndarray:
+    points = np.random.default_rng(0).normal(size=(30_000, 3))
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("source", ["path", "array"])
+def test_no_more_points_than_asked_for_are_used(sphere, tmp_path, source):
+    path = tmp_path / "sphere.ply"
+    write_cloud(path, PointCloud(sphere))
+    given = path if source == "path" else sphere
+    words = {"steps": 5, "resolution": 16, "device": "cpu", "max_points": MOST}
+    report = reconstruct(given, preset="fast", **words).report
+    assert MOST / 2 <= report["input"]["used_points"] <= report["input"]["points"] <= MOST
+    assert [note for note in report["notes"] if note.startswith("thinned from 30000 to ")]
+
+
+def test_a_file_and_its_array_give_the_same_points(sphere, tmp_path):
+    path = tmp_path / "sphere.npy"
+    np.save(path, sphere)
+    of_file, notes = load(path, Config(max_points=MOST))
+    of_array, same = load(sphere, Config(max_points=MOST))
+    assert isinstance(of_file, PointCloud) and isinstance(of_array, PointCloud)
+    assert np.array_equal(of_file.points, of_array.points)
+    assert notes == same and len(notes) == 1
+
+
+def test_a_mesh_keeps_its_vertices():
+    corners = np.vstack([np.zeros(3), np.eye(3)])
+    mesh = TriangleMesh(corners, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]))
+    geometry, notes = load(mesh, Config(max_points=3))
+    assert isinstance(geometry, TriangleMesh)
+    assert len(geometry.vertices) == 4 and not notes
+
+
+@pytest.mark.parametrize(
+    ("config", "machine", "most"),
+    [
+        (Config(max_points=7_000_000), 2**30, 7_000_000),
+        (Config(max_memory=2 * 10**9), 2**40, 2_000_000),
+        (Config(), 4 * 10**9, 2_000_000),
+        (Config(), 2**40, MOST_POINTS),
+        (Config(max_memory=10**12), 2**30, MOST_POINTS),
+        (Config(), 0, MOST_POINTS),  # a machine that does not tell its memory
+    ],
+)
+def test_the_most_points_that_are_used(monkeypatch, config, machine, most):
+    monkeypatch.setattr(loading, "memory_limit_bytes", lambda: machine)
+    assert most_points(config) == most
+
+
+def test_points_have_three_coordinates():
+    with pytest.raises(UnusableGeometry, match=r"\(N, 3\), found \(5, 2\)"):
+        load(np.zeros((5, 2)), Config())
