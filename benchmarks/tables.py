@@ -1,10 +1,14 @@
-"""The tables of docs/benchmarks.md and of the README, from what the benchmarks printed.
+"""The tables of docs/benchmarks.md, docs/scans.md and the README, from what the benchmarks found.
 
     python benchmarks/reconstruct.py > reconstruct.json
     python benchmarks/reconstruct.py --presets balanced --resolution 1024 \\
         --poisson-from reconstruct.json > fine_lattice.json
     python benchmarks/step.py > step.json
     python benchmarks/tables.py reconstruct.json fine_lattice.json step.json
+    python benchmarks/scans.py -o scans.json
+    python benchmarks/tables.py --scans scans.json
+
+The first three go together; docs/scans.md and the README change between their marks only.
 """
 
 from __future__ import annotations
@@ -21,18 +25,27 @@ PRESETS = ("fast", "balanced", "fine")
 
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("reconstruct", type=Path)
-    cli.add_argument("fine_lattice", type=Path)
-    cli.add_argument("step", type=Path)
+    cli.add_argument("clean", nargs="*", type=Path, metavar="RECONSTRUCT FINE_LATTICE STEP")
+    cli.add_argument("--scans", type=Path)
     options = cli.parse_args()
-    results, finer, step = (
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in (options.reconstruct, options.fine_lattice, options.step)
-    )
-    (ROOT / "docs" / "benchmarks.md").write_text(page(results, finer, step), encoding="utf-8")
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text(encoding="utf-8").split(START)
-    readme.write_text(before + START + presets(results) + END + rest.split(END)[1], encoding="utf-8")
+    if len(options.clean) not in (0, 3) or not (options.clean or options.scans):
+        cli.error("give three files, --scans, or both")
+    if options.clean:
+        results, finer, step = map(read, options.clean)
+        (ROOT / "docs" / "benchmarks.md").write_text(page(results, finer, step), encoding="utf-8")
+        put(ROOT / "README.md", presets(results))
+    if options.scans:
+        put(ROOT / "docs" / "scans.md", scans(read(options.scans)))
+
+
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def put(path: Path, found: str) -> None:
+    """Put `found` between the marks of a page."""
+    before, rest = path.read_text(encoding="utf-8").split(START)
+    path.write_text(before + START + found + END + rest.split(END)[1], encoding="utf-8")
 
 
 def page(results: dict[str, Any], finer: dict[str, Any], step: dict[str, Any]) -> str:
@@ -99,6 +112,66 @@ def scores(row: dict[str, Any], best: dict[str, Any]) -> list[str]:
         f"{row['boundary_edges']}",
         f"{row['components']}",
     ]
+
+
+def scans(results: dict[str, Any]) -> str:
+    """Means for each kind of scan, then every scan."""
+    columns = ["scan", "shapes", "error", "Poisson's", "ratio", "worst", "accuracy", "completeness"]
+    columns += ["Hausdorff", "right normals", "time", "peak memory"]
+    means = []
+    for variant, found in results["summary"].items():
+        ratios, right = found["ratios"], found.get("fewest_right_normals")
+        means.append(
+            [
+                f"`{variant}`",
+                f"{found['shapes']}",
+                f"{found['error']:.2f}",
+                f"{found['poisson_error']:.2f}",
+                *(f"{ratios['error']:.2f}", f"{found['worst_ratio']:.2f} ({found['worst_shape']})"),
+                *(f"{ratios[name]:.2f}" for name in ("accuracy_mean", "completeness_mean", "hausdorff")),
+                "" if right is None else f"≥ {right:.2%}",
+                f"≤ {found['most_seconds']:.0f} s",
+                f"≤ {found['most_memory_bytes'] / 1e9:.2f} GB",
+            ]
+        )
+    return f"""
+{machine(results)}; commit {results["commit"]}, preset `{results["preset"]}`.
+
+{table(columns, means)}
+{each_scan(results)}"""
+
+
+def each_scan(results: dict[str, Any]) -> str:
+    columns = ["scan", "shape", "error", "Poisson's", "ratio", "accuracy", "completeness", "Hausdorff"]
+    columns += ["normal consistency", "IoU", "right normals", "open edges", "seconds", "peak memory"]
+    same = ("commit", "preset", "seed")
+    rows = []
+    for row in results["rows"]:
+        if any(row[name] != results[name] for name in same):
+            continue
+        best, right = row["poisson"], row.get("right_normals")
+        pairs = [
+            f"{row[name]:{form}} / {best[name]:{form}}"
+            for name, form in (
+                *(("accuracy_mean", ".2f"), ("completeness_mean", ".2f"), ("hausdorff", ".0f")),
+                *(("normal_consistency", ".4f"), ("iou", ".4f")),
+            )
+        ]
+        rows.append(
+            [
+                f"`{row['variant']}`",
+                row["shape"],
+                f"{row['error']:.2f}",
+                f"{best['error']:.2f} (depth {best['depth']})",
+                f"{row['ratios']['error']:.2f}",
+                *pairs,
+                "" if right is None else f"{right:.2%}",
+                f"{row['boundary_edges']} / {best['boundary_edges']}",
+                f"{row['seconds']:.0f} / {best['seconds']:.0f}",
+                f"{row['peak_memory_bytes'] / 1e9:.2f} GB",
+            ]
+        )
+    return table(columns, rows)
 
 
 def presets(results: dict[str, Any]) -> str:
