@@ -34,6 +34,7 @@ _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences be
 _VOTERS = 64  # neighbours that know something about which side is outside
 _ALIKE = 0.8  # cosine up to which the plane of the nearest may differ from that of the voters
 _FEWEST = 10
+_BORNE_OUT = 0.5  # share of points that surfaces must hold; of a handful of points they cannot
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     depth = offsets(tree.points, sides, near)
     noise = float(np.median(depth / spacing)) / _QUARTILE
     planes = sigma = None
-    if noise > NOISY:
-        clean = denoise(tree, spacing)
+    clean = denoise(tree, spacing) if noise > NOISY else None
+    if clean is not None and clean.supported.mean() > _BORNE_OUT:
         outliers += int((~clean.supported).sum())
         kept = np.flatnonzero(clean.supported)
         kept = kept[morton_order(clean.points[kept])]
