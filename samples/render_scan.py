@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-import pyvista
+import pyvista  # pyright: ignore[reportMissingImports]
 from numpy.typing import NDArray
 from PIL import Image
 
