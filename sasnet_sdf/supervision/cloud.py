@@ -23,7 +23,7 @@ from .tree import Tree
 from .winding import WindingNumber
 
 CANDIDATES = 16
-FAR = 1.5  # spacings beyond which the winding number decides the sign, which wrong normals mislead less
+FAR = 1.25  # spacings beyond which the winding number decides the sign, which wrong normals mislead less
 WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
 FIT = 8  # neighbours
 # spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.064
@@ -44,7 +44,8 @@ class CloudTarget:
     tree: of the points (N, 3), in Morton order. surfels (6 N,): points and outward normals, flat.
     lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones.
     width (N,): the radius of the fit around each point. The winding number decides the sign
-    FAR spacings away and farther.
+    FAR spacings away and farther, where it is clear: in a cavity whose walls are seen in part it
+    hovers about its level, and a surface would come to lie in the middle.
     """
 
     tree: Tree
@@ -87,7 +88,10 @@ class CloudTarget:
         straight = np.linalg.norm(queries - self.points[nearest], axis=1)
         far = np.flatnonzero(straight > FAR * self.spacing[nearest])
         if len(far):
-            distances[far] = np.abs(distances[far]) * np.where(self.winding.inside(queries[far]), -1, 1)
+            inside, clear = self.winding.inside(queries[far])
+            overruled = clear & (inside != (distances[far] < 0))
+            far, inside = far[overruled], inside[overruled]
+            distances[far] = straight[far] * np.where(inside, -1, 1)
         return distances, gradients
 
 

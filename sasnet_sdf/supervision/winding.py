@@ -12,6 +12,7 @@ from .compiled import kernel
 from .search import LEAF
 from .tree import Tree, combine_up
 
+_UNCLEAR = 0.1  # difference from the level up to which a number says nothing
 _BETA = 1.5  # radii away at which a node's points count as one (Barill et al. 2018)
 _LEVEL_SAMPLES, _INFORMED = 2000, 0.05  # points at which the level is measured; the share that must tell
 
@@ -30,9 +31,10 @@ class WindingNumber:
     nodes: Array
     level: float
 
-    def inside(self, queries: Array) -> np.ndarray:
-        """Whether queries (M, 3), some spacings from the surface, lie inside: (M,) bool."""
-        return self.number(queries) > self.level
+    def inside(self, queries: Array) -> tuple[np.ndarray, np.ndarray]:
+        """Whether queries (M, 3), away from the surface, lie inside, and whether that is clear: (M,) bool."""
+        above = self.number(queries) - self.level
+        return above > 0, np.abs(above) > _UNCLEAR
 
     def number(self, queries: Array) -> Array:
         """The winding number (M,) at queries (M, 3)."""

@@ -142,6 +142,19 @@ def test_an_open_sheet_has_two_sides(rng):
     assert distance == pytest.approx(over[:, 2], abs=2e-3)
 
 
+def test_a_cavity_seen_in_part_is_empty_up_to_its_middle(solids, rng):
+    # a ball with a round cavity of which one half was seen: there the winding number is about 1/2
+    outer, outward = solids["sphere"].sample(COUNT, rng)
+    seen = outer[outer[:, 2] < 0] / 2
+    cloud = PointCloud(np.concatenate([outer, seen]), np.concatenate([outward, -2.5 * seen]))
+    target, _ = prepare_cloud(cloud)
+    queries = rng.uniform(-0.3, 0.3, (20_000, 3)) * [1, 1, 0.5] - [0, 0, 0.16]
+    queries = queries[np.linalg.norm(queries, axis=1) < 0.39]
+    distance, _ = target.distance(queries)
+    assert (distance > 0).mean() > 0.99
+    assert (target.distance(outer * 0.75)[0] < 0).all()  # the solid around it
+
+
 def test_too_few_points_are_refused():
     points = np.tile([[0.1, 0.2, 0.3]], (50, 1))
     with pytest.raises(UnusableGeometry, match="distinct points"):
