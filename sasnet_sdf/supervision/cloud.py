@@ -23,7 +23,10 @@ from .tree import Tree
 from .winding import WindingNumber
 
 CANDIDATES = 16
-FAR = 1.25  # spacings beyond which the winding number decides the sign, which wrong normals mislead less
+_CLEAR = 0.1  # difference of a winding number from its level up to which it says nothing
+# spacings away times the same: three standard deviations where points lie at random on a plane, since
+# the variance of their dipoles' sum is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h
+_SAMPLED = 0.3
 WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
 FIT = 8  # neighbours
 # spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.064
@@ -53,6 +56,8 @@ class CloudTarget:
     lists: np.ndarray
     spacing: Array
     width: Array
+    centres: Array
+    reach: Array
     winding: WindingNumber
 
     @property
@@ -85,13 +90,14 @@ class CloudTarget:
         distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
         surface = self.surfels, self.lists, self.width
         over_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
-        straight = np.linalg.norm(queries - self.points[nearest], axis=1)
-        far = np.flatnonzero(straight > FAR * self.spacing[nearest])
-        if len(far):
-            inside, clear = self.winding.inside(queries[far])
-            overruled = clear & (inside != (distances[far] < 0))
-            far, inside = far[overruled], inside[overruled]
-            distances[far] = straight[far] * np.where(inside, -1, 1)
+        off = np.linalg.norm(queries - self.centres[nearest], axis=1)
+        beyond = np.flatnonzero(off > self.reach[nearest])
+        near = nearest[beyond]
+        straight = np.linalg.norm(queries[beyond] - self.points[near], axis=1)
+        depth = self.winding.number(queries[beyond]) - self.winding.level
+        clear = np.abs(depth) > np.maximum(_CLEAR, _SAMPLED * self.spacing[near] / straight)
+        overruled = clear & ((depth > 0) != (distances[beyond] < 0))
+        distances[beyond[overruled]] = (-np.sign(depth) * straight)[overruled]
         return distances, gradients
 
 
@@ -130,7 +136,8 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         lists,
         spacing,
         WIDE * distances[:, min(FIT, distances.shape[1]) - 1].astype(np.float64),
-        WindingNumber.of_cloud(tree, normals, spacing, FAR),
+        *_balls(tree.points, lists[:, :FIT]),
+        WindingNumber.of_cloud(tree, normals, spacing),
     )
     facts = {
         "used_points": len(cloud),
@@ -146,6 +153,13 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
 
 def _spacing(distances: np.ndarray) -> Array:
     return np.maximum(distances[:, :6].mean(1, dtype=np.float64), 1e-9)
+
+
+def _balls(points: Array, lists: np.ndarray) -> tuple[Array, Array]:
+    """The mean (N, 3) of each point and its neighbours (N, k), and the farthest of them from it (N,)."""
+    centres = points + (points[lists] - points[:, None]).sum(1) / (lists.shape[1] + 1)
+    away = np.linalg.norm(points[lists] - centres[:, None], axis=2).max(1)
+    return centres, np.maximum(away, np.linalg.norm(points - centres, axis=1))
 
 
 def _neighbourhoods(cloud: PointCloud, count: int) -> tuple[Tree, np.ndarray, np.ndarray]:

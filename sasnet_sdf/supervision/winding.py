@@ -12,7 +12,7 @@ from .compiled import kernel
 from .search import LEAF
 from .tree import Tree, combine_up
 
-_UNCLEAR = 0.1  # difference from the level up to which a number says nothing
+_OFFSET = 1.5  # spacings to either side of the surface, at which the level is measured
 _BETA = 1.5  # radii away at which a node's points count as one (Barill et al. 2018)
 _LEVEL_SAMPLES, _INFORMED = 2000, 0.05  # points at which the level is measured; the share that must tell
 
@@ -31,11 +31,6 @@ class WindingNumber:
     nodes: Array
     level: float
 
-    def inside(self, queries: Array) -> tuple[np.ndarray, np.ndarray]:
-        """Whether queries (M, 3), away from the surface, lie inside, and whether that is clear: (M,) bool."""
-        above = self.number(queries) - self.level
-        return above > 0, np.abs(above) > _UNCLEAR
-
     def number(self, queries: Array) -> Array:
         """The winding number (M,) at queries (M, 3)."""
         numbers = np.empty(len(queries))
@@ -43,12 +38,11 @@ class WindingNumber:
         return numbers
 
     @classmethod
-    def of_cloud(cls, tree: Tree, normals: Array, spacing: Array, offset: float) -> WindingNumber:
-        """From points' outward normals (N, 3) and spacing (N,); the level is measured `offset`
-        spacings to either side of the surface."""
+    def of_cloud(cls, tree: Tree, normals: Array, spacing: Array) -> WindingNumber:
+        """From points' outward normals (N, 3) and spacing (N,); the level is measured beside the surface."""
         number, points = cls.of_closed(tree, normals, spacing), tree.points
         some = np.linspace(0, len(points) - 1, min(len(points), _LEVEL_SAMPLES)).astype(np.int64)
-        step = offset * spacing[some, None] * normals[some]
+        step = _OFFSET * spacing[some, None] * normals[some]
         outer, inner = number.number(points[some] + step), number.number(points[some] - step)
         # where the step inward leaves the solid again, or there is none, nothing is learnt
         across = inner - outer > 0.5

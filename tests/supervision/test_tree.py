@@ -72,7 +72,7 @@ def test_winding_number_of_a_sphere(solids, rng):
     points, normals = points[order], normals[order]
     tree = Tree.of(np.ascontiguousarray(points))
     spacing = np.full(len(points), np.sqrt(4 * np.pi * 0.64 / len(points)))
-    number = WindingNumber.of_cloud(tree, normals, spacing, 1.5)
+    number = WindingNumber.of_cloud(tree, normals, spacing)
     queries = rng.uniform(-1, 1, (2000, 3))
     radius = np.linalg.norm(queries, axis=1)
     clear = np.abs(radius - 0.8) > 0.03
