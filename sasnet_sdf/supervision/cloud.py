@@ -24,9 +24,10 @@ from .winding import WindingNumber
 
 CANDIDATES = 16
 _CLEAR = 0.1  # difference of a winding number from its level up to which it says nothing
-# spacings away times the same: three standard deviations where points lie at random on a plane, since
-# the variance of their dipoles' sum is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h
-_SAMPLED = 0.3
+# spacings away times the same: 3.5 standard deviations where points lie at random on a plane, since the
+# variance of their dipoles' sum is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h
+_SAMPLED = 0.35
+_SPARSEST = 3.0  # median spacings up to which a point is taken to stand for more area
 WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
 FIT = 8  # neighbours
 # spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.064
@@ -73,12 +74,11 @@ class CloudTarget:
         return self.points.min(0), self.points.max(0)
 
     def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Points of the cloud (count, 3), drawn evenly, and the spacing (count,) around them."""
+        """Points of the cloud (count, 3), drawn evenly by area, and the spacing (count,) around them."""
         # one of each of `count` equal stretches of the Z-curve: even in space too
-        step = len(self.points) / count
-        index = (
-            ((np.arange(count) + rng.random(count)) * step).astype(np.int64).clip(max=len(self.points) - 1)
-        )
+        area = np.cumsum(np.minimum(self.spacing, _SPARSEST * np.median(self.spacing)) ** 2)
+        places = (np.arange(count) + rng.random(count)) * (area[-1] / count)
+        index = np.searchsorted(area, places).clip(max=len(area) - 1)
         return self.points[index], self.spacing[index]
 
     def distance(self, queries: Array) -> tuple[Array, Array]:
