@@ -56,6 +56,7 @@ def denoise(tree: Tree, spacing: Array) -> Denoised:
         if slender <= _SLENDER or scale >= _COARSEST:
             break
         scale = min(scale * max(slender / _SLENDER, 1.25), _COARSEST)
+    least[np.isinf(least)] = np.median(least)
     np.maximum((_PER_MISS * least) ** 2, 1e-18, out=noise)
     over_ranges(fit_quadrics, count, *fit)
     moved, turned = np.empty((count, 3)), np.empty((count, 3))

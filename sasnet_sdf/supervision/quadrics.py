@@ -16,6 +16,9 @@ MOST = 4096
 # count a fit's variance in full, 1/2 would count its bias only; windows that overlap are averaged later,
 # which takes away variance and no bias
 _AVERAGED = 0.6
+# root-mean-square residual in radii of a window, up to which it holds the noise: 0.45 is a ball filled
+# evenly, whose points only seem to lie near a surface because those farther off were cut away
+_FILLED = 0.33
 _FEWEST = 6  # quadrics of others that must hold a point for it to belong to their surface
 _SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2  # of products of terms, of terms by heights, of squares, of ones
 
@@ -57,7 +60,7 @@ def fit_quadrics(
     squared residual is no more than `noise` (N,), squared lengths, plus `doubt` standard deviations
     of such a mean. quadrics (N, 8): terms, then the variance of c0 and the squared radius of the
     fit, which is 0 where there is none. misses (N, W): how far every fit misses its centre, as if
-    that had little part in it.
+    that had little part in it; infinite where the noise is wider than the window.
     """
     found, sums = np.empty(MOST, np.int64), np.empty((len(widths), _SUMS))
     terms, solution, frame = np.empty(TERMS), np.empty(TERMS), np.empty(9)
@@ -99,7 +102,8 @@ def fit_quadrics(
             # where not even the narrowest fits, it is worth less
             quadrics[i, TERMS] = (residual if fails else noise[i]) * spread
             quadrics[i, TERMS + 1] = (widths[w] * spacing[i]) ** 2
-            misses[i, w] = abs(solution[0]) / (1 - spread) ** _AVERAGED
+            if residual < (_FILLED * widths[w] * spacing[i]) ** 2:
+                misses[i, w] = abs(solution[0]) / (1 - spread) ** _AVERAGED
 
 
 @kernel
@@ -111,7 +115,7 @@ def choose_widths(start, stop, points, boxes, spacing, width, misses, limits, le
     found = np.empty(MOST, np.int64)
     for i in range(start, stop):
         count = find_within(points, boxes, i, (width * spacing[i]) ** 2, found)
-        limits[i], least[i] = 0, np.inf
+        limits[i], least[i] = misses.shape[1] - 1, np.inf
         for w in range(misses.shape[1]):
             total, held = 0.0, 0
             for k in range(count):
