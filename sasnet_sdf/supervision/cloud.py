@@ -47,9 +47,12 @@ class CloudTarget:
 
     tree: of the points (N, 3), in Morton order. surfels (6 N,): points and outward normals, flat.
     lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones.
-    width (N,): the radius of the fit around each point. The winding number decides the sign
-    FAR spacings away and farther, where it is clear: in a cavity whose walls are seen in part it
-    hovers about its level, and a surface would come to lie in the middle.
+    width (N,): the radius of the fit around each point. centres (N, 3), reach (N,): the ball that
+    holds a point and its nearest neighbours.
+
+    Beyond that ball a fit extrapolates, and the winding number decides the sign, which wrong normals
+    mislead less; but only where it is clear: in a cavity whose walls were seen in part it hovers
+    about its level, and a surface would come to lie in the middle.
     """
 
     tree: Tree
@@ -157,9 +160,12 @@ def _spacing(distances: np.ndarray) -> Array:
 
 def _balls(points: Array, lists: np.ndarray) -> tuple[Array, Array]:
     """The mean (N, 3) of each point and its neighbours (N, k), and the farthest of them from it (N,)."""
-    centres = points + (points[lists] - points[:, None]).sum(1) / (lists.shape[1] + 1)
-    away = np.linalg.norm(points[lists] - centres[:, None], axis=2).max(1)
-    return centres, np.maximum(away, np.linalg.norm(points - centres, axis=1))
+    # a neighbour at a time: all at once would take k times the memory of the points
+    centres = sum((points[column] for column in lists.T), points) / (lists.shape[1] + 1)
+    reach = np.linalg.norm(points - centres, axis=1)
+    for column in lists.T:
+        np.maximum(reach, np.linalg.norm(points[column] - centres, axis=1), out=reach)
+    return centres, reach
 
 
 def _neighbourhoods(cloud: PointCloud, count: int) -> tuple[Tree, np.ndarray, np.ndarray]:

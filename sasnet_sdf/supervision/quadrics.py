@@ -110,7 +110,8 @@ def fit_quadrics(
 def choose_widths(start, stop, points, boxes, spacing, width, misses, limits, least):
     """The index of the width whose fits miss least, in the mean of the points within `width` spacings.
 
-    misses (N, W). limits (N,) takes the index, least (N,) that mean.
+    misses (N, W). limits (N,) takes the index, least (N,) that mean; the widest and infinity where
+    no width has enough fits.
     """
     found = np.empty(MOST, np.int64)
     for i in range(start, stop):

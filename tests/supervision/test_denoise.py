@@ -129,3 +129,14 @@ def test_a_few_points_are_no_trouble(count):
     assert found.points.shape == found.normals.shape == (count, 3)
     assert np.isfinite(found.points).all()
     assert np.isfinite(found.normals[found.supported]).all()
+
+
+def test_noise_wider_than_the_narrow_windows_is_taken_off(solids):
+    # two spacings: a window of 1.9 is full of points, and sees no more of the noise than fits into it
+    clean, normals = solids["sphere"].sample(COUNT, np.random.default_rng(7))
+    sigma = 2 * np.sqrt(4 * np.pi * 0.8**2 / COUNT)
+    found, _, _ = _denoised(clean + sigma * np.random.default_rng(1).normal(size=(COUNT, 1)) * normals)
+    left = np.abs(solids["sphere"].distance(found.points[found.supported]))
+    assert found.supported.mean() > 0.97
+    assert left.mean() < sigma / 7
+    assert np.median(found.noise) == pytest.approx(sigma, rel=0.1)
