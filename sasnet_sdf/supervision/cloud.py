@@ -20,7 +20,7 @@ from .orientation import orient
 from .outliers import belongs
 from .planes import fit_planes
 from .tree import Tree
-from .winding import WindingNumber
+from .winding import WindingNumber, surfels_of
 
 CANDIDATES = 16
 _CLEAR = 0.1  # difference of a winding number from its level up to which it says nothing
@@ -118,30 +118,23 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         cloud = cloud.select(keep)
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
     spacing = _spacing(distances)
-    near = lists[:, :_NEAREST]
-    sides = fit_planes(tree.points, near)[0] if cloud.normals is None else cloud.normals
-    depth = offsets(tree.points, sides, near)
-    noise = float(np.median(depth / spacing)) / _QUARTILE
+    noise = _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing)
     planes = sigma = None
-    clean = denoise(tree, spacing) if noise > NOISY else None
-    if clean is not None and clean.supported.mean() > _BORNE_OUT:
-        outliers += int((~clean.supported).sum())
-        kept = np.flatnonzero(clean.supported)
-        kept = kept[morton_order(clean.points[kept])]
-        sigma = float(np.median(clean.noise))
-        cloud, planes = replace(cloud, points=clean.points).select(kept), clean.normals[kept]
+    if noise > NOISY:
+        # they are most of what is in memory, and what comes next takes as much again
+        del lists, distances
+        cloud, planes, sigma, lost = _denoised(cloud, tree, spacing)
+        outliers += lost
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
         spacing = _spacing(distances)
+    width = WIDE * distances[:, min(FIT, distances.shape[1]) - 1].astype(np.float64)
+    del distances
     normals, oriented = _orient(cloud, tree, lists, spacing, planes)
-    target = CloudTarget(
-        tree,
-        np.concatenate([tree.points, normals], 1).ravel(),
-        lists,
-        spacing,
-        WIDE * distances[:, min(FIT, distances.shape[1]) - 1].astype(np.float64),
-        *_balls(tree.points, lists[:, :FIT]),
-        WindingNumber.of_cloud(tree, normals, spacing),
-    )
+    surfels = surfels_of(tree.points, normals)
+    del normals, planes
+    balls = _balls(tree.points, lists[:, :FIT])
+    winding = WindingNumber.of_cloud(tree, surfels, spacing)
+    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding)
     facts = {
         "used_points": len(cloud),
         "duplicates_merged": merged,
@@ -152,6 +145,28 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         "spacing": float(np.median(spacing)),
     }
     return target, facts
+
+
+def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array) -> float:
+    """How far points lie off the planes of their nearest neighbours (N, k)."""
+    sides = fit_planes(cloud.points, near)[0] if cloud.normals is None else cloud.normals
+    return float(np.median(offsets(cloud.points, sides, near) / spacing)) / _QUARTILE
+
+
+def _denoised(
+    cloud: PointCloud, tree: Tree, spacing: Array
+) -> tuple[PointCloud, Array | None, float | None, int]:
+    """The points on their surface, in Morton order, its normals (N, 3), the noise, and how many points went.
+
+    The cloud as it is, and None, where most points are of no surface.
+    """
+    clean = denoise(tree, spacing)
+    if clean.supported.mean() <= _BORNE_OUT:
+        return cloud, None, None, 0
+    kept = np.flatnonzero(clean.supported)
+    kept = kept[morton_order(clean.points[kept])]
+    moved = replace(cloud, points=clean.points).select(kept)
+    return moved, clean.normals[kept], float(np.median(clean.noise)), len(cloud) - len(kept)
 
 
 def _spacing(distances: np.ndarray) -> Array:

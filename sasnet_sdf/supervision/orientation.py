@@ -8,7 +8,7 @@ from ..geometry import Array
 from .consensus import agree, correct
 from .dipoles import PAIRED, dipole_votes, offsets
 from .tree import Tree
-from .winding import WindingNumber
+from .winding import WindingNumber, surfels_of
 
 # squared depths over which dipoles are smeared, in squared quartiles of the neighbours' offsets:
 # little tells close sheets apart, much outvotes points that noise put behind their neighbours
@@ -70,13 +70,14 @@ def _turn_groups(
     for rows, count in zip(members, counts, strict=True):
         probes.append(rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)])
         turned = normals[rows] * signs[rows, None]
-        number = WindingNumber.of_closed(Tree.of(tree.points[rows]), turned, spacing[rows])
+        part = tree.points[rows]
+        number = WindingNumber.of_closed(Tree.of(part), surfels_of(part, turned), spacing[rows])
         own.append(_beside(number, tree.points[probes[-1]], step[probes[-1]]))
     probe, own = np.concatenate(probes), np.concatenate(own, 1)
     group = np.repeat(np.arange(len(members)), counts)
     outward, turn = signs[probe], np.ones(len(members))
     for _ in range(_ROUNDS):
-        number = WindingNumber.of_closed(tree, normals * signs[:, None], spacing)
+        number = WindingNumber.of_closed(tree, surfels_of(tree.points, normals * signs[:, None]), spacing)
         mine = own * turn[group]
         above, below = _beside(number, tree.points[probe], step[probe]) - mine
         # the others' field should be short of 1/2 by one's own, and fall along the normal

@@ -18,8 +18,8 @@ def belongs(points: Array, lists: np.ndarray, distances: np.ndarray) -> np.ndarr
     fills space: a part that was scanned sparsely is sparse too, but it is flat.
     """
     mean = distances.mean(1)
-    less = (_LONELY * mean)[lists] >= mean[:, None]
-    keep = less.sum(1) * 2 > lists.shape[1]  # than the median of its neighbours, that is
+    less = sum((_LONELY * mean[column] >= mean for column in lists.T), np.zeros(len(mean), np.int8))
+    keep = 2 * less > lists.shape[1]  # than the median of its neighbours, that is
     sparse = np.flatnonzero(mean > _SPARSE * np.median(mean))
     _, residuals = fit_planes(points, lists, sparse)
     keep[sparse] &= residuals < _FLAT * mean[sparse]

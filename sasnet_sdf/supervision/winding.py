@@ -38,9 +38,9 @@ class WindingNumber:
         return numbers
 
     @classmethod
-    def of_cloud(cls, tree: Tree, normals: Array, spacing: Array) -> WindingNumber:
-        """From points' outward normals (N, 3) and spacing (N,); the level is measured beside the surface."""
-        number, points = cls.of_closed(tree, normals, spacing), tree.points
+    def of_cloud(cls, tree: Tree, surfels: Array, spacing: Array) -> WindingNumber:
+        """From points and outward normals (6 N,), spacing (N,); the level is measured beside the surface."""
+        number, points, normals = cls.of_closed(tree, surfels, spacing), *_parts(surfels)
         some = np.linspace(0, len(points) - 1, min(len(points), _LEVEL_SAMPLES)).astype(np.int64)
         step = _OFFSET * spacing[some, None] * normals[some]
         outer, inner = number.number(points[some] + step), number.number(points[some] - step)
@@ -50,18 +50,28 @@ class WindingNumber:
         return replace(number, level=float(level))
 
     @classmethod
-    def of_closed(cls, tree: Tree, normals: Array, spacing: Array) -> WindingNumber:
-        """From points' outward normals (N, 3) and spacing (N,); the level is taken to be 1/2."""
+    def of_closed(cls, tree: Tree, surfels: Array, spacing: Array) -> WindingNumber:
+        """From points and outward normals (6 N,) and spacing (N,); the level is taken to be 1/2."""
+        points, normals = _parts(surfels)
         # a lone point far from the others would otherwise stand for a large area
         areas = np.minimum(spacing, 2 * np.median(spacing)) ** 2
-        weighted = np.concatenate([areas[:, None], areas[:, None] * tree.points, areas[:, None] * normals], 1)
+        weighted = np.concatenate([areas[:, None], areas[:, None] * points, areas[:, None] * normals], 1)
         sums = combine_up(weighted, np.add, 0.0)
         centre = sums[:, 1:4] / np.maximum(sums[:, :1], 1e-300)
         corner = np.maximum(centre - tree.boxes[:, :3], tree.boxes[:, 3:] - centre)
         clear = _BETA**2 * (np.maximum(corner, 0) ** 2).sum(1)  # zero where the node is empty
         nodes = np.concatenate([centre, sums[:, 4:], clear[:, None]], 1)
-        surfels = np.concatenate([tree.points, normals], 1).ravel()
         return cls(surfels, areas, nodes.ravel(), 0.5)
+
+
+def surfels_of(points: Array, normals: Array) -> Array:
+    """Points and normals (N, 3) side by side, flat (6 N,): one place in memory for each."""
+    return np.concatenate([points, normals], 1).ravel()
+
+
+def _parts(surfels: Array) -> tuple[Array, Array]:
+    rows = surfels.reshape(-1, 6)
+    return rows[:, :3], rows[:, 3:]
 
 
 @kernel

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from sasnet_sdf.supervision.duplicates import first_of_equals
 from sasnet_sdf.supervision.morton import morton_code, morton_order
 from sasnet_sdf.supervision.tree import Tree
-from sasnet_sdf.supervision.winding import WindingNumber
+from sasnet_sdf.supervision.winding import WindingNumber, surfels_of
 
 
 def _clustered(count, rng):
@@ -72,7 +72,7 @@ def test_winding_number_of_a_sphere(solids, rng):
     points, normals = points[order], normals[order]
     tree = Tree.of(np.ascontiguousarray(points))
     spacing = np.full(len(points), np.sqrt(4 * np.pi * 0.64 / len(points)))
-    number = WindingNumber.of_cloud(tree, normals, spacing)
+    number = WindingNumber.of_cloud(tree, surfels_of(points, normals), spacing)
     queries = rng.uniform(-1, 1, (2000, 3))
     radius = np.linalg.norm(queries, axis=1)
     clear = np.abs(radius - 0.8) > 0.03
