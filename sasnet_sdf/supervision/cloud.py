@@ -116,12 +116,12 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     outliers = int((~keep).sum())
     if outliers:
         cloud = cloud.select(keep)
+        del tree, lists, distances  # most of what is in memory, and as much comes again
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
     spacing = _spacing(distances)
     noise = _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing)
     planes = sigma = None
     if noise > NOISY:
-        # they are most of what is in memory, and what comes next takes as much again
         del lists, distances
         cloud, planes, sigma, lost = _denoised(cloud, tree, spacing)
         outliers += lost
