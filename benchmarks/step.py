@@ -26,9 +26,10 @@ import numpy as np
 import torch
 from numba import njit, prange
 
-from sasnet_sdf.config import GridConfig, ModelConfig, TrainingConfig
+from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.encodings.numba_engine import add_scattered
 from sasnet_sdf.layers.elementwise_kernels import sines_of
+from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.models import build_model, sasnet_cpu
 from sasnet_sdf.pipelines.distance_task import DistanceTask
 from sasnet_sdf.samplers.surface import morton_code
@@ -103,7 +104,7 @@ def corner_rows(points: torch.Tensor, layout) -> np.ndarray:
     return rows
 
 
-def floor_parts(config: ModelConfig, points: torch.Tensor, passes: int) -> dict[str, Callable[[], object]]:
+def floor_parts(config: SASNetConfig, points: torch.Tensor, passes: int) -> dict[str, Callable[[], object]]:
     """The floor's parts; `passes`: 3 for value, and gradients by weights and inputs."""
     model = build_model(config, engine="numba")
     layout, count, width = model.masks.grid.layout, len(points), config.width
@@ -154,7 +155,7 @@ def step_parts(
     task: DistanceTask, optimiser: Optimiser, points: torch.Tensor
 ) -> dict[str, Callable[[], object]]:
     """The parts of a step without the eikonal term, as the compiled passes run them."""
-    model = task.model
+    model: Any = task.model
     table: Any = model.masks.grid.table
     batch = sasnet_cpu._Batch(points, sasnet_cpu._flat(model).detach(), table, model, keeps=True)
     by_values = torch.ones(1, len(points)) / len(points)
@@ -172,13 +173,13 @@ def step_parts(
     }
 
 
-def measure(config: ModelConfig, eikonal: bool, points: torch.Tensor) -> dict:
+def measure(config: SASNetConfig, eikonal: bool, points: torch.Tensor) -> dict:
     training = TrainingConfig()
     training = TrainingConfig(eikonal_weight=training.eikonal_weight if eikonal else 0.0)
     model = build_model(config, engine="numba")
     batch = (points, points.norm(dim=1) - 0.8, torch.nn.functional.normalize(points, dim=1))
     task = DistanceTask(model, iter(lambda: batch, None), training)
-    optimiser = Optimiser(model.parameter_groups(), training)
+    optimiser = Optimiser(model.parameter_groups())
     counter = iter(range(10**9))
 
     def step() -> None:
@@ -211,8 +212,8 @@ def main() -> None:
         POINTS, 3
     )
     points = points[torch.from_numpy(np.argsort(morton_code(points.numpy())))].contiguous()
-    small = ModelConfig(grid=GridConfig(levels=8, coarsest=8, finest=256, log2_table=16))
-    large = ModelConfig(grid=GridConfig(levels=8, coarsest=8, finest=512, log2_table=18))
+    small = SASNetConfig(grid=GridConfig(levels=8, coarsest=8, finest=256, log2_table=16))
+    large = SASNetConfig(grid=GridConfig(levels=8, coarsest=8, finest=512, log2_table=18))
     results = {kind: measure(small, kind == "eikonal", points) for kind in ("plain", "eikonal")}
     results["large"] = {kind: measure(large, kind == "eikonal", points) for kind in ("plain", "eikonal")}
     results["setting"] = {

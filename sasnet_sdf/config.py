@@ -2,47 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-
-@dataclass(frozen=True)
-class GridConfig:
-    """Multi-resolution hash grid (Mueller et al. 2022), in tiny-cuda-nn's convention.
-
-    `coarsest` and `finest` count vertices along an axis; a level holds at most
-    2**log2_table entries of `features` numbers.
-    """
-
-    levels: int = 8
-    features: int = 2
-    log2_table: int = 18
-    coarsest: int = 16
-    finest: int = 512
-    interpolation: str = "linear"
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """SASNet (Feng et al. 2026): frozen frequencies, sine layers, masks from a hash grid.
-
-    Frequencies are integer vectors k of h0 = sin(2 pi / period k.x + b); `low_share` of the
-    `width` neurons have max|k| <= `low` and no mask, the rest reach up to `band` and are sorted
-    into `bands`, one mask each. Every hidden layer has `groups` masks.
-    """
-
-    width: int = 64
-    hidden_layers: int = 2
-    omega0: float = 30.0
-    period: float = 2 / 0.95
-    low: int = 5
-    band: int = 20
-    low_share: float = 0.5
-    bands: int = 4
-    groups: int = 8
-    decoder_width: int = 48
-    mask_bias: float = 0.0
-    grid: GridConfig = field(default_factory=GridConfig)
+from .model_config import CLASSES, ModelConfig, SASNetConfig
 
 
 @dataclass(frozen=True)
@@ -58,12 +21,10 @@ class SupervisionConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The loop: batches of `batch` targets, Adam with warm-up and a cosine to `final_rate`."""
+    """The loop: batches of `batch` targets, Adam with warm-up and a cosine to `final_rate` of the rates."""
 
     steps: int = 2000
     batch: int = 4096
-    rate: float = 2e-3
-    grid_rate: float = 1e-2
     warmup: int = 20
     final_rate: float = 0.01
     time_limit: float | None = None
@@ -105,7 +66,7 @@ class Config:
     engine: str = "auto"
     max_memory: int | None = None
     max_points: int | None = None
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: ModelConfig = field(default_factory=SASNetConfig)
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     extraction: ExtractionConfig = field(default_factory=ExtractionConfig)
@@ -129,7 +90,17 @@ PRESETS: dict[str, Config] = {
 
 
 def with_changes(config: Any, changes: dict[str, Any]) -> Any:
-    """A copy of a settings dataclass with nested `changes`, as {"training": {"steps": 10}}."""
+    """A copy of a settings dataclass with nested `changes`, as {"training": {"steps": 10}}.
+
+    A `name` among the changes of a model's settings starts from the defaults of that model.
+    Raises ValueError for a setting that there is not.
+    """
+    if isinstance(config, ModelConfig) and "name" in changes:
+        changes = dict(changes)
+        name = changes.pop("name")
+        if name not in CLASSES:
+            raise ValueError(f"unknown model {name!r}; known: {', '.join(CLASSES)}")
+        config = config if name == config.name else CLASSES[name]()
     known = {f.name for f in fields(config)}
     unknown = sorted(set(changes) - known)
     if unknown:
@@ -149,4 +120,6 @@ def with_changes(config: Any, changes: dict[str, Any]) -> Any:
 
 def to_dict(config: Any) -> dict[str, Any]:
     """The settings as plain JSON values; `with_changes(Config(), to_dict(config))` is the way back."""
-    return asdict(config)
+    name = {"name": config.name} if isinstance(config, ModelConfig) else {}
+    values = {f.name: getattr(config, f.name) for f in fields(config)}
+    return name | {key: to_dict(value) if is_dataclass(value) else value for key, value in values.items()}

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from .config import ModelConfig, to_dict, with_changes
+from .config import to_dict, with_changes
 from .differential import value_and_gradient
-from .encodings import grid_layout
 from .errors import UnreadableInput
 from .extraction.support import Support
 from .geometry import Array, Frame
+from .model_config import CLASSES, ModelConfig
 from .models import build_model
 from .supervision.tree import Tree
 
@@ -92,7 +92,7 @@ class Field:
 
         arrays = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
         architecture = self.model.architecture()  # pyright: ignore[reportCallIssue]
-        config = to_dict(self.model.config)  # pyright: ignore[reportArgumentType]
+        config = to_dict(self.model.config)
         metadata = {
             "architecture": {**architecture, "config": config},
             "frame": self.frame.to_dict(),
@@ -115,13 +115,12 @@ class Field:
         arrays, metadata = read_model(Path(path))
         try:
             architecture = metadata["architecture"]
-            config = with_changes(ModelConfig(), architecture["config"])
-            _check_shapes(arrays, config, architecture["dim"])
+            config = with_changes(CLASSES[architecture["model"]](), architecture["config"])
+            size = {"dim": architecture["dim"], "outputs": architecture["outputs"]}
             support = _support(arrays, metadata)
+            _check_shapes(arrays, config, **size)
             device, engine = choose(device, engine)
-            model = build_model(
-                config, dim=architecture["dim"], outputs=architecture["outputs"], engine=engine
-            )
+            model = build_model(config, engine=engine, **size)
             model.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
             frame, bounds = Frame.from_dict(metadata["frame"]), metadata["bounds"]
             low, high = bounds["low"], bounds["high"]
@@ -146,24 +145,19 @@ def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | No
     return Support(Tree.of(points), spacing, np.inf if gap is None else float(gap))
 
 
-def _check_shapes(arrays: dict[str, Array], config: ModelConfig, dim: int) -> None:
+def _check_shapes(arrays: dict[str, Array], config: ModelConfig, dim: int, outputs: int) -> None:
     """Refuse settings that the arrays do not bear out, before a network of their size is made."""
-    layers, width, masks = (
-        config.hidden_layers,
-        config.width,
-        config.bands + config.hidden_layers * config.groups,
-    )
-    expected = {
-        "frequencies": (width, dim),
-        "weights": (layers, width, width),
-        "masks.mask_weight": (masks, config.decoder_width),
-        "masks.grid.table": (grid_layout(config.grid, dim).entries, config.grid.features),
-    }
-    for name, shape in expected.items():
+    numbers = sum(array.size for array in arrays.values())
+    if config.width * config.hidden_layers > numbers:
+        raise ValueError("its arrays are smaller than its settings say")
+    with torch.device("meta"):  # where tensors have a shape and take no memory
+        expected = build_model(config, dim=dim, outputs=outputs).state_dict()
+    for name, tensor in expected.items():
         if name not in arrays:
             raise ValueError(f"there is no array {name}")
-        if arrays[name].shape != shape:
-            raise ValueError(f"{name} has the shape {arrays[name].shape}, its settings say {shape}")
+        if arrays[name].shape != tensor.shape:
+            found, asked = arrays[name].shape, tuple(tensor.shape)
+            raise ValueError(f"{name} has the shape {found}, its settings say {asked}")
 
 
 def choose(device: str, engine: str) -> tuple[str, str]:

@@ -7,7 +7,8 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from sasnet_sdf.config import PRESETS, Config, GridConfig, ModelConfig, TrainingConfig, to_dict, with_changes
+from sasnet_sdf.config import PRESETS, Config, TrainingConfig, to_dict, with_changes
+from sasnet_sdf.model_config import GridConfig, SASNetConfig
 
 
 def test_presets_are_named_and_rise():
@@ -36,7 +37,7 @@ def test_changes_at_any_depth():
     )
     assert changed.seed == 7 and changed.training == replace(TrainingConfig(), steps=10)
     grid = replace(GridConfig(), interpolation="smoothstep")
-    assert changed.model == replace(ModelConfig(), width=32, grid=grid)
+    assert changed.model == replace(SASNetConfig(), width=32, grid=grid)
     assert (changed.supervision, changed.extraction) == (config.supervision, config.extraction)
     assert config == Config()
     assert with_changes(config, {}) == config

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import sasnet_sdf.field
-from sasnet_sdf.config import GridConfig, ModelConfig
 from sasnet_sdf.errors import MissingBackend, UnreadableInput, UsageError
 from sasnet_sdf.field import Field, choose
 from sasnet_sdf.geometry import Frame
 from sasnet_sdf.io.models import read_model, write_model
+from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.models import build_model
 
-CONFIG = ModelConfig(
+CONFIG = SASNetConfig(
     width=24,
     hidden_layers=2,
     low=3,
@@ -144,12 +144,12 @@ def test_the_engine_of_the_reader_is_free(field, unit, tmp_path):
     "change, reason",
     [
         (lambda arrays, document: arrays.pop("weights"), "no array weights"),
-        (lambda arrays, document: arrays.update(phases=np.zeros(7, np.float32)), "state_dict"),
+        (lambda arrays, document: arrays.update(phases=np.zeros(7, np.float32)), "phases has the shape"),
         (lambda arrays, document: document.pop("frame"), "frame"),
         (lambda arrays, document: document["architecture"]["config"].update(depth=3), "depth"),
         (lambda arrays, document: document["architecture"]["config"].update(width="wide"), "not a model"),
         (lambda arrays, document: document["architecture"].update(dim=4), "dimensions"),
-        (lambda arrays, document: document["architecture"]["config"].update(width=10**6), "frequencies"),
+        (lambda arrays, document: document["architecture"]["config"].update(width=10**6), "smaller"),
     ],
 )
 def test_files_that_hold_something_else_are_refused(field, tmp_path, change, reason):

@@ -17,6 +17,7 @@ ROOMS = (
     "errors",
     "system",
     "threads",
+    "model_config",
     "config",
     "progress",
     "_optional",

@@ -48,6 +48,19 @@ device_option = click.option(
     show_default=True,
     help="Where the network runs.",
 )
+model_option = click.option(
+    "--model",
+    metavar="NAME[:KEY=VALUE]",
+    help="The network: sasnet, siren, finer, wire, gauss, ffn, pemlp, ngp, bacon or tuner, with the "
+    "settings that its paper published, and changes to them, such as siren:omega0=10. [default: sasnet]",
+)
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change any setting, such as width=128 or training.batch=8192; may be given again.",
+)
 engine_option = click.option(
     "--engine",
     type=click.Choice(["auto", "numba", "torch", "tinycudann"]),

@@ -22,9 +22,11 @@ from .options import (
     device_option,
     engine_option,
     lattice_options,
+    model_option,
     overwrite_option,
     progress_option,
     quiet_option,
+    set_option,
     verbose_option,
 )
 from .outputs import check_outputs, write_json
@@ -81,6 +83,8 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     metavar="NAME",
     help="Carry a scalar of the input, such as intensity, as well; may be given again.",
 )
+@model_option
+@set_option
 @click.option("--steps", type=int, metavar="N", help="Training steps, instead of the preset's.")
 @click.option("--time-limit", type=float, metavar="S", help="End training after S seconds.")
 @click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..config import GridConfig
+from ..model_config import GridConfig
 from .engines import find_engine
 from .layout import grid_layout
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import GridConfig
+from ..model_config import GridConfig
 
 PRIMES = (1, 2654435761, 805459861)
 INTERPOLATIONS = ("linear", "smoothstep")

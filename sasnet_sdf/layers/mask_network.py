@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..config import ModelConfig
 from ..encodings import HashGrid
+from ..model_config import SASNetConfig
 
 
 class MaskNetwork(nn.Module):
     """Masks (masks, N) in [0, 1] of points (N, dim) in [-1, 1] (Feng et al. 2026, sec. 3)."""
 
-    def __init__(self, config: ModelConfig, dim: int, masks: int, engine: str, generator: torch.Generator):
+    def __init__(self, config: SASNetConfig, dim: int, masks: int, engine: str, generator: torch.Generator):
         super().__init__()
         self.grid = HashGrid(config.grid, dim, engine, generator)
         self.count = masks

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..config import ModelConfig
 from ..differential import value_and_gradient
 from ..layers.frequencies import draw_frequencies
 from ..layers.mask_network import MaskNetwork
+from ..model_config import SASNetConfig
 from . import sasnet_cpu
 
 
@@ -21,11 +21,12 @@ class SASNet(nn.Module):
 
     h0 = sin(W0 x + b0) with W0 = (2 pi / period) K frozen; h_i = sin(omega0 (W_i (M_{i-1} h_{i-1}) + b_i));
     output linear. M_0 masks the high bands of layer 0, M_i the groups of layer i. All masks come
-    from one MaskNetwork, trained together with the sines.
+    from one MaskNetwork, trained together with the sines. The ablations of the settings train W0
+    too, draw it as SIREN's first layer, h0 = sin(omega0 (W0 x + b0)), or have no masks.
     """
 
     def __init__(
-        self, config: ModelConfig, dim: int = 3, outputs: int = 1, engine: str = "torch", seed: int = 0
+        self, config: SASNetConfig, dim: int = 3, outputs: int = 1, engine: str = "torch", seed: int = 0
     ):
         super().__init__()
         self.config, self.dim, self.outputs = config, dim, outputs
@@ -39,7 +40,15 @@ class SASNet(nn.Module):
             config.bands,
             np.random.default_rng(seed),
         )
-        self.register_buffer("frequencies", torch.from_numpy(frequencies).float())
+        drawn = torch.from_numpy(frequencies).float()
+        if not config.sampled:
+            # in order of size, so that the bands rise here too
+            drawn = torch.empty(config.width, dim).uniform_(-1 / dim, 1 / dim, generator=generator)
+            drawn = drawn[drawn.abs().amax(1).argsort()]
+        if config.frozen:
+            self.register_buffer("frequencies", drawn)
+        else:
+            self.frequencies = nn.Parameter(drawn)
         width, layers = config.width, config.hidden_layers
         bound = (6 / width) ** 0.5 / config.omega0
 
@@ -52,7 +61,13 @@ class SASNet(nn.Module):
             uniform(bound, outputs, width),
             nn.Parameter(torch.zeros(outputs)),
         )
-        self.masks = MaskNetwork(config, dim, config.bands + layers * config.groups, engine, generator)
+        self.masks: Any = None
+        if config.masks:
+            self.masks = MaskNetwork(config, dim, config.bands + layers * config.groups, engine, generator)
+        # the compiled passes are of the whole method; its ablations are PyTorch's
+        whole = config.frozen and config.masks and config.sampled
+        self.engine = engine if whole or config.masks else "torch"
+        self.compiled = whole and engine == "numba"
         groups = np.arange(width) * config.groups // width
         first_of_layer = config.bands + config.groups * np.arange(layers)[:, None]
         self.mask_rows = np.concatenate([band_of[None], first_of_layer + groups])
@@ -61,8 +76,9 @@ class SASNet(nn.Module):
 
     @property
     def scaled_frequencies(self) -> Tensor:
-        """W0 (width, dim) = (2 pi / period) K."""
-        return self.get_buffer("frequencies") * (2 * math.pi / self.config.period)
+        """W0 (width, dim) = (2 pi / period) K; of SIREN's first layer omega0 W0."""
+        scale = 2 * math.pi / self.config.period if self.config.sampled else self.config.omega0
+        return self.frequencies * scale  # pyright: ignore[reportOperatorIssue]
 
     def forward(self, points: Tensor) -> Tensor:
         """Values (N, outputs) at points (N, dim) in [-1, 1]."""
@@ -77,30 +93,34 @@ class SASNet(nn.Module):
         return value_and_gradient(lambda x: self.with_masks(x)[0], points, torch.is_grad_enabled())
 
     def _compiled(self, points: Tensor) -> bool:
-        return self.masks.grid.engine == "numba" and points.dtype == torch.float32
+        return self.compiled and points.dtype == torch.float32
 
     def with_masks(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Values (N, outputs) and every mask (masks, N): bands first, then layer after layer.
 
         In plain torch: what the compiled passes of sasnet_cpu are tested against.
         """
-        masks = self.masks(points)
-        unit = torch.cat([masks, masks.new_ones(1, len(points))])  # row -1: no mask
-        rows = torch.as_tensor(self.mask_rows, device=points.device)
-        h = unit[rows[0]] * torch.sin(self.scaled_frequencies @ points.t() + self.phases[:, None])
-        for weight, bias, row in zip(self.weights, self.biases, rows[1:], strict=True):
-            h = unit[row] * torch.sin(self.config.omega0 * (weight @ h + bias[:, None]))
+        h = torch.sin(self.scaled_frequencies @ points.t() + self.phases[:, None])
+        if self.masks is None:
+            masks = points.new_empty(0, len(points))
+            gates = [None] * len(self.mask_rows)
+        else:
+            masks = self.masks(points)
+            unit = torch.cat([masks, masks.new_ones(1, len(points))])  # row -1: no mask
+            gates = [unit[row] for row in torch.as_tensor(self.mask_rows, device=points.device)]
+        h = h if gates[0] is None else gates[0] * h
+        for weight, bias, gate in zip(self.weights, self.biases, gates[1:], strict=True):
+            h = torch.sin(self.config.omega0 * (weight @ h + bias[:, None]))
+            h = h if gate is None else gate * h
         return (self.output_weight @ h + self.output_bias[:, None]).t(), masks
 
-    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """The trainable parameters by the rate that they learn at: backbone, decoder, table."""
-        decoder = [p for name, p in self.masks.named_parameters() if not name.startswith("grid.")]
-        mask_ids = {id(p) for p in self.masks.parameters()}
-        return {
-            "backbone": [p for p in self.parameters() if id(p) not in mask_ids],
-            "decoder": decoder,
-            "table": list(self.masks.grid.parameters()),
-        }
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The trainable parameters and their rates: those of the sines, and of the masks' network."""
+        masks = [] if self.masks is None else list(self.masks.parameters())
+        mask_ids = {id(p) for p in masks}
+        sines = [p for p in self.parameters() if id(p) not in mask_ids]
+        groups = [(sines, self.config.rate), (masks, self.config.grid_rate)]
+        return [{"params": params, "lr": rate} for params, rate in groups if params]
 
     def architecture(self) -> dict[str, Any]:
         """What a model file needs to build this network again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,17 +11,19 @@ from torch import Tensor
 from ..config import TrainingConfig
 from ..differential import value_and_gradient
 from ..losses import distance_error, eikonal, mask_sparsity, normal_error
-from ..models.sasnet import SASNet
 
 
 class DistanceTask:
     """`task(step)` is the scalar loss of the next batch of (points, distances, normals)."""
 
     def __init__(
-        self, model: SASNet, batches: Iterator[tuple[Tensor, Tensor, Tensor | None]], config: TrainingConfig
+        self,
+        model: Any,
+        batches: Iterator[tuple[Tensor, Tensor, Tensor | None]],
+        config: TrainingConfig,
     ):
         self.model, self.batches, self.config = model, batches, config
-        self.device = model.phases.device
+        self.device = next(model.parameters()).device
 
     def __call__(self, step: int) -> Tensor:
         config = self.config
@@ -30,10 +33,13 @@ class DistanceTask:
         assert points is not None and target is not None
         if config.mask_sparsity_weight:
             values, masks = self.model.with_masks(points)
-            sparsity = config.mask_sparsity_weight * mask_sparsity(masks).mean()
+            loss = config.mask_sparsity_weight * mask_sparsity(masks).mean()
+            loss = loss + distance_error(values.reshape(-1), target).mean()
         else:
-            values, sparsity = self.model(points), 0.0
-        loss = distance_error(values.reshape(-1), target).mean() + sparsity
+            # a network of several scales learns them all
+            every = getattr(self.model, "every_scale", lambda x: [self.model(x)])(points)
+            errors = [distance_error(values.reshape(-1), target).mean() for values in every]
+            loss = torch.stack(errors).mean()
         if config.eikonal_weight or config.normal_weight:
             # a batch is in spatial order: every k-th point is spread as the batch is
             stride = max(1, len(points) // config.eikonal_batch)

@@ -15,10 +15,11 @@ import torch
 
 from .. import __version__
 from ..config import Config, to_dict
+from ..errors import UsageError
 from ..extraction import Support
 from ..field import Field, choose
 from ..geometry import Array, PointCloud, TriangleMesh
-from ..models import build_model
+from ..models import build_model, parameter_count
 from ..progress import OnProgress, Progress, silent
 from ..samplers import Batches, draw_pool
 from ..supervision import prepare
@@ -80,7 +81,7 @@ def reconstruct(
         on_progress(
             Progress("training", 0.0, "compiling kernels, once a machine" if engine == "numba" else "")
         )
-        model = build_model(config.model, engine=engine, seed=config.seed).to(device)
+        model = _model(config, engine).to(device)
         task = DistanceTask(model, batches, config.training)
         history = train(task, model.parameter_groups(), config.training, on_progress)
         facts_of_training = {
@@ -88,7 +89,7 @@ def reconstruct(
             "ms_per_step": history.ms_per_step,
             "loss": history.loss,
             "ended_by": history.ended_by,
-            "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+            "parameters": parameter_count(model),
         }
         low, high = target.bounds
         support = Support.of(target, scanned=isinstance(geometry, PointCloud))
@@ -102,7 +103,8 @@ def reconstruct(
         "version": __version__,
         "seed": config.seed,
         "device": device,
-        "engine": engine,
+        "engine": model.engine,
+        "model": config.model.name,
         "threads": {"torch": torch.get_num_threads(), "numba": numba.get_num_threads()},
         "input": _input_facts(source, given)
         | {"far_points": len(_points(given)) - len(_points(geometry))}
@@ -119,6 +121,14 @@ def reconstruct(
         "interrupted": history.ended_by == "cancel",
     }
     return Reconstruction(mesh, field, report)
+
+
+def _model(config: Config, engine: str) -> Any:
+    """The network of the settings. Raises UsageError where they make none."""
+    try:
+        return build_model(config.model, engine=engine, seed=config.seed)
+    except ValueError as error:
+        raise UsageError(f"model {config.model.name}: {error}") from error
 
 
 @contextmanager

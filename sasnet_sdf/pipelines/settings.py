@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from ..config import PRESETS, Config
 from ..errors import UsageError
+from .model_choice import model_of, with_settings
 
 _SECTION = {
     "steps": "training",
@@ -35,8 +37,13 @@ _CHOICES = {
 }
 
 
-def make_config(preset: str = "balanced", **changes: Any) -> Config:
+def make_config(
+    preset: str = "balanced", *, model: str | None = None, settings: Iterable[str] = (), **changes: Any
+) -> Config:
     """The preset with what was asked for changed; None leaves the preset's value.
+
+    model: NAME[:KEY=VALUE]... as model_of takes it, such as "siren:omega0=10", with the values that
+    its paper published. settings: any other setting as "KEY=VALUE", such as "training.batch=8192".
 
     Words: steps, time_limit (seconds), resolution, edge_length (world units), trim ("auto", "off" or
     a length in world units), watertight, keep_components, faces, colors ("auto", "off"), carry
@@ -63,6 +70,9 @@ def make_config(preset: str = "balanced", **changes: Any) -> Config:
             config = replace(config, **{section: replace(getattr(config, section), **{name: value})})
         else:
             raise UsageError(f"unknown setting {name!r}: one of {', '.join([*_SECTION, *_TOP])}")
+    if model is not None:
+        config = replace(config, model=model_of(model))
+    config = with_settings(config, settings)
     if "resolution" in given and "edge_length" in given:
         raise UsageError("give the resolution or the edge length, not both")
     if config.extraction.watertight and not isinstance(config.extraction.trim, str):

@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..config import TrainingConfig
 from ..errors import SasnetError
@@ -42,16 +43,17 @@ class History:
 
 def train(
     loss: Callable[[int], Tensor],
-    groups: dict[str, list[nn.Parameter]],
+    groups: list[dict[str, Any]],
     config: TrainingConfig,
     on_progress: OnProgress = silent,
 ) -> History:
     """Minimise `loss(step)`, a scalar tensor, over `groups` for config.steps or config.time_limit.
 
+    groups: dicts of `params` and their rate `lr`, as PyTorch's optimisers take them.
     The callback ends the run early by returning False (`ended_by` is then "cancel"; "time" where
     the limit was reached). Raises SasnetError where the loss is no longer a number.
     """
-    optimiser = Optimiser(groups, config)
+    optimiser = Optimiser(groups)
     try:
         return _minimise(loss, optimiser, config, on_progress)
     finally:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import nn
 
-from ..config import TrainingConfig
 from .cpu_adam import CPUAdam
 
 BETAS, EPSILON = (0.9, 0.99), 1e-15
@@ -22,15 +21,11 @@ def schedule(fraction: float, warmup: float, final_rate: float) -> float:
 
 
 class Optimiser:
-    """Adam over a model's parameter groups, each at a rate of its own."""
+    """Adam over a model's parameter groups, each at a rate of its own: dicts of `params` and `lr`."""
 
-    def __init__(self, groups: dict[str, list[nn.Parameter]], config: TrainingConfig):
-        rates = {"backbone": config.rate, "decoder": config.grid_rate, "table": config.grid_rate}
-        every = [
-            {"params": parameters, "lr": rates[name], "base": rates[name]}
-            for name, parameters in groups.items()
-        ]
-        on_cpu = all(p.device.type == "cpu" and p.dtype == torch.float32 for g in groups.values() for p in g)
+    def __init__(self, groups: list[dict[str, Any]]):
+        every = [{**group, "base": group["lr"]} for group in groups]
+        on_cpu = all(p.device.type == "cpu" and p.dtype == torch.float32 for g in groups for p in g["params"])
         self._adam = (
             CPUAdam(every, BETAS, EPSILON) if on_cpu else torch.optim.Adam(every, betas=BETAS, eps=EPSILON)
         )

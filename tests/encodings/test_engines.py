@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from sasnet_sdf.config import GridConfig
 from sasnet_sdf.encodings import ENGINES, HashGrid, available_engines, choose_engine
 from sasnet_sdf.errors import MissingBackend, UsageError
+from sasnet_sdf.model_config import GridConfig
 
 GRID = GridConfig(levels=3, log2_table=8, coarsest=4, finest=20)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.config import GridConfig
 from sasnet_sdf.encodings import grid_layout
+from sasnet_sdf.model_config import GridConfig
 
 
 def test_levels_by_hand():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sasnet_sdf.config import GridConfig
 from sasnet_sdf.encodings import HashGrid
+from sasnet_sdf.model_config import GridConfig
 
 numba = pytest.importorskip("numba")
 GRID = GridConfig(levels=4, log2_table=8, coarsest=4, finest=40, interpolation="smoothstep")

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sasnet_sdf.config import GridConfig
 from sasnet_sdf.encodings import HashGrid, grid_layout, tinycudann_engine, torch_engine
+from sasnet_sdf.model_config import GridConfig
 
 GRID = GridConfig(levels=3, log2_table=8, coarsest=4, finest=20, interpolation="smoothstep")
 

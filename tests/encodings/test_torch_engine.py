@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from sasnet_sdf.config import GridConfig
 from sasnet_sdf.encodings import grid_layout
 from sasnet_sdf.encodings.torch_engine import encode
+from sasnet_sdf.model_config import GridConfig
 
 
 def row_of(vertex: tuple[int, ...], layout, level: int) -> int:

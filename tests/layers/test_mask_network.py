@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from sasnet_sdf.config import GridConfig, ModelConfig
 from sasnet_sdf.layers.mask_network import MaskNetwork
+from sasnet_sdf.model_config import GridConfig, SASNetConfig
 
 GRID = GridConfig(levels=3, features=2, log2_table=9, coarsest=4, finest=16)
 
 
 def network(dim=3, masks=5, engine="torch", **changes):
-    config = ModelConfig(grid=GRID, **changes)
+    config = SASNetConfig(grid=GRID, **changes)
     return MaskNetwork(config, dim, masks, engine, torch.Generator().manual_seed(0))
 
 

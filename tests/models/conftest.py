@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from sasnet_sdf.config import GridConfig, ModelConfig
+from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.models import build_model
 
 GRID = GridConfig(log2_table=12, coarsest=8, finest=64)
 SMOOTH = replace(GRID, interpolation="smoothstep")
 SHAPES = {
-    "usual": (ModelConfig(grid=GRID), 3, 1),
+    "usual": (SASNetConfig(grid=GRID), 3, 1),
     "odd": (
-        ModelConfig(
+        SASNetConfig(
             width=50,
             hidden_layers=1,
             groups=7,
@@ -28,10 +28,10 @@ SHAPES = {
         3,
         1,
     ),
-    "colour": (ModelConfig(width=33, hidden_layers=3, grid=replace(SMOOTH, levels=3, features=4)), 2, 3),
-    "three outputs": (ModelConfig(width=37, groups=5, low_share=0.1, decoder_width=31, grid=GRID), 3, 3),
-    "plane": (ModelConfig(hidden_layers=2, bands=1, groups=1, omega0=15.0, grid=GRID), 2, 1),
-    "all low": (ModelConfig(width=19, low_share=1.0, grid=replace(GRID, levels=1, finest=8)), 3, 1),
+    "colour": (SASNetConfig(width=33, hidden_layers=3, grid=replace(SMOOTH, levels=3, features=4)), 2, 3),
+    "three outputs": (SASNetConfig(width=37, groups=5, low_share=0.1, decoder_width=31, grid=GRID), 3, 3),
+    "plane": (SASNetConfig(hidden_layers=2, bands=1, groups=1, omega0=15.0, grid=GRID), 2, 1),
+    "all low": (SASNetConfig(width=19, low_share=1.0, grid=replace(GRID, levels=1, finest=8)), 3, 1),
 }
 TABLE_SCALE = 30
 """A fresh table gives masks of 0.5 all over: this makes them vary as after training."""

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from sasnet_sdf.config import GridConfig, ModelConfig
 from sasnet_sdf.differential import value_and_gradient
 from sasnet_sdf.errors import MissingBackend, SasnetError
+from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.models import MODELS, build_model
 
 GRID = GridConfig(levels=4, log2_table=10, coarsest=4, finest=32)
-CONFIG = ModelConfig(grid=GRID)
+CONFIG = SASNetConfig(grid=GRID)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_frequencies_are_whole_numbers_times_the_fundamental(model):
 
 def test_the_first_layer_repeats_with_the_period(model):
     """Without masks, f(x + period) = f(x) along every axis, as all its frequencies are harmonics."""
-    model = build_model(ModelConfig(low_share=1.0, width=16, hidden_layers=1, grid=GRID), seed=0).double()
+    model = build_model(SASNetConfig(low_share=1.0, width=16, hidden_layers=1, grid=GRID), seed=0).double()
     with torch.no_grad():
         model.masks.grid.table.zero_()
     x = torch.rand(20, 3, dtype=torch.float64) - 0.5
@@ -60,17 +60,18 @@ def test_the_first_layer_repeats_with_the_period(model):
 
 def test_frequencies_are_frozen_and_every_other_number_learns(model):
     groups = model.parameter_groups()
-    assert set(groups) == {"backbone", "decoder", "table"}
-    grouped = [id(p) for part in groups.values() for p in part]
+    assert [group["lr"] for group in groups] == [CONFIG.rate, CONFIG.grid_rate]
+    assert {id(p) for p in groups[1]["params"]} == {id(p) for p in model.masks.parameters()}
+    grouped = [id(p) for group in groups for p in group["params"]]
     assert len(set(grouped)) == len(grouped)
     assert set(grouped) == {id(p) for p in model.parameters()}
     assert all(p.requires_grad for p in model.parameters())
     assert not model.frequencies.requires_grad
     names = {name for name, _ in model.named_parameters()}
     assert "frequencies" not in names and "frequencies" in model.state_dict()
-    assert [id(p) for p in groups["table"]] == [id(model.masks.grid.table)]
-    assert sum(p.numel() for p in groups["decoder"]) == 48 * (8 + 1) + 20 * (48 + 1)
-    assert sum(p.numel() for p in groups["backbone"]) == 64 + 2 * 64 * 65 + 65
+    table = model.masks.grid.table.numel()
+    assert sum(p.numel() for p in groups[1]["params"]) == table + 48 * (8 + 1) + 20 * (48 + 1)
+    assert sum(p.numel() for p in groups[0]["params"]) == 64 + 2 * 64 * 65 + 65
 
 
 def test_start(model):
@@ -91,7 +92,7 @@ def test_start(model):
 
 @pytest.mark.parametrize("bias", [0.0, 2.0])
 def test_masks_start_at_the_bias(bias):
-    model = build_model(ModelConfig(mask_bias=bias, grid=GRID), engine="numba")
+    model = build_model(SASNetConfig(mask_bias=bias, grid=GRID), engine="numba")
     _, masks = model.with_masks(torch.rand(500, 3) * 2 - 1)
     expected = 1 / (1 + math.exp(-bias))
     assert masks.shape == (20, 500)
@@ -101,7 +102,7 @@ def test_masks_start_at_the_bias(bias):
 
 def test_hidden_signals_start_at_the_expected_size():
     """With masks of 1, omega0 z has variance 1, as SIREN's initialisation intends."""
-    model = build_model(ModelConfig(width=256, hidden_layers=1, mask_bias=30.0, grid=GRID), seed=1)
+    model = build_model(SASNetConfig(width=256, hidden_layers=1, mask_bias=30.0, grid=GRID), seed=1)
     x = torch.rand(2000, 3) * 2 - 1
     with torch.no_grad():
         h = torch.sin(model.scaled_frequencies @ x.t() + model.phases[:, None])
@@ -138,7 +139,7 @@ def test_numbers_of_the_masks(model):
 
 
 def test_groups_are_as_equal_as_they_can_be():
-    model = build_model(ModelConfig(width=50, groups=7, hidden_layers=2, grid=GRID), engine="numba")
+    model = build_model(SASNetConfig(width=50, groups=7, hidden_layers=2, grid=GRID), engine="numba")
     for layer in (1, 2):
         rows, sizes = np.unique(model.mask_rows[layer], return_counts=True)
         assert np.array_equal(rows, 4 + 7 * (layer - 1) + np.arange(7))
@@ -181,7 +182,7 @@ def test_unknown_engine_is_refused():
 
 def test_reference_by_difference_quotients():
     grid = GridConfig(levels=2, features=1, log2_table=5, coarsest=2, finest=4, interpolation="smoothstep")
-    config = ModelConfig(
+    config = SASNetConfig(
         width=5, omega0=3.0, low=1, band=3, bands=2, groups=2, decoder_width=3, hidden_layers=1, grid=grid
     )
     model = build_model(config, dim=2, engine="torch", seed=1).double()

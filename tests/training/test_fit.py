@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sasnet_sdf.config import GridConfig, ModelConfig, TrainingConfig
+from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.differential import value_and_gradient
 from sasnet_sdf.losses import eikonal
+from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.models import build_model
 from sasnet_sdf.training import train
 
 RADIUS = 0.6
-MODEL = ModelConfig(
+MODEL = SASNetConfig(
     width=32, hidden_layers=2, low=4, band=8, grid=GridConfig(log2_table=10, coarsest=8, finest=32)
 )
 
@@ -32,7 +33,7 @@ def fit(steps, seed=0, engine="numba", batch=1024):
         _, slopes = value_and_gradient(model, points[:128], create_graph=True)
         return error + 1e-3 * eikonal(slopes).mean()
 
-    history = train(loss, model.parameter_groups(), TrainingConfig(steps=steps, warmup=20, rate=2e-3))
+    history = train(loss, model.parameter_groups(), TrainingConfig(steps=steps, warmup=20))
     return model, history
 
 

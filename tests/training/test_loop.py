@@ -21,7 +21,7 @@ class Slope:
     def __init__(self, values=None):
         self.number = nn.Parameter(torch.zeros(()))
         self.table = nn.Parameter(torch.zeros(LARGE // 2, 2))
-        self.groups = {"backbone": [self.number], "table": [self.table]}
+        self.groups = [{"params": [self.number, self.table], "lr": 1.0}]
         self.values, self.seen = values, []
 
     def __call__(self, step):
@@ -36,7 +36,7 @@ class Slope:
 
 
 def settings(**changes):
-    return TrainingConfig(**{"rate": 1.0, "warmup": 0, "final_rate": 0.01, **changes})
+    return TrainingConfig(**{"warmup": 0, "final_rate": 0.01, **changes})
 
 
 @pytest.fixture

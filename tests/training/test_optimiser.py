@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.training.cpu_adam import LARGE, CPUAdam
 from sasnet_sdf.training.optimiser import BETAS, EPSILON, Optimiser, schedule
 
@@ -149,14 +148,13 @@ def test_same_bits_for_any_number_of_threads():
 
 def test_rate_of_every_group():
     """With a gradient that never changes, Adam moves each number by its rate."""
-    numbers = {name: [nn.Parameter(torch.zeros(3))] for name in ("backbone", "decoder", "table")}
-    optimiser = Optimiser(numbers, TrainingConfig(rate=1e-3, grid_rate=1e-2))
+    numbers = {rate: nn.Parameter(torch.zeros(3)) for rate in (1e-3, 1e-2, 5e-4)}
+    optimiser = Optimiser([{"params": [number], "lr": rate} for rate, number in numbers.items()])
     for share in (1.0, 0.25):
-        for (number,) in numbers.values():
+        for number in numbers.values():
             number.grad = torch.full((3,), -0.7)
         optimiser.step(share)
-    for name, rate in (("backbone", 1e-3), ("decoder", 1e-2), ("table", 1e-2)):
-        (number,) = numbers[name]
+    for rate, number in numbers.items():
         torch.testing.assert_close(number.detach(), torch.full((3,), 1.25 * rate), rtol=1e-5, atol=0)
         assert number.grad is None
     optimiser.close()
@@ -164,7 +162,7 @@ def test_rate_of_every_group():
 
 def test_other_types_take_torchs_adam():
     table = nn.Parameter(torch.zeros(ROWS, 2, dtype=torch.float64))
-    optimiser = Optimiser({"table": [table]}, TrainingConfig(grid_rate=1e-2))
+    optimiser = Optimiser([{"params": [table], "lr": 1e-2}])
     assert not hasattr(table, "gradient_sums")
     table.grad = torch.ones(ROWS, 2, dtype=torch.float64)
     optimiser.step(1.0)

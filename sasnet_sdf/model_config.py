@@ -1,0 +1,174 @@
+"""Settings of the networks, with the values that their papers published as defaults.
+
+Coordinates are those of the unit cube [-1, 1]; where a paper works in a cube of side 1, frequencies
+are halved. `rate` is the learning rate of Adam at the start. docs/models.md names the sources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """Multi-resolution hash grid (Mueller et al. 2022), in tiny-cuda-nn's convention.
+
+    `coarsest` and `finest` count vertices along an axis; a level holds at most
+    2**log2_table entries of `features` numbers.
+    """
+
+    levels: int = 8
+    features: int = 2
+    log2_table: int = 18
+    coarsest: int = 16
+    finest: int = 512
+    interpolation: str = "linear"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a network is: `name` says which one, `width` how many neurons its layers have."""
+
+    name: ClassVar[str]
+    width: int = 256
+    hidden_layers: int = 2
+    rate: float = 1e-4
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.hidden_layers < 1:
+            raise ValueError("a network needs a width and hidden layers of at least 1")
+        if not 0 < self.rate < float("inf"):
+            raise ValueError(f"the rate must be positive, found {self.rate}")
+
+
+@dataclass(frozen=True)
+class SASNetConfig(ModelConfig):
+    """SASNet (Feng et al. 2026): frozen frequencies, sine layers, masks from a hash grid.
+
+    Frequencies are integer vectors k of h0 = sin(2 pi / period k.x + b); `low_share` of the
+    `width` neurons have max|k| <= `low` and no mask, the rest reach up to `band` and are sorted
+    into `bands`, one mask each. Every hidden layer has `groups` masks. `rate` is the sines',
+    `grid_rate` that of the masks' network. Ablations: `frozen` off trains the frequencies too,
+    `masks` off leaves their network away, `sampled` off starts from SIREN's first layer instead.
+    """
+
+    name: ClassVar[str] = "sasnet"
+    width: int = 64
+    rate: float = 2e-3
+    omega0: float = 30.0
+    period: float = 2 / 0.95
+    low: int = 5
+    band: int = 20
+    low_share: float = 0.5
+    bands: int = 4
+    groups: int = 8
+    decoder_width: int = 48
+    mask_bias: float = 0.0
+    grid: GridConfig = field(default_factory=GridConfig)
+    grid_rate: float = 1e-2
+    frozen: bool = True
+    masks: bool = True
+    sampled: bool = True
+
+
+@dataclass(frozen=True)
+class SirenConfig(ModelConfig):
+    """SIREN (Sitzmann et al. 2020): layers sin(omega0 (W x + b))."""
+
+    name: ClassVar[str] = "siren"
+    omega0: float = 30.0
+
+
+@dataclass(frozen=True)
+class FinerConfig(ModelConfig):
+    """FINER (Liu et al. 2024): layers sin(omega0 (|z| + 1) z); biases of the first up to `first_bias`."""
+
+    name: ClassVar[str] = "finer"
+    omega0: float = 30.0
+    first_bias: float = 1.0
+
+
+@dataclass(frozen=True)
+class WireConfig(ModelConfig):
+    """WIRE (Saragadam et al. 2023): Gabor wavelets of frequency `omega0` and width 1 / `scale`.
+
+    `complex_valued`: exp(i omega0 z - |scale z|^2) of complex numbers, `width` of which count as two
+    each; off: cos(omega0 z) exp(-(scale z')^2) of two real layers z and z'.
+    """
+
+    name: ClassVar[str] = "wire"
+    width: int = 181
+    omega0: float = 20.0
+    scale: float = 10.0
+    complex_valued: bool = True
+
+
+@dataclass(frozen=True)
+class GaussConfig(ModelConfig):
+    """Gaussian activations exp(-(scale z)^2) (Ramasinghe & Lucey 2022)."""
+
+    name: ClassVar[str] = "gauss"
+    scale: float = 30.0
+
+
+@dataclass(frozen=True)
+class FourierConfig(ModelConfig):
+    """Fourier features (Tancik et al. 2020): `features` sines and cosines, then ReLU layers.
+
+    Frequencies are drawn from N(0, scale^2), in cycles per side of the cube.
+    """
+
+    name: ClassVar[str] = "ffn"
+    rate: float = 5e-4
+    features: int = 256
+    scale: float = 12.0
+
+
+@dataclass(frozen=True)
+class PositionalConfig(ModelConfig):
+    """NeRF's encoding (Mildenhall et al. 2020): sin, cos of 2^k pi x, k < octaves, then ReLU layers."""
+
+    name: ClassVar[str] = "pemlp"
+    rate: float = 5e-4
+    octaves: int = 10
+
+
+@dataclass(frozen=True)
+class InstantNGPConfig(ModelConfig):
+    """instant-ngp (Mueller et al. 2022): a hash grid, then ReLU layers."""
+
+    name: ClassVar[str] = "ngp"
+    width: int = 64
+    grid: GridConfig = field(
+        default_factory=lambda: GridConfig(levels=16, log2_table=19, coarsest=16, finest=2048)
+    )
+
+
+@dataclass(frozen=True)
+class BaconConfig(ModelConfig):
+    """BACON (Lindell et al. 2022): a product of sines of frozen frequencies, outputs at four scales.
+
+    `band` is the bandwidth of the whole, in cycles per side of the cube, times two.
+    """
+
+    name: ClassVar[str] = "bacon"
+    hidden_layers: int = 8
+    rate: float = 1e-2
+    band: int = 384
+
+
+CLASSES: dict[str, type[ModelConfig]] = {
+    kind.name: kind
+    for kind in (
+        *(SASNetConfig, SirenConfig, FinerConfig, WireConfig, GaussConfig),
+        *(FourierConfig, PositionalConfig, InstantNGPConfig, BaconConfig),
+    )
+}
+
+PUBLISHED: dict[str, ModelConfig] = {
+    **{name: kind() for name, kind in CLASSES.items()},
+    # TUNER (Novello et al. 2025) is the frozen embedding without masks
+    "tuner": SASNetConfig(width=416, hidden_layers=1, rate=1e-4, masks=False),
+}
+"""What `--model NAME` stands for."""

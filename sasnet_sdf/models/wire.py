@@ -1,0 +1,50 @@
+"""WIRE (Saragadam et al., "Wavelet Implicit Neural Representations", CVPR 2023)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..layers.linear import ComplexLinear, Linear, hidden
+from ..model_config import WireConfig
+from .baseline import Baseline
+
+
+class Wire(Baseline[WireConfig]):
+    """Complex Gabor wavelets exp(i omega0 z - |scale z|^2) (eq. 4), or real ones of two layers each.
+
+    The real part is the value. Numbers are drawn as PyTorch draws them, as in the authors' code.
+    """
+
+    def build(self, generator: torch.Generator, engine: str) -> None:
+        width, layers = self.config.width, self.config.hidden_layers
+        self.first = Linear(self.dim, width, generator)
+        if self.config.complex_valued:
+            self.hidden = nn.ModuleList([ComplexLinear(width, width, generator) for _ in range(layers)])
+            self.last = ComplexLinear(width, self.outputs, generator)
+        else:
+            self.hidden = hidden(width, layers, generator)
+            self.envelopes = nn.ModuleList(
+                [Linear(self.dim, width, generator), *hidden(width, layers, generator)]
+            )
+            self.last = Linear(width, self.outputs, generator)
+
+    def forward(self, points: Tensor) -> Tensor:
+        return self._complex(points) if self.config.complex_valued else self._real(points)
+
+    def _complex(self, points: Tensor) -> Tensor:
+        omega0, scale = self.config.omega0, self.config.scale
+        z = self.first(points)
+        h = torch.exp(torch.complex(-((scale * z) ** 2), omega0 * z))
+        for layer in self.hidden:
+            z = layer(h)
+            squared = z.real**2 + z.imag**2  # of abs() the derivative at zero is not a number
+            h = torch.exp(1j * omega0 * z - scale**2 * squared)
+        return self.last(h).real
+
+    def _real(self, points: Tensor) -> Tensor:
+        h = points
+        for layer, envelope in zip((self.first, *self.hidden), self.envelopes, strict=True):
+            decay = torch.exp(-((self.config.scale * envelope(h)) ** 2))
+            h = torch.cos(self.config.omega0 * layer(h)) * decay
+        return self.last(h)

@@ -1,0 +1,108 @@
+"""From words such as `siren:omega0=10` and `training.batch=8192` to settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from ..config import Config, with_changes
+from ..errors import UsageError
+from ..model_config import PUBLISHED, ModelConfig
+
+FLAGS: dict[str, dict[str, Any]] = {
+    "no-masks": {"masks": False},
+    "unfrozen": {"frozen": False},
+    "siren-layer": {"sampled": False, "frozen": False},
+    "real": {"complex_valued": False},
+}
+"""Words of a model that change its settings."""
+
+_PLACES = ("model", "model.grid", "training", "supervision", "extraction", "")
+"""Where a setting without a path is looked for, in this order."""
+
+
+def model_of(words: str) -> ModelConfig:
+    """The settings of NAME[:WORD or KEY=VALUE]..., as `siren:omega0=10` or `sasnet:no-masks`.
+
+    Raises UsageError for a name, a word or a key that there is not.
+    """
+    name, *rest = words.split(":")
+    if name not in PUBLISHED:
+        raise UsageError(f"unknown model {name!r}: one of {', '.join(PUBLISHED)}")
+    config = PUBLISHED[name]
+    for word in rest:
+        if "=" in word:
+            key, text = word.split("=", 1)
+            config = _set(config, key.split("."), text, f"model {words}")
+        elif word in FLAGS and all(hasattr(config, key) for key in FLAGS[word]):
+            config = replace(config, **FLAGS[word])
+        else:
+            raise UsageError(
+                f"model {words}: unknown word {word!r}; give KEY=VALUE or one of {', '.join(FLAGS)}"
+            )
+    return config
+
+
+def with_settings(config: Config, settings: Iterable[str]) -> Config:
+    """The settings with every KEY=VALUE applied, where KEY may have a path, as model.grid.levels.
+
+    Raises UsageError.
+    """
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes KEY=VALUE, found {setting!r}")
+        path = key.split(".") if "." in key else [*_place_of(config, key), key]
+        config = _set(config, path, text, f"--set {key}")
+    return config
+
+
+def _place_of(config: Config, key: str) -> list[str]:
+    known: list[str] = []
+    for place in _PLACES:
+        path = [part for part in place.split(".") if part]
+        part: Any = config
+        for name in path:
+            part = getattr(part, name, None)
+        if part is None:
+            continue
+        simple = [f.name for f in fields(part) if not is_dataclass(getattr(part, f.name))]
+        if key in simple:
+            return path
+        known += simple if place.startswith("model") or place == "training" else []
+    raise UsageError(f"--set: unknown setting {key!r}; known: {', '.join(known)}")
+
+
+def _set(config: Any, path: list[str], text: str, where: str) -> Any:
+    """A copy of a settings dataclass with the value that a path leads to read from a text."""
+    part = config
+    for name in path:
+        if not is_dataclass(part) or name not in {f.name for f in fields(part)}:
+            known = ", ".join(f.name for f in fields(part)) if is_dataclass(part) else "nothing"
+            raise UsageError(f"{where}: unknown setting {name!r}; known: {known}")
+        part = getattr(part, name)
+    changes: Any = _parsed(text, part, where)
+    for name in reversed(path):
+        changes = {name: changes}
+    try:
+        return with_changes(config, changes)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _parsed(text: str, now: Any, where: str) -> Any:
+    """A text as a value of the kind that the setting has now; numbers where it has none."""
+    if is_dataclass(now) or isinstance(now, tuple):
+        raise UsageError(f"{where} cannot be given as one value")
+    if isinstance(now, bool):
+        if text.lower() not in ("true", "false", "on", "off"):
+            raise UsageError(f"{where} must be on or off, found {text!r}")
+        return text.lower() in ("true", "on")
+    if isinstance(now, str):
+        return text
+    try:
+        return int(text) if isinstance(now, int) else float(text)
+    except ValueError:
+        kind = "a whole number" if isinstance(now, int) else "a number"
+        raise UsageError(f"{where} must be {kind}, found {text!r}") from None
