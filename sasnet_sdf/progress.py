@@ -13,7 +13,8 @@ STAGES = {"read": 0.02, "supervision": 0.08, "training": 0.75, "extraction": 0.1
 class Progress:
     """One report: `fraction` of the named `stage` is done, from 0 to 1.
 
-    During training `step`, `steps` and `loss` (running mean) are set.
+    During training `step`, `steps` and `loss` (running mean) are set. Where a run is several, one
+    after another, this is `part` (from 0) of `parts`, and `label` names it.
     """
 
     stage: str
@@ -22,13 +23,16 @@ class Progress:
     step: int | None = None
     steps: int | None = None
     loss: float | None = None
+    part: int = 0
+    parts: int = 1
+    label: str = ""
 
     @property
     def total(self) -> float:
         """The share of the whole run that is done, from 0 to 1."""
         names = list(STAGES)
         before = sum(STAGES[name] for name in names[: names.index(self.stage)])
-        return min(1.0, before + STAGES[self.stage] * self.fraction)
+        return (self.part + min(1.0, before + STAGES[self.stage] * self.fraction)) / self.parts
 
 
 OnProgress = Callable[[Progress], "bool | None"]

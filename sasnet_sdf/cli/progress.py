@@ -33,7 +33,7 @@ def shown(kind: str, quiet: bool = False) -> Iterator[Show]:
 
 def describe(progress: Progress) -> str:
     """One line about a report: its stage, then the step and loss or what it has to say."""
-    parts = [progress.stage]
+    parts = [_heading(progress), progress.stage] if progress.label else [progress.stage]
     if progress.step is not None and progress.steps:
         parts.append(f"step {progress.step}/{progress.steps}")
     if progress.loss is not None:
@@ -41,6 +41,11 @@ def describe(progress: Progress) -> str:
     if progress.message:
         parts.append(progress.message)
     return " ".join(parts)
+
+
+def _heading(progress: Progress) -> str:
+    """Which of several parts of a run it is."""
+    return f"{progress.part + 1}/{progress.parts} {progress.label}"
 
 
 class PercentLines:
@@ -56,7 +61,7 @@ class PercentLines:
 
     def __call__(self, progress: Progress) -> None:
         percent = max(self._last[0], int(100 * progress.total + 1e-9))
-        now = (percent, progress.stage, _kind_of(progress.message))
+        now = (percent, progress.label + progress.stage, _kind_of(progress.message))
         if now != self._last:
             self._last = now
             print(percent, describe(progress), file=self._stream, flush=True)
@@ -71,7 +76,7 @@ class LogLines:
 
     def __call__(self, progress: Progress) -> None:
         tenth = int(10 * progress.fraction + 1e-9) if progress.stage == "training" else 0
-        now = (progress.stage, tenth, _kind_of(progress.message))
+        now = (progress.label + progress.stage, tenth, _kind_of(progress.message))
         if now != self._last:
             self._last = now
             print(describe(progress), file=self._stream, flush=True)
@@ -109,12 +114,14 @@ def _bars() -> Iterator[Show]:
         tasks: dict[str, TaskID] = {}
 
         def show(progress: Progress) -> None:
-            if progress.stage not in tasks:
+            # of a run in parts a bar shows the parts, and its detail the stage
+            name = "models" if progress.label else progress.stage
+            done = progress.total if progress.label else progress.fraction
+            if name not in tasks:
                 for task in tasks.values():
                     bars.update(task, completed=1.0, detail="")
-                tasks[progress.stage] = bars.add_task(progress.stage, total=1.0, detail="")
-            detail = describe(progress).removeprefix(progress.stage).strip()
-            bars.update(tasks[progress.stage], completed=progress.fraction, detail=detail)
+                tasks[name] = bars.add_task(name, total=1.0, detail="")
+            bars.update(tasks[name], completed=done, detail=describe(progress).removeprefix(name).strip())
 
         yield show
 

@@ -130,7 +130,7 @@ def command(
     output = output or source.with_name(f"{source.stem}_surface.ply")
     check_outputs(source, output, save_model, report, overwrite=overwrite)
     with StopRequest() as stop, shown(progress, quiet) as show:
-        watch = _watcher(stop, show)
+        watch = watcher(stop, show)
         result = _reconstruct(source, config, stop, watch)
         watch(Progress("write", 0.0))
         write_started = time.perf_counter()
@@ -158,7 +158,7 @@ def command(
         raise click.exceptions.Exit(Interrupted.exit_code)
 
 
-def _watcher(stop: StopRequest, show: Show) -> OnProgress:
+def watcher(stop: StopRequest, show: Show) -> OnProgress:
     """The progress callback: shows, and answers whether to go on."""
 
     def watch(progress: Progress) -> bool:

@@ -15,19 +15,13 @@ import torch
 
 from .. import __version__
 from ..config import Config, to_dict
-from ..errors import UsageError
-from ..extraction import Support
 from ..field import Field, choose
 from ..geometry import Array, PointCloud, TriangleMesh
-from ..models import build_model, parameter_count
 from ..progress import OnProgress, Progress, silent
-from ..samplers import Batches, draw_pool
-from ..supervision import prepare
 from ..system import peak_memory_bytes
-from ..training import train
 from .attributes import check_carried, with_attributes
-from .distance_task import DistanceTask
 from .extract import surface_of
+from .fitting import Problem, fit
 from .loading import load
 from .selection import framed, with_normals
 from .settings import make_config
@@ -72,45 +66,28 @@ def reconstruct(
         notes += far
 
     with _timed(seconds, "supervision"):
-        target, facts = prepare(geometry, frame)
-        notes += facts.pop("notes", [])
-        pool = draw_pool(target, config.supervision.targets, config.seed)
-        batches = Batches(pool, config.training.batch, config.seed)
+        problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
+        notes += problem.notes
 
     with _timed(seconds, "training"):
-        on_progress(
-            Progress("training", 0.0, "compiling kernels, once a machine" if engine == "numba" else "")
-        )
-        model = _model(config, engine).to(device)
-        task = DistanceTask(model, batches, config.training)
-        history = train(task, model.parameter_groups(), config.training, on_progress)
-        facts_of_training = {
-            "steps": history.steps_done,
-            "ms_per_step": history.ms_per_step,
-            "loss": history.loss,
-            "ended_by": history.ended_by,
-            "parameters": parameter_count(model),
-        }
-        low, high = target.bounds
-        support = Support.of(target, scanned=isinstance(geometry, PointCloud))
-        field = Field(model, frame, low, high, {**facts_of_training, "seed": config.seed}, support)
+        field, history = fit(problem, config, device, engine, on_progress)
 
     with _timed(seconds, "extraction"):
         mesh, extraction = surface_of(field, config.extraction, config.max_memory, on_progress)
-        mesh = with_attributes(mesh, geometry, target, frame, config.extraction)
+        mesh = with_attributes(mesh, geometry, problem.target, frame, config.extraction)
 
     report = {
         "version": __version__,
         "seed": config.seed,
         "device": device,
-        "engine": model.engine,
+        "engine": field.model.engine,
         "model": config.model.name,
         "threads": {"torch": torch.get_num_threads(), "numba": numba.get_num_threads()},
         "input": _input_facts(source, given)
         | {"far_points": len(_points(given)) - len(_points(geometry))}
-        | facts,
+        | problem.facts,
         "frame": frame.to_dict(),
-        "training": facts_of_training,
+        "training": {name: value for name, value in field.metadata.items() if name != "seed"},
         "trim": extraction.pop("trim"),
         "extraction": extraction,
         "attributes": [*(["colors"] if mesh.colors is not None else []), *mesh.scalars],
@@ -121,14 +98,6 @@ def reconstruct(
         "interrupted": history.ended_by == "cancel",
     }
     return Reconstruction(mesh, field, report)
-
-
-def _model(config: Config, engine: str) -> Any:
-    """The network of the settings. Raises UsageError where they make none."""
-    try:
-        return build_model(config.model, engine=engine, seed=config.seed)
-    except ValueError as error:
-        raise UsageError(f"model {config.model.name}: {error}") from error
 
 
 @contextmanager

@@ -1,0 +1,103 @@
+"""`sasnet-sdf compare`: networks, and Poisson, side by side on the same data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import Interrupted
+from .options import (
+    FILE,
+    Session,
+    device_option,
+    engine_option,
+    overwrite_option,
+    progress_option,
+    quiet_option,
+    set_option,
+    verbose_option,
+)
+from .progress import shown
+from .reconstruct import watcher
+from .stop import StopRequest
+
+
+@click.command("compare", short_help="Networks, and Poisson, side by side.")
+@click.argument("source", type=FILE, metavar="INPUT")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Folder for results.json, results.md, results.csv, pictures and meshes.",
+)
+@click.option(
+    "--reference", type=FILE, metavar="GT", help="What surfaces are measured against. [default: INPUT]"
+)
+@click.option(
+    "--models",
+    metavar="A,B,...",
+    help="NAME[:KEY=VALUE] each, as of reconstruct --model, also sasnet:no-masks, sasnet:unfrozen and "
+    "poisson[:depth=N]. [default: all]",
+)
+@click.option(
+    "--budget",
+    default="parameters=150000,steps=1500",
+    show_default=True,
+    metavar="WORDS",
+    help="What each may use: parameters=N or own, steps=N, seconds=S, batch=N.",
+)
+@click.option("--sweep-rates", is_flag=True, help="Take the best of three learning rates for each model.")
+@click.option(
+    "--preset",
+    type=click.Choice(["fast", "balanced", "fine"]),
+    default="balanced",
+    show_default=True,
+    help="Decides the number of targets and the resolution of the meshes.",
+)
+@click.option("--resolution", type=int, metavar="N", help="Lattice cells along the side of the cube.")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of targets and networks.")
+@set_option
+@device_option
+@engine_option
+@overwrite_option
+@progress_option
+@quiet_option
+@verbose_option
+@click.make_pass_decorator(Session, ensure=True)
+def command(
+    session: Session,
+    source: Path,
+    output: Path,
+    models: str | None,
+    progress: str,
+    quiet: bool,
+    **words: Any,
+) -> None:
+    """Train networks on INPUT, a cloud or a mesh, with the same budget, and measure their surfaces.
+
+    All get the same targets. Sizes are solved for, learning rates are those published. A run that
+    was stopped goes on with the same command; what DIR has is not run again.
+
+    \b
+    sasnet-sdf compare cloud.ply --reference truth.ply -o results
+    sasnet-sdf compare mesh.ply --models sasnet,siren:omega0=10,siren:omega0=90 -o results
+    """
+    with StopRequest() as stop, shown(progress, quiet) as show:
+        from ..pipelines.compare import MODELS, compare
+
+        chosen = tuple(models.split(",")) if models else MODELS
+        try:
+            numbers = compare(source, output, models=chosen, on_progress=watcher(stop, show), **words)
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"interrupted; {output} keeps the models that were done") from error
+    if not quiet:
+        from .tables import comparison
+
+        click.echo(comparison(numbers["rows"]), err=True)
+        for note in numbers["notes"]:
+            click.echo(f"note: {note}", err=True)
+        click.echo(f"wrote {output}", err=True)

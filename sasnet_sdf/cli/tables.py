@@ -1,0 +1,31 @@
+"""Tables for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+COMPARISON = {
+    "error": ("error", ".3f"),
+    "hausdorff": ("hausdorff", ".1f"),
+    "normal_consistency": ("normals", ".4f"),
+    "eikonal_error_near": ("eikonal", ".3f"),
+    "parameters": ("parameters", ",d"),
+    "ms_per_step": ("ms/step", ".1f"),
+}
+
+
+def comparison(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of a comparison, one for each model; of one without a surface the reason."""
+    name_width = max(len(str(row["model"])) for row in rows)
+    lines = ["  ".join([f"{'model':<{name_width}}", *(head for head, _ in COMPARISON.values())])]
+    for row in rows:
+        cells = [f"{row['model']:<{name_width}}"]
+        if row.get("error") is None:
+            cells.append(str(row.get("failure", "no surface")))
+        else:
+            for key, (head, form) in COMPARISON.items():
+                value = row.get(key)
+                cells.append(f"{'' if value is None else format(value, form):>{len(head)}}")
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join([*lines, "error and hausdorff in 1e-4 of the reference's diagonal"])

@@ -1,0 +1,187 @@
+"""The folder of a comparison: results.json, from which it goes on, tables, pictures and meshes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import MissingBackend, UnreadableInput, UsageError
+from ..geometry import PointCloud, TriangleMesh
+from ..progress import OnProgress, Progress
+
+COLUMNS = {
+    "model": "",
+    "error": ".3f",
+    "hausdorff": ".1f",
+    "normal_consistency": ".4f",
+    "iou": ".4f",
+    "sdf_error_near": ".3f",
+    "eikonal_error_near": ".4f",
+    "eikonal_error_far": ".4f",
+    "parameters": ",d",
+    "width": "d",
+    "rate": "g",
+    "steps": ",d",
+    "ms_per_step": ".1f",
+    "seconds": ".1f",
+    "engine": "",
+}
+"""Of the tables, with their formats; docs/compare.md says what they are."""
+
+PANEL = 300
+"""Pixels of a picture of a mesh."""
+
+WORST = 10.0
+"""Times the smallest mean error that is the end of the error pictures' scale."""
+
+
+class Results:
+    """What a folder has: `numbers` as in results.json, whose `rows` are one for each model."""
+
+    def __init__(self, folder: Path, numbers: dict[str, Any]):
+        self.folder, self.numbers = folder, numbers
+
+    @classmethod
+    def open(cls, folder: Path, run: dict[str, Any], overwrite: bool) -> Results:
+        """The results in a folder if they are of the same run, else none yet.
+
+        Raises UsageError where they are of another run and may not be overwritten.
+        """
+        path, run = folder / "results.json", json.loads(json.dumps(run))
+        if path.exists() and not overwrite:
+            try:
+                numbers = json.loads(path.read_text(encoding="utf-8"))
+                before, _ = numbers["run"], numbers["rows"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise UnreadableInput(f"{path}: not the results of a comparison ({error})") from error
+            if before != run:
+                changed = ", ".join(key for key in run if before.get(key) != run[key])
+                raise UsageError(
+                    f"{folder} has the results of another comparison (other {changed}): "
+                    "choose another folder, or give --overwrite"
+                )
+            return cls(folder, numbers)
+        (folder / "meshes").mkdir(parents=True, exist_ok=True)
+        return cls(folder, {"run": run, "rows": []})
+
+    def row(self, model: str) -> dict[str, Any] | None:
+        """What is known of a model."""
+        return next((row for row in self.numbers["rows"] if row["model"] == model), None)
+
+    def add(self, model: str, row: dict[str, Any], mesh: TriangleMesh | None) -> None:
+        """Keep a model's row and mesh, at once."""
+        path = self.folder / "meshes" / f"{file_name(model)}.ply"
+        if mesh is not None:
+            mesh.save(path)
+        self.numbers["rows"].append({"model": model, "mesh": mesh and f"meshes/{path.name}", **row})
+        self._write("results.json", json.dumps(self.numbers, indent=1))
+
+    def finish(self, truth: PointCloud | TriangleMesh, on_progress: OnProgress) -> None:
+        """Write the tables and the pictures of all rows."""
+        on_progress(Progress("write", 0.0, "tables and pictures"))
+        rows = self.numbers["rows"]
+        self._write("results.json", json.dumps(self.numbers, indent=1))
+        self._write("results.md", markdown(self.numbers))
+        shown = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
+        with (self.folder / "results.csv").open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(shown)
+            table.writerows([row.get(name) for name in shown] for row in rows)
+        self._pictures(truth)
+
+    def _pictures(self, truth: PointCloud | TriangleMesh) -> None:
+        from ..io import read_geometry
+        from ..metrics import UNIT, Points, Triangles, frame_around
+        from ..views import gallery
+
+        drawn = [row for row in self.numbers["rows"] if row["mesh"]]
+        if not drawn:
+            return
+        meshes = [(row["model"], read_geometry(self.folder / row["mesh"])) for row in drawn]
+        first = [("reference", truth)] if isinstance(truth, TriangleMesh) else []
+        view = {"size": PANEL, "azimuth": -70, "elevation": 15, "up": up_axis(meshes[0][1].vertices)}
+        gallery.save(gallery.render_picture([*first, *meshes], **view), self.folder / "renders.png")
+        places = truth.vertices if isinstance(truth, TriangleMesh) else truth.points
+        frame = frame_around(places)
+        shape = (
+            Triangles.of(truth, frame) if isinstance(truth, TriangleMesh) else Points(frame.to_unit(places))
+        )
+        errors = [
+            (label, mesh, UNIT * shape.nearest(frame.to_unit(mesh.vertices))[0]) for label, mesh in meshes
+        ]
+        limit = WORST * min(row["error"] for row in drawn)
+        picture = gallery.error_picture(errors, limit, "1e-4 of the diagonal", **view)
+        gallery.save(picture, self.folder / "errors.png")
+        self._curves()
+
+    def _curves(self) -> None:
+        from ..views import curves
+
+        histories = []
+        for row in self.numbers["rows"]:
+            if "history" in row:
+                steps, losses = np.array(row["history"]["steps"]), np.array(row["history"]["losses"])
+                histories.append((row["model"], steps, 1e-3 * row["ms_per_step"] * steps, losses))
+        try:
+            curves.convergence(histories, self.folder / "convergence.png")
+        except MissingBackend as error:
+            self.numbers["notes"] = [*self.numbers["notes"], f"no convergence.png: {error}"]
+
+    def _write(self, name: str, text: str) -> None:
+        from ..io import atomic_write
+
+        with atomic_write(self.folder / name) as partial:
+            Path(partial).write_text(text + "\n", encoding="utf-8")
+
+
+def markdown(numbers: dict[str, Any]) -> str:
+    """The rows as a table, the best of every column in bold, and what they hold for."""
+    rows, run = numbers["rows"], numbers["run"]
+    shown = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
+    best = {name: _best(name, rows) for name in shown}
+    lines = ["| " + " | ".join(shown) + " |", "| " + " | ".join("---" for _ in shown) + " |"]
+    for row in rows:
+        cells = []
+        for name in shown:
+            value = row.get(name)
+            text = "" if value is None else f"{value:{COLUMNS[name]}}"
+            if name == "error" and value is None:
+                text = row.get("failure", "")
+            cells.append(f"**{text}**" if value is not None and value == best[name] else text)
+        lines.append("| " + " | ".join(cells) + " |")
+    budget = ", ".join(f"{key} {value:,}" for key, value in run["budget"].items() if value is not None)
+    rates = "the best of three rates by held-out targets" if run["sweep_rates"] else "published rates"
+    machine = numbers["hardware"]
+    return "\n".join(
+        [
+            "\n".join(lines),
+            "",
+            f"{run['input']} against {run['reference'] or 'itself'}; budget: {budget}; {rates}; "
+            f"seed {run['settings']['seed']}; {', '.join(str(value) for value in machine.values())}; "
+            f"sasnet-sdf {run['version']}. Lengths in 1e-4 of the reference's diagonal.",
+        ]
+    )
+
+
+def _best(name: str, rows: list[dict[str, Any]]) -> Any:
+    values = [row[name] for row in rows if row.get(name) is not None]
+    if name in ("normal_consistency", "iou"):
+        return max(values)
+    lower = ("error", "hausdorff", "ms_per_step", "seconds")
+    return min(values) if name in lower or "_error_" in name else None
+
+
+def file_name(model: str) -> str:
+    """A model's words as the name of a file."""
+    return re.sub(r"[^\w.=-]+", "_", model)
+
+
+def up_axis(vertices: np.ndarray) -> int:
+    """The axis along which an object is highest: y or z, since x is hardly ever up."""
+    extent = np.ptp(vertices, axis=0)
+    return 1 if extent[1] >= extent[2] else 2

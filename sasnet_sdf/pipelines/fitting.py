@@ -1,0 +1,68 @@
+"""What a field is trained on, and the training of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import Config
+from ..errors import UsageError
+from ..extraction import Support
+from ..field import Field
+from ..geometry import Frame, PointCloud, TriangleMesh
+from ..models import build_model, parameter_count
+from ..progress import OnProgress, Progress
+from ..samplers import Batches, Pool, draw_pool
+from ..supervision import CloudTarget, MeshTarget, prepare
+from ..training import History, train
+from .distance_task import DistanceTask
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Geometry in its frame, the distance that it implies, and targets drawn from that.
+
+    facts: what was found in the geometry, for the report. notes: what the user should know of it.
+    """
+
+    geometry: PointCloud | TriangleMesh
+    frame: Frame
+    target: CloudTarget | MeshTarget
+    pool: Pool
+    facts: dict[str, Any]
+    notes: list[str]
+
+    @classmethod
+    def of(cls, geometry: PointCloud | TriangleMesh, frame: Frame, targets: int, seed: int) -> Problem:
+        """Prepare the geometry and draw so many targets."""
+        target, facts = prepare(geometry, frame)
+        notes = facts.pop("notes", [])
+        return cls(geometry, frame, target, draw_pool(target, targets, seed), facts, notes)
+
+
+def fit(
+    problem: Problem, config: Config, device: str, engine: str, on_progress: OnProgress
+) -> tuple[Field, History]:
+    """A field of the settings' network, trained on the problem; how it went is in its metadata too.
+
+    Raises UsageError where the settings make no network.
+    """
+    try:
+        model = build_model(config.model, engine=engine, seed=config.seed).to(device)
+    except ValueError as error:
+        raise UsageError(f"model {config.model.name}: {error}") from error
+    compiles = model.engine == "numba"
+    on_progress(Progress("training", 0.0, "compiling kernels, once a machine" if compiles else ""))
+    batches = Batches(problem.pool, config.training.batch, config.seed)
+    task = DistanceTask(model, batches, config.training)
+    history = train(task, model.parameter_groups(), config.training, on_progress)
+    facts = {
+        "steps": history.steps_done,
+        "ms_per_step": history.ms_per_step,
+        "loss": history.loss,
+        "ended_by": history.ended_by,
+        "parameters": parameter_count(model),
+        "seed": config.seed,
+    }
+    support = Support.of(problem.target, scanned=isinstance(problem.geometry, PointCloud))
+    return Field(model, problem.frame, *problem.target.bounds, facts, support), history

@@ -1,0 +1,68 @@
+"""Screened Poisson reconstruction (Kazhdan & Hoppe 2013) by Open3D or PyMeshLab, to compare with."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from ..errors import MissingBackend, UsageError
+from ..geometry import Array, TriangleMesh
+from ..supervision import CloudTarget
+from .fitting import Problem
+
+DEPTH = 9
+"""Of the octree: the depth that is best on clean clouds of a few hundred thousand points."""
+
+
+def poisson_surface(problem: Problem, words: str) -> tuple[dict[str, Any], TriangleMesh]:
+    """The row and the surface of `poisson` or `poisson:depth=N`, in world units.
+
+    It gets the points and the normals that the other models' targets are from: cleaned and oriented.
+    Raises UsageError and MissingBackend.
+    """
+    depth = _depth(words)
+    assert isinstance(problem.target, CloudTarget)
+    points = problem.frame.to_world(problem.target.points)
+    start = time.perf_counter()
+    vertices, faces, library = _solve(points, problem.target.normals, depth)
+    return (
+        {"seconds": time.perf_counter() - start, "engine": library, "settings": {"depth": depth}},
+        TriangleMesh(vertices, faces),
+    )
+
+
+def _depth(words: str) -> int:
+    _, _, option = words.partition(":")
+    if not option:
+        return DEPTH
+    key, _, text = option.partition("=")
+    if key != "depth" or not text.isdigit() or not 1 <= int(text) <= 14:
+        raise UsageError(f"model {words}: poisson takes depth=1 to 14")
+    return int(text)
+
+
+def _solve(points: Array, normals: Array, depth: int) -> tuple[Array, np.ndarray, str]:
+    try:
+        import open3d
+    except (ImportError, OSError):
+        pass
+    else:
+        geometry, vector = open3d.geometry, open3d.utility.Vector3dVector
+        cloud = geometry.PointCloud(vector(points))
+        cloud.normals = vector(np.ascontiguousarray(normals))
+        open3d.utility.set_verbosity_level(open3d.utility.VerbosityLevel.Error)
+        mesh, _ = geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth)
+        return np.asarray(mesh.vertices), np.asarray(mesh.triangles, np.int64), "open3d"
+    try:
+        import pymeshlab
+    except (ImportError, OSError) as error:
+        raise MissingBackend(
+            f'poisson needs Open3D or PyMeshLab: pip install "sasnet-sdf[open3d]" ({error})'
+        ) from error
+    meshes = pymeshlab.MeshSet(verbose=False)
+    meshes.add_mesh(pymeshlab.Mesh(vertex_matrix=points, v_normals_matrix=np.ascontiguousarray(normals)))
+    meshes.generate_surface_reconstruction_screened_poisson(depth=depth)
+    mesh = meshes.current_mesh()
+    return mesh.vertex_matrix(), mesh.face_matrix().astype(np.int64), "pymeshlab"
