@@ -5,7 +5,8 @@ A z-buffer in compiled loops, one key and one fill light, and shade in hollows f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,12 @@ from ..threads import over_ranges
 Array = NDArray[np.floating]
 
 CLAY = np.array([186.0, 178.0, 168.0])
+
+MARGIN = 0.92
+"""The share of a picture's width or height that a framed shape takes."""
+
+NARROWEST = 0.5
+"""Of a fitted picture, the shorter side at least, by the longer."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +42,30 @@ class Camera:
     height: int
 
     @classmethod
-    def framing(cls, points: Array, azimuth: float, elevation: float, width: int, height: int) -> Camera:
-        """The view from the given angles (degrees, z up) that shows all `points` (N, 3) with a margin."""
+    def framing(
+        cls, points: Array, azimuth: float, elevation: float, width: int, height: int, up: int = 2
+    ) -> Camera:
+        """The view from the given angles (degrees) that shows all `points` (N, 3) with a margin.
+
+        `up` is the axis that points up: of 0, 1, 2 for x, y, z. Azimuth turns about it, from the next axis on.
+        """
         a, e = np.radians([azimuth, elevation])
         right = np.array([-np.sin(a), np.cos(a), 0.0])
         towards = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
-        rotation = np.stack([right, np.cross(towards, right), towards])
+        rotation = np.roll(np.stack([right, np.cross(towards, right), towards]), up - 2, axis=1)
         seen = points @ rotation.T
         low, high = seen.min(0), seen.max(0)
         extent = np.maximum(high - low, 1e-300)  # what is flat may be seen on edge
-        scale = 0.92 * min(width / extent[0], height / extent[1])
+        scale = MARGIN * min(width / extent[0], height / extent[1])
         return cls(rotation, rotation.T @ ((low + high) / 2), scale, width, height)
+
+    @classmethod
+    def fitted(cls, points: Array, azimuth: float, elevation: float, size: int, up: int = 2) -> Camera:
+        """As `framing`, the longer side `size` pixels and the other what `points` need; both even."""
+        square = cls.framing(points, azimuth, elevation, size, size, up)
+        needed = np.ptp(square.project(points)[:, :2], axis=0) / MARGIN
+        width, height = (2 * math.ceil(side / 2) for side in needed.clip(NARROWEST * size, size))
+        return replace(square, width=width, height=height)
 
     def project(self, points: Array) -> Array:
         """Pixel column, pixel row and depth in pixels towards the viewer of world points: (N, 3)."""
@@ -100,8 +120,13 @@ def vertex_normals(vertices: Array, faces: NDArray) -> Array:
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-300)
 
 
-def render(shape: PointCloud | TriangleMesh, camera: Camera, spot: float = 1.5) -> Array:
-    """The picture (height, width, 3) in 0..255; `spot` is a point's radius in pixels."""
+def render(
+    shape: PointCloud | TriangleMesh, camera: Camera, spot: float = 1.5, relief: float = 1.0
+) -> Array:
+    """The picture (height, width, 3) in 0..255; `spot` is a point's radius in pixels.
+
+    `relief` is how much the light changes the colours: at 0 they stand as they are.
+    """
     depth = np.full((camera.height, camera.width), -np.inf)
     normal = np.zeros((camera.height, camera.width, 3))
     colour = np.zeros_like(normal)
@@ -119,6 +144,7 @@ def render(shape: PointCloud | TriangleMesh, camera: Camera, spot: float = 1.5) 
         )
     covered = np.isfinite(depth)
     lit = shade(normal, depth, covered) if isinstance(shape, TriangleMesh) else hollows(depth, covered)
+    lit = lit if relief == 1 else 1 + relief * (lit - 1)
     return np.where(covered[..., None], np.clip(colour * lit[..., None], 0, 255), 255.0)
 
 
