@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,10 @@ def sweep(
 def _thinned(steps: Array, seconds: Array, losses: Array) -> list[Array]:
     """At most MOST_POINTS points of a curve: means of neighbours, of the losses the geometric ones."""
     shown = np.isfinite(losses) & (losses > 0)
-    count = min(np.count_nonzero(shown), MOST_POINTS)
-    if count == 0:
+    kept = np.count_nonzero(shown)
+    if kept == 0:
         return [np.empty(0)] * 3
+    count = math.ceil(kept / math.ceil(kept / MOST_POINTS))  # so that all windows have about one width
     parts = [np.array_split(column[shown], count) for column in (steps, seconds, np.log(losses[shown]))]
     means = [np.array([part.mean() for part in column]) for column in parts]
     return [means[0], means[1], np.exp(means[2])]

@@ -47,7 +47,7 @@ class Camera:
     ) -> Camera:
         """The view from the given angles (degrees) that shows all `points` (N, 3) with a margin.
 
-        `up` is the axis that points up: of 0, 1, 2 for x, y, z. Azimuth turns about it, from the next axis on.
+        `up` is the axis that points up: 0, 1, 2 for x, y, z. Azimuth turns about it, from the next axis.
         """
         a, e = np.radians([azimuth, elevation])
         right = np.array([-np.sin(a), np.cos(a), 0.0])
@@ -120,9 +120,7 @@ def vertex_normals(vertices: Array, faces: NDArray) -> Array:
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-300)
 
 
-def render(
-    shape: PointCloud | TriangleMesh, camera: Camera, spot: float = 1.5, relief: float = 1.0
-) -> Array:
+def render(shape: PointCloud | TriangleMesh, camera: Camera, spot: float = 1.5, relief: float = 1.0) -> Array:
     """The picture (height, width, 3) in 0..255; `spot` is a point's radius in pixels.
 
     `relief` is how much the light changes the colours: at 0 they stand as they are.
@@ -139,9 +137,7 @@ def render(
     else:
         normals = vertex_normals(positions, shape.faces) @ camera.rotation.T
         corners, faces = camera.project(positions), np.ascontiguousarray(shape.faces, np.int64)
-        over_ranges(
-            _draw_triangles, camera.height, corners, faces, normals, colours, depth, normal, colour
-        )
+        over_ranges(_draw_triangles, camera.height, corners, faces, normals, colours, depth, normal, colour)
     covered = np.isfinite(depth)
     lit = shade(normal, depth, covered) if isinstance(shape, TriangleMesh) else hollows(depth, covered)
     lit = lit if relief == 1 else 1 + relief * (lit - 1)
