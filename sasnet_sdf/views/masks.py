@@ -72,7 +72,7 @@ def tile(mask: Array, line: NDArray[np.bool_]) -> NDArray[np.uint8]:
     Without the frame a mask that lets all through would be white on white.
     """
     grey = (255 * mask.clip(0, 1)).round().astype(np.uint8)
-    picture = np.where(line[..., None], np.uint8(LINE), grey[..., None])
+    picture = np.where(line[..., None], np.array(LINE, np.uint8), grey[..., None])
     framed = np.full((len(mask) + 2, len(mask[0]) + 2, 3), FRAME, np.uint8)
     framed[1:-1, 1:-1] = picture
     return framed

@@ -78,21 +78,24 @@ def _draw_triangles(top, bottom, corners, faces, normals, colours, depth, normal
     """All triangles, in the pixel rows of [top, bottom)."""
     width = depth.shape[1]
     for f in range(len(faces)):
-        i, j, k = faces[f]
-        a, b, c = corners[i], corners[j], corners[k]
-        area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, ay, az = corners[i, 0], corners[i, 1], corners[i, 2]
+        bx, by, bz = corners[j, 0], corners[j, 1], corners[j, 2]
+        cx, cy, cz = corners[k, 0], corners[k, 1], corners[k, 2]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area == 0:
             continue
-        for y in range(max(top, int(min(a[1], b[1], c[1]))), min(bottom, int(max(a[1], b[1], c[1])) + 2)):
-            for x in range(max(0, int(min(a[0], b[0], c[0]))), min(width, int(max(a[0], b[0], c[0])) + 2)):
-                v = ((x - a[0]) * (c[1] - a[1]) - (y - a[1]) * (c[0] - a[0])) / area
-                w = ((b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])) / area
+        for y in range(max(top, int(min(ay, by, cy))), min(bottom, int(max(ay, by, cy)) + 2)):
+            for x in range(max(0, int(min(ax, bx, cx))), min(width, int(max(ax, bx, cx)) + 2)):
+                v = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) / area
+                w = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area
                 u = 1 - v - w
-                z = u * a[2] + v * b[2] + w * c[2]
+                z = u * az + v * bz + w * cz
                 if u >= 0 and v >= 0 and w >= 0 and z > depth[y, x]:
                     depth[y, x] = z
-                    normal_out[y, x] = u * normals[i] + v * normals[j] + w * normals[k]
-                    colour_out[y, x] = u * colours[i] + v * colours[j] + w * colours[k]
+                    for n in range(3):
+                        normal_out[y, x, n] = u * normals[i, n] + v * normals[j, n] + w * normals[k, n]
+                        colour_out[y, x, n] = u * colours[i, n] + v * colours[j, n] + w * colours[k, n]
 
 
 @kernel
@@ -100,14 +103,15 @@ def _draw_discs(top, bottom, centres, radius, colours, depth, normal_out, colour
     """All discs, in the pixel rows of [top, bottom)."""
     width = depth.shape[1]
     for i in range(len(centres)):
-        x0, y0, z0 = centres[i]
+        x0, y0, z0 = centres[i, 0], centres[i, 1], centres[i, 2]
         for y in range(max(top, int(y0 - radius)), min(bottom, int(y0 + radius) + 2)):
             for x in range(max(0, int(x0 - radius)), min(width, int(x0 + radius) + 2)):
                 square = radius * radius - (x - x0) ** 2 - (y - y0) ** 2
                 if square >= 0 and z0 > depth[y, x]:
                     depth[y, x] = z0
-                    colour_out[y, x] = colours[i]
-                    normal_out[y, x] = (0.0, 0.0, 1.0)
+                    for n in range(3):
+                        colour_out[y, x, n] = colours[i, n]
+                    normal_out[y, x, 2] = 1.0
 
 
 def vertex_normals(vertices: Array, faces: NDArray) -> Array:
