@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,8 +32,10 @@ ERROR_COLORS = np.array(
 )
 """Grey to dark red in equal steps of lightness, so that it reads without colour too."""
 
-SPELLED = str.maketrans({"µ": "u", "μ": "u", "ω": "omega", "×": "x", "–": "-", "—": "-", "≥": ">="})
-"""Signs that pillow's own font does not have."""
+SPELLED = str.maketrans(
+    {"μ": "u", "ω": "omega", "×": "x", "–": "-", "—": "-", "−": "-", "≥": ">=", "≤": "<="}
+)
+"""Signs that pillow's own font does not have; nor has it letters with accents."""
 
 SPACE = "  "
 """One of that font's is so narrow that words run together."""
@@ -165,7 +168,8 @@ def _between(colors: NDArray[np.uint8], share: Array) -> NDArray[np.uint8]:
 
 
 def _words(text: str) -> list[str]:
-    return text.translate(SPELLED).split()
+    plain = (sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    return "".join(plain).translate(SPELLED).split()
 
 
 def _lines(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:

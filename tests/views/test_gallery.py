@@ -81,6 +81,13 @@ def test_captions_are_not_cut(label):
     assert (image[-GAP + 2 :] == 255).all()
 
 
+def test_signs_that_the_font_lacks_are_spelled():
+    lines = _lines("ω₀ = 30, 5 µm × 2, naïve – über", 500, ImageFont.load_default(FONT_SIZE))
+    assert [line.split() for line in lines] == [
+        ["omega0", "=", "30,", "5", "um", "x", "2,", "naive", "-", "uber"]
+    ]
+
+
 def test_scale_bar_has_its_ends_where_they_belong():
     image = np.asarray(scale_bar(ERROR_COLORS, "", "", length=100))
     assert image.shape[1] == 100
