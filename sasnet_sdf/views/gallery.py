@@ -74,7 +74,7 @@ def error_picture(
         (label, TriangleMesh(mesh.vertices, mesh.faces, colors=error_colors(distances, limit)))
         for label, mesh, distances in meshes
     ]
-    scale = scale_bar(ERROR_COLORS, "0", f"{limit:g} {unit}".strip() + " or more")
+    scale = scale_bar(ERROR_COLORS, "0", f"{limit:.4g} {unit}".strip() + " or more")
     camera = Camera.fitted(meshes[0][1].vertices, azimuth, elevation, 2 * size, up)
     return stacked([_renders(coloured, camera, RELIEF), scale])
 
