@@ -2,157 +2,18 @@
 
     python samples/render.py samples/knot.ply surface.ply -o docs/images/knot.png
 
-A z-buffer in numba, one key and one fill light, and shade in hollows from the depth buffer.
-All panels share the camera, which frames the last input.  Needs pillow (scikit-image brings it).
+All panels share the camera, which frames the last input.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 
-import numba
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from scipy.ndimage import gaussian_filter, zoom
-
-from sasnet_sdf.geometry import PointCloud, TriangleMesh
-
-Array = NDArray[np.floating]
-
-CLAY = np.array([186.0, 178.0, 168.0])
-
-
-@dataclass(frozen=True)
-class Camera:
-    """An orthographic view: `rotation` (3, 3) rows are right, up and towards the viewer.
-
-    centre: (3,) world point in the middle of the picture. scale: pixels per world unit.
-    """
-
-    rotation: Array
-    centre: Array
-    scale: float
-    width: int
-    height: int
-
-    @classmethod
-    def framing(cls, points: Array, azimuth: float, elevation: float, width: int, height: int) -> Camera:
-        """The view from the given angles (degrees, z up) that shows all `points` (N, 3) with a margin."""
-        a, e = np.radians([azimuth, elevation])
-        right = np.array([-np.sin(a), np.cos(a), 0.0])
-        towards = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
-        rotation = np.stack([right, np.cross(towards, right), towards])
-        seen = points @ rotation.T
-        low, high = seen.min(0), seen.max(0)
-        scale = 0.92 * min(width / (high[0] - low[0]), height / (high[1] - low[1]))
-        return cls(rotation, rotation.T @ ((low + high) / 2), scale, width, height)
-
-    def project(self, points: Array) -> Array:
-        """Pixel column, pixel row and depth in pixels towards the viewer of world points: (N, 3)."""
-        seen = (points - self.centre) @ self.rotation.T * self.scale
-        return seen * [1, -1, 1] + [self.width / 2, self.height / 2, 0]
-
-
-@numba.njit(cache=True)
-def _draw_triangles(corners, faces, normals, colours, depth, normal_out, colour_out):
-    height, width = depth.shape
-    for f in range(len(faces)):
-        i, j, k = faces[f]
-        a, b, c = corners[i], corners[j], corners[k]
-        area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-        if area == 0:
-            continue
-        for y in range(max(0, int(min(a[1], b[1], c[1]))), min(height, int(max(a[1], b[1], c[1])) + 2)):
-            for x in range(max(0, int(min(a[0], b[0], c[0]))), min(width, int(max(a[0], b[0], c[0])) + 2)):
-                v = ((x - a[0]) * (c[1] - a[1]) - (y - a[1]) * (c[0] - a[0])) / area
-                w = ((b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])) / area
-                u = 1 - v - w
-                z = u * a[2] + v * b[2] + w * c[2]
-                if u >= 0 and v >= 0 and w >= 0 and z > depth[y, x]:
-                    depth[y, x] = z
-                    normal_out[y, x] = u * normals[i] + v * normals[j] + w * normals[k]
-                    colour_out[y, x] = u * colours[i] + v * colours[j] + w * colours[k]
-
-
-@numba.njit(cache=True)
-def _draw_discs(centres, radius, colours, depth, normal_out, colour_out):
-    height, width = depth.shape
-    for i in range(len(centres)):
-        x0, y0, z0 = centres[i]
-        for y in range(max(0, int(y0 - radius)), min(height, int(y0 + radius) + 2)):
-            for x in range(max(0, int(x0 - radius)), min(width, int(x0 + radius) + 2)):
-                square = radius * radius - (x - x0) ** 2 - (y - y0) ** 2
-                if square >= 0 and z0 > depth[y, x]:
-                    depth[y, x] = z0
-                    colour_out[y, x] = colours[i]
-                    normal_out[y, x] = (0.0, 0.0, 1.0)
-
-
-def vertex_normals(vertices: Array, faces: NDArray) -> Array:
-    """Area-weighted unit normals (V, 3) of a triangle mesh."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    across = np.cross(b - a, c - a)
-    total = np.stack(
-        [np.bincount(faces.ravel(), np.repeat(across[:, k], 3), len(vertices)) for k in range(3)], 1
-    )
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-300)
-
-
-def render(shape: PointCloud | TriangleMesh, camera: Camera, spot: float = 1.5) -> Array:
-    """The picture (height, width, 3) in 0..255; `spot` is a point's radius in pixels."""
-    depth = np.full((camera.height, camera.width), -np.inf)
-    normal = np.zeros((camera.height, camera.width, 3))
-    colour = np.zeros_like(normal)
-    positions = shape.points if isinstance(shape, PointCloud) else shape.vertices
-    colours = np.broadcast_to(CLAY, positions.shape) if shape.colors is None else shape.colors
-    colours = np.ascontiguousarray(colours, np.float64)
-    if isinstance(shape, PointCloud):
-        _draw_discs(camera.project(positions), spot, colours, depth, normal, colour)
-    else:
-        normals = vertex_normals(positions, shape.faces) @ camera.rotation.T
-        _draw_triangles(camera.project(positions), shape.faces, normals, colours, depth, normal, colour)
-    covered = np.isfinite(depth)
-    lit = shade(normal, depth, covered) if isinstance(shape, TriangleMesh) else hollows(depth, covered)
-    return np.where(covered[..., None], np.clip(colour * lit[..., None], 0, 255), 255.0)
-
-
-def shade(normal: Array, depth: Array, covered: NDArray) -> Array:
-    """Light at every pixel: key light from the upper left, fill light, a small highlight, hollows."""
-    normal = normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
-    key = np.array([-0.45, 0.65, 0.62])
-    fill = np.array([0.8, 0.1, 0.6])
-    half = (key / np.linalg.norm(key) + [0, 0, 1]) / np.linalg.norm(key / np.linalg.norm(key) + [0, 0, 1])
-    bright = 0.30 + 0.75 * np.maximum(normal @ key, 0) + 0.18 * np.maximum(normal @ fill, 0)
-    return bright * hollows(depth, covered) + 0.25 * np.maximum(normal @ half, 0) ** 40
-
-
-def hollows(depth: Array, covered: NDArray) -> Array:
-    """A factor below 1 where the surroundings lie nearer to the viewer, at three widths."""
-    factor = np.ones_like(depth)
-    weight = covered.astype(float)
-    filled = np.where(covered, depth, 0.0)
-    for width in (4.0, 12.0, 36.0):
-        around = gaussian_filter(filled, width) / np.maximum(gaussian_filter(weight, width), 1e-9)
-        factor -= 0.14 * np.clip((around - filled) / (1.5 * width), -0.3, 1)
-    return factor
-
-
-def picture(
-    shapes: list[PointCloud | TriangleMesh], azimuth: float, elevation: float, size: int
-) -> Image.Image:
-    """All `shapes` side by side, each `size` pixels high, drawn at twice that and averaged."""
-    last = shapes[-1]
-    points = last.points if isinstance(last, PointCloud) else last.vertices
-    camera = Camera.framing(points, azimuth, elevation, int(1.72 * size), 2 * size)
-    panels = [np.asarray(zoom(render(shape, camera), (0.5, 0.5, 1), order=1)) for shape in shapes]
-    return Image.fromarray(np.hstack(panels).clip(0, 255).astype(np.uint8))
+from sasnet_sdf.io import read_geometry
+from sasnet_sdf.views.render import picture
 
 
 def main() -> None:
-    from sasnet_sdf.io import read_geometry
-
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("inputs", nargs="+")
     cli.add_argument("-o", "--output", required=True)

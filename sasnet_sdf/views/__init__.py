@@ -1,0 +1,1 @@
+"""Pictures: renders and error maps side by side, convergence, slices of masks."""

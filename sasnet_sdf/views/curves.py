@@ -1,0 +1,116 @@
+"""How training went, as curves. Needs matplotlib, the viz extra."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._optional import require
+from ..geometry import Array
+from ..io import atomic_write
+
+COLORS = ("#000000", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
+DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)))
+"""Seven colours that the colour-blind tell apart (Okabe and Ito), then the same dashed and dotted."""
+
+MOST_POINTS = 60
+"""Of a curve: more is noise that hides the other curves."""
+
+DPI = 150
+
+
+def convergence(rows: Sequence[tuple[str, ArrayLike, ArrayLike, ArrayLike]], path: str | Path) -> None:
+    """Write the curves of (label, steps, seconds, losses) over the steps and over the time, log loss.
+
+    steps, seconds and losses: (K,) each, of any K. A curve of many points is drawn as geometric
+    means of neighbours. The legend is in the order of the last losses, the highest first, as the
+    curves end.
+    """
+    figure = _figure((10, 4.2))
+    left, right = figure.subplots(1, 2, sharey=True)
+    ends = []
+    for n, (label, *numbers) in enumerate(rows):
+        steps, seconds, losses = _thinned(*(np.asarray(column, np.float64) for column in numbers))
+        style = {"color": COLORS[n % len(COLORS)], "linestyle": DASHES[n // len(COLORS) % len(DASHES)]}
+        handle = left.plot(steps, losses, linewidth=1.4, label=label, **style)[0]
+        right.plot(seconds, losses, linewidth=1.4, **style)
+        ends.append((-losses[-1] if len(losses) else 0.0, n, handle))
+    left.set_yscale("log")
+    left.set_ylabel("loss")
+    for axes, label in ((left, "steps"), (right, "seconds")):
+        axes.set_xlabel(label)
+        axes.set_xlim(left=0)
+        _plain(axes)
+    figure.legend(handles=[handle for *_, handle in sorted(ends)], loc="outside right center", frameon=False)
+    _write(figure, path)
+
+
+def sweep(
+    points: Sequence[tuple[float, float, float]],
+    reference: tuple[float, float],
+    path: str | Path,
+    error_label: str = "error",
+) -> None:
+    """Write error (log) and normal consistency over omega0 (log) of SIRENs, in two panels.
+
+    points: (omega0, error, consistency) of each. A horizontal line in each panel is the `reference`,
+    SASNet's (error, consistency).
+    """
+    omega, *columns = np.array(sorted(points), np.float64).reshape(-1, 3).T
+    figure = _figure((8, 3.6))
+    panels = zip(figure.subplots(1, 2), columns, reference, (error_label, "normal consistency"), strict=True)
+    for axes, values, level, label in panels:
+        axes.plot(omega, values, color=COLORS[2], marker="o", markersize=4, linewidth=1.4, label="SIREN")
+        axes.axhline(level, color=COLORS[4], linewidth=1.4, linestyle=DASHES[1], label="SASNet")
+        axes.margins(y=0.08)
+        axes.set_xscale("log")
+        _plain_numbers(axes.xaxis)
+        axes.set_xlabel("$\\omega_0$")
+        axes.set_ylabel(label)
+        _plain(axes)
+    figure.axes[0].set_yscale("log")
+    _plain_numbers(figure.axes[0].yaxis)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    _write(figure, path)
+
+
+def _thinned(steps: Array, seconds: Array, losses: Array) -> list[Array]:
+    """At most MOST_POINTS points of a curve: means of neighbours, of the losses the geometric ones."""
+    shown = np.isfinite(losses) & (losses > 0)
+    kept = np.count_nonzero(shown)
+    if kept == 0:
+        return [np.empty(0)] * 3
+    count = math.ceil(kept / math.ceil(kept / MOST_POINTS))  # so that all windows have about one width
+    parts = [np.array_split(column[shown], count) for column in (steps, seconds, np.log(losses[shown]))]
+    means = [np.array([part.mean() for part in column]) for column in parts]
+    return [means[0], means[1], np.exp(means[2])]
+
+
+def _figure(inches: tuple[float, float]) -> Any:
+    # a Figure of its own, not pyplot's: no state, no window, and no choice of a display
+    figure = require("matplotlib.figure", "viz", "drawing curves")
+    return figure.Figure(inches, layout="constrained")
+
+
+def _plain(axes: Any) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+
+
+def _plain_numbers(axis: Any) -> None:
+    """Ticks of a log axis at 1, 2, 5, 10, 20, ... written as they are."""
+    ticker = require("matplotlib.ticker", "viz", "drawing curves")
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_locator(ticker.NullLocator())
+
+
+def _write(figure: Any, path: str | Path) -> None:
+    with atomic_write(path) as partial:
+        figure.savefig(partial, dpi=DPI)

@@ -1,0 +1,180 @@
+"""Pictures of clouds and meshes, without a display or a graphics library.
+
+A z-buffer in compiled loops, one key and one fill light, and shade in hollows from the depth buffer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter, zoom
+
+from ..geometry import PointCloud, TriangleMesh
+from ..supervision.compiled import kernel
+from ..threads import over_ranges
+
+Array = NDArray[np.floating]
+
+CLAY = np.array([186.0, 178.0, 168.0])
+
+MARGIN = 0.92
+"""The share of a picture's width or height that a framed shape takes."""
+
+NARROWEST = 0.5
+"""Of a fitted picture, the shorter side at least, by the longer."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """An orthographic view: `rotation` (3, 3) rows are right, up and towards the viewer.
+
+    centre: (3,) world point in the middle of the picture. scale: pixels per world unit.
+    """
+
+    rotation: Array
+    centre: Array
+    scale: float
+    width: int
+    height: int
+
+    @classmethod
+    def framing(
+        cls, points: Array, azimuth: float, elevation: float, width: int, height: int, up: int = 2
+    ) -> Camera:
+        """The view from the given angles (degrees) that shows all `points` (N, 3) with a margin.
+
+        `up` is the axis that points up: 0, 1, 2 for x, y, z. Azimuth turns about it, from the next axis.
+        """
+        a, e = np.radians([azimuth, elevation])
+        right = np.array([-np.sin(a), np.cos(a), 0.0])
+        towards = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
+        rotation = np.roll(np.stack([right, np.cross(towards, right), towards]), up - 2, axis=1)
+        seen = points @ rotation.T
+        low, high = seen.min(0), seen.max(0)
+        extent = np.maximum(high - low, 1e-300)  # what is flat may be seen on edge
+        scale = MARGIN * min(width / extent[0], height / extent[1])
+        return cls(rotation, rotation.T @ ((low + high) / 2), scale, width, height)
+
+    @classmethod
+    def fitted(cls, points: Array, azimuth: float, elevation: float, size: int, up: int = 2) -> Camera:
+        """As `framing`, the longer side `size` pixels and the other what `points` need; both even."""
+        square = cls.framing(points, azimuth, elevation, size, size, up)
+        needed = np.ptp(square.project(points)[:, :2], axis=0) / MARGIN
+        width, height = (2 * math.ceil(side / 2) for side in needed.clip(NARROWEST * size, size))
+        return replace(square, width=width, height=height)
+
+    def project(self, points: Array) -> Array:
+        """Pixel column, pixel row and depth in pixels towards the viewer of world points: (N, 3)."""
+        seen = (points - self.centre) @ self.rotation.T * self.scale
+        return seen * [1, -1, 1] + [self.width / 2, self.height / 2, 0]
+
+
+@kernel
+def _draw_triangles(top, bottom, corners, faces, normals, colours, depth, normal_out, colour_out):
+    """All triangles, in the pixel rows of [top, bottom)."""
+    width = depth.shape[1]
+    for f in range(len(faces)):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, ay, az = corners[i, 0], corners[i, 1], corners[i, 2]
+        bx, by, bz = corners[j, 0], corners[j, 1], corners[j, 2]
+        cx, cy, cz = corners[k, 0], corners[k, 1], corners[k, 2]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0:
+            continue
+        for y in range(max(top, int(min(ay, by, cy))), min(bottom, int(max(ay, by, cy)) + 2)):
+            for x in range(max(0, int(min(ax, bx, cx))), min(width, int(max(ax, bx, cx)) + 2)):
+                v = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) / area
+                w = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area
+                u = 1 - v - w
+                z = u * az + v * bz + w * cz
+                if u >= 0 and v >= 0 and w >= 0 and z > depth[y, x]:
+                    depth[y, x] = z
+                    for n in range(3):
+                        normal_out[y, x, n] = u * normals[i, n] + v * normals[j, n] + w * normals[k, n]
+                        colour_out[y, x, n] = u * colours[i, n] + v * colours[j, n] + w * colours[k, n]
+
+
+@kernel
+def _draw_discs(top, bottom, centres, radius, colours, depth, normal_out, colour_out):
+    """All discs, in the pixel rows of [top, bottom)."""
+    width = depth.shape[1]
+    for i in range(len(centres)):
+        x0, y0, z0 = centres[i, 0], centres[i, 1], centres[i, 2]
+        for y in range(max(top, int(y0 - radius)), min(bottom, int(y0 + radius) + 2)):
+            for x in range(max(0, int(x0 - radius)), min(width, int(x0 + radius) + 2)):
+                square = radius * radius - (x - x0) ** 2 - (y - y0) ** 2
+                if square >= 0 and z0 > depth[y, x]:
+                    depth[y, x] = z0
+                    for n in range(3):
+                        colour_out[y, x, n] = colours[i, n]
+                    normal_out[y, x, 2] = 1.0
+
+
+def vertex_normals(vertices: Array, faces: NDArray) -> Array:
+    """Area-weighted unit normals (V, 3) of a triangle mesh."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    across = np.cross(b - a, c - a)
+    total = np.stack(
+        [np.bincount(faces.ravel(), np.repeat(across[:, k], 3), len(vertices)) for k in range(3)], 1
+    )
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-300)
+
+
+def render(shape: PointCloud | TriangleMesh, camera: Camera, spot: float = 1.5, relief: float = 1.0) -> Array:
+    """The picture (height, width, 3) in 0..255; `spot` is a point's radius in pixels.
+
+    `relief` is how much the light changes the colours: at 0 they stand as they are.
+    """
+    depth = np.full((camera.height, camera.width), -np.inf)
+    normal = np.zeros((camera.height, camera.width, 3))
+    colour = np.zeros_like(normal)
+    positions = shape.points if isinstance(shape, PointCloud) else shape.vertices
+    colours = np.broadcast_to(CLAY, positions.shape) if shape.colors is None else shape.colors
+    colours = np.ascontiguousarray(colours, np.float64)
+    if isinstance(shape, PointCloud):
+        corners = camera.project(positions)
+        over_ranges(_draw_discs, camera.height, corners, spot, colours, depth, normal, colour)
+    else:
+        normals = vertex_normals(positions, shape.faces) @ camera.rotation.T
+        corners, faces = camera.project(positions), np.ascontiguousarray(shape.faces, np.int64)
+        over_ranges(_draw_triangles, camera.height, corners, faces, normals, colours, depth, normal, colour)
+    covered = np.isfinite(depth)
+    lit = shade(normal, depth, covered) if isinstance(shape, TriangleMesh) else hollows(depth, covered)
+    lit = lit if relief == 1 else 1 + relief * (lit - 1)
+    return np.where(covered[..., None], np.clip(colour * lit[..., None], 0, 255), 255.0)
+
+
+def shade(normal: Array, depth: Array, covered: NDArray) -> Array:
+    """Light at every pixel: key light from the upper left, fill light, a small highlight, hollows."""
+    normal = normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
+    key = np.array([-0.45, 0.65, 0.62])
+    fill = np.array([0.8, 0.1, 0.6])
+    half = (key / np.linalg.norm(key) + [0, 0, 1]) / np.linalg.norm(key / np.linalg.norm(key) + [0, 0, 1])
+    bright = 0.30 + 0.75 * np.maximum(normal @ key, 0) + 0.18 * np.maximum(normal @ fill, 0)
+    return bright * hollows(depth, covered) + 0.25 * np.maximum(normal @ half, 0) ** 40
+
+
+def hollows(depth: Array, covered: NDArray) -> Array:
+    """A factor below 1 where the surroundings lie nearer to the viewer, at three widths."""
+    factor = np.ones_like(depth)
+    weight = covered.astype(float)
+    filled = np.where(covered, depth, 0.0)
+    for width in (4.0, 12.0, 36.0):
+        around = gaussian_filter(filled, width) / np.maximum(gaussian_filter(weight, width), 1e-9)
+        factor -= 0.14 * np.clip((around - filled) / (1.5 * width), -0.3, 1)
+    return factor
+
+
+def picture(
+    shapes: list[PointCloud | TriangleMesh], azimuth: float, elevation: float, size: int
+) -> Image.Image:
+    """All `shapes` side by side, each `size` pixels high, drawn at twice that and averaged."""
+    last = shapes[-1]
+    points = last.points if isinstance(last, PointCloud) else last.vertices
+    camera = Camera.framing(points, azimuth, elevation, int(1.72 * size), 2 * size)
+    panels = [np.asarray(zoom(render(shape, camera), (0.5, 0.5, 1), order=1)) for shape in shapes]
+    return Image.fromarray(np.hstack(panels).clip(0, 255).astype(np.uint8))
