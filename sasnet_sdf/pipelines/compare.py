@@ -147,7 +147,7 @@ def compare(
                 row.setdefault("failure", "no surface")
             else:
                 row |= evaluate(mesh, truth, field=field, seed=config.seed)
-            results.add(words, row, mesh)
+            results.add(words, row, mesh, field)
     results.finish(truth, on_progress)
     return results.numbers
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingBackend, UnreadableInput, UsageError
+from ..field import Field
 from ..geometry import PointCloud, TriangleMesh
 from ..progress import OnProgress, Progress
 
@@ -66,19 +67,27 @@ class Results:
                     "choose another folder, or give --overwrite"
                 )
             return cls(folder, numbers)
-        (folder / "meshes").mkdir(parents=True, exist_ok=True)
+        for name in ("meshes", "fields"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
         return cls(folder, {"run": run, "rows": []})
 
     def row(self, model: str) -> dict[str, Any] | None:
         """What is known of a model."""
         return next((row for row in self.numbers["rows"] if row["model"] == model), None)
 
-    def add(self, model: str, row: dict[str, Any], mesh: TriangleMesh | None) -> None:
-        """Keep a model's row and mesh, at once."""
-        path = self.folder / "meshes" / f"{file_name(model)}.ply"
-        if mesh is not None:
-            mesh.save(path)
-        self.numbers["rows"].append({"model": model, "mesh": mesh and f"meshes/{path.name}", **row})
+    def add(
+        self, model: str, row: dict[str, Any], mesh: TriangleMesh | None = None, field: Field | None = None
+    ) -> None:
+        """Keep a model's row, its mesh and its field, at once."""
+        files = {
+            "mesh": f"meshes/{file_name(model)}.ply" if mesh else None,
+            "field": f"fields/{file_name(model)}.sasnet" if field else None,
+        }
+        if mesh:
+            mesh.save(self.folder / files["mesh"])
+        if field:
+            field.save(self.folder / files["field"])
+        self.numbers["rows"].append({"model": model, **files, **row})
         self._write("results.json", json.dumps(self.numbers, indent=1))
 
     def finish(self, truth: PointCloud | TriangleMesh, on_progress: OnProgress) -> None:
@@ -111,13 +120,40 @@ class Results:
         shape = (
             Triangles.of(truth, frame) if isinstance(truth, TriangleMesh) else Points(frame.to_unit(places))
         )
-        errors = [
+        # the reference first, where there is one: the camera frames it, and no floaters
+        errors = [(label, mesh, np.zeros(len(mesh.vertices))) for label, mesh in first]
+        errors += [
             (label, mesh, UNIT * shape.nearest(frame.to_unit(mesh.vertices))[0]) for label, mesh in meshes
         ]
         limit = WORST * min(row["error"] for row in drawn)
-        picture = gallery.error_picture(errors, limit, "1e-4 of the diagonal", **view)
+        picture = gallery.error_picture(errors, limit, "x 1e-4 of the diagonal", **view)
         gallery.save(picture, self.folder / "errors.png")
         self._curves()
+        self._masks()
+
+    def _masks(self) -> None:
+        """Of the first model that has masks, on a slice through the middle."""
+        import torch
+
+        from ..views.masks import mask_slices
+
+        gated = [row for row in self.numbers["rows"] if row["field"] and row["settings"].get("masks")]
+        if not gated:
+            return
+        field = Field.load(self.folder / gated[0]["field"], device="cpu")
+        config = field.model.config
+        captions = [f"band {n + 1}" for n in range(config.bands)]
+        for layer in range(config.hidden_layers):
+            captions += [f"layer {layer + 1} group {n + 1}" for n in range(config.groups)]
+
+        def masks(points: np.ndarray) -> np.ndarray:
+            with torch.no_grad():
+                return field.model.with_masks(torch.from_numpy(points.astype(np.float32)))[1].numpy()
+
+        extent, middle = field.high - field.low, (field.high + field.low) / 2
+        axis = int(extent.argmin())
+        path = self.folder / "masks.png"
+        mask_slices(masks, field.unit_distance, captions, path, axis=axis, at=float(middle[axis]))
 
     def _curves(self) -> None:
         from ..views import curves
