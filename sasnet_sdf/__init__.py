@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .field import Field
     from .geometry import Frame, PointCloud, TriangleMesh
     from .io import read_geometry, write_mesh
+    from .pipelines.evaluate import evaluate
     from .pipelines.extract import extract
     from .pipelines.reconstruct import Reconstruction, reconstruct
     from .progress import Progress
@@ -45,6 +46,7 @@ _HOME = {
     "TriangleMesh": ".geometry",
     "read_geometry": ".io",
     "write_mesh": ".io",
+    "evaluate": ".pipelines.evaluate",
     "extract": ".pipelines.extract",
     "Reconstruction": ".pipelines.reconstruct",
     "reconstruct": ".pipelines.reconstruct",
@@ -68,6 +70,7 @@ __all__ = [
     "UnusableGeometry",
     "UsageError",
     "__version__",
+    "evaluate",
     "extract",
     "read_geometry",
     "reconstruct",
