@@ -26,6 +26,11 @@ AGREEMENT = (
     ("legacy Chamfer", "chamfer_legacy", ".3e"),
     ("  its sampling floor", "chamfer_legacy_floor", ".3e"),
 )
+SAID = {
+    "chamfer_legacy": "squared, in a cube of side 0.9",
+    "chamfer_legacy_floor": "the reference against itself",
+}
+"""What stands behind figures that are not in the unit of the others."""
 FIELD = (
     ("distance, |f - d|", "sdf_error", ".4g"),
     ("share of wrong signs", "sign_error", ".3g"),
@@ -67,7 +72,9 @@ def _rows(figures: dict[str, Any], rows: tuple[tuple[str, str, str], ...]) -> li
 
 def _cell(name: str, spec: str, figures: dict[str, Any]) -> str:
     value = figures[name]
-    return f"{'-':>11}  {_why_none(name, figures)}" if value is None else f"{value:>11{spec}}"
+    if value is None:
+        return f"{'-':>11}  {_why_none(name, figures)}"
+    return f"{value:>11{spec}}  {SAID.get(name, '')}".rstrip()
 
 
 def _why_none(name: str, figures: dict[str, Any]) -> str:
@@ -94,13 +101,13 @@ def _mesh_rows(figures: dict[str, Any]) -> list[str]:
     return [
         f"mesh of {size} in {pieces:,} piece{'s'[: pieces != 1]}",
         f"  {kind}",
-        f"  area {_beside(figures, 'area', 'the cloud has none')}",
-        f"  volume {_beside(figures, 'volume', 'the reference has none')}",
+        f"  area {_beside(figures, 'area')}, in the units of the input",
+        f"  volume {_beside(figures, 'volume')}",
     ]
 
 
-def _beside(figures: dict[str, Any], name: str, none: str) -> str:
+def _beside(figures: dict[str, Any], name: str) -> str:
     """A size of the mesh and that of the reference, in world units."""
-    own, other = figures[name], figures[f"reference_{name}"]
-    own = "none, it is not watertight" if own is None else f"{own:.6g}"
-    return f"{own}; " + (none if other is None else f"the reference's is {other:.6g}")
+    sizes = [figures[name], figures[f"reference_{name}"]]
+    own, other = ("none" if size is None else f"{size:.6g}" for size in sizes)
+    return f"{own}, the reference's {other}"
