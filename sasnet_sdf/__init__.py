@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .geometry import Frame, PointCloud, TriangleMesh
     from .io import read_geometry, write_mesh
     from .pipelines.compare import compare
+    from .pipelines.evaluate import evaluate
     from .pipelines.extract import extract
     from .pipelines.reconstruct import Reconstruction, reconstruct
     from .progress import Progress
@@ -47,6 +48,7 @@ _HOME = {
     "read_geometry": ".io",
     "write_mesh": ".io",
     "compare": ".pipelines.compare",
+    "evaluate": ".pipelines.evaluate",
     "extract": ".pipelines.extract",
     "Reconstruction": ".pipelines.reconstruct",
     "reconstruct": ".pipelines.reconstruct",
@@ -71,6 +73,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "compare",
+    "evaluate",
     "extract",
     "read_geometry",
     "reconstruct",

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-STAGES = {"read": 0.02, "supervision": 0.08, "training": 0.75, "extraction": 0.13, "write": 0.02}
-"""The stages of a reconstruction and the share of the whole that each usually takes."""
+STAGES = {
+    "read": 0.02,
+    "supervision": 0.08,
+    "training": 0.75,
+    "extraction": 0.13,
+    "write": 0.02,
+    "evaluation": 0.0,
+}
+"""The stages of a reconstruction and the share of the whole that each usually takes.
+
+An evaluation is none of them: it has the share 0 and a name that may be told.
+"""
 
 
 @dataclass(frozen=True)

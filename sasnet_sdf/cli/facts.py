@@ -9,6 +9,7 @@ import numpy as np
 from ..config import to_dict
 from ..edges import Edges
 from ..geometry import PointCloud, TriangleMesh
+from ..metrics import Points
 from ..supervision.duplicates import first_of_equals
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def cloud_facts(cloud: PointCloud) -> dict[str, Any]:
         "attributes": [name for name in ("normals", "colors", "sensors") if getattr(cloud, name) is not None],
         "scalars": list(cloud.scalars),
         "sensors": 0 if cloud.sensors is None else len(first_of_equals(cloud.sensors)),
-        "spacing": _spacing(cloud.points),
+        "spacing": Points(cloud.points).spacing(),
         "notes": list(cloud.notes),
     }
 
@@ -67,12 +68,3 @@ def _extent(points: np.ndarray) -> dict[str, Any]:
         "high": high.tolist(),
         "diagonal": float(np.linalg.norm(high - low)),
     }
-
-
-def _spacing(points: np.ndarray, sample: int = 20_000) -> float:
-    """The median distance from a point to its nearest neighbour, over at most `sample` of them."""
-    from scipy.spatial import KDTree
-
-    asked = points[:: max(1, len(points) // sample)]
-    distances, _ = KDTree(points).query(asked, k=2)
-    return float(np.median(distances[:, 1]))

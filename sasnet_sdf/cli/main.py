@@ -12,7 +12,7 @@ import click
 from ..errors import Interrupted, SasnetError
 from .options import Session
 
-COMMANDS = ("reconstruct", "extract", "query", "compare", "info", "doctor")
+COMMANDS = ("reconstruct", "extract", "query", "evaluate", "compare", "info", "doctor")
 """Each is `command` in the module of its name."""
 
 

@@ -1,0 +1,166 @@
+"""How well a surface, or the field that it comes from, agrees with a reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..config import Config
+from ..errors import UnusableGeometry, UsageError
+from ..field import Field
+from ..geometry import Array, Frame, PointCloud, TriangleMesh
+from ..metrics import (
+    UNIT,
+    Points,
+    Triangles,
+    field_figures,
+    frame_around,
+    legacy_chamfer,
+    mesh_figures,
+    overlap,
+    surface_figures,
+)
+from ..progress import OnProgress, Progress, silent
+from .extract import extract
+from .loading import load
+from .settings import make_config
+
+FEWEST, MOST = 100, 50_000_000
+"""The samples that may be asked for."""
+
+OF_A_MESH = ("iou", "iou_uniform", "chamfer_legacy", "chamfer_legacy_floor")
+OF_A_FIELD = tuple(
+    f"{name}_error_{place}" for place in ("near", "far") for name in ("sdf", "sign", "eikonal")
+)
+"""Figures that not every reference tells: they are None then."""
+
+
+def evaluate(
+    source: str | Path | TriangleMesh | Field,
+    reference: str | Path | TriangleMesh | PointCloud | Array,
+    *,
+    samples: int = 200_000,
+    seed: int = 0,
+    resolution: int | None = None,
+    on_progress: OnProgress = silent,
+) -> dict[str, Any]:
+    """The figures of docs/evaluate.md, as plain values: None for what the reference cannot tell.
+
+    source: a mesh, a field, or a path to one (.sasnet: a field), in world units; of a field the
+    surface is extracted, at the `resolution` that extract takes. reference: a mesh or a cloud, or a
+    path to one, in the same units. samples: places on each surface, and points in space. The same
+    seed gives the same figures. Raises UsageError, UnreadableInput, UnusableGeometry, NoSurface.
+    """
+    config = make_config(seed=seed, resolution=resolution)
+    if not FEWEST <= samples <= MOST:
+        raise UsageError(f"samples must lie between {FEWEST} and {MOST}, found {samples}")
+    on_progress(Progress("read", 0.0, "reading"))
+    truth, facts, truth_notes = _reference(reference, config)
+    mesh, field, notes = _measured(source, resolution, config, on_progress)
+
+    on_progress(Progress("evaluation", 0.0, "measuring"))
+    if isinstance(truth, PointCloud):
+        frame = frame_around(truth.points)
+        shape = Points.of(truth, frame)
+    else:
+        frame = frame_around(truth.vertices)
+        shape = _triangles(truth, frame, _name(reference, "the reference"))
+    closed = facts["boundary_edges"] == 0
+    figures = _against(_triangles(mesh, frame, _name(source)), shape, closed, samples, seed)
+    if field is not None:
+        figures |= _of_field(field, frame, shape, closed, samples, seed)
+    return {
+        "version": __version__,
+        "reference": "mesh" if isinstance(truth, TriangleMesh) else "cloud",
+        "reference_closed": closed,
+        "reference_area": facts["area"],
+        "reference_volume": facts["volume"],
+        "diagonal": frame.scale,
+        "samples": samples,
+        "seed": seed,
+        **figures,
+        **mesh_figures(mesh),
+        "notes": [*notes, *(f"the reference: {note}" for note in truth_notes)],
+    }
+
+
+def _against(
+    mesh: Triangles, reference: Triangles | Points, closed: bool, samples: int, seed: int
+) -> dict[str, Any]:
+    """The figures of a mesh and its reference, both in the reference's frame."""
+    figures = surface_figures(mesh, reference, samples, _generator(seed, 0))
+    figures |= dict.fromkeys(("spacing", *OF_A_MESH))
+    if isinstance(reference, Points):
+        return figures | {"spacing": reference.spacing() * UNIT}
+    if closed:
+        figures |= overlap(mesh, reference, samples, _generator(seed, 1))
+    # by default the 300,000 of its evaluators
+    return figures | legacy_chamfer(mesh, reference, samples * 3 // 2, _generator(seed, 2))
+
+
+def _of_field(
+    field: Field, frame: Frame, reference: Triangles | Points, closed: bool, samples: int, seed: int
+) -> dict[str, Any]:
+    """The figures of a field; None where the reference has no inside."""
+    if isinstance(reference, Points) or not closed:
+        return dict.fromkeys(OF_A_FIELD)
+
+    def distance(points: Array) -> Array:
+        return field.distance(frame.to_world(points)) / frame.scale
+
+    def gradient(points: Array) -> Array:
+        return field.gradient(frame.to_world(points))
+
+    return field_figures(distance, gradient, reference, samples, _generator(seed, 3))
+
+
+def _generator(seed: int, figure: int) -> np.random.Generator:
+    """One for each kind of figure, so that none depends on which others there are."""
+    return np.random.default_rng([seed, figure])
+
+
+def _measured(
+    source: Any, resolution: int | None, config: Config, on_progress: OnProgress
+) -> tuple[TriangleMesh, Field | None, list[str]]:
+    """The mesh, the field that it is the surface of if it is one's, and notes."""
+    field = source if isinstance(source, Field) else None
+    if isinstance(source, (str, Path)) and Path(source).suffix.lower() == ".sasnet":
+        field = Field.load(source)
+    if field is not None:
+        return extract(field, resolution=resolution, on_progress=on_progress)[0], field, []
+    if resolution is not None:
+        raise UsageError("resolution is for the surface of a model: a mesh has its own")
+    mesh, notes = load(source, config)
+    if isinstance(mesh, TriangleMesh):
+        return mesh, None, notes
+    raise UnusableGeometry(
+        f"{_name(source)}: holds points without faces; give a mesh or a model (a cloud can be the reference)"
+    )
+
+
+def _reference(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, dict[str, Any], list[str]]:
+    """The reference, outward where it is watertight, what is known of it as a mesh, and notes."""
+    truth, notes = load(source, config)
+    if isinstance(truth, PointCloud):
+        return truth, dict.fromkeys(("boundary_edges", "area", "volume")), notes
+    facts = mesh_figures(truth)
+    if (facts["volume"] or 0) < 0:
+        truth = replace(truth, faces=np.ascontiguousarray(truth.faces[:, ::-1]))
+        facts["volume"] *= -1
+        notes = [*notes, "the mesh was inside out and has been turned"]
+    return truth, facts, notes
+
+
+def _triangles(mesh: TriangleMesh, frame: Frame, name: str) -> Triangles:
+    triangles = Triangles.of(mesh, frame)
+    if not len(triangles.faces):
+        raise UnusableGeometry(f"{name}: none of its {len(mesh.faces)} triangles has an area")
+    return triangles
+
+
+def _name(source: Any, otherwise: str = "the mesh") -> str:
+    return str(source) if isinstance(source, (str, Path)) else otherwise
