@@ -41,7 +41,8 @@ class Field:
         metadata: dict[str, Any],
         support: Support | None = None,
     ):
-        self.model, self.frame, self.support = model.eval().requires_grad_(False), frame, support
+        self.model: Any = model.eval().requires_grad_(False)
+        self.frame, self.support = frame, support
         self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
         self.metadata = metadata
 

@@ -146,7 +146,7 @@ def compare(
             if mesh is None:
                 row.setdefault("failure", "no surface")
             else:
-                row |= evaluate(mesh, truth, field=field, seed=config.seed)
+                row |= _figures(evaluate(mesh, truth, field=field, seed=config.seed))
             results.add(words, row, mesh, field)
     results.finish(truth, on_progress)
     return results.numbers
@@ -233,6 +233,14 @@ def _surface(field: Field, config: Config, on_progress: OnProgress) -> TriangleM
         return None
 
 
+def _figures(found: dict[str, Any]) -> dict[str, Any]:
+    """Without what is the same for all models."""
+    same = ("version", "samples", "seed", "notes", "diagonal")
+    return {
+        name: value for name, value in found.items() if name not in same and not name.startswith("reference")
+    }
+
+
 def _learning_at(model: ModelConfig, rate: float) -> ModelConfig:
     """The settings with that rate, and that of the masks' network in the same ratio."""
     other = getattr(model, "grid_rate", None)
@@ -245,7 +253,10 @@ def _of_steps(config: Config, steps: int) -> Config:
 
 def _engine(field: Field) -> str:
     """What computed a network: compiled passes, or PyTorch with one of the hash grid's engines."""
-    return "compiled" if getattr(field.model, "compiled", False) else f"torch, {field.model.engine}"
+    engine = field.model.engine
+    if getattr(field.model, "compiled", False):
+        return "compiled"
+    return "torch" if engine == "torch" else f"torch, {engine}"
 
 
 def _error_of(field: Field, pool: Pool) -> float:

@@ -112,21 +112,17 @@ class Results:
         if not drawn:
             return
         meshes = [(row["model"], read_geometry(self.folder / row["mesh"])) for row in drawn]
-        first = [("reference", truth)] if isinstance(truth, TriangleMesh) else []
-        view = {"size": PANEL, "azimuth": -70, "elevation": 15, "up": up_axis(meshes[0][1].vertices)}
-        gallery.save(gallery.render_picture([*first, *meshes], **view), self.folder / "renders.png")
         places = truth.vertices if isinstance(truth, TriangleMesh) else truth.points
+        view = {"size": PANEL, "azimuth": -70, "elevation": 15, "up": up_axis(places)}
+        picture = gallery.render_picture([("reference", truth), *meshes], places, **view)
+        gallery.save(picture, self.folder / "renders.png")
         frame = frame_around(places)
-        shape = (
-            Triangles.of(truth, frame) if isinstance(truth, TriangleMesh) else Points(frame.to_unit(places))
-        )
-        # the reference first, where there is one: the camera frames it, and no floaters
-        errors = [(label, mesh, np.zeros(len(mesh.vertices))) for label, mesh in first]
-        errors += [
+        shape = Triangles.of(truth, frame) if isinstance(truth, TriangleMesh) else Points.of(truth, frame)
+        errors = [
             (label, mesh, UNIT * shape.nearest(frame.to_unit(mesh.vertices))[0]) for label, mesh in meshes
         ]
         limit = WORST * min(row["error"] for row in drawn)
-        picture = gallery.error_picture(errors, limit, "x 1e-4 of the diagonal", **view)
+        picture = gallery.error_picture(errors, places, limit, "x 1e-4 of the diagonal", **view)
         gallery.save(picture, self.folder / "errors.png")
         self._curves()
         self._masks()
@@ -198,7 +194,7 @@ def markdown(numbers: dict[str, Any]) -> str:
             "\n".join(lines),
             "",
             f"{run['input']} against {run['reference'] or 'itself'}; budget: {budget}; {rates}; "
-            f"seed {run['settings']['seed']}; {', '.join(str(value) for value in machine.values())}; "
+            f"seed {run['settings']['seed']}; {machine['cores']} cores ({machine['cpu']}); "
             f"sasnet-sdf {run['version']}. Lengths in 1e-4 of the reference's diagonal.",
         ]
     )

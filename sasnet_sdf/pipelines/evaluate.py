@@ -43,6 +43,7 @@ def evaluate(
     source: str | Path | TriangleMesh | Field,
     reference: str | Path | TriangleMesh | PointCloud | Array,
     *,
+    field: Field | None = None,
     samples: int = 200_000,
     seed: int = 0,
     resolution: int | None = None,
@@ -51,16 +52,18 @@ def evaluate(
     """The figures of docs/evaluate.md, as plain values: None for what the reference cannot tell.
 
     source: a mesh, a field, or a path to one (.sasnet: a field), in world units; of a field the
-    surface is extracted, at the `resolution` that extract takes. reference: a mesh or a cloud, or a
-    path to one, in the same units. samples: places on each surface, and points in space. The same
-    seed gives the same figures. Raises UsageError, UnreadableInput, UnusableGeometry, NoSurface.
+    surface is extracted, at the `resolution` that extract takes. field: the one that a mesh is from,
+    to be measured too. reference: a mesh or a cloud, or a path to one, in the same units. samples:
+    places on each surface, and points in space. The same seed gives the same figures. Raises
+    UsageError, UnreadableInput, UnusableGeometry, NoSurface.
     """
     config = make_config(seed=seed, resolution=resolution)
     if not FEWEST <= samples <= MOST:
         raise UsageError(f"samples must lie between {FEWEST} and {MOST}, found {samples}")
     on_progress(Progress("read", 0.0, "reading"))
     truth, facts, truth_notes = _reference(reference, config)
-    mesh, field, notes = _measured(source, resolution, config, on_progress)
+    mesh, extracted, notes = _measured(source, resolution, config, on_progress)
+    field = field or extracted
 
     on_progress(Progress("evaluation", 0.0, "measuring"))
     if isinstance(truth, PointCloud):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import time
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -44,25 +46,33 @@ def _depth(words: str) -> int:
 
 
 def _solve(points: Array, normals: Array, depth: int) -> tuple[Array, np.ndarray, str]:
-    try:
-        import open3d
-    except (ImportError, OSError):
-        pass
-    else:
-        geometry, vector = open3d.geometry, open3d.utility.Vector3dVector
-        cloud = geometry.PointCloud(vector(points))
-        cloud.normals = vector(np.ascontiguousarray(normals))
-        open3d.utility.set_verbosity_level(open3d.utility.VerbosityLevel.Error)
-        mesh, _ = geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth)
-        return np.asarray(mesh.vertices), np.asarray(mesh.triangles, np.int64), "open3d"
-    try:
-        import pymeshlab
-    except (ImportError, OSError) as error:
-        raise MissingBackend(
-            f'poisson needs Open3D or PyMeshLab: pip install "sasnet-sdf[open3d]" ({error})'
-        ) from error
+    """Vertices, faces, and the library that was there."""
+    missing = []
+    for library, solve in (("open3d", _by_open3d), ("pymeshlab", _by_pymeshlab)):
+        try:
+            module = importlib.import_module(library)
+        except (ImportError, OSError) as error:
+            missing.append(str(error).splitlines()[0])
+            continue
+        vertices, faces = solve(module, points, np.ascontiguousarray(normals), depth)
+        return np.asarray(vertices, np.float64), np.asarray(faces, np.int64), library
+    raise MissingBackend(
+        f'poisson needs Open3D or PyMeshLab: pip install "sasnet-sdf[open3d]" ({"; ".join(missing)})'
+    )
+
+
+def _by_open3d(open3d: ModuleType, points: Array, normals: Array, depth: int) -> tuple[Any, Any]:
+    open3d.utility.set_verbosity_level(open3d.utility.VerbosityLevel.Error)
+    vector = open3d.utility.Vector3dVector
+    cloud = open3d.geometry.PointCloud(vector(points))
+    cloud.normals = vector(normals)
+    mesh, _ = open3d.geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth)
+    return mesh.vertices, mesh.triangles
+
+
+def _by_pymeshlab(pymeshlab: ModuleType, points: Array, normals: Array, depth: int) -> tuple[Any, Any]:
     meshes = pymeshlab.MeshSet(verbose=False)
-    meshes.add_mesh(pymeshlab.Mesh(vertex_matrix=points, v_normals_matrix=np.ascontiguousarray(normals)))
+    meshes.add_mesh(pymeshlab.Mesh(vertex_matrix=points, v_normals_matrix=normals))
     meshes.generate_surface_reconstruction_screened_poisson(depth=depth)
     mesh = meshes.current_mesh()
-    return mesh.vertex_matrix(), mesh.face_matrix().astype(np.int64), "pymeshlab"
+    return mesh.vertex_matrix(), mesh.face_matrix()

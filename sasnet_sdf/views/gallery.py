@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ..geometry import Array, TriangleMesh
+from ..geometry import Array, PointCloud, TriangleMesh
 from ..io import atomic_write
 from .render import Camera, render
 
@@ -47,18 +47,24 @@ FRAME = (170, 170, 170)
 
 
 def render_picture(
-    meshes: Sequence[tuple[str, TriangleMesh]], size: int, azimuth: float, elevation: float, up: int = 2
+    shapes: Sequence[tuple[str, PointCloud | TriangleMesh]],
+    framed: Array,
+    size: int,
+    azimuth: float,
+    elevation: float,
+    up: int = 2,
 ) -> Image.Image:
-    """Labelled meshes side by side, from the camera that frames the first.
+    """Labelled clouds and meshes side by side, from the camera that frames the points `framed` (N, 3).
 
-    A panel's longer side has `size` pixels, the other what the first mesh needs. azimuth and elevation
-    in degrees; `up` is the axis that points up, of 0, 1, 2. A mesh may be empty, the first may not.
+    A panel's longer side has `size` pixels, the other what the points need. azimuth and elevation in
+    degrees; `up` is the axis that points up, of 0, 1, 2.
     """
-    return _renders(meshes, Camera.fitted(meshes[0][1].vertices, azimuth, elevation, 2 * size, up), 1.0)
+    return _renders(shapes, Camera.fitted(framed, azimuth, elevation, 2 * size, up), 1.0)
 
 
 def error_picture(
     meshes: Sequence[tuple[str, TriangleMesh, Array]],
+    framed: Array,
     limit: float,
     unit: str,
     size: int,
@@ -75,7 +81,7 @@ def error_picture(
         for label, mesh, distances in meshes
     ]
     scale = scale_bar(ERROR_COLORS, "0", f"{limit:.4g} {unit}".strip() + " or more")
-    camera = Camera.fitted(meshes[0][1].vertices, azimuth, elevation, 2 * size, up)
+    camera = Camera.fitted(framed, azimuth, elevation, 2 * size, up)
     return stacked([_renders(coloured, camera, RELIEF), scale])
 
 
@@ -148,9 +154,11 @@ def save(picture: Image.Image, path: str | Path) -> None:
         picture.save(partial)
 
 
-def _renders(meshes: Sequence[tuple[str, TriangleMesh]], camera: Camera, relief: float) -> Image.Image:
-    """A panel for each mesh, of half the camera's size, in rows that are about equally long."""
-    panels = [(label, _halved(render(mesh, camera, relief=relief))) for label, mesh in meshes]
+def _renders(
+    shapes: Sequence[tuple[str, PointCloud | TriangleMesh]], camera: Camera, relief: float
+) -> Image.Image:
+    """A panel for each shape, of half the camera's size, in rows that are about equally long."""
+    panels = [(label, _halved(render(shape, camera, relief=relief))) for label, shape in shapes]
     rows = math.ceil(len(panels) / MOST_COLUMNS)
     return side_by_side(panels, math.ceil(len(panels) / rows))
 

@@ -100,7 +100,7 @@ def test_all_panels_share_the_camera_of_the_first(sphere):
     half = TriangleMesh((sphere.vertices - [5, -3, 1]) / 2 + [5, -3, 1], sphere.faces)
     empty = TriangleMesh(np.empty((0, 3)), np.empty((0, 3), np.int64))
     meshes = [("whole", sphere), ("half", half), ("none", empty)]
-    image = np.asarray(render_picture(meshes, 100, -70, 22))
+    image = np.asarray(render_picture(meshes, meshes[0][1].vertices, 100, -70, 22))
     assert image.shape == (GAP + 100 + GAP // 2 + LINE_HEIGHT + GAP, 3 * (100 + GAP) + GAP, 3)
     panels = [image[GAP : GAP + 100, GAP + n * (100 + GAP) :][:, :100] for n in range(3)]
     areas = [(panel < 255).any(2).sum() for panel in panels]
@@ -110,14 +110,14 @@ def test_all_panels_share_the_camera_of_the_first(sphere):
 
 
 def test_many_panels_fill_their_rows(sphere):
-    image = render_picture([("", sphere)] * 6, 20, 0, 0)
+    image = render_picture([("", sphere)] * 6, sphere.vertices, 20, 0, 0)
     assert image.width == 3 * (20 + GAP) + GAP
 
 
 def test_error_picture_colours_each_mesh_and_has_a_scale(sphere):
     exact, far = np.zeros(len(sphere.vertices)), np.full(len(sphere.vertices), -5.0)
     meshes = [("exact", sphere, exact), ("far", sphere, far)]
-    image = np.asarray(error_picture(meshes, 5.0, "mm", 200, 0, 0)).astype(int)
+    image = np.asarray(error_picture(meshes, meshes[0][1].vertices, 5.0, "mm", 200, 0, 0)).astype(int)
     middle = image[GAP + 100, GAP + 100], image[GAP + 100, 2 * GAP + 300]
     assert np.ptp(middle[0]) < 15 and middle[0].max() < 255
     assert middle[1][0] > 3 * middle[1][2]
