@@ -22,6 +22,7 @@ from ..progress import OnProgress, Progress, silent
 from ..samplers import Pool, draw_pool
 from ..system import hardware
 from .comparison_files import Results
+from .comparison_pictures import draw_all
 from .evaluate import evaluate
 from .extract import surface_of
 from .fitting import Problem, fit
@@ -96,6 +97,7 @@ def compare(
     sweep_rates: bool = False,
     preset: str = "balanced",
     overwrite: bool = False,
+    samples: int = 200_000,
     on_progress: OnProgress = silent,
     **changes: Any,
 ) -> dict[str, Any]:
@@ -104,7 +106,8 @@ def compare(
     output: a folder that takes results.json, tables, pictures and meshes (docs/compare.md); models
     that it has results of are not run again. models: as model_of takes them, and `poisson`, with
     `poisson:depth=N`, for clouds. reference: the input itself unless another is given. sweep_rates:
-    each model learns at the best of three rates, not the published one. changes: see make_config.
+    each model learns at the best of three rates, not the published one. samples: of evaluate.
+    changes: see make_config.
     Gives back what results.json holds. Raises a SasnetError, such as UsageError where the folder
     has another comparison's results.
     """
@@ -146,9 +149,11 @@ def compare(
             if mesh is None:
                 row.setdefault("failure", "no surface")
             else:
-                row |= _figures(evaluate(mesh, truth, field=field, seed=config.seed))
+                row |= _figures(evaluate(mesh, truth, field=field, samples=samples, seed=config.seed))
             results.add(words, row, mesh, field)
-    results.finish(truth, on_progress)
+    on_progress(Progress("write", 0.0, "tables and pictures"))
+    results.numbers["notes"] = notes + draw_all(results.folder, results.numbers["rows"], truth)
+    results.write_tables()
     return results.numbers
 
 
@@ -198,6 +203,8 @@ def _trained(
             tried[f"{rate:g}"] = None
             failure = str(error)
             continue
+        if history.ended_by == "cancel":
+            return {"ended_by": "cancel"}, None
         error = tried[f"{rate:g}"] = _error_of(field, held_out)
         if best is None or error < best[0]:
             row = {
@@ -211,8 +218,6 @@ def _trained(
                 "history": {"steps": history.steps, "losses": history.losses},
             }
             best = error, row, field
-        if history.ended_by == "cancel":
-            break
     sweep = {"rates": tried} if sweep_rates else {}
     if best is None:
         return {"settings": to_dict(model), "failure": failure, **sweep}, None

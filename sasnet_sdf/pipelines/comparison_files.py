@@ -1,4 +1,4 @@
-"""The folder of a comparison: results.json, from which it goes on, tables, pictures and meshes."""
+"""The folder of a comparison: results.json, from which it goes on, tables, meshes and fields."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..errors import MissingBackend, UnreadableInput, UsageError
+from ..errors import UnreadableInput, UsageError
 from ..field import Field
-from ..geometry import PointCloud, TriangleMesh
-from ..progress import OnProgress, Progress
+from ..geometry import TriangleMesh
 
 COLUMNS = {
     "model": "",
@@ -33,12 +30,6 @@ COLUMNS = {
     "engine": "",
 }
 """Of the tables, with their formats; docs/compare.md says what they are."""
-
-PANEL = 300
-"""Pixels of a picture of a mesh."""
-
-WORST = 10.0
-"""Times the smallest mean error that is the end of the error pictures' scale."""
 
 
 class Results:
@@ -79,20 +70,17 @@ class Results:
         self, model: str, row: dict[str, Any], mesh: TriangleMesh | None = None, field: Field | None = None
     ) -> None:
         """Keep a model's row, its mesh and its field, at once."""
-        files = {
-            "mesh": f"meshes/{file_name(model)}.ply" if mesh else None,
-            "field": f"fields/{file_name(model)}.sasnet" if field else None,
-        }
-        if mesh:
-            mesh.save(self.folder / files["mesh"])
-        if field:
-            field.save(self.folder / files["field"])
-        self.numbers["rows"].append({"model": model, **files, **row})
+        files = {"mesh": f"meshes/{file_name(model)}.ply", "field": f"fields/{file_name(model)}.sasnet"}
+        there = {"mesh": mesh, "field": field}
+        for kind, thing in there.items():
+            if thing is not None:
+                thing.save(self.folder / files[kind])
+        kept = {kind: None if thing is None else files[kind] for kind, thing in there.items()}
+        self.numbers["rows"].append({"model": model, **kept, **row})
         self._write("results.json", json.dumps(self.numbers, indent=1))
 
-    def finish(self, truth: PointCloud | TriangleMesh, on_progress: OnProgress) -> None:
-        """Write the tables and the pictures of all rows."""
-        on_progress(Progress("write", 0.0, "tables and pictures"))
+    def write_tables(self) -> None:
+        """The rows as JSON, Markdown and CSV."""
         rows = self.numbers["rows"]
         self._write("results.json", json.dumps(self.numbers, indent=1))
         self._write("results.md", markdown(self.numbers))
@@ -101,68 +89,6 @@ class Results:
             table = csv.writer(file)
             table.writerow(shown)
             table.writerows([row.get(name) for name in shown] for row in rows)
-        self._pictures(truth)
-
-    def _pictures(self, truth: PointCloud | TriangleMesh) -> None:
-        from ..io import read_geometry
-        from ..metrics import UNIT, Points, Triangles, frame_around
-        from ..views import gallery
-
-        drawn = [row for row in self.numbers["rows"] if row["mesh"]]
-        if not drawn:
-            return
-        meshes = [(row["model"], read_geometry(self.folder / row["mesh"])) for row in drawn]
-        places = truth.vertices if isinstance(truth, TriangleMesh) else truth.points
-        view = {"size": PANEL, "azimuth": -70, "elevation": 15, "up": up_axis(places)}
-        picture = gallery.render_picture([("reference", truth), *meshes], places, **view)
-        gallery.save(picture, self.folder / "renders.png")
-        frame = frame_around(places)
-        shape = Triangles.of(truth, frame) if isinstance(truth, TriangleMesh) else Points.of(truth, frame)
-        errors = [
-            (label, mesh, UNIT * shape.nearest(frame.to_unit(mesh.vertices))[0]) for label, mesh in meshes
-        ]
-        limit = WORST * min(row["error"] for row in drawn)
-        picture = gallery.error_picture(errors, places, limit, "x 1e-4 of the diagonal", **view)
-        gallery.save(picture, self.folder / "errors.png")
-        self._curves()
-        self._masks()
-
-    def _masks(self) -> None:
-        """Of the first model that has masks, on a slice through the middle."""
-        import torch
-
-        from ..views.masks import mask_slices
-
-        gated = [row for row in self.numbers["rows"] if row["field"] and row["settings"].get("masks")]
-        if not gated:
-            return
-        field = Field.load(self.folder / gated[0]["field"], device="cpu")
-        config = field.model.config
-        captions = [f"band {n + 1}" for n in range(config.bands)]
-        for layer in range(config.hidden_layers):
-            captions += [f"layer {layer + 1} group {n + 1}" for n in range(config.groups)]
-
-        def masks(points: np.ndarray) -> np.ndarray:
-            with torch.no_grad():
-                return field.model.with_masks(torch.from_numpy(points.astype(np.float32)))[1].numpy()
-
-        extent, middle = field.high - field.low, (field.high + field.low) / 2
-        axis = int(extent.argmin())
-        path = self.folder / "masks.png"
-        mask_slices(masks, field.unit_distance, captions, path, axis=axis, at=float(middle[axis]))
-
-    def _curves(self) -> None:
-        from ..views import curves
-
-        histories = []
-        for row in self.numbers["rows"]:
-            if "history" in row:
-                steps, losses = np.array(row["history"]["steps"]), np.array(row["history"]["losses"])
-                histories.append((row["model"], steps, 1e-3 * row["ms_per_step"] * steps, losses))
-        try:
-            curves.convergence(histories, self.folder / "convergence.png")
-        except MissingBackend as error:
-            self.numbers["notes"] = [*self.numbers["notes"], f"no convergence.png: {error}"]
 
     def _write(self, name: str, text: str) -> None:
         from ..io import atomic_write
@@ -211,9 +137,3 @@ def _best(name: str, rows: list[dict[str, Any]]) -> Any:
 def file_name(model: str) -> str:
     """A model's words as the name of a file."""
     return re.sub(r"[^\w.=-]+", "_", model)
-
-
-def up_axis(vertices: np.ndarray) -> int:
-    """The axis along which an object is highest: y or z, since x is hardly ever up."""
-    extent = np.ptp(vertices, axis=0)
-    return 1 if extent[1] >= extent[2] else 2

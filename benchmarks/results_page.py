@@ -1,0 +1,164 @@
+"""docs/results.md: what benchmarks/results.py found, wins and losses alike."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from sasnet_sdf.views import curves
+
+COLUMNS = {
+    "model": ("model", ""),
+    "error": ("error", ".2f"),
+    "hausdorff": ("Hausdorff", ".0f"),
+    "normal_consistency": ("normals", ".4f"),
+    "iou": ("IoU", ".4f"),
+    "sdf_error_near": ("near", ".2f"),
+    "sdf_error_far": ("far", ".1f"),
+    "eikonal_error_near": ("eikonal near", ".3f"),
+    "eikonal_error_far": ("eikonal far", ".3f"),
+    "parameters": ("parameters", ",d"),
+    "rate": ("rate", "g"),
+    "ms_per_step": ("ms a step", ".0f"),
+    "engine": ("engine", ""),
+}
+WIDEST = 900
+"""Pixels of a picture in the page."""
+
+
+def page(found: dict[str, dict[str, Any]]) -> str:
+    return HEAD + "\n".join(of_shape(shape, numbers) for shape, numbers in found.items())
+
+
+HEAD = """# Results
+
+What the method is worth beside others, run by `python benchmarks/results.py`, which calls
+`sasnet-sdf compare` ([compare.md](compare.md)). All networks have the same parameters, targets, steps
+and optimiser; [models.md](models.md) says what each is. Lengths are in 1e-4 of the diagonal: *error*
+is the mean distance between surfaces, both ways, *near* and *far* those of the field from the true
+distance, *eikonal* the mean of ||∇f| - 1|. Times compare programs, not methods: SASNet runs in
+compiled passes of our own, the others in PyTorch. The best of each column is in bold; Poisson has no
+budget of parameters, and is beside them as what a user would run instead.
+
+"""
+
+
+def of_shape(shape: str, found: dict[str, Any]) -> str:
+    models, run = found["models"], found["models"]["run"]
+    machine, budget = models["hardware"], run["budget"]
+    omegas = ", ".join(row["model"].partition("=")[2] for row in found["omega0"]["rows"])
+    return f"""## {shape.capitalize()}
+
+Clean cloud of {shape}, {budget["parameters"]:,} parameters, {budget["steps"]:,} steps of {budget["batch"]:,}
+targets; {machine["cores"]} cores ({machine["cpu"]}), {found["date"]}, commit {found["commit"]}.
+
+### Published rates
+
+{table(models["rows"])}
+{losses(models["rows"])}
+![surfaces of all models](images/results_{shape}_renders.png)
+
+![distances from the true surface](images/results_{shape}_errors.png)
+
+![loss over steps and over seconds](images/results_{shape}_convergence.png)
+
+### The best of three rates
+
+SASNet, and the networks with the smallest errors above, each at the best of
+{", ".join(f"{float(rate):g}" for rate in found["rates"]["rows"][0]["rates"])}, chosen by targets that
+none was trained on.
+
+{table(found["rates"]["rows"])}
+### SIREN at any ω0
+
+{omegas}, beside SASNet (line).
+
+![error and normal consistency over omega0](images/results_{shape}_omega0.png)
+
+{table(found["omega0"]["rows"])}
+### What masks cost
+
+SASNet's width at this budget, with its masks and without; a step of {budget["batch"]:,} targets without the
+eikonal term.
+
+{costs(found["masks"])}
+### Masks
+
+On a slice through the middle, where the line is the surface. Bands rise in frequency.
+
+![every mask on a slice](images/results_{shape}_masks.png)
+"""
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    shown = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
+    lines = ["| " + " | ".join(COLUMNS[name][0] for name in shown) + " |", "| --- " * len(shown) + "|"]
+    for row in rows:
+        cells = []
+        for name in shown:
+            value = row.get(name)
+            text = "" if value is None else format(value, COLUMNS[name][1])
+            if name == "error" and value is None:
+                text = row.get("failure", "")
+            cells.append(f"**{text}**" if value is not None and value == best(name, rows) else text)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def best(name: str, rows: list[dict[str, Any]]) -> Any:
+    values = [row[name] for row in rows if row.get(name) is not None]
+    if name in ("normal_consistency", "iou"):
+        return max(values)
+    return min(values) if name in ("error", "hausdorff", "ms_per_step") or "_error_" in name else None
+
+
+def losses(rows: list[dict[str, Any]]) -> str:
+    """In which figures another network is better than SASNet, a sentence."""
+    ours = next(row for row in rows if row["model"] == "sasnet")
+    lost = []
+    for name in ("error", "hausdorff", "normal_consistency", "iou", "sdf_error_near", "sdf_error_far") + (
+        "eikonal_error_near",
+        "eikonal_error_far",
+        "ms_per_step",
+    ):
+        sign = -1 if name in ("normal_consistency", "iou") else 1
+        better = [
+            row["model"]
+            for row in rows
+            if row.get(name) is not None and row is not ours and sign * row[name] < sign * ours[name]
+        ]
+        if better:
+            lost.append(f"{COLUMNS[name][0]}: {', '.join(f'`{model}`' for model in better)}")
+    return (
+        f"Better than SASNet at {'; '.join(lost)}.\n"
+        if lost
+        else "None is better than SASNet at any figure.\n"
+    )
+
+
+def costs(rows: list[dict[str, Any]]) -> str:
+    lines = ["| network | parameters | ms a step |", "| --- | --- | --- |"]
+    lines += [f"| {row['label']} | {row['parameters']:,} | {row['ms_per_step']:.1f} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def pictures(output: Path, shape: str, found: dict[str, Any], images: Path) -> None:
+    ours = next(row for row in found["models"]["rows"] if row["model"] == "sasnet")
+    swept = [
+        (float(row["model"].partition("=")[2]), row["error"], row["normal_consistency"])
+        for row in found["omega0"]["rows"]
+        if row["mesh"]
+    ]
+    line = ours["error"], ours["normal_consistency"]
+    curves.sweep(swept, line, images / f"results_{shape}_omega0.png", "error, 1e-4 of the diagonal")
+    for name in ("renders", "errors", "masks"):
+        picture = Image.open(output / shape / f"{name}.png").convert("RGB")
+        if picture.width > WIDEST:
+            height = round(picture.height * WIDEST / picture.width)
+            picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
+        small = picture.quantize(255, dither=Image.Dither.NONE)
+        small.save(images / f"results_{shape}_{name}.png", optimize=True)
+    shutil.copyfile(output / shape / "convergence.png", images / f"results_{shape}_convergence.png")

@@ -1,0 +1,162 @@
+"""A small comparison from end to end, stopped and gone on with."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+
+from sasnet_sdf import PointCloud, compare, evaluate
+from sasnet_sdf.errors import Interrupted, UsageError
+from sasnet_sdf.io import read_geometry
+from sasnet_sdf.pipelines.compare import MODELS, RATES, Budget
+from sasnet_sdf.pipelines.model_choice import model_of
+from sasnet_sdf.progress import Progress
+
+SMALL = {
+    "budget": "parameters=20000,steps=12,batch=256",
+    "resolution": 24,
+    "samples": 2000,
+    "settings": ["targets=4000"],
+    "device": "cpu",
+}
+WORDS = ("sasnet", "siren:omega0=10", "pemlp")
+
+
+@pytest.fixture(scope="module")
+def sphere() -> PointCloud:
+    points = np.random.default_rng(0).normal(size=(1500, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    return PointCloud(points, points)
+
+
+@pytest.fixture(scope="module")
+def compared(sphere, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compared")
+    said: list[Progress] = []
+    numbers = compare(sphere, folder, models=WORDS, on_progress=said.append, **SMALL)
+    return folder, numbers, said
+
+
+def test_every_model_has_a_row_of_the_same_budget(compared):
+    folder, numbers, _ = compared
+    assert json.loads((folder / "results.json").read_text()) == json.loads(json.dumps(numbers))
+    assert [row["model"] for row in numbers["rows"]] == list(WORDS)
+    for row in numbers["rows"]:
+        assert row["parameters"] == pytest.approx(20000, rel=0.02)
+        assert row["steps"] == 12 and row["ms_per_step"] > 0 and row["ended_by"] == "steps"
+        assert row["rate"] == model_of(row["model"]).rate
+        assert row["held_out_error"] > 0 and len(row["history"]["losses"]) == 1
+    sasnet, siren, _ = numbers["rows"]
+    assert sasnet["engine"] == "compiled" and siren["engine"] == "torch"
+    assert siren["settings"]["omega0"] == 10
+
+
+def test_figures_are_those_of_evaluate(compared, sphere):
+    folder, numbers, _ = compared
+    row = next(row for row in numbers["rows"] if row["mesh"])
+    found = evaluate(read_geometry(folder / row["mesh"]), sphere, samples=2000)
+    # the file is in single precision
+    assert row["error"] == pytest.approx(found["error"], rel=1e-3)
+    assert row["normal_consistency"] == pytest.approx(found["normal_consistency"], abs=1e-3)
+
+
+def test_tables_and_pictures(compared):
+    folder, numbers, _ = compared
+    for name in ("renders", "errors", "masks"):
+        assert (folder / f"{name}.png").stat().st_size > 2000
+    with (folder / "results.csv").open() as file:
+        assert [row["model"] for row in csv.DictReader(file)] == list(WORDS)
+    text = (folder / "results.md").read_text()
+    assert "| siren:omega0=10 |" in text and "parameters 20,000" in text
+    assert all((folder / row["field"]).exists() for row in numbers["rows"])
+
+
+def test_progress_goes_through_all_models(compared):
+    _, _, said = compared
+    trained = [p for p in said if p.label]
+    assert [p.label for p in trained if p.stage == "training" and p.step] == list(WORDS)
+    totals = [p.total for p in trained]
+    assert totals == sorted(totals) and totals[-1] > 0.9 and max(totals) <= 1
+
+
+def test_what_is_there_is_not_run_again(compared, sphere):
+    folder, numbers, _ = compared
+    again = compare(sphere, folder, models=(*WORDS, "gauss"), **SMALL)
+    assert again["rows"][:3] == json.loads(json.dumps(numbers["rows"]))
+    assert again["rows"][3]["model"] == "gauss"
+    with pytest.raises(UsageError, match=r"another comparison \(other budget, settings\).*--overwrite"):
+        compare(sphere, folder, models=WORDS, **{**SMALL, "budget": "parameters=20000,steps=13,batch=256"})
+
+
+def test_stopping_keeps_the_models_that_are_done(sphere, tmp_path):
+    def stop_at_the_second(progress: Progress) -> bool:
+        return not (progress.part == 1 and progress.stage == "training")
+
+    words = {**SMALL, "budget": "parameters=20000,steps=40,batch=256"}
+    with pytest.raises(Interrupted, match="keeps the models that were done"):
+        compare(sphere, tmp_path, models=WORDS, on_progress=stop_at_the_second, **words)
+    kept = json.loads((tmp_path / "results.json").read_text())
+    assert [row["model"] for row in kept["rows"]] == ["sasnet"]
+    whole = compare(sphere, tmp_path, models=WORDS, **words)
+    assert [row["model"] for row in whole["rows"]] == list(WORDS)
+
+
+def test_rates_are_swept(sphere, tmp_path):
+    numbers = compare(sphere, tmp_path, models=["siren"], sweep_rates=True, **SMALL)
+    (row,) = numbers["rows"]
+    assert [float(rate) for rate in row["rates"]] == list(RATES)
+    assert row["held_out_error"] == min(row["rates"].values()) == row["rates"][f"{row['rate']:g}"]
+
+
+def test_poisson_joins_where_it_is_installed_and_says_so_where_it_is_not(sphere, tmp_path):
+    numbers = compare(sphere, tmp_path, models=["poisson:depth=5"], **SMALL)
+    (row,) = numbers["rows"]
+    if row["mesh"]:
+        assert row["error"] < 200 and row["engine"] in ("open3d", "pymeshlab")
+    else:
+        assert "pip install" in row["failure"]
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        ("", Budget()),
+        ("parameters=own", Budget(parameters=None)),
+        ("parameters=1000,steps=5,batch=7", Budget(1000, 5, None, 7)),
+        ("seconds=2.5", Budget(steps=None, seconds=2.5)),
+        ("seconds=2,steps=9", Budget(steps=9, seconds=2.0)),
+    ],
+)
+def test_budgets(words, expected):
+    assert Budget.of(words) == expected
+
+
+@pytest.mark.parametrize(
+    "words, reason",
+    [
+        ("epochs=3", "unknown word 'epochs=3'"),
+        ("steps=many", "must be a number"),
+        ("steps=0", "positive"),
+        ("seconds=inf", "positive"),
+    ],
+)
+def test_budgets_that_cannot_be(words, reason):
+    with pytest.raises(UsageError, match=reason):
+        Budget.of(words)
+
+
+def test_the_clock_ends_training(sphere, tmp_path):
+    budget = "parameters=2000,seconds=0.3,batch=64"
+    (row,) = compare(sphere, tmp_path, models=["siren"], **{**SMALL, "budget": budget})["rows"]
+    assert row["ended_by"] == "time" and row["seconds"] >= 0.3 and math.isfinite(row["held_out_error"])
+
+
+def test_models_that_there_are_not_are_refused_before_any_work(sphere, tmp_path):
+    with pytest.raises(UsageError, match="unknown model 'sirene'"):
+        compare(sphere, tmp_path / "x", models=["sasnet", "sirene"], **SMALL)
+    assert not (tmp_path / "x").exists()
+    assert {words.split(":")[0] for words in MODELS} > {"sasnet", "siren", "poisson", "tuner", "bacon"}
