@@ -55,7 +55,7 @@ class SASNetConfig(ModelConfig):
 
     name: ClassVar[str] = "sasnet"
     width: int = 64
-    rate: float = 2e-3
+    rate: float = 1e-3
     omega0: float = 30.0
     period: float = 2 / 0.95
     low: int = 5
