@@ -54,8 +54,8 @@ def run(shape: str, output: Path) -> None:
     data, _ = folders()
     cloud, truth = data / "clouds" / f"{shape}.ply", data / "meshes" / f"{shape}.ply"
     shared: dict[str, Any] = {"reference": truth, "budget": BUDGET, "on_progress": tell}
-    table = compare(cloud, output / shape, models=MODELS, **shared)
-    compare(cloud, output / f"{shape}_omega0", models=[f"siren:omega0={n}" for n in OMEGAS], **shared)
+    models = dict.fromkeys([*MODELS, *(f"siren:omega0={n}" for n in OMEGAS)])
+    table = compare(cloud, output / shape, models=list(models), **shared)
     best = ["sasnet", *others(table["rows"])[:SWEPT]]
     compare(cloud, output / f"{shape}_rates", models=best, sweep_rates=True, **shared)
     about = {"date": f"{datetime.date.today():%d %B %Y}", "commit": commit(), "masks": cost_of_masks()}
@@ -63,9 +63,10 @@ def run(shape: str, output: Path) -> None:
 
 
 def others(rows: list[dict[str, Any]]) -> list[str]:
-    """The networks that are not SASNet nor an ablation, best first."""
+    """The networks that are not SASNet nor an ablation, best first, and of SIREN the best omega0 only."""
     networks = [row for row in rows if not row["model"].startswith(("sasnet", "poisson")) and row["mesh"]]
-    return [row["model"] for row in sorted(networks, key=lambda row: row["error"])]
+    names = [row["model"] for row in sorted(networks, key=lambda row: row["error"])]
+    return list({name.partition(":")[0]: name for name in reversed(names)}.values())[::-1]
 
 
 def cost_of_masks() -> list[dict[str, Any]]:
@@ -118,13 +119,15 @@ def write(output: Path) -> None:
 
 
 def read(output: Path, shape: str) -> dict[str, Any]:
-    parts = {"models": shape, "omega0": f"{shape}_omega0", "rates": f"{shape}_rates"}
     about = json.loads((output / f"{shape}.json").read_text(encoding="utf-8"))
-    tables = {
-        name: json.loads((output / folder / "results.json").read_text(encoding="utf-8"))
-        for name, folder in parts.items()
-    }
-    return about | tables
+    models, rates = (
+        json.loads((output / folder / "results.json").read_text(encoding="utf-8"))
+        for folder in (shape, f"{shape}_rates")
+    )
+    every = {row["model"]: row for row in models["rows"]}
+    models["rows"] = [every[name] for name in MODELS]
+    omega0 = {"rows": [every[f"siren:omega0={n}"] for n in OMEGAS]}
+    return about | {"models": models, "rates": rates, "omega0": omega0}
 
 
 if __name__ == "__main__":

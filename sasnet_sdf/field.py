@@ -18,6 +18,7 @@ from .geometry import Array, Frame
 from .model_config import CLASSES, ModelConfig
 from .models import build_model
 from .supervision.tree import Tree
+from .threads import without_denormals
 
 CHUNK = 65_536
 
@@ -81,7 +82,7 @@ class Field:
 
     def _by_chunks(self, points: Array, function: Callable[[torch.Tensor], tuple]) -> list[Array]:
         chunks = []
-        with torch.no_grad():
+        with torch.no_grad(), without_denormals():
             for start in range(0, max(len(points), 1), CHUNK):
                 x = torch.from_numpy(np.ascontiguousarray(points[start : start + CHUNK], np.float32))
                 chunks.append([part.cpu().numpy() for part in function(x.to(self.device))])

@@ -66,7 +66,7 @@ class SASNet(nn.Module):
             self.masks = MaskNetwork(config, dim, config.bands + layers * config.groups, engine, generator)
         # the compiled passes are of the whole method; its ablations are PyTorch's
         whole = config.frozen and config.masks and config.sampled
-        self.engine = engine if whole or config.masks else "torch"
+        self.engine = engine if config.masks else "torch"
         self.compiled = whole and engine == "numba"
         groups = np.arange(width) * config.groups // width
         first_of_layer = config.bands + config.groups * np.arange(layers)[:, None]

@@ -33,14 +33,18 @@ class Wire(Baseline[WireConfig]):
         return self._complex(points) if self.config.complex_valued else self._real(points)
 
     def _complex(self, points: Tensor) -> Tensor:
-        omega0, scale = self.config.omega0, self.config.scale
         z = self.first(points)
-        h = torch.exp(torch.complex(-((scale * z) ** 2), omega0 * z))
+        h = self._wavelet(z, torch.zeros_like(z))
         for layer in self.hidden:
             z = layer(h)
-            squared = z.real**2 + z.imag**2  # of abs() the derivative at zero is not a number
-            h = torch.exp(1j * omega0 * z - scale**2 * squared)
+            h = self._wavelet(z.real, z.imag)
         return self.last(h).real
+
+    def _wavelet(self, real: Tensor, imaginary: Tensor) -> Tensor:
+        """exp(i omega0 z - |scale z|^2): in real numbers, whose functions take a tenth of the time."""
+        omega0, scale = self.config.omega0, self.config.scale
+        size = torch.exp(-(scale**2) * (real**2 + imaginary**2) - omega0 * imaginary)
+        return torch.complex(size * torch.cos(omega0 * real), size * torch.sin(omega0 * real))
 
     def _real(self, points: Tensor) -> Tensor:
         h = points

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from .. import __version__
 from ..config import Config, to_dict
-from ..errors import Interrupted, MissingBackend, NoSurface, SasnetError, UsageError
+from ..errors import (
+    Interrupted,
+    MissingBackend,
+    NoSurface,
+    SasnetError,
+    UnusableGeometry,
+    UsageError,
+)
 from ..field import Field, choose
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..losses import distance_error
-from ..model_config import ModelConfig
+from ..model_config import CLASSES, GridConfig, ModelConfig
 from ..models.budget import with_parameters
 from ..progress import OnProgress, Progress, silent
 from ..samplers import Pool, draw_pool
@@ -28,7 +37,7 @@ from .extract import surface_of
 from .fitting import Problem, fit
 from .loading import load
 from .model_choice import model_of
-from .poisson import poisson_surface
+from .poisson import is_poisson, poisson_surface
 from .selection import framed, with_normals
 from .settings import make_config
 
@@ -38,11 +47,18 @@ MODELS = (
 )
 """What is compared unless something else is asked for."""
 
-RATES = (3e-4, 1e-3, 3e-3)
-"""Of a sweep, the same for every model; what learns at another rate keeps the ratio."""
+RATES = (1e-3, 3e-3)
+"""Of a sweep, beside the published one; what learns at another rate keeps the ratio."""
 
 HELD_OUT = 50_000
 """Targets that no model is trained on, by which the best rate is chosen."""
+
+_DECIDED = {
+    *("steps", "batch", "time_limit"),
+    *(f"training.{name}" for name in ("steps", "batch", "time_limit")),
+    *(field.name for kind in CLASSES.values() for field in fields(kind)),
+    *(field.name for field in fields(GridConfig)),
+}
 
 WARM_UP = 3
 """Steps before those that are timed."""
@@ -106,7 +122,7 @@ def compare(
     output: a folder that takes results.json, tables, pictures and meshes (docs/compare.md); models
     that it has results of are not run again. models: as model_of takes them, and `poisson`, with
     `poisson:depth=N`, for clouds. reference: the input itself unless another is given. sweep_rates:
-    each model learns at the best of three rates, not the published one. samples: of evaluate.
+    each model learns at the best of the published rate and two others. samples: of evaluate.
     changes: see make_config.
     Gives back what results.json holds. Raises a SasnetError, such as UsageError where the folder
     has another comparison's results.
@@ -114,7 +130,8 @@ def compare(
     budget = budget if isinstance(budget, Budget) else Budget.of(budget)
     config = make_config(preset, **changes)
     device, engine = choose(config.device, config.engine)
-    wanted = {words: None if words.startswith("poisson") else _sized(words, budget) for words in models}
+    refuse_other_words(changes)
+    wanted = {words: None if is_poisson(words) else _sized(words, budget) for words in models}
 
     on_progress(Progress("read", 0.0, "reading"))
     given, notes = load(source, config)
@@ -122,10 +139,14 @@ def compare(
     if isinstance(given, TriangleMesh) and None in wanted.values():
         wanted = {words: model for words, model in wanted.items() if model is not None}
         notes.append("Poisson is made from points, and the input is a mesh: it was left away")
+    if not wanted:
+        raise UsageError("there is no model left to compare: Poisson is made from points")
     run = {
         "version": __version__,
         "input": str(source) if isinstance(source, (str, Path)) else None,
         "reference": str(reference) if isinstance(reference, (str, Path)) else None,
+        "content": [fingerprint(given), fingerprint(truth)],
+        "samples": samples,
         "budget": asdict(budget),
         "sweep_rates": sweep_rates,
         "settings": to_dict(replace(config, training=_training(config, budget))),
@@ -135,8 +156,8 @@ def compare(
     missing = [words for words in wanted if results.row(words) is None]
     if missing:
         config = replace(config, training=_training(config, budget))
-        geometry = with_normals(given, config.supervision.normals, str(source))
-        problem = _problem(geometry, config)
+        problem = _problem(given, config, run["input"] or "the input")
+        notes += problem.notes
         for number, words in enumerate(missing):
             watch, model, field = _part(on_progress, words, number, len(missing)), wanted[words], None
             if model is None:
@@ -146,10 +167,13 @@ def compare(
                 if row.get("ended_by") == "cancel":
                     raise Interrupted(f"interrupted; {output} keeps the models that were done")
                 mesh = None if field is None else _surface(field, config, watch)
+            try:
+                if mesh is not None:
+                    row |= _figures(evaluate(mesh, truth, field=field, samples=samples, seed=config.seed))
+            except UnusableGeometry:  # triangles without an area
+                mesh = None
             if mesh is None:
                 row.setdefault("failure", "no surface")
-            else:
-                row |= _figures(evaluate(mesh, truth, field=field, samples=samples, seed=config.seed))
             results.add(words, row, mesh, field)
     on_progress(Progress("write", 0.0, "tables and pictures"))
     results.numbers["notes"] = notes + draw_all(results.folder, results.numbers["rows"], truth)
@@ -174,9 +198,27 @@ def _training(config: Config, budget: Budget) -> Any:
     return replace(config.training, steps=steps, batch=budget.batch, time_limit=budget.seconds)
 
 
-def _problem(geometry: PointCloud | TriangleMesh, config: Config) -> Problem:
-    geometry, frame, _ = framed(geometry)
-    return Problem.of(geometry, frame, config.supervision.targets, config.seed)
+def _problem(given: PointCloud | TriangleMesh, config: Config, name: str) -> Problem:
+    geometry, frame, notes = framed(with_normals(given, config.supervision.normals, name))
+    problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
+    return replace(problem, notes=notes + problem.notes)
+
+
+def fingerprint(geometry: PointCloud | TriangleMesh) -> str:
+    """What tells two inputs apart, whatever they are called."""
+    places = geometry.vertices if isinstance(geometry, TriangleMesh) else geometry.points
+    return hashlib.sha256(np.ascontiguousarray(places, np.float64).tobytes()).hexdigest()[:16]
+
+
+def refuse_other_words(changes: dict[str, Any]) -> None:
+    """What the models and the budget decide is not decided by other words too."""
+    for name in ("model", "steps", "time_limit"):
+        if changes.get(name) is not None:
+            raise UsageError(f"compare takes its models and its budget, not {name.replace('_', '-')}")
+    for setting in changes.get("settings", ()):
+        key = setting.partition("=")[0]
+        if key.startswith("model.") or key in _DECIDED:
+            raise UsageError(f"compare takes its models and its budget, not --set {key}")
 
 
 def _trained(
@@ -191,7 +233,7 @@ def _trained(
     held_out = draw_pool(problem.target, HELD_OUT, config.seed + 1)
     best: tuple[float, dict[str, Any], Field] | None = None
     tried: dict[str, float | None] = {}
-    for rate in RATES if sweep_rates else (model.rate,):
+    for rate in sorted({model.rate, *RATES}) if sweep_rates else [model.rate]:
         at_rate = replace(config, model=_learning_at(model, rate))
         try:
             # what is compiled or laid out once is no part of what a step takes
@@ -205,7 +247,11 @@ def _trained(
             continue
         if history.ended_by == "cancel":
             return {"ended_by": "cancel"}, None
-        error = tried[f"{rate:g}"] = _error_of(field, held_out)
+        error = _error_of(field, held_out)
+        if not math.isfinite(error):
+            tried[f"{rate:g}"], failure = None, "the field is not a number"
+            continue
+        tried[f"{rate:g}"] = error
         if best is None or error < best[0]:
             row = {
                 **{name: value for name, value in field.metadata.items() if name != "seed"},

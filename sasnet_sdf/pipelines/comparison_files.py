@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -60,7 +61,9 @@ class Results:
             return cls(folder, numbers)
         for name in ("meshes", "fields"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        return cls(folder, {"run": run, "rows": []})
+        results = cls(folder, {"run": run, "rows": []})
+        results._write("results.json", json.dumps(results.numbers, indent=1))
+        return results
 
     def row(self, model: str) -> dict[str, Any] | None:
         """What is known of a model."""
@@ -85,10 +88,11 @@ class Results:
         self._write("results.json", json.dumps(self.numbers, indent=1))
         self._write("results.md", markdown(self.numbers))
         shown = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
-        with (self.folder / "results.csv").open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(shown)
-            table.writerows([row.get(name) for name in shown] for row in rows)
+        text = io.StringIO(newline="")
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(shown)
+        table.writerows([row.get(name) for name in shown] for row in rows)
+        self._write("results.csv", text.getvalue().rstrip("\n"))
 
     def _write(self, name: str, text: str) -> None:
         from ..io import atomic_write
@@ -113,7 +117,7 @@ def markdown(numbers: dict[str, Any]) -> str:
             cells.append(f"**{text}**" if value is not None and value == best[name] else text)
         lines.append("| " + " | ".join(cells) + " |")
     budget = ", ".join(f"{key} {value:,}" for key, value in run["budget"].items() if value is not None)
-    rates = "the best of three rates by held-out targets" if run["sweep_rates"] else "published rates"
+    rates = "the best of three rates, by held-out targets" if run["sweep_rates"] else "published rates"
     machine = numbers["hardware"]
     return "\n".join(
         [

@@ -31,7 +31,7 @@ class DistanceTask:
             None if part is None else part.to(self.device) for part in next(self.batches)
         )
         assert points is not None and target is not None
-        if config.mask_sparsity_weight:
+        if config.mask_sparsity_weight and getattr(self.model, "masks", None) is not None:
             values, masks = self.model.with_masks(points)
             loss = config.mask_sparsity_weight * mask_sparsity(masks).mean()
             loss = loss + distance_error(values.reshape(-1), target).mean()

@@ -18,6 +18,14 @@ DEPTH = 9
 """Of the octree: the depth that is best on clean clouds of a few hundred thousand points."""
 
 
+def is_poisson(words: str) -> bool:
+    """Whether the words of a model mean Poisson. Raises UsageError for a depth that cannot be."""
+    name, _, _ = words.partition(":")
+    if name == "poisson":
+        _depth(words)
+    return name == "poisson"
+
+
 def poisson_surface(problem: Problem, words: str) -> tuple[dict[str, Any], TriangleMesh]:
     """The row and the surface of `poisson` or `poisson:depth=N`, in world units.
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..config import TrainingConfig
 from ..errors import SasnetError
 from ..progress import OnProgress, Progress, silent
+from ..threads import without_denormals
 from .optimiser import Optimiser, schedule
 
 REPORT_EVERY = 20
@@ -55,7 +56,8 @@ def train(
     """
     optimiser = Optimiser(groups)
     try:
-        return _minimise(loss, optimiser, config, on_progress)
+        with without_denormals():
+            return _minimise(loss, optimiser, config, on_progress)
     finally:
         optimiser.close()
 
