@@ -26,7 +26,8 @@ from sasnet_sdf import compare
 from sasnet_sdf.model_config import PUBLISHED, SASNetConfig
 from sasnet_sdf.models import build_model, parameter_count
 from sasnet_sdf.models.budget import with_parameters
-from sasnet_sdf.pipelines.compare import MODELS, Budget
+from sasnet_sdf.pipelines.budget import Budget
+from sasnet_sdf.pipelines.compare import MODELS
 from sasnet_sdf.progress import Progress
 from sasnet_sdf.training.optimiser import Optimiser
 
@@ -65,8 +66,10 @@ def run(shape: str, output: Path) -> None:
 def others(rows: list[dict[str, Any]]) -> list[str]:
     """The networks that are not SASNet nor an ablation, best first, and of SIREN the best omega0 only."""
     networks = [row for row in rows if not row["model"].startswith(("sasnet", "poisson")) and row["mesh"]]
-    names = [row["model"] for row in sorted(networks, key=lambda row: row["error"])]
-    return list({name.partition(":")[0]: name for name in reversed(names)}.values())[::-1]
+    best: dict[str, str] = {}
+    for row in sorted(networks, key=lambda row: row["error"]):
+        best.setdefault(row["model"].partition(":")[0], row["model"])
+    return list(best.values())
 
 
 def cost_of_masks() -> list[dict[str, Any]]:

@@ -18,6 +18,10 @@ class SupervisionConfig:
     targets: int = 1_000_000
     normals: str = "auto"
 
+    def __post_init__(self) -> None:
+        if self.targets < 100:
+            raise ValueError("training needs at least 100 targets")
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -32,6 +36,10 @@ class TrainingConfig:
     eikonal_batch: int = 256
     normal_weight: float = 0.0
     mask_sparsity_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.eikonal_batch) < 1:
+            raise ValueError("training needs steps, and batches, of at least 1")
 
 
 @dataclass(frozen=True)

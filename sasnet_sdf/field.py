@@ -18,7 +18,6 @@ from .geometry import Array, Frame
 from .model_config import CLASSES, ModelConfig
 from .models import build_model
 from .supervision.tree import Tree
-from .threads import without_denormals
 
 CHUNK = 65_536
 
@@ -82,7 +81,7 @@ class Field:
 
     def _by_chunks(self, points: Array, function: Callable[[torch.Tensor], tuple]) -> list[Array]:
         chunks = []
-        with torch.no_grad(), without_denormals():
+        with torch.no_grad():
             for start in range(0, max(len(points), 1), CHUNK):
                 x = torch.from_numpy(np.ascontiguousarray(points[start : start + CHUNK], np.float32))
                 chunks.append([part.cpu().numpy() for part in function(x.to(self.device))])

@@ -6,6 +6,7 @@ are halved. `rate` is the learning rate of Adam at the start. docs/models.md nam
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -26,6 +27,9 @@ class GridConfig:
     interpolation: str = "linear"
 
 
+_POSITIVE = ("rate", "grid_rate", "omega0", "period", "scale")
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """What a network is: `name` says which one, `width` how many neurons its layers have."""
@@ -36,10 +40,11 @@ class ModelConfig:
     rate: float = 1e-4
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.hidden_layers < 1:
-            raise ValueError("a network needs a width and hidden layers of at least 1")
-        if not 0 < self.rate < float("inf"):
-            raise ValueError(f"the rate must be positive, found {self.rate}")
+        for name, value in vars(self).items():
+            if type(value) is int and value < 1:
+                raise ValueError(f"{name} must be at least 1, found {value}")
+            if name in _POSITIVE and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be positive, found {value}")
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ any thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -61,23 +60,5 @@ def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None
 def _pool(threads: int) -> ThreadPoolExecutor:
     with _lock:
         if threads not in _pools:
-            # as in `without_denormals`: a result must not depend on which thread came to it
-            _pools[threads] = ThreadPoolExecutor(
-                threads, "sasnet-sdf", initializer=torch.set_flush_denormal, initargs=(True,)
-            )
+            _pools[threads] = ThreadPoolExecutor(threads, thread_name_prefix="sasnet-sdf")
         return _pools[threads]
-
-
-@contextmanager
-def without_denormals() -> Iterator[None]:
-    """Within, numbers too small for a float's full precision are zero.
-
-    Processors take many times as long for them, and the Gaussians of some networks are full of them:
-    a training step of one takes a seventh.
-    """
-    before = (torch.tensor(2.0**-140) * 1.0).item() == 0
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)

@@ -23,6 +23,8 @@ from .progress import shown
 from .reconstruct import watcher
 from .stop import StopRequest
 
+STOPPING = "stopping: the models that are done are kept"
+
 
 @click.command("compare", short_help="Networks, and Poisson, side by side.")
 @click.argument("source", type=FILE, metavar="INPUT")
@@ -91,7 +93,9 @@ def command(
 
         chosen = tuple(models.split(",")) if models else MODELS
         try:
-            numbers = compare(source, output, models=chosen, on_progress=watcher(stop, show), **words)
+            numbers = compare(
+                source, output, models=chosen, on_progress=watcher(stop, show, STOPPING), **words
+            )
         except KeyboardInterrupt as error:
             raise Interrupted(f"interrupted; {output} keeps the models that were done") from error
     if not quiet:

@@ -158,12 +158,12 @@ def command(
         raise click.exceptions.Exit(Interrupted.exit_code)
 
 
-def watcher(stop: StopRequest, show: Show) -> OnProgress:
+def watcher(stop: StopRequest, show: Show, stopping: str = STOPPING) -> OnProgress:
     """The progress callback: shows, and answers whether to go on."""
 
     def watch(progress: Progress) -> bool:
         goes_on = stop.goes_on(progress)
-        show(progress if goes_on else replace(progress, message=STOPPING))
+        show(progress if goes_on else replace(progress, message=stopping))
         return goes_on
 
     return watch

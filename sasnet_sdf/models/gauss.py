@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..layers.gaussian import decay
 from ..layers.linear import Linear, hidden
 from ..model_config import GaussConfig
 from .baseline import Baseline
@@ -22,5 +23,5 @@ class Gauss(Baseline[GaussConfig]):
     def forward(self, points: Tensor) -> Tensor:
         h = points
         for layer in (self.first, *self.hidden):
-            h = torch.exp(-((self.config.scale * layer(h)) ** 2))
+            h = decay(-((self.config.scale * layer(h)) ** 2))
         return self.last(h)

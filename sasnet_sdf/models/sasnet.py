@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..differential import value_and_gradient
 from ..layers.frequencies import draw_frequencies
+from ..layers.linear import uniform
 from ..layers.mask_network import MaskNetwork
 from ..model_config import SASNetConfig
 from . import sasnet_cpu
@@ -52,15 +53,11 @@ class SASNet(nn.Module):
         width, layers = config.width, config.hidden_layers
         bound = (6 / width) ** 0.5 / config.omega0
 
-        def uniform(limit: float, *shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.empty(shape).uniform_(-limit, limit, generator=generator))
-
-        self.phases = uniform(math.pi, width)
-        self.weights, self.biases = uniform(bound, layers, width, width), uniform(bound, layers, width)
-        self.output_weight, self.output_bias = (
-            uniform(bound, outputs, width),
-            nn.Parameter(torch.zeros(outputs)),
-        )
+        self.phases = uniform(math.pi, width, generator=generator)
+        self.weights = uniform(bound, layers, width, width, generator=generator)
+        self.biases = uniform(bound, layers, width, generator=generator)
+        self.output_weight = uniform(bound, outputs, width, generator=generator)
+        self.output_bias = nn.Parameter(torch.zeros(outputs))
         self.masks: Any = None
         if config.masks:
             self.masks = MaskNetwork(config, dim, config.bands + layers * config.groups, engine, generator)

@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from .. import __version__
 from ..config import Config, to_dict
-from ..errors import (
-    Interrupted,
-    MissingBackend,
-    NoSurface,
-    SasnetError,
-    UnusableGeometry,
-    UsageError,
-)
+from ..errors import Interrupted, MissingBackend, NoSurface, UnusableGeometry, UsageError
 from ..field import Field, choose
 from ..geometry import Array, PointCloud, TriangleMesh
-from ..losses import distance_error
-from ..model_config import CLASSES, GridConfig, ModelConfig
-from ..models.budget import with_parameters
 from ..progress import OnProgress, Progress, silent
-from ..samplers import Pool, draw_pool
 from ..system import hardware
+from .budget import Budget, refuse_other_words, sized, training_of
 from .comparison_files import Results
 from .comparison_pictures import draw_all
+from .contender import trained
 from .evaluate import evaluate
 from .extract import surface_of
-from .fitting import Problem, fit
+from .fitting import Problem
 from .loading import load
-from .model_choice import model_of
 from .poisson import is_poisson, poisson_surface
 from .selection import framed, with_normals
 from .settings import make_config
@@ -46,61 +34,6 @@ MODELS = (
     *("pemlp", "ffn", "ngp", "bacon", "tuner", "sasnet:no-masks", "sasnet:unfrozen", "poisson"),
 )
 """What is compared unless something else is asked for."""
-
-RATES = (1e-3, 3e-3)
-"""Of a sweep, beside the published one; what learns at another rate keeps the ratio."""
-
-HELD_OUT = 50_000
-"""Targets that no model is trained on, by which the best rate is chosen."""
-
-_DECIDED = {
-    *("steps", "batch", "time_limit"),
-    *(f"training.{name}" for name in ("steps", "batch", "time_limit")),
-    *(field.name for kind in CLASSES.values() for field in fields(kind)),
-    *(field.name for field in fields(GridConfig)),
-}
-
-WARM_UP = 3
-"""Steps before those that are timed."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What every model may use: trainable parameters (None: as many as published), and steps of `batch`
-    targets or seconds of training."""
-
-    parameters: int | None = 150_000
-    steps: int | None = 1500
-    seconds: float | None = None
-    batch: int = 8192
-
-    @classmethod
-    def of(cls, words: str) -> Budget:
-        """From `parameters=150000,steps=1500` and the like; parameters=own leaves the published sizes.
-
-        Raises UsageError.
-        """
-        found: dict[str, Any] = {}
-        for word in filter(None, words.split(",")):
-            key, _, text = word.partition("=")
-            try:
-                if key == "parameters" and text == "own":
-                    found[key] = None
-                elif key in ("parameters", "steps", "batch"):
-                    found[key] = int(text)
-                elif key == "seconds":
-                    found[key] = float(text)
-                else:
-                    raise UsageError(
-                        f"budget: unknown word {word!r}; known: parameters, steps, seconds, batch"
-                    )
-            except ValueError:
-                raise UsageError(f"budget: {key} must be a number, found {text!r}") from None
-            if found[key] is not None and not 0 < found[key] < math.inf:
-                raise UsageError(f"budget: {key} must be positive, found {text}")
-        if "seconds" in found and "steps" not in found:
-            found["steps"] = None
-        return cls(**found)
 
 
 def compare(
@@ -131,7 +64,7 @@ def compare(
     config = make_config(preset, **changes)
     device, engine = choose(config.device, config.engine)
     refuse_other_words(changes)
-    wanted = {words: None if is_poisson(words) else _sized(words, budget) for words in models}
+    wanted = {words: None if is_poisson(words) else sized(words, budget) for words in models}
 
     on_progress(Progress("read", 0.0, "reading"))
     given, notes = load(source, config)
@@ -149,13 +82,13 @@ def compare(
         "samples": samples,
         "budget": asdict(budget),
         "sweep_rates": sweep_rates,
-        "settings": to_dict(replace(config, training=_training(config, budget))),
+        "settings": to_dict(replace(config, training=training_of(config, budget))),
     }
     results = Results.open(Path(output), run, overwrite)
     results.numbers |= {"hardware": hardware(), "device": device, "notes": notes}
     missing = [words for words in wanted if results.row(words) is None]
     if missing:
-        config = replace(config, training=_training(config, budget))
+        config = replace(config, training=training_of(config, budget))
         problem = _problem(given, config, run["input"] or "the input")
         notes += problem.notes
         for number, words in enumerate(missing):
@@ -163,7 +96,7 @@ def compare(
             if model is None:
                 row, mesh = _poisson(problem, words)
             else:
-                row, field = _trained(problem, model, config, sweep_rates, (device, engine), watch)
+                row, field = trained(problem, model, config, sweep_rates, (device, engine), watch)
                 if row.get("ended_by") == "cancel":
                     raise Interrupted(f"interrupted; {output} keeps the models that were done")
                 mesh = None if field is None else _surface(field, config, watch)
@@ -181,23 +114,6 @@ def compare(
     return results.numbers
 
 
-def _sized(words: str, budget: Budget) -> ModelConfig:
-    """The settings of a model at the budget's size."""
-    config = model_of(words)
-    if budget.parameters is None:
-        return config
-    try:
-        return with_parameters(config, budget.parameters)
-    except ValueError as error:
-        raise UsageError(f"model {words}: {error}") from error
-
-
-def _training(config: Config, budget: Budget) -> Any:
-    # a run that the clock ends follows its schedule by the clock
-    steps = budget.steps if budget.steps is not None else 10_000_000
-    return replace(config.training, steps=steps, batch=budget.batch, time_limit=budget.seconds)
-
-
 def _problem(given: PointCloud | TriangleMesh, config: Config, name: str) -> Problem:
     geometry, frame, notes = framed(with_normals(given, config.supervision.normals, name))
     problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
@@ -208,66 +124,6 @@ def fingerprint(geometry: PointCloud | TriangleMesh) -> str:
     """What tells two inputs apart, whatever they are called."""
     places = geometry.vertices if isinstance(geometry, TriangleMesh) else geometry.points
     return hashlib.sha256(np.ascontiguousarray(places, np.float64).tobytes()).hexdigest()[:16]
-
-
-def refuse_other_words(changes: dict[str, Any]) -> None:
-    """What the models and the budget decide is not decided by other words too."""
-    for name in ("model", "steps", "time_limit"):
-        if changes.get(name) is not None:
-            raise UsageError(f"compare takes its models and its budget, not {name.replace('_', '-')}")
-    for setting in changes.get("settings", ()):
-        key = setting.partition("=")[0]
-        if key.startswith("model.") or key in _DECIDED:
-            raise UsageError(f"compare takes its models and its budget, not --set {key}")
-
-
-def _trained(
-    problem: Problem,
-    model: ModelConfig,
-    config: Config,
-    sweep_rates: bool,
-    engines: tuple[str, str],
-    on_progress: OnProgress,
-) -> tuple[dict[str, Any], Field | None]:
-    """A row of what was chosen and what it took, and the field; none where the loss was no number."""
-    held_out = draw_pool(problem.target, HELD_OUT, config.seed + 1)
-    best: tuple[float, dict[str, Any], Field] | None = None
-    tried: dict[str, float | None] = {}
-    for rate in sorted({model.rate, *RATES}) if sweep_rates else [model.rate]:
-        at_rate = replace(config, model=_learning_at(model, rate))
-        try:
-            # what is compiled or laid out once is no part of what a step takes
-            fit(problem, _of_steps(at_rate, WARM_UP), *engines, silent)
-            field, history = fit(problem, at_rate, *engines, on_progress)
-        except UsageError:
-            raise
-        except SasnetError as error:
-            tried[f"{rate:g}"] = None
-            failure = str(error)
-            continue
-        if history.ended_by == "cancel":
-            return {"ended_by": "cancel"}, None
-        error = _error_of(field, held_out)
-        if not math.isfinite(error):
-            tried[f"{rate:g}"], failure = None, "the field is not a number"
-            continue
-        tried[f"{rate:g}"] = error
-        if best is None or error < best[0]:
-            row = {
-                **{name: value for name, value in field.metadata.items() if name != "seed"},
-                "seconds": history.seconds,
-                "rate": rate,
-                "width": model.width,
-                "held_out_error": error,
-                "engine": _engine(field),
-                "settings": to_dict(at_rate.model),
-                "history": {"steps": history.steps, "losses": history.losses},
-            }
-            best = error, row, field
-    sweep = {"rates": tried} if sweep_rates else {}
-    if best is None:
-        return {"settings": to_dict(model), "failure": failure, **sweep}, None
-    return best[1] | sweep, best[2]
 
 
 def _poisson(problem: Problem, words: str) -> tuple[dict[str, Any], TriangleMesh | None]:
@@ -290,30 +146,6 @@ def _figures(found: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in found.items() if name not in same and not name.startswith("reference")
     }
-
-
-def _learning_at(model: ModelConfig, rate: float) -> ModelConfig:
-    """The settings with that rate, and that of the masks' network in the same ratio."""
-    other = getattr(model, "grid_rate", None)
-    return replace(model, rate=rate, **({"grid_rate": other * rate / model.rate} if other else {}))
-
-
-def _of_steps(config: Config, steps: int) -> Config:
-    return replace(config, training=replace(config.training, steps=steps, time_limit=None))
-
-
-def _engine(field: Field) -> str:
-    """What computed a network: compiled passes, or PyTorch with one of the hash grid's engines."""
-    engine = field.model.engine
-    if getattr(field.model, "compiled", False):
-        return "compiled"
-    return "torch" if engine == "torch" else f"torch, {engine}"
-
-
-def _error_of(field: Field, pool: Pool) -> float:
-    """The mean error of a field on targets, as the loss weighs it."""
-    values = torch.from_numpy(field.unit_distance(pool.points.numpy()))
-    return float(distance_error(values, pool.distances).mean())
 
 
 def _part(on_progress: OnProgress, label: str, number: int, count: int) -> OnProgress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -44,16 +44,18 @@ def model_of(words: str) -> ModelConfig:
     return config
 
 
-def with_settings(config: Config, settings: Iterable[str]) -> Config:
+def with_settings(config: Config, settings: Iterable[str], words: Collection[str] = ()) -> Config:
     """The settings with every KEY=VALUE applied, where KEY may have a path, as model.grid.levels.
 
-    Raises UsageError.
+    words: settings that have words of their own, which check more. Raises UsageError.
     """
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
             raise UsageError(f"--set takes KEY=VALUE, found {setting!r}")
         path = key.split(".") if "." in key else [*_place_of(config, key), key]
+        if path[-1] in words and path[0] != "model":
+            raise UsageError(f"--set {key}: give --{path[-1].replace('_', '-')} instead")
         config = _set(config, path, text, f"--set {key}")
     return config
 

@@ -72,7 +72,7 @@ def make_config(
             raise UsageError(f"unknown setting {name!r}: one of {', '.join([*_SECTION, *_TOP])}")
     if model is not None:
         config = replace(config, model=model_of(model))
-    config = with_settings(config, settings)
+    config = with_settings(config, settings, (*_SECTION, *_TOP, "preset"))
     if "resolution" in given and "edge_length" in given:
         raise UsageError("give the resolution or the edge length, not both")
     if config.extraction.watertight and not isinstance(config.extraction.trim, str):

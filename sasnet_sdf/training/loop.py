@@ -14,7 +14,6 @@ from torch import Tensor
 from ..config import TrainingConfig
 from ..errors import SasnetError
 from ..progress import OnProgress, Progress, silent
-from ..threads import without_denormals
 from .optimiser import Optimiser, schedule
 
 REPORT_EVERY = 20
@@ -56,8 +55,7 @@ def train(
     """
     optimiser = Optimiser(groups)
     try:
-        with without_denormals():
-            return _minimise(loss, optimiser, config, on_progress)
+        return _minimise(loss, optimiser, config, on_progress)
     finally:
         optimiser.close()
 
@@ -75,9 +73,14 @@ def _minimise(
             fraction = max(fraction, elapsed / config.time_limit)
         value = loss(step)
         value.backward()
-        optimiser.step(schedule(fraction, warmup, config.final_rate))
+        share = schedule(fraction, warmup, config.final_rate)
+        if config.time_limit is not None:
+            # by the clock the first step may be all of the warm-up
+            share = min(share, (step + 1) / max(config.warmup, 1))
+        optimiser.step(share)
         total, since = total + value.detach(), since + 1
-        last = step + 1 == config.steps
+        late = config.time_limit is not None and time.perf_counter() - started >= config.time_limit
+        last = late or step + 1 == config.steps
         if since < REPORT_EVERY and not last:
             continue
         mean = float(total) / since
@@ -92,8 +95,8 @@ def _minimise(
         )
         if on_progress(report) is False:
             history.ended_by = "steps" if last else "cancel"
-            break
-        if config.time_limit is not None and history.seconds >= config.time_limit:
+        if late:
             history.ended_by = "time"
+        if history.ended_by != "steps":
             break
     return history

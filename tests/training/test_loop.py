@@ -90,7 +90,7 @@ def test_warm_up_never_takes_more_than_a_quarter():
     assert task.moves[0] < task.moves[1] < 1
 
 
-@pytest.mark.parametrize("limit, steps", [(10, 20), (20, 20), (20.5, 40), (59, 60)])
+@pytest.mark.parametrize("limit, steps", [(10, 10), (20, 20), (20.5, 21), (59, 59)])
 def test_time_limit(clock, limit, steps):
     task = Slope(values=lambda step: tick(clock, 1.0) or 0.0)
     history = train(task, task.groups, settings(steps=1000, time_limit=limit))
@@ -103,6 +103,13 @@ def test_rates_follow_the_clock_where_it_is_ahead(clock):
     train(task, task.groups, settings(steps=10_000, time_limit=200))
     expected = [loop.schedule(step / 200, 0, 0.01) for step in range(200)]
     assert task.moves == pytest.approx(expected, abs=2e-5)
+
+
+def test_the_clock_does_not_cut_the_warm_up(clock):
+    task = Slope(values=lambda step: tick(clock, 1.0) or 0.0)
+    train(task, task.groups, settings(steps=10_000_000, warmup=4, time_limit=200))
+    assert task.moves[:3] == pytest.approx([0.25, 0.5, 0.75])
+    assert task.moves[3] == pytest.approx(loop.schedule(3 / 200, 0, 0.01), abs=1e-4)
 
 
 def test_a_limit_that_is_not_reached_changes_nothing(clock):

@@ -1,0 +1,89 @@
+"""What every model of a comparison may use."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from ..config import Config, TrainingConfig
+from ..errors import UsageError
+from ..model_config import CLASSES, GridConfig, ModelConfig
+from ..models.budget import with_parameters
+from .model_choice import model_of
+
+_DECIDED = {
+    *("steps", "batch", "time_limit"),
+    *(f"training.{name}" for name in ("steps", "batch", "time_limit")),
+    *(field.name for kind in CLASSES.values() for field in fields(kind)),
+    *(field.name for field in fields(GridConfig)),
+}
+"""Settings that the models and the budget decide."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every model may use: trainable parameters (None: as many as published), and steps of `batch`
+    targets or seconds of training."""
+
+    parameters: int | None = 150_000
+    steps: int | None = 1500
+    seconds: float | None = None
+    batch: int = 8192
+
+    @classmethod
+    def of(cls, words: str) -> Budget:
+        """From `parameters=150000,steps=1500` and the like; parameters=own leaves the published sizes.
+
+        Raises UsageError.
+        """
+        found: dict[str, Any] = {}
+        for word in filter(None, words.split(",")):
+            key, _, text = word.partition("=")
+            try:
+                if key == "parameters" and text == "own":
+                    found[key] = None
+                elif key in ("parameters", "steps", "batch"):
+                    found[key] = int(text)
+                elif key == "seconds":
+                    found[key] = float(text)
+                else:
+                    raise UsageError(
+                        f"budget: unknown word {word!r}; known: parameters, steps, seconds, batch"
+                    )
+            except ValueError:
+                raise UsageError(f"budget: {key} must be a number, found {text!r}") from None
+            if found[key] is not None and not 0 < found[key] < math.inf:
+                raise UsageError(f"budget: {key} must be positive, found {text}")
+        if "seconds" in found and "steps" not in found:
+            found["steps"] = None
+        return cls(**found)
+
+
+def sized(words: str, budget: Budget) -> ModelConfig:
+    """The settings of a model, by its words, at the budget's size. Raises UsageError."""
+    config = model_of(words)
+    if budget.parameters is None:
+        return config
+    try:
+        return with_parameters(config, budget.parameters)
+    except ValueError as error:
+        raise UsageError(f"model {words}: {error}") from error
+
+
+def training_of(config: Config, budget: Budget) -> TrainingConfig:
+    """The settings of the training that the budget allows."""
+    # a run that the clock ends follows its schedule by the clock
+    steps = budget.steps if budget.steps is not None else 10_000_000
+    return replace(config.training, steps=steps, batch=budget.batch, time_limit=budget.seconds)
+
+
+def refuse_other_words(changes: dict[str, Any]) -> None:
+    """What the models and the budget decide is not decided by other words too."""
+    for name in ("model", "steps", "time_limit"):
+        if changes.get(name) is not None:
+            raise UsageError(f"compare takes its models and its budget, not {name.replace('_', '-')}")
+    for setting in changes.get("settings", ()):
+        key = setting.partition("=")[0]
+        if key.startswith("model.") or key in _DECIDED:
+            raise UsageError(f"compare takes its models and its budget, not --set {key}")
