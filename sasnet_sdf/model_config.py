@@ -1,7 +1,6 @@
-"""Settings of the networks, with the values that their papers published as defaults.
+"""Settings of the networks, with published values as defaults; docs/models.md says whose.
 
-Coordinates are those of the unit cube [-1, 1]; where a paper works in a cube of side 1, frequencies
-are halved. `rate` is the learning rate of Adam at the start. docs/models.md names the sources.
+Coordinates are those of the unit cube [-1, 1]. `rate` is the learning rate of Adam at the start.
 """
 
 from __future__ import annotations

@@ -52,14 +52,14 @@ model_option = click.option(
     "--model",
     metavar="NAME[:KEY=VALUE]",
     help="The network: sasnet, siren, finer, wire, gauss, ffn, pemlp, ngp, bacon or tuner, with the "
-    "settings that its paper published, and changes to them, such as siren:omega0=10. [default: sasnet]",
+    "settings of docs/models.md, and changes to them, such as siren:omega0=10. [default: sasnet]",
 )
 set_option = click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change any setting, such as width=128 or training.batch=8192; may be given again.",
+    help="Change any other setting, such as width=128 or training.batch=8192; may be given again.",
 )
 engine_option = click.option(
     "--engine",

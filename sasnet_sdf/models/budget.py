@@ -22,7 +22,7 @@ TOLERANCE = 0.02
 def with_parameters(config: ModelConfig, count: int, dim: int = 3, outputs: int = 1) -> ModelConfig:
     """The settings with that width, and that table of a hash grid, that come closest to `count`.
 
-    Layers, frequencies and the grid's levels stay as they are. Raises ValueError where no width
+    Layers, frequencies and the number of the grid's levels stay as they are. Raises ValueError where no width
     comes within 2 %.
     """
     parameters_of(config, dim, outputs)  # says what else is wrong with the settings

@@ -14,23 +14,27 @@ from ..field import Field
 from ..geometry import TriangleMesh
 
 COLUMNS = {
-    "model": "",
-    "error": ".3f",
-    "hausdorff": ".1f",
-    "normal_consistency": ".4f",
-    "iou": ".4f",
-    "sdf_error_near": ".3f",
-    "eikonal_error_near": ".4f",
-    "eikonal_error_far": ".4f",
-    "parameters": ",d",
-    "width": "d",
-    "rate": "g",
-    "steps": ",d",
-    "ms_per_step": ".1f",
-    "seconds": ".1f",
-    "engine": "",
+    "model": ("model", ""),
+    "error": ("error", ".3f"),
+    "hausdorff": ("Hausdorff", ".1f"),
+    "normal_consistency": ("normals", ".4f"),
+    "iou": ("IoU", ".4f"),
+    "sdf_error_near": ("sdf near", ".3f"),
+    "eikonal_error_near": ("eikonal near", ".4f"),
+    "eikonal_error_far": ("eikonal far", ".4f"),
+    "parameters": ("parameters", ",d"),
+    "width": ("width", "d"),
+    "rate": ("rate", "g"),
+    "steps": ("steps", ",d"),
+    "ms_per_step": ("ms a step", ".1f"),
+    "seconds": ("seconds", ".1f"),
+    "engine": ("engine", ""),
 }
-"""Of the tables, with their formats; docs/compare.md says what they are."""
+"""Of results.md: the heading and the format of each key of a row (docs/compare.md)."""
+
+LOWEST = ("error", "hausdorff", "ms_per_step", "seconds")
+HIGHEST = ("normal_consistency", "iou")
+"""Which end of a column is best; of errors of the field the lowest too."""
 
 
 class Results:
@@ -102,40 +106,40 @@ class Results:
 
 
 def markdown(numbers: dict[str, Any]) -> str:
-    """The rows as a table, the best of every column in bold, and what they hold for."""
-    rows, run = numbers["rows"], numbers["run"]
-    shown = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
-    best = {name: _best(name, rows) for name in shown}
-    lines = ["| " + " | ".join(shown) + " |", "| " + " | ".join("---" for _ in shown) + " |"]
+    """The rows as a table, and what they hold for."""
+    run, machine = numbers["run"], numbers["hardware"]
+    budget = ", ".join(f"{key} {value:,}" for key, value in run["budget"].items() if value is not None)
+    rates = "the best of three rates, by held-out targets" if run["sweep_rates"] else "published rates"
+    return (
+        f"{table(numbers['rows'])}\n"
+        f"{run['input']} against {run['reference'] or 'itself'}; budget: {budget}; {rates}; "
+        f"seed {run['settings']['seed']}; {machine['cores']} cores ({machine['cpu']}); "
+        f"sasnet-sdf {run['version']}. Lengths in 1e-4 of the reference's diagonal."
+    )
+
+
+def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLUMNS) -> str:
+    """A Markdown table of the columns that any row has, the best of each in bold."""
+    shown = [name for name in columns if any(row.get(name) is not None for row in rows)]
+    lines = ["| " + " | ".join(columns[name][0] for name in shown) + " |", "| --- " * len(shown) + "|"]
     for row in rows:
         cells = []
         for name in shown:
             value = row.get(name)
-            text = "" if value is None else f"{value:{COLUMNS[name]}}"
+            text = "" if value is None else format(value, columns[name][1])
             if name == "error" and value is None:
                 text = row.get("failure", "")
-            cells.append(f"**{text}**" if value is not None and value == best[name] else text)
+            cells.append(f"**{text}**" if value is not None and value == best_of(name, rows) else text)
         lines.append("| " + " | ".join(cells) + " |")
-    budget = ", ".join(f"{key} {value:,}" for key, value in run["budget"].items() if value is not None)
-    rates = "the best of three rates, by held-out targets" if run["sweep_rates"] else "published rates"
-    machine = numbers["hardware"]
-    return "\n".join(
-        [
-            "\n".join(lines),
-            "",
-            f"{run['input']} against {run['reference'] or 'itself'}; budget: {budget}; {rates}; "
-            f"seed {run['settings']['seed']}; {machine['cores']} cores ({machine['cpu']}); "
-            f"sasnet-sdf {run['version']}. Lengths in 1e-4 of the reference's diagonal.",
-        ]
-    )
+    return "\n".join(lines) + "\n"
 
 
-def _best(name: str, rows: list[dict[str, Any]]) -> Any:
+def best_of(name: str, rows: list[dict[str, Any]]) -> Any:
+    """The best value of a column; None where there is no better and worse."""
     values = [row[name] for row in rows if row.get(name) is not None]
-    if name in ("normal_consistency", "iou"):
+    if name in HIGHEST:
         return max(values)
-    lower = ("error", "hausdorff", "ms_per_step", "seconds")
-    return min(values) if name in lower or "_error_" in name else None
+    return min(values) if name in LOWEST or "_error_" in name else None
 
 
 def file_name(model: str) -> str:

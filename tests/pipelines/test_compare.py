@@ -8,8 +8,9 @@ import math
 
 import numpy as np
 import pytest
+import trimesh
 
-from sasnet_sdf import PointCloud, compare, evaluate
+from sasnet_sdf import PointCloud, TriangleMesh, compare, evaluate
 from sasnet_sdf.errors import Interrupted, UsageError
 from sasnet_sdf.io import read_geometry
 from sasnet_sdf.pipelines.budget import Budget
@@ -117,10 +118,59 @@ def test_rates_are_swept(sphere, tmp_path):
 def test_poisson_joins_where_it_is_installed_and_says_so_where_it_is_not(sphere, tmp_path):
     numbers = compare(sphere, tmp_path, models=["poisson:depth=5"], **SMALL)
     (row,) = numbers["rows"]
-    if row["mesh"]:
-        assert row["error"] < 200 and row["engine"] in ("open3d", "pymeshlab")
-    else:
+    if not row["mesh"]:
         assert "pip install" in row["failure"]
+        pytest.skip("neither Open3D nor PyMeshLab is installed")
+    assert row["error"] < 200 and row["engine"] in ("open3d", "pymeshlab")
+
+
+def test_a_reference_and_a_mesh_as_the_input(tmp_path):
+    cube = trimesh.creation.box((1.0, 1.0, 1.0))
+    mesh = TriangleMesh(np.asarray(cube.vertices), np.asarray(cube.faces, np.int64))
+    large = TriangleMesh(2 * mesh.vertices, mesh.faces)
+    numbers = compare(mesh, tmp_path, reference=large, models=["sasnet", "poisson"], **SMALL)
+    (row,) = numbers["rows"]  # Poisson is made from points
+    assert any("Poisson" in note for note in numbers["notes"])
+    # half a side away, of a diagonal of 2 sqrt(3)
+    assert row["mesh"] is None or row["error"] > 500
+    assert row["sdf_error_near"] is None or row["sign_error_near"] > 0.2
+    with pytest.raises(UsageError, match="no model left"):
+        compare(mesh, tmp_path / "other", models=["poisson"], **SMALL)
+
+
+def test_a_model_whose_loss_is_no_number_has_a_row_that_says_so(sphere, tmp_path):
+    numbers = compare(
+        sphere,
+        tmp_path,
+        models=["siren:rate=1e30"],
+        **{**SMALL, "budget": "parameters=2000,steps=40,batch=64"},
+    )
+    (row,) = numbers["rows"]
+    assert "not a number" in row["failure"] and row["mesh"] is None
+    assert "not a number" in (tmp_path / "results.md").read_text()
+
+
+def test_another_input_of_the_same_name_is_another_comparison(sphere, tmp_path):
+    compare(sphere, tmp_path, models=["siren"], **SMALL)
+    moved = PointCloud(sphere.points + 1e-3, sphere.normals)
+    with pytest.raises(UsageError, match=r"other content"):
+        compare(moved, tmp_path, models=["siren"], **SMALL)
+
+
+@pytest.mark.parametrize(
+    "words, reason",
+    [
+        ({"settings": ["width=32"]}, "not --set width"),
+        ({"settings": ["training.batch=32"]}, "not --set training.batch"),
+        ({"steps": 5}, "not steps"),
+        ({"model": "siren"}, "not model"),
+        ({"models": ["poisson:depth=99"]}, "depth=1 to 14"),
+        ({"models": ["poissonish"]}, "unknown model"),
+    ],
+)
+def test_what_models_and_budget_decide_is_refused_elsewhere(sphere, tmp_path, words, reason):
+    with pytest.raises(UsageError, match=reason):
+        compare(sphere, tmp_path / "x", **{**SMALL, "models": ["siren"], **words})
 
 
 @pytest.mark.parametrize(

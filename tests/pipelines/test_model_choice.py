@@ -52,11 +52,9 @@ def test_what_cannot_be_is_named(words, reason):
 
 
 def test_settings_are_found_where_they_are():
-    config = with_settings(
-        Config(), ["width=48", "levels=6", "batch=512", "targets=1000", "seed=3", "masks=off"]
-    )
+    config = with_settings(Config(), ["width=48", "levels=6", "batch=512", "targets=1000", "masks=off"])
     assert (config.model.width, config.model.grid.levels, config.training.batch) == (48, 6, 512)
-    assert (config.supervision.targets, config.seed, config.model.masks) == (1000, 3, False)
+    assert (config.supervision.targets, config.model.masks) == (1000, False)
     assert with_settings(Config(), ["training.time_limit=2.5"]).training.time_limit == 2.5
     assert (
         with_settings(Config(), ["model.grid.interpolation=smoothstep"]).model.grid.interpolation
@@ -71,12 +69,15 @@ def test_settings_are_found_where_they_are():
         ("depth=3", "unknown setting 'depth'; known: width, hidden_layers"),
         ("model.depth=3", "unknown setting 'depth'"),
         ("batch.size=3", "unknown setting 'batch'"),
-        ("carry=intensity", "cannot be given as one value"),
+        ("carry=intensity", "give --carry instead"),
+        ("trim=0.5", "give --trim instead"),
+        ("training.steps=0", "give --steps instead"),
+        ("batch=0", "at least 1"),
     ],
 )
 def test_settings_that_there_are_not(setting, reason):
     with pytest.raises(UsageError, match=reason):
-        with_settings(Config(), [setting])
+        make_config(settings=[setting])
 
 
 def test_the_command_lines_words():
