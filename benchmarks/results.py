@@ -58,9 +58,8 @@ def main() -> None:
 def run(shape: str, output: Path) -> None:
     data, _ = folders()
     cloud, truth = data / "clouds" / f"{shape}.ply", data / "meshes" / f"{shape}.ply"
-    shared: dict[str, Any] = {
-        **{"reference": truth, "budget": BUDGET, "resolution": RESOLUTION, "on_progress": tell}
-    }
+    measured = {"reference": truth, "budget": BUDGET, "resolution": RESOLUTION}
+    shared: dict[str, Any] = {**measured, "on_progress": tell}
     models = dict.fromkeys([*MODELS, *(f"siren:omega0={n}" for n in OMEGAS)])
     table = compare(cloud, output / shape, models=sorted(models, key=lambda name: name in SLOW), **shared)
     best = ["sasnet", *others(table["rows"])[:SWEPT]]
