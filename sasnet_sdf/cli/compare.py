@@ -62,7 +62,7 @@ STOPPING = "stopping: the models that are done are kept"
 )
 @click.option("--resolution", type=int, metavar="N", help="Lattice cells along the side of the cube.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of targets and networks.")
-@set_option
+@set_option("targets=200000 or eikonal_weight=0")
 @device_option
 @engine_option
 @overwrite_option
@@ -86,7 +86,7 @@ def command(
 
     \b
     sasnet-sdf compare cloud.ply --reference truth.ply -o results
-    sasnet-sdf compare mesh.ply --models sasnet,siren:omega0=10,siren:omega0=90 -o results
+    sasnet-sdf compare mesh.ply --models sasnet,siren:omega0=10,ngp -o results
     """
     with StopRequest() as stop, shown(progress, quiet) as show:
         from ..pipelines.compare import MODELS, compare

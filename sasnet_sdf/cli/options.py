@@ -54,13 +54,19 @@ model_option = click.option(
     help="The network: sasnet, siren, finer, wire, gauss, ffn, pemlp, ngp, bacon or tuner, with the "
     "settings of docs/models.md, and changes to them, such as siren:omega0=10. [default: sasnet]",
 )
-set_option = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change any other setting, such as width=128 or training.batch=8192; may be given again.",
-)
+
+
+def set_option(such_as: str) -> Callable[[Command], Command]:
+    """--set, with examples."""
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help=f"Change any other setting, such as {such_as}; may be given again.",
+    )
+
+
 engine_option = click.option(
     "--engine",
     type=click.Choice(["auto", "numba", "torch", "tinycudann"]),

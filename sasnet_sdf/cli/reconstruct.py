@@ -84,7 +84,7 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     help="Carry a scalar of the input, such as intensity, as well; may be given again.",
 )
 @model_option
-@set_option
+@set_option("width=128 or training.batch=8192")
 @click.option("--steps", type=int, metavar="N", help="Training steps, instead of the preset's.")
 @click.option("--time-limit", type=float, metavar="S", help="End training after S seconds.")
 @click.option(
