@@ -62,10 +62,10 @@ def run(shape: str, output: Path) -> None:
     shared: dict[str, Any] = {**measured, "on_progress": tell}
     models = dict.fromkeys([*MODELS, *(f"siren:omega0={n}" for n in OMEGAS)])
     table = compare(cloud, output / shape, models=sorted(models, key=lambda name: name in SLOW), **shared)
-    best = ["sasnet", *others(table["rows"])[:SWEPT]]
-    compare(cloud, output / f"{shape}_rates", models=best, sweep_rates=True, **shared)
     about = {"date": f"{datetime.date.today():%d %B %Y}", "commit": commit(), "masks": cost_of_masks()}
     (output / f"{shape}.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    best = ["sasnet", *others(table["rows"])[:SWEPT]]
+    compare(cloud, output / f"{shape}_rates", models=best, sweep_rates=True, **shared)
 
 
 def others(rows: list[dict[str, Any]]) -> list[str]:
@@ -128,9 +128,9 @@ def write(output: Path) -> None:
 
 def read(output: Path, shape: str) -> dict[str, Any]:
     about = json.loads((output / f"{shape}.json").read_text(encoding="utf-8"))
+    paths = (output / folder / "results.json" for folder in (shape, f"{shape}_rates"))
     models, rates = (
-        json.loads((output / folder / "results.json").read_text(encoding="utf-8"))
-        for folder in (shape, f"{shape}_rates")
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": []} for path in paths
     )
     every = {row["model"]: row for row in models["rows"]}
     models["rows"] = [every[name] for name in MODELS]

@@ -68,13 +68,7 @@ targets; {machine["cores"]} cores ({machine["cpu"]}), {found["date"]}, commit {f
 
 ![loss over steps and over seconds](images/results_{shape}_convergence.png)
 
-### The best of three rates
-
-SASNet, and the kinds of networks with the smallest errors above, each at the best of its published
-rate, 1e-3 and 3e-3, chosen by targets that none was trained on.
-
-{table(found["rates"]["rows"], COLUMNS)}
-### SIREN at any ω0
+{swept(found["rates"]["rows"])}### SIREN at any ω0
 
 {omegas}, beside SASNet (line).
 
@@ -92,6 +86,19 @@ eikonal term.
 On a slice through the middle, where the line is the surface. Bands rise in frequency.
 
 ![every mask on a slice](images/results_{shape}_masks.png)
+"""
+
+
+def swept(rows: list[dict[str, Any]]) -> str:
+    """The section of the rates, where they were swept."""
+    if not rows:
+        return ""
+    return f"""### The best of three rates
+
+SASNet, and the kinds of networks with the smallest errors above, each at the best of its published
+rate, 1e-3 and 3e-3, chosen by targets that none was trained on.
+
+{table(rows, COLUMNS)}
 """
 
 
