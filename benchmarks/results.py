@@ -133,8 +133,9 @@ def read(output: Path, shape: str) -> dict[str, Any]:
         json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": []} for path in paths
     )
     every = {row["model"]: row for row in models["rows"]}
-    models["rows"] = [every[name] for name in MODELS]
-    omega0 = {"rows": [every[f"siren:omega0={n}"] for n in OMEGAS]}
+    models["rows"] = [every[name] for name in MODELS if name in every]
+    names = [f"siren:omega0={n}" for n in OMEGAS]
+    omega0 = {"rows": [every[name] for name in names if name in every]}
     return about | {"models": models, "rates": rates, "omega0": omega0}
 
 
