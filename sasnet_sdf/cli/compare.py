@@ -99,9 +99,8 @@ def command(
         except KeyboardInterrupt as error:
             raise Interrupted(f"interrupted; {output} keeps the models that were done") from error
     if not quiet:
+        from .summary import note_lines
         from .tables import comparison
 
-        click.echo(comparison(numbers["rows"]), err=True)
-        for note in numbers["notes"]:
-            click.echo(f"note: {note}", err=True)
-        click.echo(f"wrote {output}", err=True)
+        lines = [comparison(numbers["rows"]), *note_lines(numbers["notes"]), f"wrote {output}"]
+        click.echo("\n".join(lines), err=True)

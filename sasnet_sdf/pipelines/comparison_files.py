@@ -119,8 +119,11 @@ def markdown(numbers: dict[str, Any]) -> str:
 
 
 def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLUMNS) -> str:
-    """A Markdown table of the columns that any row has, the best of each in bold."""
-    shown = [name for name in columns if any(row.get(name) is not None for row in rows)]
+    """A Markdown table of the columns that any row has, the best of each in bold.
+
+    In place of an error stands why there is none.
+    """
+    shown = [name for name in columns if name == "error" or any(row.get(name) is not None for row in rows)]
     lines = ["| " + " | ".join(columns[name][0] for name in shown) + " |", "| --- " * len(shown) + "|"]
     for row in rows:
         cells = []
@@ -137,6 +140,8 @@ def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLU
 def best_of(name: str, rows: list[dict[str, Any]]) -> Any:
     """The best value of a column; None where there is no better and worse."""
     values = [row[name] for row in rows if row.get(name) is not None]
+    if not values:
+        return None
     if name in HIGHEST:
         return max(values)
     return min(values) if name in LOWEST or "_error_" in name else None
