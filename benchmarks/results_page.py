@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from sasnet_sdf.pipelines.compare import MODELS
 from sasnet_sdf.pipelines.comparison_files import HIGHEST, best_of, table
 from sasnet_sdf.views import curves
 
@@ -61,7 +62,7 @@ targets; {machine["cores"]} cores ({machine["cpu"]}), {found["date"]}, commit {f
 ### Published rates
 
 {table(models["rows"], COLUMNS)}
-{losses(models["rows"])}
+{missing(models["rows"])}{losses(models["rows"])}
 ![surfaces of all models](images/results_{shape}_renders.png)
 
 ![distances from the true surface](images/results_{shape}_errors.png)
@@ -89,10 +90,16 @@ On a slice through the middle, where the line is the surface. Bands rise in freq
 """
 
 
+def missing(rows: list[dict[str, Any]]) -> str:
+    """Which models were not run, a sentence."""
+    names = [name for name in MODELS if name not in {row["model"] for row in rows}]
+    return f"Not run here yet: {', '.join(f'`{name}`' for name in names)}.\n\n" if names else ""
+
+
 def swept(rows: list[dict[str, Any]]) -> str:
     """The section of the rates, where they were swept."""
     if not rows:
-        return ""
+        return "The rates have not been swept here yet.\n\n"
     return f"""### The best of three rates
 
 SASNet, and the kinds of networks with the smallest errors above, each at the best of its published
