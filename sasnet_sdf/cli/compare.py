@@ -14,6 +14,7 @@ from .options import (
     device_option,
     engine_option,
     overwrite_option,
+    preset_option,
     progress_option,
     quiet_option,
     set_option,
@@ -53,13 +54,7 @@ STOPPING = "stopping: the models that are done are kept"
     help="What each may use: parameters=N or own, steps=N, seconds=S, batch=N.",
 )
 @click.option("--sweep-rates", is_flag=True, help="Take the best of three learning rates for each model.")
-@click.option(
-    "--preset",
-    type=click.Choice(["fast", "balanced", "fine"]),
-    default="balanced",
-    show_default=True,
-    help="Decides the number of targets and the resolution of the meshes.",
-)
+@preset_option("Decides the number of targets and the resolution of the meshes.")
 @click.option("--resolution", type=int, metavar="N", help="Lattice cells along the side of the cube.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of targets and networks.")
 @set_option("targets=200000 or eikonal_weight=0")

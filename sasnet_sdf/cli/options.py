@@ -56,6 +56,17 @@ model_option = click.option(
 )
 
 
+def preset_option(what: str) -> Callable[[Command], Command]:
+    """--preset, and what it decides."""
+    return click.option(
+        "--preset",
+        type=click.Choice(["fast", "balanced", "fine"]),
+        default="balanced",
+        show_default=True,
+        help=what,
+    )
+
+
 def set_option(such_as: str) -> Callable[[Command], Command]:
     """--set, with examples."""
     return click.option(

@@ -24,6 +24,7 @@ from .options import (
     lattice_options,
     model_option,
     overwrite_option,
+    preset_option,
     progress_option,
     quiet_option,
     set_option,
@@ -49,13 +50,7 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     metavar="OUTPUT",
     help="Mesh to write. [default: INPUT_surface.ply, beside INPUT]",
 )
-@click.option(
-    "--preset",
-    type=click.Choice(["fast", "balanced", "fine"]),
-    default="balanced",
-    show_default=True,
-    help="How much work to spend.",
-)
+@preset_option("How much work to spend.")
 @click.option(
     "--normals",
     type=click.Choice(["auto", "file", "sensors", "estimate"]),
