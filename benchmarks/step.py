@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from numba import njit, prange
@@ -34,6 +33,7 @@ from sasnet_sdf.models import build_model, sasnet_cpu
 from sasnet_sdf.pipelines.distance_task import DistanceTask
 from sasnet_sdf.samplers.surface import morton_code
 from sasnet_sdf.system import hardware
+from sasnet_sdf.threads import thread_count
 from sasnet_sdf.training.optimiser import Optimiser
 
 POINTS, REPEATS = 8192, 60
@@ -219,7 +219,7 @@ def main() -> None:
     results["setting"] = {
         "points": POINTS,
         "eikonal_points": TrainingConfig().eikonal_batch,
-        "threads": {"torch": torch.get_num_threads(), "numba": numba.get_num_threads()},
+        "threads": thread_count(),
         "hardware": hardware(),
     }
     print(json.dumps(results, indent=1))

@@ -117,7 +117,7 @@ def _extraction(report: dict[str, Any]) -> str:
 
 
 def _machine(report: dict[str, Any]) -> str:
-    threads = max(report["threads"].values())
+    threads = report["threads"]
     return (
         f"peak memory {human_bytes(report['peak_memory_bytes'])}, "
         f"{report['device']}, {report['engine']}, {threads} thread{'s'[: threads != 1]}"

@@ -21,6 +21,9 @@ GradientField = Callable[[Array], "tuple[Array, Array]"]
 GRADIENT_COST = 3
 """Evaluations that a value with its gradient counts as."""
 
+NOISE = 40
+"""Vertices, by the square of the lattice's side, from which a field is noise; scans have 1 to 4."""
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -60,6 +63,9 @@ def extract_surface(
 
     def on_level(stride: int, vertices: int) -> None:
         budget.check(stride, vertices)
+        # a lattice of twice the cell holds a quarter of the vertices
+        if vertices * stride**2 > NOISE * max(lattice.shape) ** 2:
+            raise NoSurface(_NOISE)
         report(0.5 / stride**2, "sampling the field near its surface")
 
     report(0.0, "sampling the field")
@@ -77,6 +83,12 @@ def extract_surface(
     vertices = _without_folds(vertices, moved, faces)
     evaluations = sampler.evaluations + GRADIENT_COST * len(vertices)
     return Surface(vertices, faces, normals, evaluations, sampler.evaluations)
+
+
+_NOISE = (
+    "the field changes sign all over the lattice: it is noise, not a surface; "
+    "take a lower rate or lower frequencies, or train for more steps"
+)
 
 
 def _reason(low: float, high: float) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__
 from ..config import Config, to_dict
 from ..errors import Interrupted, MissingBackend, NoSurface, UnusableGeometry, UsageError
-from ..field import Field, choose
+from ..field import choose
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..progress import OnProgress, Progress, silent
 from ..system import hardware
@@ -99,14 +99,17 @@ def compare(
                 row, field = trained(problem, model, config, sweep_rates, (device, engine), watch)
                 if row.get("ended_by") == "cancel":
                     raise Interrupted(f"interrupted; {output} keeps the models that were done")
-                mesh = None if field is None else _surface(field, config, watch)
+                mesh = None
+                try:
+                    if field is not None:
+                        mesh = surface_of(field, config.extraction, config.max_memory, watch)[0]
+                except NoSurface as error:
+                    row["failure"] = str(error).partition(";")[0]
             try:
                 if mesh is not None:
                     row |= _figures(evaluate(mesh, truth, field=field, samples=samples, seed=config.seed))
-            except UnusableGeometry:  # triangles without an area
-                mesh = None
-            if mesh is None:
-                row.setdefault("failure", "no surface")
+            except UnusableGeometry:
+                mesh, row["failure"] = None, "no triangle of the surface has an area"
             results.add(words, row, mesh, field)
     on_progress(Progress("write", 0.0, "tables and pictures"))
     results.numbers["notes"] = notes + draw_all(results.folder, results.numbers["rows"], truth)
@@ -131,13 +134,6 @@ def _poisson(problem: Problem, words: str) -> tuple[dict[str, Any], TriangleMesh
         return poisson_surface(problem, words)
     except MissingBackend as error:
         return {"failure": str(error)}, None
-
-
-def _surface(field: Field, config: Config, on_progress: OnProgress) -> TriangleMesh | None:
-    try:
-        return surface_of(field, config.extraction, config.max_memory, on_progress)[0]
-    except NoSurface:
-        return None
 
 
 def _figures(found: dict[str, Any]) -> dict[str, Any]:

@@ -34,8 +34,8 @@ def draw_all(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | Trian
     histories = []
     for row in rows:
         if "history" in row:
-            steps, losses = np.array(row["history"]["steps"]), np.array(row["history"]["losses"])
-            histories.append((row["model"], steps, 1e-3 * row["ms_per_step"] * steps, losses))
+            steps, times, losses = (np.array(row["history"][key]) for key in ("steps", "times", "losses"))
+            histories.append((row["model"], steps, times, losses))
     try:
         curves.convergence(histories, folder / "convergence.png")
     except MissingBackend as error:

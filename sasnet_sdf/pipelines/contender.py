@@ -67,7 +67,7 @@ def trained(
                 "held_out_error": error,
                 "engine": _engine(field),
                 "settings": to_dict(at_rate.model),
-                "history": {"steps": history.steps, "losses": history.losses},
+                "history": {"steps": history.steps, "losses": history.losses, "times": history.times},
             }
             best = error, row, field
     sweep = {"rates": tried} if sweep_rates else {}

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
-import torch
 
 from .. import __version__
 from ..config import Config, to_dict
@@ -19,6 +17,7 @@ from ..field import Field, choose
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..progress import OnProgress, Progress, silent
 from ..system import peak_memory_bytes
+from ..threads import thread_count
 from .attributes import check_carried, with_attributes
 from .extract import surface_of
 from .fitting import Problem, fit
@@ -82,7 +81,7 @@ def reconstruct(
         "device": device,
         "engine": field.model.engine,
         "model": config.model.name,
-        "threads": {"torch": torch.get_num_threads(), "numba": numba.get_num_threads()},
+        "threads": thread_count(),
         "input": _input_facts(source, given)
         | {"far_points": len(_points(given)) - len(_points(geometry))}
         | problem.facts,

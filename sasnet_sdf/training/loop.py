@@ -6,8 +6,10 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,11 +23,11 @@ REPORT_EVERY = 20
 
 @dataclass
 class History:
-    """What happened: the mean loss of every stretch of steps, and how the run ended."""
+    """What happened: each stretch's last step, its mean loss, its end in seconds; and how the run ended."""
 
     steps: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
-    seconds: float = 0.0
+    times: list[float] = field(default_factory=list)
     ended_by: str = "steps"
 
     @property
@@ -33,8 +35,15 @@ class History:
         return self.steps[-1] if self.steps else 0
 
     @property
+    def seconds(self) -> float:
+        return self.times[-1] if self.times else 0.0
+
+    @property
     def ms_per_step(self) -> float:
-        return 1e3 * self.seconds / max(self.steps_done, 1)
+        """The median over the stretches: what else the machine did for a while does not count."""
+        if not self.steps:
+            return 0.0
+        return 1e3 * median(np.diff(self.times, prepend=0) / np.diff(self.steps, prepend=0))
 
     @property
     def loss(self) -> float | None:
@@ -88,7 +97,7 @@ def _minimise(
             raise SasnetError(f"the loss is not a number after {step + 1} steps: lower the rate or the band")
         history.steps.append(step + 1)
         history.losses.append(mean)
-        history.seconds = time.perf_counter() - started
+        history.times.append(time.perf_counter() - started)
         total, since = torch.zeros(()), 0
         report = Progress(
             "training", min(1.0, max(fraction, (step + 1) / config.steps)), "", step + 1, config.steps, mean

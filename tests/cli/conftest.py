@@ -27,7 +27,7 @@ REPORT: dict[str, Any] = {
     "seed": 0,
     "device": "cpu",
     "engine": "numba",
-    "threads": {"torch": 2, "numba": 2},
+    "threads": 2,
     "input": {},
     "frame": {},
     "training": {"steps": 10, "ms_per_step": 20.0, "loss": 0.01, "ended_by": "steps"},

@@ -9,7 +9,7 @@ from sasnet_sdf.cli.summary import human_bytes, summarise
 REPORT = {
     "device": "cuda",
     "engine": "tinycudann",
-    "threads": {"torch": 64, "numba": 128},
+    "threads": 128,
     "training": {"steps": 100_000, "ms_per_step": 1234.5, "loss": 0.001234, "ended_by": "time"},
     "extraction": {
         "resolution": 2048,

@@ -33,6 +33,19 @@ def test_a_field_that_is_not_finite_is_refused():
         extract_surface(lambda p: np.full(len(p), np.nan), lambda p: None, CUBE)
 
 
+def test_a_field_that_is_noise_is_refused_before_it_is_sampled_whole():
+    lattice = lattice_around([-0.9] * 3, [0.9] * 3, 2 / 512)
+    asked = []
+
+    def noise(points):
+        asked.append(len(points))
+        return np.sin(1e4 * points @ [1.0, 1.7, 2.3])
+
+    with pytest.raises(NoSurface, match="noise, not a surface"):
+        extract_surface(noise, lambda p: None, lattice)
+    assert sum(asked) < 1e-3 * np.prod(lattice.shape)
+
+
 @pytest.mark.parametrize("resolution", [4, 9, 23, 24, 25])
 def test_lattices_of_a_few_cells_work(shapes, measure, resolution):
     found = measure(shapes["sphere"].surface(resolution))
