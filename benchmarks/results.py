@@ -103,7 +103,7 @@ def step_time(model: Any, points: torch.Tensor, steps: int = 40) -> float:
     for _ in range(steps + 5):
         start = time.perf_counter()
         (model(points)[:, 0] - target).abs().mean().backward()
-        optimiser.step(1.0)
+        optimiser.step()
         times.append(time.perf_counter() - start)
     optimiser.close()
     return 1e3 * sorted(times[5:])[steps // 2]

@@ -164,7 +164,7 @@ def step_parts(
 
     def scatter_and_update() -> None:
         add_scattered(points, None, by_features[0], batch.layout, batch.smooth, table.gradient_sums)
-        optimiser.step(0.0)
+        optimiser.step()
 
     return {
         "forward": batch.evaluate,
@@ -183,8 +183,8 @@ def measure(config: SASNetConfig, eikonal: bool, points: torch.Tensor) -> dict:
     counter = iter(range(10**9))
 
     def step() -> None:
-        task(next(counter)).backward()
-        optimiser.step(1.0)
+        task.loss(*task.draw(next(counter))).backward()
+        optimiser.step()
 
     floors = {f"floor {name}": part for name, part in floor_parts(config, points, passes=3).items()}
     if eikonal:

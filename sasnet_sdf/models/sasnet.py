@@ -68,6 +68,8 @@ class SASNet(nn.Module):
         groups = np.arange(width) * config.groups // width
         first_of_layer = config.bands + config.groups * np.arange(layers)[:, None]
         self.mask_rows = np.concatenate([band_of[None], first_of_layer + groups])
+        rows = np.where(self.mask_rows < 0, config.bands + layers * config.groups, self.mask_rows)
+        self.register_buffer("gate_rows", torch.from_numpy(rows), persistent=False)
         self.spare_room: dict[int, tuple[np.ndarray, ...]] = {}  # sasnet_cpu's, by size
         self.omegas = np.array([1.0] + [config.omega0] * layers, np.float32)
 
@@ -103,8 +105,8 @@ class SASNet(nn.Module):
             gates = [None] * len(self.mask_rows)
         else:
             masks = self.masks(points)
-            unit = torch.cat([masks, masks.new_ones(1, len(points))])  # row -1: no mask
-            gates = [unit[row] for row in torch.as_tensor(self.mask_rows, device=points.device)]
+            unit = torch.cat([masks, masks.new_ones(1, len(points))])  # the last row: no mask
+            gates = [unit.index_select(0, row) for row in self.gate_rows]
         h = h if gates[0] is None else gates[0] * h
         for weight, bias, gate in zip(self.weights, self.biases, gates[1:], strict=True):
             h = torch.sin(self.config.omega0 * (weight @ h + bias[:, None]))

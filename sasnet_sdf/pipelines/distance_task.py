@@ -14,23 +14,31 @@ from ..losses import distance_error, eikonal, mask_sparsity, normal_error
 
 
 class DistanceTask:
-    """`task(step)` is the scalar loss of the next batch of (points, distances, normals)."""
+    """A field's loss on batches of points, distances and normals, some of which its gradient is held to."""
 
     def __init__(
         self,
         model: Any,
-        batches: Iterator[tuple[Tensor, Tensor, Tensor | None]],
+        batches: Iterator[tuple[Tensor, Tensor, Tensor]],
         config: TrainingConfig,
     ):
         self.model, self.batches, self.config = model, batches, config
-        self.device = next(model.parameters()).device
+        # tiny-cuda-nn takes memory and streams of its own
+        self.recordable = model.engine == "torch"
 
-    def __call__(self, step: int) -> Tensor:
+    def draw(self, step: int) -> tuple[Tensor, ...]:
+        """Points (B, 3), distances (B,), and for the gradient points (E, 3), distances (E,), normals (E, 3)."""
+        points, target, normals = next(self.batches)
+        # a batch is in spatial order: every k-th point is spread as the batch is
+        stride = max(1, len(points) // self.config.eikonal_batch)
+        some, count = slice(step % stride, None, stride), len(points) // stride
+        return points, target, *(part[some][:count] for part in (points, target, normals))
+
+    def loss(
+        self, points: Tensor, target: Tensor, some_points: Tensor, some_target: Tensor, normals: Tensor
+    ) -> Tensor:
+        """The scalar loss of what `draw` gave."""
         config = self.config
-        points, target, normals = (
-            None if part is None else part.to(self.device) for part in next(self.batches)
-        )
-        assert points is not None and target is not None
         if config.mask_sparsity_weight and getattr(self.model, "masks", None) is not None:
             values, masks = self.model.with_masks(points)
             loss = config.mask_sparsity_weight * mask_sparsity(masks).mean()
@@ -41,13 +49,10 @@ class DistanceTask:
             errors = [distance_error(values.reshape(-1), target).mean() for values in every]
             loss = torch.stack(errors).mean()
         if config.eikonal_weight or config.normal_weight:
-            # a batch is in spatial order: every k-th point is spread as the batch is
-            stride = max(1, len(points) // config.eikonal_batch)
-            some = slice(step % stride, None, stride)
-            _, gradient = value_and_gradient(self.model, points[some], create_graph=True)
+            _, gradient = value_and_gradient(self.model, some_points, create_graph=True)
             loss = loss + config.eikonal_weight * eikonal(gradient).mean()
-            if config.normal_weight and normals is not None:
-                near = target[some].abs() < 0.01
-                off = normal_error(gradient, normals[some]) * near
+            if config.normal_weight:
+                near = some_target.abs() < 0.01
+                off = normal_error(gradient, normals) * near
                 loss = loss + config.normal_weight * off.sum() / torch.clamp(near.sum(), min=1)
         return loss

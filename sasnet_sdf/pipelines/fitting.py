@@ -53,7 +53,7 @@ def fit(
         raise UsageError(f"model {config.model.name}: {error}") from error
     compiles = model.engine == "numba"
     on_progress(Progress("training", 0.0, "compiling kernels, once a machine" if compiles else ""))
-    batches = Batches(problem.pool, config.training.batch, config.seed)
+    batches = Batches(problem.pool, config.training.batch, config.seed, device)
     task = DistanceTask(model, batches, config.training)
     history = train(task, model.parameter_groups(), config.training, on_progress)
     facts = {

@@ -63,20 +63,34 @@ class Batches(Iterator[tuple[Tensor, Tensor, Tensor]]):
     in spatial order, so that the hash grid reads its tables in order too.
     """
 
-    def __init__(self, pool: Pool, batch: int, seed: int):
-        self._rng = np.random.default_rng(seed + 1)
+    def __init__(self, pool: Pool, batch: int, seed: int, device: str = "cpu"):
         # side by side, so that a target is one place in memory
-        self._rows = torch.cat([pool.points, pool.distances[:, None], pool.normals], dim=1).numpy()
+        rows = torch.cat([pool.points, pool.distances[:, None], pool.normals], dim=1)
         self._size = min(batch, len(pool))
-        self._starts = np.arange(self._size) * (len(pool) / self._size)
+        if torch.device(device).type == "cpu":
+            self._rows = self._on_cpu(rows.numpy(), np.random.default_rng(seed + 1))
+        else:
+            self._rows = self._on_device(rows.to(device), torch.Generator(device).manual_seed(seed + 1))
 
     def __next__(self) -> tuple[Tensor, Tensor, Tensor]:
-        index = (self._starts + self._rng.random(self._size) * (len(self._rows) / self._size)).astype(
-            np.int64
-        )
-        # numpy's: PyTorch wakes all threads for a gather of this size
-        rows = torch.from_numpy(self._rows.take(index, axis=0, mode="clip"))
+        rows = next(self._rows)
         return rows[:, :3].contiguous(), rows[:, 3].contiguous(), rows[:, 4:]
+
+    def _on_cpu(self, rows: Array, rng: np.random.Generator) -> Iterator[Tensor]:
+        slices = len(rows) / self._size
+        starts = np.arange(self._size) * slices
+        while True:
+            index = (starts + rng.random(self._size) * slices).astype(np.int64)
+            # numpy's: PyTorch wakes all threads for a gather of this size
+            yield torch.from_numpy(rows.take(index, axis=0, mode="clip"))
+
+    def _on_device(self, rows: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
+        slices = len(rows) / self._size
+        starts = torch.arange(self._size, device=rows.device, dtype=torch.float64) * slices
+        while True:
+            inside = torch.rand(self._size, generator=generator, device=rows.device, dtype=torch.float64)
+            index = (starts + inside * slices).long().clamp_(max=len(rows) - 1)
+            yield rows.index_select(0, index)
 
 
 def _reflect(points: Array) -> Array:

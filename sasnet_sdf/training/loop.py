@@ -1,22 +1,21 @@
-"""The training loop. It knows no task: a loss comes in, a history goes out."""
+"""The training loop. It knows no network: a task comes in, a history goes out."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..config import TrainingConfig
 from ..errors import SasnetError
 from ..progress import OnProgress, Progress, silent
 from .optimiser import Optimiser, schedule
+from .step import Task, step_of
 
 REPORT_EVERY = 20
 
@@ -43,7 +42,7 @@ class History:
         """The median over the stretches: what else the machine did for a while does not count."""
         if not self.steps:
             return 0.0
-        return 1e3 * median(np.diff(self.times, prepend=0) / np.diff(self.steps, prepend=0))
+        return 1e3 * float(median(np.diff(self.times, prepend=0) / np.diff(self.steps, prepend=0)))
 
     @property
     def loss(self) -> float | None:
@@ -51,12 +50,12 @@ class History:
 
 
 def train(
-    loss: Callable[[int], Tensor],
+    task: Task,
     groups: list[dict[str, Any]],
     config: TrainingConfig,
     on_progress: OnProgress = silent,
 ) -> History:
-    """Minimise `loss(step)`, a scalar tensor, over `groups` for config.steps or config.time_limit.
+    """Minimise the task's loss over `groups` for config.steps or config.time_limit.
 
     groups: dicts of `params` and their rate `lr`, as PyTorch's optimisers take them.
     The callback ends the run early by returning False (`ended_by` is then "cancel"; "time" where
@@ -64,15 +63,13 @@ def train(
     """
     optimiser = Optimiser(groups)
     try:
-        return _minimise(loss, optimiser, config, on_progress)
+        return _minimise(task, optimiser, config, on_progress)
     finally:
         optimiser.close()
 
 
-def _minimise(
-    loss: Callable[[int], Tensor], optimiser: Optimiser, config: TrainingConfig, on_progress: OnProgress
-) -> History:
-    history = History()
+def _minimise(task: Task, optimiser: Optimiser, config: TrainingConfig, on_progress: OnProgress) -> History:
+    history, take = History(), step_of(task, optimiser)
     started, total, since = time.perf_counter(), torch.zeros(()), 0
     warmup = min(config.warmup, config.steps // 4) / config.steps
     for step in range(config.steps):
@@ -80,14 +77,11 @@ def _minimise(
         fraction = step / config.steps
         if config.time_limit is not None:
             fraction = max(fraction, elapsed / config.time_limit)
-        value = loss(step)
-        value.backward()
         share = schedule(fraction, warmup, config.final_rate)
         if config.time_limit is not None:
             # by the clock the first step may be all of the warm-up
             share = min(share, (step + 1) / max(config.warmup, 1))
-        optimiser.step(share)
-        total, since = total + value.detach(), since + 1
+        total, since = total + take(step, share), since + 1
         late = config.time_limit is not None and time.perf_counter() - started >= config.time_limit
         last = late or step + 1 == config.steps
         if since < REPORT_EVERY and not last:

@@ -24,16 +24,29 @@ class Optimiser:
     """Adam over a model's parameter groups, each at a rate of its own: dicts of `params` and `lr`."""
 
     def __init__(self, groups: list[dict[str, Any]]):
+        parameters = [parameter for group in groups for parameter in group["params"]]
+        self.on_cuda = all(parameter.device.type == "cuda" for parameter in parameters)
+        settings: dict[str, Any] = {"betas": BETAS, "eps": EPSILON}
         every = [{**group, "base": group["lr"]} for group in groups]
-        on_cpu = all(p.device.type == "cpu" and p.dtype == torch.float32 for g in groups for p in g["params"])
-        self._adam = (
-            CPUAdam(every, BETAS, EPSILON) if on_cpu else torch.optim.Adam(every, betas=BETAS, eps=EPSILON)
-        )
+        if self.on_cuda:
+            # rates that a recorded step reads anew each time
+            every = [{**g, "lr": torch.tensor(g["lr"], device=parameters[0].device)} for g in every]
+            self._adam = torch.optim.Adam(every, fused=True, capturable=True, **settings)
+        elif all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters):
+            self._adam = CPUAdam(every, **settings)
+        else:
+            self._adam = torch.optim.Adam(every, **settings)
 
-    def step(self, share: float) -> None:
-        """One update at `share` of each group's base rate; gradients are cleared after it."""
+    def set_share(self, share: float) -> None:
+        """The next updates are at `share` of each group's base rate."""
         for group in self._adam.param_groups:
-            group["lr"] = group["base"] * share
+            if self.on_cuda:
+                group["lr"].fill_(group["base"] * share)
+            else:
+                group["lr"] = group["base"] * share
+
+    def step(self) -> None:
+        """One update; gradients are cleared after it."""
         self._adam.step()
         self._adam.zero_grad()
 

@@ -27,13 +27,18 @@ def fit(steps, seed=0, engine="numba", batch=1024):
     model = build_model(MODEL, engine=engine, seed=seed)
     generator = torch.Generator().manual_seed(seed)
 
-    def loss(step):
-        points = torch.rand(batch, 3, generator=generator) * 2 - 1
-        error = (model(points)[:, 0] - sphere(points)).abs().mean()
-        _, slopes = value_and_gradient(model, points[:128], create_graph=True)
-        return error + 1e-3 * eikonal(slopes).mean()
+    class Task:
+        recordable = False
 
-    history = train(loss, model.parameter_groups(), TrainingConfig(steps=steps, warmup=20))
+        def draw(self, step):
+            return (torch.rand(batch, 3, generator=generator) * 2 - 1,)
+
+        def loss(self, points):
+            error = (model(points)[:, 0] - sphere(points)).abs().mean()
+            _, slopes = value_and_gradient(model, points[:128], create_graph=True)
+            return error + 1e-3 * eikonal(slopes).mean()
+
+    history = train(Task(), model.parameter_groups(), TrainingConfig(steps=steps, warmup=20))
     return model, history
 
 

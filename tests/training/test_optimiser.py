@@ -153,7 +153,8 @@ def test_rate_of_every_group():
     for share in (1.0, 0.25):
         for number in numbers.values():
             number.grad = torch.full((3,), -0.7)
-        optimiser.step(share)
+        optimiser.set_share(share)
+        optimiser.step()
     for rate, number in numbers.items():
         torch.testing.assert_close(number.detach(), torch.full((3,), 1.25 * rate), rtol=1e-5, atol=0)
         assert number.grad is None
@@ -165,6 +166,6 @@ def test_other_types_take_torchs_adam():
     optimiser = Optimiser([{"params": [table], "lr": 1e-2}])
     assert not hasattr(table, "gradient_sums")
     table.grad = torch.ones(ROWS, 2, dtype=torch.float64)
-    optimiser.step(1.0)
+    optimiser.step()
     optimiser.close()
     torch.testing.assert_close(table.detach(), torch.full_like(table, -1e-2))
