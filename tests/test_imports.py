@@ -22,6 +22,7 @@ ROOMS = (
     "progress",
     "_optional",
     "geometry",
+    "signals",
     "edges",
     "differential",
     "encodings",

@@ -1,0 +1,104 @@
+"""Signals: numbers on a regular grid, such as an image or a volume, and where they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the samples of a signal lie; d is 2 for an image and 3 for a volume.
+
+    shape: (d,) samples along each axis of the array. affine: (d + 1, d + 1), takes an index (in the
+    order of the array's axes, 1 at its end) to the world. Of an image the world is (x, y) in pixels,
+    x to the right and y down, and the centre of the first pixel is (0.5, 0.5). A sample stands for
+    the cell around it; all cells together are the domain. The unit cube is the domain's longest
+    side, axes in the order of the array's.
+    """
+
+    shape: tuple[int, ...]
+    affine: Array
+
+    @classmethod
+    def of_image(cls, height: int, width: int) -> Grid:
+        return cls((height, width), np.array([[0, 1, 0.5], [1, 0, 0.5], [0, 0, 1.0]]))
+
+    @classmethod
+    def of_volume(cls, shape: tuple[int, ...], spacing: Any = (1.0, 1.0, 1.0)) -> Grid:
+        """The grid whose first sample lies at 0 and whose axes are the world's; spacing: (3,)."""
+        return cls(tuple(int(n) for n in shape), np.diag([*np.asarray(spacing, np.float64), 1.0]))
+
+    @property
+    def dim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def spacing(self) -> Array:
+        """(d,) world units between samples along each axis of the array."""
+        return np.linalg.norm(self.affine[:-1, :-1], axis=0)
+
+    @property
+    def half(self) -> float:
+        """World units in half the domain's longest side."""
+        return float((np.array(self.shape) * self.spacing).max()) / 2
+
+    def to_world(self, index: Array) -> Array:
+        """World coordinates (N, d) of indices (N, d), which need not be whole."""
+        return np.asarray(index, np.float64) @ self.affine[:-1, :-1].T + self.affine[:-1, -1]
+
+    def to_index(self, points: Array) -> Array:
+        """Indices (N, d) of world coordinates (N, d)."""
+        return (np.asarray(points, np.float64) - self.affine[:-1, -1]) @ np.linalg.inv(
+            self.affine[:-1, :-1]
+        ).T
+
+    def to_unit(self, index: Array) -> Array:
+        """Unit coordinates (N, d) of indices (N, d)."""
+        return (np.asarray(index, np.float64) - self._middle) * (self.spacing / self.half)
+
+    def from_unit(self, unit: Array) -> Array:
+        """Indices (N, d) of unit coordinates (N, d)."""
+        return np.asarray(unit, np.float64) * (self.half / self.spacing) + self._middle
+
+    def covers(self, index: Array) -> NDArray[np.bool_]:
+        """Which indices (N, d) lie in the domain; a hair beyond it counts as in."""
+        index = np.asarray(index, np.float64)
+        return ((index >= -0.5 - 1e-9) & (index <= np.array(self.shape) - 0.5 + 1e-9)).all(1)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"shape": list(self.shape), "affine": self.affine.tolist()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Grid:
+        shape, affine = tuple(int(n) for n in values["shape"]), np.array(values["affine"], np.float64)
+        if len(shape) not in (2, 3) or min(shape) < 1 or affine.shape != (len(shape) + 1,) * 2:
+            raise ValueError("its grid is none of an image or a volume")
+        return cls(shape, affine)
+
+    @property
+    def _middle(self) -> Array:
+        return (np.array(self.shape) - 1) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """An image or a volume.
+
+    values: (*grid.shape, C) of C channels, of any real type, perhaps memory-mapped; of an image C
+    is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha), rows from the top. header: what its file
+    holds beside that a writer of the same format needs, else nothing.
+    """
+
+    values: NDArray[Any]
+    grid: Grid
+    header: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> int:
+        return self.values.shape[-1]
