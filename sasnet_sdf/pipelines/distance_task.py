@@ -27,7 +27,7 @@ class DistanceTask:
         self.recordable = model.engine == "torch"
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
-        """Points (B, 3), distances (B,), and for the gradient points (E, 3), distances (E,), normals (E, 3)."""
+        """Points (B, 3), distances (B,); for the gradient points (E, 3), distances (E,), normals (E, 3)."""
         points, target, normals = next(self.batches)
         # a batch is in spatial order: every k-th point is spread as the batch is
         stride = max(1, len(points) // self.config.eikonal_batch)
