@@ -21,11 +21,13 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .field import Field
+    from .fitted import FittedSignal
     from .geometry import Frame, PointCloud, TriangleMesh
     from .io import read_geometry, write_mesh
     from .pipelines.compare import compare
     from .pipelines.evaluate import evaluate
     from .pipelines.extract import extract
+    from .pipelines.fit_signal import fit_image, fit_volume
     from .pipelines.reconstruct import Reconstruction, reconstruct
     from .progress import Progress
 
@@ -42,6 +44,7 @@ _HOME = {
     "UnusableGeometry": ".errors",
     "UsageError": ".errors",
     "Field": ".field",
+    "FittedSignal": ".fitted",
     "Frame": ".geometry",
     "PointCloud": ".geometry",
     "TriangleMesh": ".geometry",
@@ -50,6 +53,8 @@ _HOME = {
     "compare": ".pipelines.compare",
     "evaluate": ".pipelines.evaluate",
     "extract": ".pipelines.extract",
+    "fit_image": ".pipelines.fit_signal",
+    "fit_volume": ".pipelines.fit_signal",
     "Reconstruction": ".pipelines.reconstruct",
     "reconstruct": ".pipelines.reconstruct",
     "Progress": ".progress",
@@ -59,6 +64,7 @@ __all__ = [
     "PRESETS",
     "Config",
     "Field",
+    "FittedSignal",
     "Frame",
     "Interrupted",
     "MissingBackend",
@@ -75,6 +81,8 @@ __all__ = [
     "compare",
     "evaluate",
     "extract",
+    "fit_image",
+    "fit_volume",
     "read_geometry",
     "reconstruct",
     "write_mesh",

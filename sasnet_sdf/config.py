@@ -80,6 +80,32 @@ class Config:
     extraction: ExtractionConfig = field(default_factory=ExtractionConfig)
 
 
+@dataclass(frozen=True)
+class SignalConfig:
+    """Everything that decides the fit of an image or a volume, apart from its input.
+
+    `parameters`: trainable numbers; None: `ratio` for each number of the signal, MOST_PARAMETERS at
+    most. `model`: None is a SASNet chosen from the signal, of that size.
+    """
+
+    preset: str = "balanced"
+    seed: int = 0
+    device: str = "auto"
+    engine: str = "auto"
+    parameters: int | None = None
+    ratio: float = 0.3
+    model: ModelConfig | None = None
+    training: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(steps=1500, batch=16_384, warmup=50)
+    )
+
+
+MOST_PARAMETERS = 300_000
+"""Of a fit, unless more are asked for: the time of a step grows with them."""
+
+SIGNAL_STEPS = {"fast": 500, "balanced": 1500, "fine": 6000}
+"""Training steps of the presets for images and volumes."""
+
 PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",

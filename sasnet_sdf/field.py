@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from .config import to_dict, with_changes
+from . import networks
 from .differential import value_and_gradient
 from .errors import UnreadableInput
 from .extraction.support import Support
 from .geometry import Array, Frame
-from .model_config import CLASSES, ModelConfig
-from .models import build_model
+from .networks import by_chunks
 from .supervision.tree import Tree
-
-CHUNK = 65_536
 
 SUPPORT_POINTS = 1 << 18
 """Points of the data that a model file holds at most; 4 MB."""
@@ -72,30 +68,20 @@ class Field:
 
     def unit_distance(self, points: Array) -> Array:
         """Values (N,) float32 at points (N, 3) of the unit cube."""
-        return self._by_chunks(points, lambda x: (self.model(x).reshape(-1),))[0]
+        return by_chunks(lambda x: (self.model(x).reshape(-1),), points, self.device)[0]
 
     def unit_gradient(self, points: Array) -> tuple[Array, Array]:
         """Values (N,) and gradients (N, 3) float32 at points (N, 3) of the unit cube."""
-        values, gradients = self._by_chunks(points, lambda x: value_and_gradient(self.model, x))
+        values, gradients = by_chunks(lambda x: value_and_gradient(self.model, x), points, self.device)
         return values, gradients
-
-    def _by_chunks(self, points: Array, function: Callable[[torch.Tensor], tuple]) -> list[Array]:
-        chunks = []
-        with torch.no_grad():
-            for start in range(0, max(len(points), 1), CHUNK):
-                x = torch.from_numpy(np.ascontiguousarray(points[start : start + CHUNK], np.float32))
-                chunks.append([part.cpu().numpy() for part in function(x.to(self.device))])
-        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
     def save(self, path: str | Path) -> None:
         """Write the model file (.sasnet): safetensors with JSON metadata, see docs/model-format.md."""
         from .io.models import write_model
 
-        arrays = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
-        architecture = self.model.architecture()  # pyright: ignore[reportCallIssue]
-        config = to_dict(self.model.config)
+        arrays, architecture = networks.written(self.model)
         metadata = {
-            "architecture": {**architecture, "config": config},
+            "architecture": architecture,
             "frame": self.frame.to_dict(),
             "bounds": {"low": self.low.tolist(), "high": self.high.tolist()},
             "training": self.metadata,
@@ -115,17 +101,13 @@ class Field:
 
         arrays, metadata = read_model(Path(path))
         try:
-            architecture = metadata["architecture"]
-            config = with_changes(CLASSES[architecture["model"]](), architecture["config"])
-            size = {"dim": architecture["dim"], "outputs": architecture["outputs"]}
+            if "signal" in metadata:
+                raise ValueError(f"it is that of {metadata['signal']['kind']}: see sasnet-sdf render")
             support = _support(arrays, metadata)
-            _check_shapes(arrays, config, **size)
-            device, engine = choose(device, engine)
-            model = build_model(config, engine=engine, **size)
-            model.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+            model = networks.read(arrays, metadata["architecture"], device, engine)
             frame, bounds = Frame.from_dict(metadata["frame"]), metadata["bounds"]
             low, high = bounds["low"], bounds["high"]
-            return cls(model.to(device), frame, low, high, metadata["training"], support)
+            return cls(model, frame, low, high, metadata["training"], support)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise UnreadableInput(f"{path}: not a model that this version can read ({reason})") from error
@@ -144,35 +126,6 @@ def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | No
     ):
         raise ValueError("its support is not made of points and their spacing")
     return Support(Tree.of(points), spacing, np.inf if gap is None else float(gap))
-
-
-def _check_shapes(arrays: dict[str, Array], config: ModelConfig, dim: int, outputs: int) -> None:
-    """Refuse settings that the arrays do not bear out, before a network of their size is made."""
-    numbers = sum(array.size for array in arrays.values())
-    if config.width * config.hidden_layers > numbers:
-        raise ValueError("its arrays are smaller than its settings say")
-    with torch.device("meta"):  # where tensors have a shape and take no memory
-        expected = build_model(config, dim=dim, outputs=outputs).state_dict()
-    for name, tensor in expected.items():
-        if name not in arrays:
-            raise ValueError(f"there is no array {name}")
-        if arrays[name].shape != tensor.shape:
-            found, asked = arrays[name].shape, tuple(tensor.shape)
-            raise ValueError(f"{name} has the shape {found}, its settings say {asked}")
-
-
-def choose(device: str, engine: str) -> tuple[str, str]:
-    """The device and engine that `auto` stands for here. Raises MissingBackend for one that is not there."""
-    from .encodings import choose_engine
-    from .errors import MissingBackend
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise MissingBackend(
-            "no CUDA device is visible to PyTorch; leave --device away, or install a CUDA build of PyTorch"
-        )
-    return device, choose_engine(engine, device)
 
 
 def _as_points(points: Array) -> Array:

@@ -60,11 +60,11 @@ class Grid:
 
     def to_unit(self, index: Array) -> Array:
         """Unit coordinates (N, d) of indices (N, d)."""
-        return (np.asarray(index, np.float64) - self._middle) * (self.spacing / self.half)
+        return (np.asarray(index, np.float64) - self.middle) * (self.spacing / self.half)
 
     def from_unit(self, unit: Array) -> Array:
         """Indices (N, d) of unit coordinates (N, d)."""
-        return np.asarray(unit, np.float64) * (self.half / self.spacing) + self._middle
+        return np.asarray(unit, np.float64) * (self.half / self.spacing) + self.middle
 
     def covers(self, index: Array) -> NDArray[np.bool_]:
         """Which indices (N, d) lie in the domain; a hair beyond it counts as in."""
@@ -82,7 +82,8 @@ class Grid:
         return cls(shape, affine)
 
     @property
-    def _middle(self) -> Array:
+    def middle(self) -> Array:
+        """(d,) the index of the domain's middle, which is 0 in the unit cube."""
         return (np.array(self.shape) - 1) / 2
 
 

@@ -36,7 +36,9 @@ ROOMS = (
     "metrics",
     "io",
     "views",
+    "networks",
     "field",
+    "fitted",
     "pipelines",
     "cli",
 )

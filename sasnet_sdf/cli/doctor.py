@@ -113,7 +113,7 @@ def _kernel_cache() -> str:
 def _engines() -> list[tuple[str, str]]:
     """Each engine, and which one `auto` takes on the device that `auto` takes."""
     from ..encodings import available_engines
-    from ..field import choose
+    from ..networks import choose
 
     device, default = choose("auto", "auto")
     states = {name: f"missing: {why}" if why else "ready" for name, why in available_engines().items()}

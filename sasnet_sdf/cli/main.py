@@ -12,7 +12,10 @@ import click
 from ..errors import Interrupted, SasnetError
 from .options import Session
 
-COMMANDS = ("reconstruct", "extract", "query", "evaluate", "compare", "info", "doctor")
+COMMANDS = (
+    *("reconstruct", "extract", "query", "evaluate", "compare"),
+    *("fit-image", "fit-volume", "render", "info", "doctor"),
+)
 """Each is `command` in the module of its name."""
 
 
@@ -25,7 +28,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f".{cmd_name}", __package__).command
+        return importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__).command
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -52,6 +55,7 @@ def group() -> None:
 
     \b
     sasnet-sdf reconstruct scan.ply      writes scan_surface.ply
+    sasnet-sdf fit-image photo.png       writes photo.sasnet, for sasnet-sdf render
     sasnet-sdf doctor                    says what this machine can run
 
     Exit codes: 0 done, 2 usage, 3 unreadable input, 4 unusable geometry, 5 no surface,

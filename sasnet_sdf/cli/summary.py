@@ -15,20 +15,10 @@ def summarise(report: dict[str, Any], written: Sequence[Path]) -> str:
     """What came out, where the time went, what it took, and what the user should know."""
     lines = surface_lines(report["extraction"], report["trim"])
     if report["attributes"]:
-        lines.append(_filled(f"carried over: {', '.join(report['attributes'])}", "  "))
+        lines.append(filled(f"carried over: {', '.join(report['attributes'])}", "  "))
     lines += found_lines(report["input"])
     lines.append("")
-    seconds = report["seconds"]
-    total = seconds["total"]
-    stages = {name: value for name, value in seconds.items() if name != "total"}
-    stages["start-up"] = max(0.0, total - sum(stages.values()))
-    facts = {"training": _training(report), "extraction": _extraction(report)}
-    for name, value in stages.items():
-        if name in facts or value >= 0.005 * total:
-            lines.append(
-                f"  {name:<11} {value:7.1f} s  {_bar(value / total)}  {facts.get(name, '')}".rstrip()
-            )
-    lines.append(f"  {'total':<11} {total:7.1f} s  {_machine(report)}")
+    lines += stage_lines(report, {"extraction": _extraction(report)})
     lines.append("")
     lines += [f"wrote {path} ({human_bytes(path.stat().st_size)})" for path in written]
     notes = list(report["notes"])
@@ -36,6 +26,20 @@ def summarise(report: dict[str, Any], written: Sequence[Path]) -> str:
         notes.append("training ended at the time limit, before its last step")
     lines += note_lines(notes)
     return "\n".join(lines)
+
+
+def stage_lines(report: dict[str, Any], facts: dict[str, str]) -> list[str]:
+    """Where the time went, with what there is to say of a stage, and what the run took."""
+    seconds, facts = report["seconds"], {"training": _training(report), **facts}
+    total = seconds["total"]
+    stages = {name: value for name, value in seconds.items() if name != "total"}
+    stages["start-up"] = max(0.0, total - sum(stages.values()))
+    lines = [
+        f"  {name:<11} {value:7.1f} s  {_bar(value / total)}  {facts.get(name, '')}".rstrip()
+        for name, value in stages.items()
+        if name in facts or value >= 0.005 * total
+    ]
+    return [*lines, f"  {'total':<11} {total:7.1f} s  {_machine(report)}"]
 
 
 def human_bytes(size: float) -> str:
@@ -47,7 +51,7 @@ def human_bytes(size: float) -> str:
     return f"{size:.0f} {units[-1]}" if units[-1] == "bytes" or size >= 100 else f"{size:.1f} {units[-1]}"
 
 
-def surface_lines(extraction: dict[str, Any], trim: dict[str, Any]) -> list[str]:
+def surface_lines(extraction: dict[str, Any], trim: dict[str, Any] | None = None) -> list[str]:
     """What the surface is, and what was cut away of it."""
     kind = "closed"
     if extraction["boundary_edges"]:
@@ -56,8 +60,10 @@ def surface_lines(extraction: dict[str, Any], trim: dict[str, Any]) -> list[str]
     if extraction["non_manifold_edges"]:
         kind += f", {extraction['non_manifold_edges']:,} non-manifold edges"
     size = f"{extraction['vertices']:,} vertices and {extraction['faces']:,} faces"
-    lines = [_filled(f"surface of {size}, {kind}", "  "), *map(_filled, _trimming(trim))]
-    dropped = extraction["components_dropped"]
+    lines = [filled(f"surface of {size}, {kind}", "  ")]
+    if trim is not None:
+        lines += map(filled, _trimming(trim))
+    dropped = extraction.get("components_dropped", 0)
     if dropped:
         lines.append(f"dropped {dropped:,} piece{'s'[: dropped != 1]} that few points bear out")
     return lines
@@ -73,7 +79,7 @@ def found_lines(found: dict[str, Any]) -> list[str]:
         noise = f"noise {found['noise']:.3g} ({share:.2g} % of the diagonal)"
     removed = found["outliers_removed"] + found["far_points"]
     outliers = f"{removed:,} outlier{'s'[: removed != 1]} removed" if removed else "no outliers"
-    return [_filled(f"used {found['used_points']:,} points: {noise}, {outliers}, {_orientation(found)}")]
+    return [filled(f"used {found['used_points']:,} points: {noise}, {outliers}, {_orientation(found)}")]
 
 
 def _orientation(found: dict[str, Any]) -> str:
@@ -84,7 +90,7 @@ def _orientation(found: dict[str, Any]) -> str:
 
 def note_lines(notes: Sequence[str]) -> list[str]:
     """What the user should know, a paragraph each."""
-    return [_filled(f"note: {note}", "      ") for note in notes]
+    return [filled(f"note: {note}", "      ") for note in notes]
 
 
 def _trimming(trim: dict[str, Any]) -> list[str]:
@@ -100,7 +106,7 @@ def _trimming(trim: dict[str, Any]) -> list[str]:
     ]
 
 
-def _filled(text: str, indent: str = "  ") -> str:
+def filled(text: str, indent: str = "  ") -> str:
     return fill(text, 80, subsequent_indent=indent)
 
 

@@ -19,14 +19,16 @@ TOLERANCE = 0.02
 """By which share the number may be missed."""
 
 
-def with_parameters(config: ModelConfig, count: int, dim: int = 3, outputs: int = 1) -> ModelConfig:
+def with_parameters(
+    config: ModelConfig, count: int, dim: int = 3, outputs: int = 1, table: bool = True
+) -> ModelConfig:
     """The settings with that width, and that table of a hash grid, that come closest to `count`.
 
-    Layers, frequencies and the number of the grid's levels stay as they are. Raises ValueError where no width
-    comes within 2 %.
+    Layers, frequencies and the number of the grid's levels stay as they are, and with `table` off all
+    of the grid. Raises ValueError where no width comes within 2 %.
     """
     parameters_of(config, dim, outputs)  # says what else is wrong with the settings
-    config = _with_table(config, count, dim)
+    config = _with_table(config, count, dim) if table else config
 
     def size(width: int) -> float:
         try:

@@ -13,8 +13,8 @@ import numpy as np
 from .. import __version__
 from ..config import Config, to_dict
 from ..errors import Interrupted, MissingBackend, NoSurface, UnusableGeometry, UsageError
-from ..field import choose
 from ..geometry import Array, PointCloud, TriangleMesh
+from ..networks import choose
 from ..progress import OnProgress, Progress, silent
 from ..system import hardware
 from .budget import Budget, refuse_other_words, sized, training_of

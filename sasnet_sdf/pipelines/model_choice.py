@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from ..config import Config, with_changes
+from ..config import Config, SignalConfig, with_changes
 from ..errors import UsageError
 from ..model_config import PUBLISHED, ModelConfig
 
@@ -18,19 +18,21 @@ FLAGS: dict[str, dict[str, Any]] = {
 }
 """Words of a model that change its settings."""
 
+Settings = TypeVar("Settings", Config, SignalConfig)
+
 _PLACES = ("model", "model.grid", "training", "supervision", "extraction", "")
 """Where a setting without a path is looked for, in this order."""
 
 
-def model_of(words: str) -> ModelConfig:
+def model_of(words: str, known: Mapping[str, ModelConfig] = PUBLISHED) -> ModelConfig:
     """The settings of NAME[:WORD or KEY=VALUE]..., as `siren:omega0=10` or `sasnet:no-masks`.
 
-    Raises UsageError for a name, a word or a key that there is not.
+    known: what each NAME stands for. Raises UsageError for a name, a word or a key that there is not.
     """
     name, *rest = words.split(":")
-    if name not in PUBLISHED:
-        raise UsageError(f"unknown model {name!r}: one of {', '.join(PUBLISHED)}")
-    config = PUBLISHED[name]
+    if name not in known:
+        raise UsageError(f"unknown model {name!r}: one of {', '.join(known)}")
+    config = known[name]
     for word in rest:
         if "=" in word:
             key, text = word.split("=", 1)
@@ -44,7 +46,7 @@ def model_of(words: str) -> ModelConfig:
     return config
 
 
-def with_settings(config: Config, settings: Iterable[str], words: Collection[str] = ()) -> Config:
+def with_settings(config: Settings, settings: Iterable[str], words: Collection[str] = ()) -> Settings:
     """The settings with every KEY=VALUE applied, where KEY may have a path, as model.grid.levels.
 
     words: settings that have words of their own, which check more. Raises UsageError.
@@ -60,7 +62,7 @@ def with_settings(config: Config, settings: Iterable[str], words: Collection[str
     return config
 
 
-def _place_of(config: Config, key: str) -> list[str]:
+def _place_of(config: Any, key: str) -> list[str]:
     known: list[str] = []
     for place in _PLACES:
         path = [part for part in place.split(".") if part]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,9 @@ import numpy as np
 
 from .. import __version__
 from ..config import Config, to_dict
-from ..field import Field, choose
+from ..field import Field
 from ..geometry import Array, PointCloud, TriangleMesh
+from ..networks import choose
 from ..progress import OnProgress, Progress, silent
 from ..system import peak_memory_bytes
 from ..threads import thread_count
@@ -24,6 +23,7 @@ from .fitting import Problem, fit
 from .loading import load
 from .selection import framed, with_normals
 from .settings import make_config
+from .timing import timed
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def reconstruct(
     seconds: dict[str, float] = {}
     started = time.perf_counter()
 
-    with _timed(seconds, "read"):
+    with timed(seconds, "read"):
         on_progress(Progress("read", 0.0, "reading"))
         given, notes = load(source, config)
         check_carried(given, config.extraction.carry)
@@ -64,14 +64,14 @@ def reconstruct(
         geometry, frame, far = framed(geometry)
         notes += far
 
-    with _timed(seconds, "supervision"):
+    with timed(seconds, "supervision"):
         problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
         notes += problem.notes
 
-    with _timed(seconds, "training"):
+    with timed(seconds, "training"):
         field, history = fit(problem, config, device, engine, on_progress)
 
-    with _timed(seconds, "extraction"):
+    with timed(seconds, "extraction"):
         mesh, extraction = surface_of(field, config.extraction, config.max_memory, on_progress)
         mesh = with_attributes(mesh, geometry, problem.target, frame, config.extraction)
 
@@ -97,13 +97,6 @@ def reconstruct(
         "interrupted": history.ended_by == "cancel",
     }
     return Reconstruction(mesh, field, report)
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[stage] = time.perf_counter() - start
 
 
 def _points(geometry: PointCloud | TriangleMesh) -> Array:

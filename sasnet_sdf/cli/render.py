@@ -1,0 +1,142 @@
+"""`sasnet-sdf render`: a fitted image or volume at any size."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import UsageError
+from .options import (
+    FILE,
+    device_option,
+    engine_option,
+    output_option,
+    overwrite_option,
+    progress_option,
+    quiet_option,
+    verbose_option,
+)
+from .outputs import check_outputs
+from .progress import shown
+from .stop import StopRequest
+
+
+def numbers(kind: type, separators: str) -> Any:
+    """A callback that reads numbers with one of some separators between them."""
+
+    def parse(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple | None:
+        if text is None:
+            return None
+        try:
+            return tuple(kind(part) for part in re.split(f"[{separators}]", text))
+        except ValueError:
+            raise UsageError(f"--{parameter.name} must be numbers as in the help, found {text!r}") from None
+
+    return parse
+
+
+@click.command("render", short_help="Make an image, a volume or a surface from a fitted model.")
+@click.argument("model", type=FILE, metavar="MODEL.sasnet")
+@output_option
+@click.option("--scale", type=float, metavar="S", help="New samples for each old one along an axis.")
+@click.option(
+    "--size",
+    callback=numbers(int, "x,"),
+    metavar="WxH|IxJxK",
+    help="New samples along each axis, instead of --scale.",
+)
+@click.option(
+    "--region",
+    callback=numbers(float, ","),
+    metavar="X0,Y0,X1,Y1",
+    help="A part of the domain, in pixels; of a volume I0,J0,K0,I1,J1,K1 in voxels.",
+)
+@click.option(
+    "--shift", callback=numbers(float, ","), metavar="X,Y", help="Move the samples, in pixels or voxels."
+)
+@click.option(
+    "--isosurface", type=float, metavar="LEVEL", help="Of a volume: write the surface at this value, a mesh."
+)
+@click.option(
+    "--resolution",
+    type=int,
+    metavar="N",
+    help="Of an isosurface: lattice cells along the longest side. [default: two a voxel]",
+)
+@click.option("--max-memory", metavar="SIZE", help="Refuse a surface that needs more, such as 4G.")
+@device_option
+@engine_option
+@overwrite_option
+@progress_option
+@quiet_option
+@verbose_option
+def command(
+    model: Path,
+    output: Path,
+    isosurface: float | None,
+    resolution: int | None,
+    max_memory: str | None,
+    device: str,
+    engine: str,
+    overwrite: bool,
+    progress: str,
+    quiet: bool,
+    **view: Any,
+) -> None:
+    """Render MODEL.sasnet, which `sasnet-sdf fit-image` or `fit-volume` wrote.
+
+    OUTPUT is a .png, .jpg or .tif of an image; an .npy, .npz, .tif, .nii, .nii.gz or .nrrd of a volume,
+    with the spacing and the frame of the one that was fitted; with --isosurface a mesh. Without
+    options it has the samples that were fitted. Nothing outside their domain is made up.
+    """
+    check_outputs(model, output, overwrite=overwrite)
+    if isosurface is None and (resolution is not None or max_memory is not None):
+        raise UsageError(
+            "--resolution and --max-memory are for an isosurface; for samples give --scale or --size"
+        )
+    with StopRequest(), shown(progress, quiet) as show:
+        from ..fitted import FittedSignal
+
+        fitted = FittedSignal.load(model, device=device, engine=engine)
+        if isosurface is not None:
+            if given := [name for name, value in view.items() if value is not None]:
+                raise UsageError(f"--{given[0]} is for samples, not for an isosurface")
+            lines = _surface(fitted, isosurface, resolution, max_memory, output, show)
+        else:
+            lines = _samples(fitted, view, output)
+    if not quiet:
+        click.echo("\n".join(lines), err=True)
+
+
+def _surface(
+    fitted: Any, level: float, resolution: Any, max_memory: Any, output: Path, show: Any
+) -> list[str]:
+    from ..pipelines.render import isosurface
+    from ..system import parse_memory
+    from .summary import note_lines, surface_lines
+
+    limit = None if max_memory is None else parse_memory(max_memory)
+    mesh, facts = isosurface(fitted, level, resolution=resolution, max_memory=limit, on_progress=show)
+    lost = mesh.save(output)
+    return [*surface_lines(facts), f"wrote {output}", *note_lines(lost)]
+
+
+def _samples(fitted: Any, view: dict[str, Any], output: Path) -> list[str]:
+    from .summary import note_lines
+
+    signal = fitted.render(**view)
+    shape = signal.grid.shape[::-1] if fitted.kind == "image" else signal.grid.shape
+    if fitted.kind == "image":
+        from ..io.images import write_image
+
+        write_image(signal.values, output)
+        notes: list[str] = []
+    else:
+        from ..io.volumes import write_volume
+
+        notes = write_volume(signal, output)
+    size = " x ".join(f"{n:,}" for n in shape)
+    return [f"{fitted.kind} of {size}", f"wrote {output}", *note_lines(notes)]

@@ -1,0 +1,146 @@
+"""What fit-image and fit-volume share: their options, and what they do with them."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import Interrupted, UsageError
+from ..progress import Progress
+from ..system import peak_memory_bytes
+from .options import (
+    OUTPUT,
+    Command,
+    Session,
+    device_option,
+    engine_option,
+    model_option,
+    overwrite_option,
+    preset_option,
+    progress_option,
+    quiet_option,
+    set_option,
+    verbose_option,
+)
+from .outputs import check_outputs, write_json
+from .progress import shown
+from .reconstruct import watcher
+from .stop import StopRequest
+
+STOPPING = "stopping: the model so far will be written; Ctrl-C again stops at once"
+INTERRUPTED = "interrupted: training ended early, the model is the one it had reached"
+
+
+def fit_options(command: Command) -> Command:
+    """The options of a fit; signal_config knows their bounds."""
+    options = (
+        click.option(
+            "-o",
+            "--output",
+            type=OUTPUT,
+            metavar="MODEL.sasnet",
+            help="Model to write. [default: the input's name with .sasnet, beside it]",
+        ),
+        preset_option("How much work to spend."),
+        click.option("--parameters", type=int, metavar="N", help="Size of the network: N trained numbers."),
+        click.option(
+            "--ratio",
+            type=float,
+            metavar="R",
+            help="Size of the network: R trained numbers for each of the input's. "
+            "[default: 0.3, 300,000 numbers at most]",
+        ),
+        model_option,
+        set_option("width=128 or model.omega0=40"),
+        click.option("--steps", type=int, metavar="N", help="Training steps, instead of the preset's."),
+        click.option("--time-limit", type=float, metavar="S", help="End training after S seconds."),
+        click.option("--batch", type=int, metavar="N", help="Samples a step. [default: 16384]"),
+        click.option(
+            "--seed",
+            type=int,
+            default=0,
+            show_default=True,
+            metavar="N",
+            help="The same seed gives the same bytes.",
+        ),
+        device_option,
+        engine_option,
+        click.option("--report", type=OUTPUT, metavar="FILE.json", help="Keep what was done, in numbers."),
+        click.option(
+            "--pictures",
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="DIR",
+            help="Draw the error, every mask, the spectrum and the convergence.",
+        ),
+        overwrite_option,
+        progress_option,
+        quiet_option,
+        verbose_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def run_fit(
+    session: Session,
+    kind: str,
+    source: Path,
+    *,
+    output: Path | None,
+    report: Path | None,
+    pictures: Path | None,
+    overwrite: bool,
+    progress: str,
+    quiet: bool,
+    **words: Any,
+) -> None:
+    """Fit, write what was asked for, and say what came out."""
+    started = time.perf_counter()
+    output = output or source.with_suffix(".sasnet")
+    if output.suffix.lower() != ".sasnet":
+        raise UsageError(
+            f"{output}: a model's name ends in .sasnet; `sasnet-sdf render` makes pictures of it"
+        )
+    check_outputs(source, output, report, overwrite=overwrite)
+    with StopRequest() as stop, shown(progress, quiet) as show:
+        watch = watcher(stop, show, STOPPING)
+        try:
+            from ..pipelines.fit_signal import fit_signal
+
+            fitted, signal = fit_signal(source, kind, on_progress=watch, **words)
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted; nothing was written") from error
+        assert fitted.report is not None
+        watch(Progress("write", 0.0))
+        write_started = time.perf_counter()
+        fitted.save(output)
+        notes = [*fitted.report["notes"], *[INTERRUPTED] * stop.requested]
+        if pictures:
+            from ..pipelines.signal_report import draw
+
+            notes += draw(fitted, signal, pictures)
+        now = time.perf_counter()
+        numbers = {
+            **fitted.report,
+            "bits_per_sample": 8 * output.stat().st_size / signal.values[..., 0].size,
+            "notes": notes,
+            "interrupted": stop.requested,
+            "peak_memory_bytes": peak_memory_bytes(),
+            "command": shlex.join(["sasnet-sdf", *session.words]),
+            "seconds": {**fitted.report["seconds"], "write": now - write_started, "total": now - started},
+        }
+        if report:
+            write_json(report, numbers)
+        watch(Progress("write", 1.0, str(output)))
+    if not quiet:
+        from .signal_summary import summarise_fit
+
+        written = [path for path in (output, report) if path]
+        click.echo(summarise_fit(numbers, written, pictures), err=True)
+    if stop.requested:
+        raise click.exceptions.Exit(Interrupted.exit_code)

@@ -1,0 +1,231 @@
+"""The trained image or volume: sampled anywhere in its domain, rendered at any size, saved and loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import networks
+from .errors import UnreadableInput, UsageError
+from .networks import by_chunks
+from .signals import Array, Grid, Signal
+
+MOST_SAMPLES = 1 << 33
+"""Of a rendering: 64 GB of one channel; a typing error asks for more."""
+
+
+class FittedSignal:
+    """An image or a volume as a network: small, continuous, differentiable.
+
+    grid: where the samples lay that it was trained on; the world is theirs. low, high: (C,) the range
+    of each channel; values are held within it. dtype: of the samples. peak: what their errors are
+    measured by. header: what a file of their format needs beside. metadata: how it was trained.
+    report: what was done, in numbers (docs/report.md), of a fit that was not loaded from a file.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        grid: Grid,
+        low: Array,
+        high: Array,
+        dtype: str,
+        peak: float,
+        header: dict[str, Any],
+        metadata: dict[str, Any],
+    ):
+        self.model = model.eval().requires_grad_(False)
+        self.grid, self.dtype, self.peak = grid, np.dtype(dtype), peak
+        self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+        self.header, self.metadata = header, metadata
+        self.report: dict[str, Any] | None = None
+
+    @property
+    def kind(self) -> str:
+        return "image" if self.grid.dim == 2 else "volume"
+
+    def sample(self, coordinates: Array) -> Array:
+        """Values (N, C) float64 at world coordinates (N, d); NaN outside the domain.
+
+        In the outer half of a border's cells, beyond the last sample, the value is the border's.
+        """
+        index = self.grid.to_index(self._coordinates(coordinates))
+        return np.where(self.grid.covers(index)[:, None], self.at_index(index), np.nan)
+
+    def gradient(self, coordinates: Array) -> Array:
+        """Derivatives (N, C, d) of the values by the world coordinates (N, d); NaN outside the domain."""
+        index = self.grid.to_index(self._coordinates(coordinates))
+        inside = self._inside(index)
+        unit = by_chunks(self._slopes, self.grid.to_unit(inside), self._device)[0].astype(np.float64)
+        to_unit = (self.grid.spacing / self.grid.half)[:, None] * np.linalg.inv(self.grid.affine[:-1, :-1])
+        # beyond the last samples the value stays that of the border
+        by_index = np.where((index == inside)[:, None], unit, 0.0)
+        world = by_index @ to_unit * ((self.high - self.low) / 2)[:, None]
+        return np.where(self.grid.covers(index)[:, None, None], world, np.nan)
+
+    def at_index(self, index: Array) -> Array:
+        """Values (N, C) float64 at indices (N, d) of the samples, clamped to the first and the last."""
+        found = by_chunks(lambda x: (self.model(x),), self.grid.to_unit(self._inside(index)), self._device)
+        return ((found[0].astype(np.float64) + 1) / 2 * (self.high - self.low) + self.low).clip(
+            self.low, self.high
+        )
+
+    def render(
+        self,
+        scale: float | None = None,
+        size: tuple[int, ...] | None = None,
+        region: tuple[float, ...] | None = None,
+        shift: tuple[float, ...] | None = None,
+    ) -> Signal:
+        """The signal on another grid, with values of the type that the samples had.
+
+        Lengths are in cells of the samples' grid, in the order x, y of an image (pixels) and of the
+        array's axes of a volume (voxels). region: its lowest corner, then its highest; all of the
+        domain unless given. scale: new cells along a cell. size: new cells along each axis, instead.
+        shift: how far the grid is moved; of cells whose centre leaves the domain nothing is made up:
+        they are left away. Raises UsageError for what lies outside, or is too large.
+        """
+        low, high = self._region(region)
+        extent = high - low
+        if scale is not None and size is not None:
+            raise UsageError("give the scale or the size, not both")
+        if scale is not None and not 0 < scale < np.inf:
+            raise UsageError(f"scale must be positive, found {scale}")
+        if size is None:
+            counts = np.maximum(np.round(extent * (scale or 1)), 1)
+        else:
+            counts = self._ordered(size, "size")
+            if counts.min() < 1 or (counts != np.round(counts)).any():
+                raise UsageError("size must be whole numbers of at least 1")
+        if np.prod(counts) * len(self.low) > MOST_SAMPLES:
+            raise UsageError(f"a rendering of {np.prod(counts):,.0f} samples is too large")
+        step = extent / counts
+        moved = np.zeros(self.grid.dim) if shift is None else self._ordered(shift, "shift")
+        first = low + step / 2 - 0.5 + moved
+        axes = [f + s * np.arange(int(n)) for f, s, n in zip(first, step, counts, strict=True)]
+        axes = [
+            axis[(axis >= -0.5 - 1e-9) & (axis <= n - 0.5 + 1e-9)]
+            for axis, n in zip(axes, self.grid.shape, strict=True)
+        ]
+        if not all(len(axis) for axis in axes):
+            raise UsageError("shift moves the whole grid out of the domain")
+        first = np.array([axis[0] for axis in axes])
+        affine = self.grid.affine @ np.block(
+            [[np.diag(step), first[:, None]], [np.eye(self.grid.dim + 1)[-1:]]]
+        )
+        grid = Grid(tuple(len(axis) for axis in axes), affine)
+        return Signal(self._at(axes, self.dtype), grid, self.header)
+
+    def at_samples(self, first: Array, end: Array) -> Array:
+        """Values (*, C) float32, not rounded, at the samples from index first (d,) to before end (d,)."""
+        return self._at(
+            [np.arange(a, b, dtype=np.float64) for a, b in zip(first, end, strict=True)], np.float32
+        )
+
+    def _at(self, axes: list[Array], dtype: Any) -> np.ndarray:
+        """Values (*, C) at all combinations of indices along the axes; whole numbers are rounded to."""
+        rows, *others = axes
+        out = np.empty((*(len(axis) for axis in axes), len(self.low)), dtype)
+        across = int(np.prod([len(axis) for axis in others]))
+        slab = max(1, networks.CHUNK // across)
+        for start in range(0, len(rows), slab):
+            part = [rows[start : start + slab], *others]
+            index = np.stack(np.meshgrid(*part, indexing="ij"), -1)
+            values = self.at_index(index.reshape(-1, self.grid.dim))
+            if out.dtype.kind in "iu":
+                values = values.round()
+            out[start : start + slab] = values.reshape(*index.shape[:-1], -1)
+        return out
+
+    def _region(self, region: tuple[float, ...] | None) -> tuple[Array, Array]:
+        """The corners of a part of the domain, in cells along the array's axes."""
+        whole = np.array(self.grid.shape, np.float64)
+        if region is None:
+            return np.zeros(self.grid.dim), whole
+        if len(region) != 2 * self.grid.dim:
+            raise UsageError(f"region must have {2 * self.grid.dim} numbers, found {len(region)}")
+        low = self._ordered(region[: self.grid.dim], "region")
+        high = self._ordered(region[self.grid.dim :], "region")
+        if not ((low >= 0) & (high <= whole) & (low < high)).all():
+            shape = "x".join(
+                str(n) for n in (self.grid.shape[::-1] if self.grid.dim == 2 else self.grid.shape)
+            )
+            raise UsageError(
+                f"region must lie within the {self.kind} of {shape}, and its first corner be lower"
+            )
+        return low, high
+
+    def _ordered(self, numbers: tuple[float, ...], name: str) -> Array:
+        """A number for each axis, in the order of the array's axes."""
+        if len(numbers) != self.grid.dim or not np.isfinite(numbers).all():
+            raise UsageError(f"{name} must have {self.grid.dim} numbers, found {numbers}")
+        array = np.array(numbers, np.float64)
+        return array[::-1].copy() if self.grid.dim == 2 else array
+
+    def _slopes(self, unit: torch.Tensor) -> tuple[torch.Tensor]:
+        """Derivatives (N, C, d) of the network's outputs."""
+        with torch.enable_grad():
+            x = unit.detach().requires_grad_(True)
+            columns = [
+                torch.autograd.grad(self.model(x)[:, channel].sum(), x)[0] for channel in range(len(self.low))
+            ]
+        return (torch.stack(columns, 1),)
+
+    def _coordinates(self, coordinates: Array) -> Array:
+        coordinates = np.asarray(coordinates, np.float64)
+        if coordinates.ndim != 2 or coordinates.shape[1] != self.grid.dim:
+            raise ValueError(
+                f"coordinates must have the shape (N, {self.grid.dim}), found {coordinates.shape}"
+            )
+        return coordinates
+
+    def _inside(self, index: Array) -> Array:
+        return np.clip(index, 0, np.array(self.grid.shape) - 1)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file (.sasnet), see docs/model-format.md."""
+        from .io.models import write_model
+
+        arrays, architecture = networks.written(self.model)
+        signal = {
+            "kind": self.kind,
+            "grid": self.grid.to_dict(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "dtype": self.dtype.str,
+            "peak": self.peak,
+            "header": self.header,
+        }
+        write_model(
+            Path(path), arrays, {"architecture": architecture, "signal": signal, "training": self.metadata}
+        )
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "auto", engine: str = "auto") -> FittedSignal:
+        """Read a model file. Raises UnreadableInput where it is damaged, newer or not one of a signal."""
+        from .io.models import read_model
+
+        arrays, metadata = read_model(Path(path))
+        try:
+            if "signal" not in metadata:
+                raise ValueError("it is that of a surface: see sasnet-sdf extract")
+            signal = metadata["signal"]
+            grid, dtype = Grid.from_dict(signal["grid"]), np.dtype(signal["dtype"])
+            low, high, architecture = signal["low"], signal["high"], metadata["architecture"]
+            if dtype.kind not in "iuf" or architecture["dim"] != grid.dim:
+                raise ValueError("its grid and its network do not fit together")
+            if not len(low) == len(high) == architecture["outputs"]:
+                raise ValueError("its ranges and its network do not fit together")
+            model = networks.read(arrays, architecture, device, engine)
+            peak, header = float(signal["peak"]), dict(signal["header"])
+            return cls(model, grid, low, high, dtype.str, peak, header, metadata["training"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise UnreadableInput(f"{path}: not a model that this version can read ({reason})") from error

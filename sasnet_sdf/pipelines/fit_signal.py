@@ -1,0 +1,202 @@
+"""Images and volumes: samples go in, a small continuous network comes out."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import __version__
+from ..config import to_dict
+from ..errors import UnusableGeometry, UsageError
+from ..fitted import FittedSignal
+from ..models import build_model, parameter_count
+from ..networks import choose
+from ..progress import OnProgress, Progress, silent
+from ..samplers import SignalBatches
+from ..signals import Array, Grid, Signal
+from ..system import peak_memory_bytes
+from ..threads import thread_count
+from ..training import train
+from .signal_report import measured
+from .signal_settings import signal_config
+from .signal_task import SignalTask
+from .timing import timed
+
+
+def fit_image(
+    source: str | Path | ArrayLike | Signal,
+    *,
+    preset: str = "balanced",
+    on_progress: OnProgress = silent,
+    **words: Any,
+) -> FittedSignal:
+    """Train a network on an image: a path, or an array (H, W) or (H, W, C) of 1 to 4 channels.
+
+    preset and words are those of the command line (see signal_config). The callback ends training
+    early by returning False. What was done is in the `report` of the result.
+    Raises a SasnetError: UnreadableInput, UnusableGeometry, UsageError, MissingBackend.
+    """
+    return fit_signal(source, "image", preset=preset, on_progress=on_progress, **words)[0]
+
+
+def fit_volume(
+    source: str | Path | ArrayLike | Signal,
+    *,
+    spacing: ArrayLike | None = None,
+    preset: str = "balanced",
+    on_progress: OnProgress = silent,
+    **words: Any,
+) -> FittedSignal:
+    """Train a network on a volume: a path, or an array (I, J, K) or (I, J, K, C), memory-mapped or not.
+
+    spacing: (3,) world units between samples, of an array; a file has its own. Otherwise as fit_image.
+    """
+    return fit_signal(source, "volume", spacing, preset=preset, on_progress=on_progress, **words)[0]
+
+
+def fit_signal(
+    source: Any,
+    kind: str,
+    spacing: Any = None,
+    *,
+    preset: str = "balanced",
+    on_progress: OnProgress = silent,
+    **words: Any,
+) -> tuple[FittedSignal, Signal]:
+    """fit_image or fit_volume, as `kind` says, and the signal that was read."""
+    seconds: dict[str, float] = {}
+    started = time.perf_counter()
+    with timed(seconds, "read"):
+        on_progress(Progress("read", 0.0, "reading"))
+        signal, notes = load_signal(source, kind, spacing)
+        low, high, missing = ranges(signal)
+    if missing:
+        notes.append(f"{missing:,} samples are not finite and were left away")
+    config = signal_config(signal, preset, **words)
+    device, engine = choose(config.device, config.engine)
+    assert config.model is not None
+    with timed(seconds, "training"):
+        try:
+            model = build_model(config.model, signal.grid.dim, signal.channels, engine, config.seed)
+        except ValueError as error:
+            raise UsageError(f"model {config.model.name}: {error}") from error
+        compiles = "compiling kernels, once a machine" if getattr(model, "compiled", False) else ""
+        on_progress(Progress("training", 0.0, compiles))
+        model = model.to(device)
+        batches = SignalBatches(signal, low, high, config.training.batch, config.seed, device)
+        history = train(SignalTask(model, batches), model.parameter_groups(), config.training, on_progress)
+    facts = {
+        "steps": history.steps_done,
+        "ms_per_step": history.ms_per_step,
+        "loss": history.loss,
+        "ended_by": history.ended_by,
+        "parameters": parameter_count(model),
+        "seed": config.seed,
+    }
+    peak = peak_of(signal, low, high)
+    fitted = FittedSignal(model, signal.grid, low, high, signal.values.dtype.str, peak, signal.header, facts)
+    with timed(seconds, "evaluation"):
+        on_progress(Progress("evaluation", 0.0, "measuring"))
+        metrics, more = measured(fitted, signal)
+    fitted.report = {
+        "version": __version__,
+        "seed": config.seed,
+        "device": device,
+        "engine": model.engine,
+        "model": config.model.name,
+        "threads": thread_count(),
+        "input": _facts(source, kind, signal),
+        "training": {name: value for name, value in facts.items() if name != "seed"},
+        "history": {"steps": history.steps, "losses": history.losses, "times": history.times},
+        "metrics": metrics,
+        "seconds": {**seconds, "total": time.perf_counter() - started},
+        "peak_memory_bytes": peak_memory_bytes(),
+        "settings": to_dict(config),
+        "notes": notes + more,
+        "interrupted": history.ended_by == "cancel",
+    }
+    return fitted, signal
+
+
+def load_signal(source: Any, kind: str, spacing: Any = None) -> tuple[Signal, list[str]]:
+    """A path, an array or a signal as a signal that can be fitted, and notes about it.
+
+    Raises UnreadableInput, UnusableGeometry, UsageError.
+    """
+    if isinstance(source, Signal):
+        signal, notes = source, []
+    elif isinstance(source, (str, Path)):
+        if spacing is not None:
+            raise UsageError("spacing is for arrays: a file has its own")
+        from ..io.images import read_image
+        from ..io.volumes import read_volume
+
+        signal, notes = (read_image if kind == "image" else read_volume)(source)
+    else:
+        signal, notes = _of_array(np.asanyarray(source), kind, spacing), []
+    if signal.grid.dim != (2 if kind == "image" else 3):
+        raise UsageError(f"an {kind} was expected" if kind == "image" else "a volume was expected")
+    if min(signal.grid.shape) < 2:
+        shape = " x ".join(str(n) for n in signal.grid.shape)
+        raise UnusableGeometry(f"the {kind} of {shape} samples is too small: 2 along each axis are needed")
+    return signal, list(notes)
+
+
+def _of_array(values: np.ndarray, kind: str, spacing: Any) -> Signal:
+    dim = 2 if kind == "image" else 3
+    if values.dtype == bool:
+        values = values.astype(np.uint8)
+    if values.dtype.kind not in "iuf":
+        raise UsageError(f"an array of real numbers is needed, found {values.dtype}")
+    if values.ndim == dim:
+        values = values[..., None]
+    if values.ndim != dim + 1 or not 1 <= values.shape[-1] <= 4:
+        axes = "(H, W) or (H, W, C)" if dim == 2 else "(I, J, K) or (I, J, K, C)"
+        raise UsageError(f"an array {axes} of 1 to 4 channels is needed, found the shape {values.shape}")
+    if dim == 2:
+        return Signal(values, Grid.of_image(*values.shape[:2]))
+    given = np.ones(3) if spacing is None else np.asarray(spacing, np.float64)
+    if given.shape != (3,) or not ((given > 0) & np.isfinite(given)).all():
+        raise UsageError(f"spacing must be three positive numbers, found {spacing}")
+    return Signal(values, Grid.of_volume(values.shape[:3], given))
+
+
+def ranges(signal: Signal) -> tuple[Array, Array, int]:
+    """The lowest and the highest finite value (C,) of each channel, and how many values are not finite.
+
+    Slab by slab, as the signal may be larger than the memory. Raises UnusableGeometry where none is.
+    """
+    low, high = np.full(signal.channels, np.inf), np.full(signal.channels, -np.inf)
+    missing = 0
+    for slab in signal.values:
+        numbers = slab.reshape(-1, signal.channels).astype(np.float64)
+        finite = np.isfinite(numbers)
+        missing += int(finite.size - finite.sum())
+        low = np.minimum(low, np.where(finite, numbers, np.inf).min(0))
+        high = np.maximum(high, np.where(finite, numbers, -np.inf).max(0))
+    if not (low <= high).all():
+        raise UnusableGeometry("a channel has no finite value")
+    return low, high, missing
+
+
+def peak_of(signal: Signal, low: Array, high: Array) -> float:
+    """What errors are measured by: an image's largest possible value, else the range of the values."""
+    dtype = signal.values.dtype
+    if signal.grid.dim == 2 and dtype.kind in "iu":
+        return float(np.iinfo(dtype).max)
+    return float((high - low).max()) or 1.0
+
+
+def _facts(source: Any, kind: str, signal: Signal) -> dict[str, Any]:
+    return {
+        "path": str(source) if isinstance(source, (str, Path)) else None,
+        "kind": kind,
+        "shape": list(signal.grid.shape),
+        "channels": signal.channels,
+        "dtype": str(signal.values.dtype),
+        "spacing": signal.grid.spacing.tolist(),
+    }

@@ -1,0 +1,86 @@
+"""How well a fit agrees with its signal, in numbers and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import MissingBackend
+from ..fitted import FittedSignal
+from ..metrics.signals import signal_figures
+from ..signals import Signal
+from ..views import curves
+from ..views.signals import error_map, mask_tiles
+
+MOST_MEASURED = 1 << 24
+"""Samples that figures are taken over; of a larger signal, those in its middle."""
+
+TILE = 160
+"""Pixels of a mask's longer side in the picture of all masks."""
+
+
+def measured(fitted: FittedSignal, signal: Signal) -> tuple[dict[str, Any], list[str]]:
+    """The figures of docs/signals-metrics.md, and notes."""
+    first, end = _part(signal)
+    original, fit = _both(fitted, signal, first, end)
+    notes = []
+    if (end - first < signal.grid.shape).any():
+        notes.append(f"measured on the {' x '.join(map(str, end - first))} samples in the middle")
+    return signal_figures(fit, original, fitted.peak), notes
+
+
+def _both(fitted: FittedSignal, signal: Signal, first: Any, end: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The original and the fit over some samples; a sample that is not finite is what the fit has there."""
+    fit = fitted.at_samples(first, end)
+    part = tuple(slice(a, b) for a, b in zip(first, end, strict=True))
+    original = np.asarray(signal.values[part], np.float32)
+    return np.where(np.isfinite(original), original, fit), fit
+
+
+def _part(signal: Signal) -> tuple[Any, Any]:
+    """The first index and the end of what is measured."""
+    shape = np.array(signal.grid.shape)
+    share = min(1.0, (MOST_MEASURED / shape.prod()) ** (1 / len(shape)))
+    size = np.maximum((shape * share).astype(int), 1)
+    first = (shape - size) // 2
+    return first, first + size
+
+
+def draw(fitted: FittedSignal, signal: Signal, folder: Path) -> list[str]:
+    """Write error.png, masks.png, spectrum.png and convergence.png; notes on those that there are not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    original, fit = _both(fitted, signal, *_part(signal))
+    error_map(fit, original, fitted.peak, folder / "error.png")
+    if getattr(fitted.model, "masks", None) is not None:
+        _draw_masks(fitted, folder / "masks.png")
+    try:
+        curves.spectrum(fit, original, folder / "spectrum.png")
+        history = (fitted.report or {}).get("history")
+        if history:
+            row = ("fit", history["steps"], history["times"], history["losses"])
+            curves.convergence([row], folder / "convergence.png")
+    except MissingBackend as error:
+        return [f"there is no spectrum.png and no convergence.png: {error}"]
+    return []
+
+
+def _draw_masks(fitted: FittedSignal, path: Path) -> None:
+    """Every mask, of a volume on the slice in the middle of its first axis."""
+    config, grid = fitted.model.config, fitted.grid
+    captions = [f"band {n + 1}" for n in range(config.bands)]
+    for layer in range(config.hidden_layers):
+        captions += [f"layer {layer + 1} group {n + 1}" for n in range(config.groups)]
+    shape = np.array(grid.shape[-2:])
+    size = np.maximum((shape * TILE / shape.max()).round().astype(int), 1)
+    axes = [(np.arange(n) + 0.5) * full / n - 0.5 for n, full in zip(size, shape, strict=True)]
+    if grid.dim == 3:
+        axes.insert(0, np.array([(grid.shape[0] - 1) / 2]))
+    index = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.dim)
+    device = next(fitted.model.parameters()).device
+    with torch.no_grad():
+        points = torch.from_numpy(grid.to_unit(index).astype(np.float32)).to(device)
+        masks = fitted.model.with_masks(points)[1].cpu().numpy()
+    mask_tiles(masks.reshape(-1, *size), captions, path)

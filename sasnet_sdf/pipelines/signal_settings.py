@@ -1,0 +1,135 @@
+"""From words, and from the signal itself, to the settings of a fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..config import MOST_PARAMETERS, SIGNAL_STEPS, SignalConfig
+from ..errors import UsageError
+from ..model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
+from ..models.budget import parameters_of, with_parameters
+from ..signals import Signal
+from .model_choice import model_of, with_settings
+
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "parameters": (100, 10**9),
+    "ratio": (1e-6, 100),
+    "steps": (1, 10_000_000),
+    "batch": (1, 10_000_000),
+    "time_limit": (1e-9, 1e9),
+    "seed": (0, 2**63 - 1),
+}
+_OF_TRAINING = ("steps", "batch", "time_limit")
+
+BAND = 0.3
+"""The highest frequency of the first layer, as a share of the highest that the samples can hold.
+
+The layers after it make higher ones; SASNet's published bands for images are 0.22 to 0.25 of it.
+"""
+LOW = 0.2
+"""The highest frequency without a mask, as a share of the band (theirs: 0.2 and 0.21)."""
+TABLE = 0.08
+"""The share of the parameters that the hash grid may take: on images a small one is the best."""
+
+
+def signal_config(
+    signal: Signal,
+    preset: str = "balanced",
+    *,
+    model: str | None = None,
+    settings: Iterable[str] = (),
+    **changes: Any,
+) -> SignalConfig:
+    """The settings of a fit, `model` among them with its width.
+
+    model: as model_of takes it; SASNet's values are those chosen from the signal, others' those that
+    their papers published. Words: parameters, ratio (trainable parameters a number of the signal),
+    steps, time_limit (seconds), batch (samples), seed, device, engine. Raises UsageError.
+    """
+    if preset not in SIGNAL_STEPS:
+        raise UsageError(f"unknown preset {preset!r}: one of {', '.join(SIGNAL_STEPS)}")
+    given = {name: value for name, value in changes.items() if value is not None}
+    for name, value in given.items():
+        if name not in (*_BOUNDS, "device", "engine"):
+            raise UsageError(f"unknown setting {name!r}: one of {', '.join((*_BOUNDS, 'device', 'engine'))}")
+        low, high = _BOUNDS.get(name, (None, None))
+        if low is not None and not low <= value <= high:
+            raise UsageError(f"{name.replace('_', '-')} must lie between {low:g} and {high:g}, found {value}")
+    if {"parameters", "ratio"} <= set(given):
+        raise UsageError("give the parameters or the ratio, not both")
+    config = SignalConfig(preset=preset)
+    of_training = {name: given.pop(name) for name in _OF_TRAINING if name in given}
+    training = replace(config.training, **{"steps": SIGNAL_STEPS[preset], **of_training})
+    config = replace(config, training=training, **given)
+    count = _count(signal, config)
+    config = replace(config, parameters=count, model=model_of(model or "sasnet", known_models(signal, count)))
+    config = with_settings(config, settings, (*_BOUNDS, "device", "engine", "preset"))
+    assert config.model is not None
+    if any(setting.partition("=")[0].rpartition(".")[2] == "width" for setting in settings):
+        sized = config.model
+        try:
+            count = parameters_of(sized, signal.grid.dim, signal.channels)
+        except ValueError as error:
+            raise UsageError(f"model {sized.name}: {error}") from error
+    else:
+        sized = sized_model(config.model, signal, count)
+    return replace(config, model=sized, parameters=count)
+
+
+def _count(signal: Signal, config: SignalConfig) -> int:
+    if config.parameters is not None:
+        return config.parameters
+    return max(100, round(min(config.ratio * signal.values.size, MOST_PARAMETERS)))
+
+
+def known_models(signal: Signal, count: int) -> Mapping[str, ModelConfig]:
+    """What each name of a model stands for: of SASNet, and TUNER, with the signal's frequencies."""
+    ours = chosen(signal, count)
+    tuner = replace(ours, masks=False, hidden_layers=PUBLISHED["tuner"].hidden_layers)
+    return {**PUBLISHED, "sasnet": ours, "tuner": replace(tuner, rate=PUBLISHED["tuner"].rate)}
+
+
+def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
+    """The settings with about `count` parameters. Raises UsageError."""
+    try:
+        keeps = isinstance(model, SASNetConfig)  # its grid is chosen already
+        return with_parameters(model, count, signal.grid.dim, signal.channels, table=not keeps)
+    except ValueError as error:
+        raise UsageError(f"model {model.name}: {error}") from error
+
+
+def chosen(signal: Signal, count: int) -> SASNetConfig:
+    """SASNet for a signal, by its resolution and its spectrum, but for the width."""
+    grid, base = signal.grid, SASNetConfig()
+    highest = base.period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
+    band = int(np.clip(round(BAND * highest), 12, 60))
+    # the low group is half of the neurons: its box must hold as many vectors
+    neurons = math.sqrt(count / base.hidden_layers)
+    least = ((2 * base.low_share * neurons + 2) ** (1 / grid.dim) - 1) / 2
+    low = min(max(round(LOW * band), math.ceil(least) + 1), band)
+    return replace(
+        base,
+        rate=1.5e-3,
+        grid_rate=1e-2,
+        band=max(band, 2 * low),
+        low=low,
+        decoder_width=16,
+        bands=8,
+        grid=_grid(count, grid.dim),
+    )
+
+
+def _grid(count: int, dim: int) -> GridConfig:
+    """Four levels, the largest table that takes its share."""
+    from ..encodings import grid_layout
+
+    for log2_table in range(18, 4, -1):
+        grid = GridConfig(levels=4, log2_table=log2_table, coarsest=8, finest=64 if dim == 2 else 32)
+        if grid_layout(grid, dim).entries * grid.features <= TABLE * count:
+            return grid
+    return GridConfig(levels=2, log2_table=4, coarsest=2, finest=4)
