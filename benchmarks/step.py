@@ -4,7 +4,8 @@
 
 8,192 points around a sphere in spatial order, width 64, 2 hidden layers; 8 levels 8 -> 256 with
 tables of 2^16 entries, and 8 -> 512 with 2^18 (`large`); loss, backward and optimiser included.
-`plain` is without the eikonal term, `eikonal` with it on as many points as the presets take.
+`plain` is without the eikonal term, `eikonal` with it on as many points as the presets take. Then
+images: 16,384 pixels of three channels, widths 128 and 256, 4 levels 8 -> 64 with 2^10 entries.
 
 The floor is what cannot be left out, each part run alone on arrays of the same sizes: PyTorch's
 matrix products, the sines and cosines, the gathers from and scatters to the tables with indices
@@ -19,6 +20,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import reduce
+from operator import xor
 from typing import Any
 
 import numpy as np
@@ -26,17 +29,19 @@ import torch
 from numba import njit, prange
 
 from sasnet_sdf.config import TrainingConfig
+from sasnet_sdf.encodings.layout import PRIMES
 from sasnet_sdf.encodings.numba_engine import add_scattered
 from sasnet_sdf.layers.elementwise_kernels import sines_of
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.models import build_model, sasnet_cpu
 from sasnet_sdf.pipelines.distance_task import DistanceTask
+from sasnet_sdf.pipelines.signal_task import SignalTask
 from sasnet_sdf.samplers.surface import morton_code
 from sasnet_sdf.system import hardware
 from sasnet_sdf.threads import thread_count
 from sasnet_sdf.training.optimiser import Optimiser
 
-POINTS, REPEATS = 8192, 60
+POINTS, PIXELS, REPEATS = 8192, 16_384, 60
 
 
 def medians_ms(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
@@ -87,28 +92,30 @@ def stream(value, gradient, first, second):
 
 
 def corner_rows(points: torch.Tensor, layout) -> np.ndarray:
-    """The table rows (levels, 8, N) that the reference engine reads."""
-    rows = np.empty((len(layout.scales), 8, len(points)), np.int32)
+    """The table rows (levels, 2^d, N) that the reference engine reads."""
+    rows = np.empty((len(layout.scales), 2**layout.dim, len(points)), np.int32)
     unit = points.double().numpy() * 0.5 + 0.5
     for level, scale in enumerate(layout.scales):
         cell = np.floor(unit * float(scale) + 0.5).astype(np.int64)
         entries = int(layout.offsets[level + 1] - layout.offsets[level])
-        for corner in range(8):
-            x, y, z = (cell + [(corner >> a) & 1 for a in range(3)]).T
+        for corner in range(2**layout.dim):
+            axes = (cell + [(corner >> a) & 1 for a in range(layout.dim)]).T
             if layout.hashed[level]:
-                row = x ^ (y * 2654435761 & 0xFFFFFFFF) ^ (z * 805459861 & 0xFFFFFFFF)
+                row = reduce(xor, [v * prime for v, prime in zip(axes, PRIMES, strict=False)])
             else:
                 n = int(layout.resolutions[level])
-                row = x + n * (y + n * z)
+                row = sum(v * n**a for a, v in enumerate(axes))
             rows[level, corner] = layout.offsets[level] + row % entries
     return rows
 
 
 def floor_parts(config: SASNetConfig, points: torch.Tensor, passes: int) -> dict[str, Callable[[], object]]:
     """The floor's parts; `passes`: 3 for value, and gradients by weights and inputs."""
-    model = build_model(config, engine="numba")
+    dim = points.shape[1]
+    outputs = 1 if dim == 3 else 3
+    model = build_model(config, dim, outputs, engine="numba")
     layout, count, width = model.masks.grid.layout, len(points), config.width
-    shapes = [(width, 3)] + [(width, width)] * config.hidden_layers + [(1, width)]
+    shapes = [(width, dim)] + [(width, width)] * config.hidden_layers + [(outputs, width)]
     features = config.grid.levels * config.grid.features
     masks = config.bands + config.hidden_layers * config.groups
     shapes += [(config.decoder_width, features), (masks, config.decoder_width)]
@@ -152,13 +159,13 @@ def floor_parts(config: SASNetConfig, points: torch.Tensor, passes: int) -> dict
 
 
 def step_parts(
-    task: DistanceTask, optimiser: Optimiser, points: torch.Tensor
+    task: DistanceTask | SignalTask, optimiser: Optimiser, points: torch.Tensor
 ) -> dict[str, Callable[[], object]]:
     """The parts of a step without the eikonal term, as the compiled passes run them."""
     model: Any = task.model
     table: Any = model.masks.grid.table
     batch = sasnet_cpu._Batch(points, sasnet_cpu._flat(model).detach(), table, model, keeps=True)
-    by_values = torch.ones(1, len(points)) / len(points)
+    by_values = torch.ones(model.outputs, len(points)) / len(points)
     by_features = torch.zeros(1, int(batch.shapes[0, 1]), len(points))
     sums = np.zeros((batch.parts, len(batch.flat)), np.float32)
 
@@ -176,9 +183,14 @@ def step_parts(
 def measure(config: SASNetConfig, eikonal: bool, points: torch.Tensor) -> dict:
     training = TrainingConfig()
     training = TrainingConfig(eikonal_weight=training.eikonal_weight if eikonal else 0.0)
-    model = build_model(config, engine="numba")
-    batch = (points, points.norm(dim=1) - 0.8, torch.nn.functional.normalize(points, dim=1))
-    task = DistanceTask(model, iter(lambda: batch, None), training)
+    if points.shape[1] == 3:
+        model = build_model(config, engine="numba")
+        batch = (points, points.norm(dim=1) - 0.8, torch.nn.functional.normalize(points, dim=1))
+        task: Any = DistanceTask(model, iter(lambda: batch, None), training)
+    else:
+        model = build_model(config, 2, 3, engine="numba")
+        pixels = (points, torch.rand(len(points), 3) * 2 - 1)
+        task = SignalTask(model, iter(lambda: pixels, None))
     optimiser = Optimiser(model.parameter_groups())
     counter = iter(range(10**9))
 
@@ -216,6 +228,18 @@ def main() -> None:
     large = SASNetConfig(grid=GridConfig(levels=8, coarsest=8, finest=512, log2_table=18))
     results = {kind: measure(small, kind == "eikonal", points) for kind in ("plain", "eikonal")}
     results["large"] = {kind: measure(large, kind == "eikonal", points) for kind in ("plain", "eikonal")}
+    pixels = torch.rand(PIXELS, 2) * 2 - 1
+    pixels = pixels[pixels[:, 0].argsort()].contiguous()
+    for width in (128, 256):
+        image = SASNetConfig(
+            width=width,
+            low=9,
+            band=60,
+            bands=8,
+            decoder_width=16,
+            grid=GridConfig(levels=4, coarsest=8, finest=64, log2_table=10),
+        )
+        results[f"image, width {width}"] = {"plain": measure(image, False, pixels)}
     results["setting"] = {
         "points": POINTS,
         "eikonal_points": TrainingConfig().eikonal_batch,
