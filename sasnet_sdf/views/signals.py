@@ -35,18 +35,20 @@ def error_map(fit: NDArray[Any], original: NDArray[Any], peak: float, path: str 
     image = original.ndim == 3
     low = 0.0 if image and original.dtype.kind in "iu" else float(original.min())
     cuts = [("", original, fit)] if image else _middles(original, fit)
+    longest = max(original.shape[:-1])  # of all slices, so that they are shown at one size
     panels = []
     for where, one, other in cuts:
         one, other = ((part.astype(np.float64) - low) * (255 / peak) for part in (one, other))
         error = np.abs(other - one).mean(-1, keepdims=True)
-        panels.append((where, _panel(one), _panel(other), _panel(error)[..., 0]))
+        panels.append((where, *(_panel(part, longest) for part in (one, other, error))))
     limit = _round_up(float(np.percentile(np.concatenate([error.ravel() for *_, error in panels]), SHOWN)))
-    tiles = []
+    rows = []
     for where, one, other, error in panels:
-        colors = error_colors(error.ravel(), limit).reshape(*error.shape, 3)
-        tiles += [(f"original{where}", _rgb(one)), (f"fit{where}", _rgb(other)), (f"error{where}", colors)]
+        colors = error_colors(error.ravel(), limit).reshape(*error.shape[:2], 3)
+        tiles = [(f"original{where}", _rgb(one)), (f"fit{where}", _rgb(other)), (f"error{where}", colors)]
+        rows.append(side_by_side(tiles, len(tiles)))
     scale = scale_bar(ERROR_COLORS, "error 0", f"{limit:.4g}/255 of the peak or more")
-    save(stacked([side_by_side(tiles, 3), scale]), path)
+    save(stacked([*rows, scale]), path)
 
 
 def mask_tiles(
@@ -88,9 +90,11 @@ def _middles(original: NDArray[Any], fit: NDArray[Any]) -> list[tuple[str, NDArr
     return cuts
 
 
-def _panel(values: Array) -> Array:
-    """Values (H, W, C) at a size to look at: means of blocks, or every one several pixels wide."""
-    longest = max(values.shape[:2])
+def _panel(values: Array, longest: int) -> Array:
+    """Values (H, W, C) at a size to look at: means of blocks, or every one several pixels wide.
+
+    longest: of the sides of all panels that belong together.
+    """
     if longest > MOST:
         factor = -(-longest // MOST)
         channels = [

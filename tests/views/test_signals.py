@@ -41,10 +41,10 @@ def test_slices_of_a_volume_run_right_and_up(tmp_path):
 
 def test_large_panels_shrink_and_keep_their_mean():
     noise = np.random.default_rng(0).uniform(0, 255, (5, 2 * MOST + 3, 2))
-    panel = _panel(noise)
+    panel = _panel(noise, 2 * MOST + 3)
     assert panel.shape == (2, 684, 2)
     assert panel[:1, :683].mean() == pytest.approx(noise[:3, : 683 * 3].mean())
-    assert _panel(noise[:, :20]).shape == (5 * 12, 20 * 12, 2)
+    assert _panel(noise[:, :20], 20).shape == (5 * 12, 20 * 12, 2)
 
 
 def test_transparent_pixels_are_white():
