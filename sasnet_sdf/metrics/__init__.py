@@ -1,13 +1,17 @@
-"""How well a surface, or a field, agrees with a reference; docs/evaluate.md has every formula.
+"""How well a surface, a field or a signal agrees with a reference.
 
-Lengths are in diagonals of the reference's bounding box: `frame_around` makes the frame in which
-that is 1, and whoever calls moves both shapes there. A field is a callable `points (N, 3) -> values (N,)`.
+docs/evaluate.md has every formula, docs/signals-metrics.md those of signals. Lengths are in
+diagonals of the reference's bounding box: `frame_around` makes the frame in which that is 1, and
+whoever calls moves both shapes there. A field is a callable `points (N, 3) -> values (N,)`.
 """
 
 from .chamfer import legacy_chamfer
+from .codecs import bits_per_pixel, codec_bits
 from .field import field_figures
 from .mesh import mesh_figures
 from .shapes import UNIT, Points, Triangles, frame_around
+from .signals import background, noisiness, peak_of, psnr, psnr_edge, signal_figures, ssim
+from .spectrum import radial_spectrum
 from .surface import surface_figures
 from .volume import overlap
 
@@ -15,10 +19,20 @@ __all__ = [
     "UNIT",
     "Points",
     "Triangles",
+    "background",
+    "bits_per_pixel",
+    "codec_bits",
     "field_figures",
     "frame_around",
     "legacy_chamfer",
     "mesh_figures",
+    "noisiness",
     "overlap",
+    "peak_of",
+    "psnr",
+    "psnr_edge",
+    "radial_spectrum",
+    "signal_figures",
+    "ssim",
     "surface_figures",
 ]

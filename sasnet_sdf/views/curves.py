@@ -1,4 +1,4 @@
-"""How training went, as curves. Needs matplotlib, the viz extra."""
+"""How training went, and what frequencies a fit has, as curves. Needs matplotlib, the viz extra."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .._optional import require
 from ..geometry import Array
 from ..io import atomic_write
+from ..metrics import radial_spectrum
 
 COLORS = ("#000000", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)))
@@ -76,6 +77,28 @@ def sweep(
     figure.axes[0].set_yscale("log")
     _plain_numbers(figure.axes[0].yaxis)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    _write(figure, path)
+
+
+def spectrum(fit: NDArray[Any], original: NDArray[Any], path: str | Path) -> None:
+    """Write the power of a fit and of its original, (H, W, C) or (I, J, K, C), over frequency, log power.
+
+    `radial_spectrum` says what power is. Where the fit lies lower it lacks detail, where it lies
+    higher it has noise.
+    """
+    figure = _figure((6.4, 4.0))
+    axes = figure.subplots()
+    curves = (original, "original", COLORS[0], DASHES[0]), (fit, "fit", COLORS[4], DASHES[1])
+    for values, label, color, dash in curves:
+        frequencies, power = radial_spectrum(values)
+        shown = power > 0  # a constant signal has none, and the axis is logarithmic
+        axes.plot(frequencies[shown], power[shown], color=color, linestyle=dash, linewidth=1.4, label=label)
+    axes.set_yscale("log")
+    axes.set_xlim(0, 0.5)
+    axes.set_xlabel("frequency (cycles per sample)")
+    axes.set_ylabel("power")
+    axes.legend(frameon=False)
+    _plain(axes)
     _write(figure, path)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..geometry import Array
 from .gallery import FRAME, save, scale_bar, side_by_side, stacked
@@ -34,15 +35,22 @@ def mask_slices(
     """
     points = slice_points(axis, at, size)
     gates = np.asarray(masks(points)).reshape(-1, size, size)
+    picture = mask_rows(gates, rows, zero_line(np.asarray(values(points)).reshape(size, size)))
+    save(stacked([picture, scale_bar(np.array([LINE], np.uint8), "", "surface", 24)]), path)
+
+
+def mask_rows(gates: Array, rows: Sequence[str], line: NDArray[np.bool_] | None = None) -> Image.Image:
+    """Masks (M, H, W) in [0, 1] as captioned tiles, a new row where a new group begins, and their scale.
+
+    rows: a caption for each, as `mask_slices` takes them. line: the pixels (H, W) that are the surface.
+    """
     if len(gates) != len(rows):
         raise ValueError(f"{len(gates)} masks need a caption each, found {len(rows)}")
-    line = zero_line(np.asarray(values(points)).reshape(size, size))
     tiles = list(zip(rows, (tile(gate, line) for gate in gates), strict=True))
     groups = [list(group) for _, group in groupby(tiles, key=lambda pair: pair[0].rpartition(" ")[0])]
     columns = max(len(group) for group in groups)
     lines = [side_by_side(group, columns) for group in groups]
-    scale = scale_bar(np.array([[0] * 3, [255] * 3], np.uint8), "mask 0", "1")
-    save(stacked([*lines, scale, scale_bar(np.array([LINE], np.uint8), "", "surface", 24)]), path)
+    return stacked([*lines, scale_bar(np.array([[0] * 3, [255] * 3], np.uint8), "mask 0", "1")])
 
 
 def slice_points(axis: int, at: float, size: int) -> Array:
@@ -66,13 +74,14 @@ def zero_line(values: Array) -> NDArray[np.bool_]:
     return line
 
 
-def tile(mask: Array, line: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """A mask (H, W) in [0, 1] as a picture (H + 2, W + 2, 3): the line on it, a frame around it.
+def tile(mask: Array, line: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
+    """A mask (H, W) in [0, 1] as a picture (H + 2, W + 2, 3): the line, if any, on it, a frame around it.
 
     Without the frame a mask that lets all through would be white on white.
     """
     grey = (255 * mask.clip(0, 1)).round().astype(np.uint8)
-    picture = np.where(line[..., None], np.array(LINE, np.uint8), grey[..., None])
     framed = np.full((len(mask) + 2, len(mask[0]) + 2, 3), FRAME, np.uint8)
-    framed[1:-1, 1:-1] = picture
+    framed[1:-1, 1:-1] = grey[..., None]
+    if line is not None:
+        framed[1:-1, 1:-1][line] = LINE
     return framed

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from sasnet_sdf.errors import MissingBackend
-from sasnet_sdf.views.curves import MOST_POINTS, _thinned, convergence, sweep
+from sasnet_sdf.views.curves import MOST_POINTS, _thinned, convergence, spectrum, sweep
 
 with_matplotlib = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed (the viz extra)"
@@ -46,6 +46,16 @@ def test_runs_without_a_loss_to_show_do_no_harm(tmp_path):
 def test_sweep_is_drawn(tmp_path):
     sweep(POINTS, (8.0, 0.985), tmp_path / "sweep.png", "error (mm)")
     assert colours(tmp_path / "sweep.png") > 2000
+
+
+@with_matplotlib
+def test_spectra_are_drawn(tmp_path):
+    image = np.random.default_rng(0).normal(size=(40, 50, 3))
+    spectrum(image[::-1], image, tmp_path / "spectrum.png")
+    assert colours(tmp_path / "spectrum.png") > 1000
+    flat = np.ones((40, 50, 1))
+    spectrum(flat, flat, tmp_path / "none.png")
+    assert colours(tmp_path / "none.png") < colours(tmp_path / "spectrum.png")
 
 
 @with_matplotlib

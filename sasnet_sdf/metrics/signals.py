@@ -1,0 +1,214 @@
+"""How well a fitted image or volume agrees with the original; docs/signals-metrics.md has every formula.
+
+fit and original are arrays (H, W, C) or (I, J, K, C) of any real type; `peak` is the step from black
+to white, see `peak_of`. Large signals, also memory-mapped ones, are taken in slabs along the first axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.metrics import structural_similarity
+
+from ..geometry import Array
+
+Values = NDArray[Any]
+
+SLAB = 2**22
+"""About as many numbers are taken at a time."""
+WINDOW = 7
+"""Samples along each side of the window of SSIM, and of the one that tells what is smooth."""
+EDGES = 0.1
+"""The share of the samples, those with the largest gradient, that are edges."""
+SMOOTH = 0.5
+"""The share of the samples, those whose neighbourhood varies least, that are smooth."""
+FLAT = 1e-4
+"""Of the peak: what varies less is constant, whatever its rounding errors."""
+BLUR = 1.5
+"""Samples, the deviation of the Gaussian whose difference from the error is noise."""
+REACH = 6
+"""Samples by which slabs overlap: four deviations of the widest Gaussian, as far as scipy takes it."""
+LEVELS = 256
+"""Bins of the histogram that finds the background."""
+NEAR = 0.01
+"""Of the original's range: as far from the background's value a sample is still background."""
+FEWEST = 100
+"""Samples of a background."""
+
+
+def peak_of(original: Values) -> float:
+    """The largest value of the type, for integers of images; else the range of the values.
+
+    1 where all values are equal, so that figures exist.
+    """
+    if original.ndim == 3 and original.dtype.kind in "iu":
+        return float(np.iinfo(original.dtype).max)
+    return float(original.max()) - float(original.min()) or 1.0
+
+
+def signal_figures(fit: Values, original: Values, peak: float) -> dict[str, float | None]:
+    """All figures by name; None where a signal cannot tell one."""
+    figures = {
+        "psnr": psnr(fit, original, peak),
+        "ssim": ssim(fit, original, peak),
+        "psnr_edge": psnr_edge(fit, original, peak),
+        "noisiness": noisiness(fit, original, peak),
+    }
+    if original.ndim == 4:
+        found = background(fit, original)
+        figures["background_std"] = found and found[0]
+    return figures
+
+
+def psnr(fit: Values, original: Values, peak: float) -> float:
+    """The peak signal-to-noise ratio in dB, over all samples and channels; inf where they are equal."""
+    _check(fit, original)
+    squares = [np.square(_error(fit, original, slab)).sum() for slab, _ in _slabs(original.shape, 0)]
+    return _decibels(float(sum(squares)) / original.size, peak)
+
+
+def ssim(fit: Values, original: Values, peak: float) -> float | None:
+    """The structural similarity (Wang et al. 2004), the mean over all windows and channels; 1 is best.
+
+    Windows have 7 samples a side, or the largest odd number that fits; None where not even 3 fit. A
+    signal with values below 0 is lifted to begin at 0, as SSIM takes ratios of means.
+    """
+    _check(fit, original)
+    shortest = min(original.shape[:-1])
+    window = min(WINDOW, shortest - 1 + shortest % 2)
+    if window < 3:
+        return None
+    low = min(float(original.min()), 0.0)
+    edge, total = window // 2, 0.0
+    for slab, _ in _slabs((len(original) - 2 * edge, *original.shape[1:]), 0):
+        # windows that begin in the slab; they reach beyond its end
+        taken = slice(slab.start, slab.stop + 2 * edge)
+        one, other = (np.asarray(part[taken], np.float64) - low for part in (fit, original))
+        mean = structural_similarity(one, other, win_size=window, channel_axis=-1, data_range=peak)
+        total += float(mean) * (slab.stop - slab.start)  # type: ignore[arg-type]
+    return total / (len(original) - 2 * edge)
+
+
+def psnr_edge(fit: Values, original: Values, peak: float) -> float | None:
+    """The PSNR over the tenth of the samples at which the original's gradient is largest.
+
+    Of the mean of the channels, after a Gaussian of deviation 1, by Sobel's operator. None where the
+    original is constant.
+    """
+    _check(fit, original)
+    size = _over_slabs(_gradient, original)
+    edges = (size >= _quantile(size, 1 - EDGES)) & (size > FLAT * peak)
+    count = int(np.count_nonzero(edges)) * original.shape[-1]
+    if not count:
+        return None
+    squares = [
+        np.square(_error(fit, original, slab)[edges[slab]]).sum() for slab, _ in _slabs(original.shape, 0)
+    ]
+    return _decibels(float(sum(squares)) / count, peak)
+
+
+def noisiness(fit: Values, original: Values, peak: float) -> float:
+    """What the fit adds where the original is smooth, in 1/255 of the peak; 0 is best.
+
+    Smooth is the half of the samples with the smallest deviation in a window of 7 samples a side. Of
+    the error there, less its mean by a Gaussian of deviation 1.5 over smooth samples only, the root
+    mean square: neither an offset counts, nor what the fit does to edges.
+    """
+    _check(fit, original)
+    spread = _over_slabs(_deviation, original)
+    smooth = spread <= max(_quantile(spread, SMOOTH), FLAT * peak)
+    del spread
+    total = 0.0
+    for slab, kept in _slabs(original.shape, REACH):
+        inside = smooth[slab]
+        weight = ndimage.gaussian_filter(inside.astype(np.float64), BLUR)
+        error = _error(fit, original, slab)
+        for channel in np.moveaxis(error, -1, 0):
+            mean = ndimage.gaussian_filter(np.where(inside, channel, 0), BLUR)
+            # weight is 0 only far from all smooth samples
+            rough = channel - np.divide(mean, weight, out=np.zeros_like(mean), where=inside)
+            total += float(np.square(rough[kept][inside[kept]]).sum())
+    count = np.count_nonzero(smooth) * original.shape[-1]
+    return 255 / peak * math.sqrt(total / count)
+
+
+def background(fit: Values, original: Values) -> tuple[float, float] | None:
+    """The deviation and the mean of the fit where the original is background, in its own unit.
+
+    Background is a sample around which, 2 samples to every side, all are within 1 % of the
+    original's range of its most common value, in every channel. None where there are fewer than 100.
+    """
+    _check(fit, original)
+    there = np.ones(original.shape[:-1], np.bool_)
+    for n in range(original.shape[-1]):
+        low, high = float(original[..., n].min()), float(original[..., n].max())
+        width = (high - low or 1.0) / LEVELS
+        counts = np.histogram(original[..., n], LEVELS, (low, low + LEVELS * width))[0]
+        value = low + (int(counts.argmax()) + 0.5) * width
+        for slab, _ in _slabs(original.shape, 0):
+            away = np.abs(np.asarray(original[slab][..., n], np.float64) - value)
+            there[slab] &= away <= NEAR * LEVELS * width
+    inner = np.asarray(ndimage.minimum_filter(there, 5), np.bool_)
+    if np.count_nonzero(inner) < FEWEST:
+        return None
+    values = np.asarray(fit[inner], np.float64)
+    return float(np.sqrt(values.var(0).mean())), float(values.mean())
+
+
+def _check(fit: Values, original: Values) -> None:
+    if fit.shape != original.shape or original.ndim not in (3, 4):
+        raise ValueError(
+            f"fit and original must both be (H, W, C) or (I, J, K, C), found {fit.shape} and {original.shape}"
+        )
+
+
+def _decibels(square: float, peak: float) -> float:
+    return 10 * math.log10(peak**2 / square) if square else math.inf
+
+
+def _error(fit: Values, original: Values, slab: slice) -> Array:
+    """fit - original in float64: differences of unsigned integers would wrap."""
+    return np.asarray(fit[slab], np.float64) - np.asarray(original[slab], np.float64)
+
+
+def _slabs(shape: tuple[int, ...], reach: int) -> Iterator[tuple[slice, slice]]:
+    """Slabs of rows that overlap by `reach` both ways, and which rows of each are its own."""
+    rows = max(SLAB // max(math.prod(shape[1:]), 1), 2 * reach, 1)
+    for first in range(0, shape[0], rows):
+        begin, end = max(first - reach, 0), min(first + rows, shape[0])
+        yield slice(begin, min(end + reach, shape[0])), slice(first - begin, end - begin)
+
+
+def _over_slabs(filtered: Callable[[Array], Array], original: Values) -> NDArray[np.float32]:
+    """A filter of the channels' mean, whole."""
+    result = np.empty(original.shape[:-1], np.float32)
+    for slab, kept in _slabs(original.shape, REACH):
+        first = slab.start + kept.start
+        grey = original[slab].mean(-1, dtype=np.float64)
+        result[first : first + kept.stop - kept.start] = filtered(grey)[kept]
+    return result
+
+
+def _gradient(grey: Array) -> Array:
+    """The size of the gradient, per sample."""
+    blurred = ndimage.gaussian_filter(grey, 1.0)
+    squares = sum(np.square(ndimage.sobel(blurred, axis)) for axis in range(grey.ndim))
+    return np.sqrt(squares) / (2 * 4 ** (grey.ndim - 1))
+
+
+def _deviation(grey: Array) -> Array:
+    """The standard deviation in the window around every sample."""
+    grey = grey - grey.mean()  # else the squares of values far from 0 leave few digits
+    mean = ndimage.uniform_filter(grey, WINDOW)
+    return np.sqrt((ndimage.uniform_filter(grey * grey, WINDOW) - mean * mean).clip(0))
+
+
+def _quantile(values: NDArray[np.float32], share: float) -> float:
+    """The value below which a share of them lies; one copy, where numpy's own makes several."""
+    nth = min(int(share * values.size), values.size - 1)
+    return float(np.partition(values.ravel(), nth)[nth])
