@@ -102,7 +102,7 @@ class Field:
         arrays, metadata = read_model(Path(path))
         try:
             if "signal" in metadata:
-                raise ValueError(f"it is that of {metadata['signal']['kind']}: see sasnet-sdf render")
+                raise ValueError(f"it is a fitted {metadata['signal']['kind']}: see sasnet-sdf render")
             support = _support(arrays, metadata)
             model = networks.read(arrays, metadata["architecture"], device, engine)
             frame, bounds = Frame.from_dict(metadata["frame"]), metadata["bounds"]

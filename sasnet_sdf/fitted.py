@@ -112,11 +112,9 @@ class FittedSignal:
         ]
         if not all(len(axis) for axis in axes):
             raise UsageError("shift moves the whole grid out of the domain")
-        first = np.array([axis[0] for axis in axes])
-        affine = self.grid.affine @ np.block(
-            [[np.diag(step), first[:, None]], [np.eye(self.grid.dim + 1)[-1:]]]
-        )
-        grid = Grid(tuple(len(axis) for axis in axes), affine)
+        into_old = np.diag([*step, 1.0])
+        into_old[:-1, -1] = [axis[0] for axis in axes]
+        grid = Grid(tuple(len(axis) for axis in axes), self.grid.affine @ into_old)
         return Signal(self._at(axes, self.dtype), grid, self.header)
 
     def at_samples(self, first: Array, end: Array) -> Array:
@@ -150,12 +148,9 @@ class FittedSignal:
         low = self._ordered(region[: self.grid.dim], "region")
         high = self._ordered(region[self.grid.dim :], "region")
         if not ((low >= 0) & (high <= whole) & (low < high)).all():
-            shape = "x".join(
-                str(n) for n in (self.grid.shape[::-1] if self.grid.dim == 2 else self.grid.shape)
-            )
-            raise UsageError(
-                f"region must lie within the {self.kind} of {shape}, and its first corner be lower"
-            )
+            shape = self.grid.shape[::-1] if self.grid.dim == 2 else self.grid.shape
+            size = " x ".join(str(n) for n in shape)
+            raise UsageError(f"region must lie within the {self.kind} of {size}, its first corner lower")
         return low, high
 
     def _ordered(self, numbers: tuple[float, ...], name: str) -> Array:
@@ -215,7 +210,7 @@ class FittedSignal:
         arrays, metadata = read_model(Path(path))
         try:
             if "signal" not in metadata:
-                raise ValueError("it is that of a surface: see sasnet-sdf extract")
+                raise ValueError("it is a fitted surface: see sasnet-sdf extract")
             signal = metadata["signal"]
             grid, dtype = Grid.from_dict(signal["grid"]), np.dtype(signal["dtype"])
             low, high, architecture = signal["low"], signal["high"], metadata["architecture"]

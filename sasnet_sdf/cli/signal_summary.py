@@ -19,7 +19,7 @@ def summarise_fit(report: dict[str, Any], written: Sequence[Path], pictures: Pat
         filled(f"{found['kind']} of {size}{channels}, {found['dtype']}"),
         filled(
             f"PSNR {_decibels(metrics['psnr'])} ({_decibels(metrics['psnr_edge'])} at edges), "
-            f"SSIM {metrics['ssim']:.4f}, {training['parameters']:,} parameters, "
+            f"SSIM {_share(metrics['ssim'])}, {training['parameters']:,} parameters, "
             f"{report['bits_per_sample']:.2f} bits a sample"
         ),
         "",
@@ -35,5 +35,9 @@ def summarise_fit(report: dict[str, Any], written: Sequence[Path], pictures: Pat
     return "\n".join(lines + note_lines(notes))
 
 
-def _decibels(value: float) -> str:
-    return f"{value:.2f} dB"
+def _decibels(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f} dB"
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

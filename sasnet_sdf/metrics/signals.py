@@ -41,14 +41,16 @@ FEWEST = 100
 """Samples of a background."""
 
 
-def peak_of(original: Values) -> float:
+def peak_of(original: Values, low: float | None = None, high: float | None = None) -> float:
     """The largest value of the type, for integers of images; else the range of the values.
 
-    1 where all values are equal, so that figures exist.
+    low, high: the least and the largest value, where they are known. 1 where all values are equal,
+    so that figures exist.
     """
     if original.ndim == 3 and original.dtype.kind in "iu":
         return float(np.iinfo(original.dtype).max)
-    return float(original.max()) - float(original.min()) or 1.0
+    least = float(original.min()) if low is None else low
+    return (float(original.max()) if high is None else high) - least or 1.0
 
 
 def signal_figures(fit: Values, original: Values, peak: float) -> dict[str, float | None]:

@@ -20,12 +20,17 @@ TOLERANCE = 0.02
 
 
 def with_parameters(
-    config: ModelConfig, count: int, dim: int = 3, outputs: int = 1, table: bool = True
+    config: ModelConfig,
+    count: int,
+    dim: int = 3,
+    outputs: int = 1,
+    table: bool = True,
+    tolerance: float = TOLERANCE,
 ) -> ModelConfig:
     """The settings with that width, and that table of a hash grid, that come closest to `count`.
 
     Layers, frequencies and the number of the grid's levels stay as they are, and with `table` off all
-    of the grid. Raises ValueError where no width comes within 2 %.
+    of the grid. Raises ValueError where no width comes within the tolerance, a share of `count`.
     """
     parameters_of(config, dim, outputs)  # says what else is wrong with the settings
     config = _with_table(config, count, dim) if table else config
@@ -43,7 +48,7 @@ def with_parameters(
         middle = (low + high) // 2
         low, high = (middle + 1, high) if size(middle) < count else (low, middle)
     width = min(max(low - 1, 1), low, key=lambda width: abs(size(width) - count))
-    if not abs(size(width) - count) <= TOLERANCE * count:
+    if not (size(width) < math.inf and abs(size(width) - count) <= tolerance * count):
         raise ValueError(f"no width gives {config.name} about {count:,} parameters")
     return replace(config, width=width)
 

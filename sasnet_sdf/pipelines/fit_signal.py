@@ -13,6 +13,7 @@ from .. import __version__
 from ..config import to_dict
 from ..errors import UnusableGeometry, UsageError
 from ..fitted import FittedSignal
+from ..metrics import peak_of
 from ..models import build_model, parameter_count
 from ..networks import choose
 from ..progress import OnProgress, Progress, silent
@@ -97,7 +98,7 @@ def fit_signal(
         "parameters": parameter_count(model),
         "seed": config.seed,
     }
-    peak = peak_of(signal, low, high)
+    peak = peak_of(signal.values, float(low.min()), float(high.max()))
     fitted = FittedSignal(model, signal.grid, low, high, signal.values.dtype.str, peak, signal.header, facts)
     with timed(seconds, "evaluation"):
         on_progress(Progress("evaluation", 0.0, "measuring"))
@@ -181,14 +182,6 @@ def ranges(signal: Signal) -> tuple[Array, Array, int]:
     if not (low <= high).all():
         raise UnusableGeometry("a channel has no finite value")
     return low, high, missing
-
-
-def peak_of(signal: Signal, low: Array, high: Array) -> float:
-    """What errors are measured by: an image's largest possible value, else the range of the values."""
-    dtype = signal.values.dtype
-    if signal.grid.dim == 2 and dtype.kind in "iu":
-        return float(np.iinfo(dtype).max)
-    return float((high - low).max()) or 1.0
 
 
 def _facts(source: Any, kind: str, signal: Signal) -> dict[str, Any]:

@@ -61,7 +61,8 @@ def isosurface(
     # of the unit cube to the world, as gradients go the other way
     to_world = grid.affine[:-1, :-1] @ np.diag(grid.half / grid.spacing)
     surface = extract_surface(values, with_gradient, lattice, on_progress=on_progress, max_memory=max_memory)
-    vertices = grid.to_world(grid.from_unit(surface.vertices))
+    # a vertex moves onto the surface, but not beyond the last samples
+    vertices = grid.to_world(np.clip(grid.from_unit(surface.vertices), 0, np.array(grid.shape) - 1))
     normals = surface.normals @ np.linalg.inv(to_world)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     faces = surface.faces if np.linalg.det(to_world) > 0 else np.ascontiguousarray(surface.faces[:, ::-1])

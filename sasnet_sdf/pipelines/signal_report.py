@@ -69,18 +69,14 @@ def draw(fitted: FittedSignal, signal: Signal, folder: Path) -> list[str]:
 
 def _draw_masks(fitted: FittedSignal, path: Path) -> None:
     """Every mask, of a volume on the slice in the middle of its first axis."""
-    config, grid = fitted.model.config, fitted.grid
+    config, device = fitted.model.config, next(fitted.model.parameters()).device
     captions = [f"band {n + 1}" for n in range(config.bands)]
     for layer in range(config.hidden_layers):
         captions += [f"layer {layer + 1} group {n + 1}" for n in range(config.groups)]
-    shape = np.array(grid.shape[-2:])
-    size = np.maximum((shape * TILE / shape.max()).round().astype(int), 1)
-    axes = [(np.arange(n) + 0.5) * full / n - 0.5 for n, full in zip(size, shape, strict=True)]
-    if grid.dim == 3:
-        axes.insert(0, np.array([(grid.shape[0] - 1) / 2]))
-    index = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.dim)
-    device = next(fitted.model.parameters()).device
-    with torch.no_grad():
-        points = torch.from_numpy(grid.to_unit(index).astype(np.float32)).to(device)
-        masks = fitted.model.with_masks(points)[1].cpu().numpy()
-    mask_tiles(masks.reshape(-1, *size), captions, path)
+
+    def masks(points: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            unit = torch.from_numpy(points.astype(np.float32)).to(device)
+            return fitted.model.with_masks(unit)[1].cpu().numpy()
+
+    mask_tiles(masks, captions, path, fitted.grid, size=TILE)

@@ -33,6 +33,7 @@ The layers after it make higher ones; SASNet's published bands for images are 0.
 """
 LOW = 0.2
 """The highest frequency without a mask, as a share of the band (theirs: 0.2 and 0.21)."""
+BANDS = 8
 TABLE = 0.08
 """The share of the parameters that the hash grid may take: on images a small one is the best."""
 
@@ -95,10 +96,11 @@ def known_models(signal: Signal, count: int) -> Mapping[str, ModelConfig]:
 
 
 def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
-    """The settings with about `count` parameters. Raises UsageError."""
+    """The settings with as near `count` parameters as a width comes. Raises UsageError."""
     try:
         keeps = isinstance(model, SASNetConfig)  # its grid is chosen already
-        return with_parameters(model, count, signal.grid.dim, signal.channels, table=not keeps)
+        size = (count, signal.grid.dim, signal.channels)
+        return with_parameters(model, *size, table=not keeps, tolerance=math.inf)
     except ValueError as error:
         raise UsageError(f"model {model.name}: {error}") from error
 
@@ -107,19 +109,20 @@ def chosen(signal: Signal, count: int) -> SASNetConfig:
     """SASNet for a signal, by its resolution and its spectrum, but for the width."""
     grid, base = signal.grid, SASNetConfig()
     highest = base.period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
-    band = int(np.clip(round(BAND * highest), 12, 60))
+    band = int(np.clip(round(BAND * highest), 4, 60))
     # the low group is half of the neurons: its box must hold as many vectors
     neurons = math.sqrt(count / base.hidden_layers)
     least = ((2 * base.low_share * neurons + 2) ** (1 / grid.dim) - 1) / 2
-    low = min(max(round(LOW * band), math.ceil(least) + 1), band)
+    low = max(round(LOW * band), math.ceil(least))
+    band = max(band, low + 2)
     return replace(
         base,
         rate=1.5e-3,
         grid_rate=1e-2,
-        band=max(band, 2 * low),
+        band=band,
         low=low,
         decoder_width=16,
-        bands=8,
+        bands=min(BANDS, band - low),  # at least a whole number for each
         grid=_grid(count, grid.dim),
     )
 
