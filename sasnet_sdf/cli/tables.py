@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-COMPARISON = {
+SURFACES = {
     "error": ("error", ".3f"),
     "hausdorff": ("hausdorff", ".1f"),
     "normal_consistency": ("normals", ".4f"),
@@ -13,19 +13,30 @@ COMPARISON = {
     "parameters": ("parameters", ",d"),
     "ms_per_step": ("ms/step", ".1f"),
 }
+SIGNALS = {
+    "psnr": ("PSNR", ".2f"),
+    "ssim": ("SSIM", ".4f"),
+    "psnr_edge": ("edges", ".2f"),
+    "noisiness": ("noisiness", ".2f"),
+    "parameters": ("parameters", ",d"),
+    "ms_per_step": ("ms/step", ".1f"),
+}
 
 
 def comparison(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows of a comparison, one for each model; of one without a surface the reason."""
+    """The rows of a comparison, one for each model; of one without a result the reason."""
+    of_signal = any(row.get("psnr") is not None for row in rows)
+    columns, first = (SIGNALS, "psnr") if of_signal else (SURFACES, "error")
     name_width = max(len(str(row["model"])) for row in rows)
-    lines = ["  ".join([f"{'model':<{name_width}}", *(head for head, _ in COMPARISON.values())])]
+    lines = ["  ".join([f"{'model':<{name_width}}", *(head for head, _ in columns.values())])]
     for row in rows:
         cells = [f"{row['model']:<{name_width}}"]
-        if row.get("error") is None:
+        if row.get(first) is None:
             cells.append(str(row.get("failure", "no surface")))
         else:
-            for key, (head, form) in COMPARISON.items():
+            for key, (head, form) in columns.items():
                 value = row.get(key)
                 cells.append(f"{'' if value is None else format(value, form):>{len(head)}}")
         lines.append("  ".join(cells).rstrip())
-    return "\n".join([*lines, "error and hausdorff in 1e-4 of the reference's diagonal"])
+    units = "PSNR in dB" if of_signal else "error and hausdorff in 1e-4 of the reference's diagonal"
+    return "\n".join([*lines, units])

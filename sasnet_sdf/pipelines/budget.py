@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ..config import Config, TrainingConfig
+from ..config import TrainingConfig
 from ..errors import UsageError
 from ..model_config import CLASSES, GridConfig, ModelConfig
 from ..models.budget import with_parameters
@@ -71,11 +71,11 @@ def sized(words: str, budget: Budget) -> ModelConfig:
         raise UsageError(f"model {words}: {error}") from error
 
 
-def training_of(config: Config, budget: Budget) -> TrainingConfig:
-    """The settings of the training that the budget allows."""
+def training_of(training: TrainingConfig, budget: Budget) -> TrainingConfig:
+    """The training that the budget allows, otherwise as it is."""
     # a run that the clock ends follows its schedule by the clock
     steps = budget.steps if budget.steps is not None else 10_000_000
-    return replace(config.training, steps=steps, batch=budget.batch, time_limit=budget.seconds)
+    return replace(training, steps=steps, batch=budget.batch, time_limit=budget.seconds)
 
 
 def refuse_other_words(changes: dict[str, Any]) -> None:
@@ -87,3 +87,11 @@ def refuse_other_words(changes: dict[str, Any]) -> None:
         key = setting.partition("=")[0]
         if key.startswith("model.") or key in _DECIDED:
             raise UsageError(f"compare takes its models and its budget, not --set {key}")
+
+
+def refuse_for_signals(reference: Any, changes: dict[str, Any]) -> None:
+    """What only surfaces have is not asked of an image or a volume."""
+    given = {"reference": reference, **changes, "settings": changes.get("settings") or None}
+    for name in ("reference", "resolution", "settings"):
+        if given.get(name) is not None:
+            raise UsageError(f"compare on an image or a volume has no {name}")

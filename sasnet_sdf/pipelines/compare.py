@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from .. import __version__
-from ..config import Config, to_dict
+from ..config import Config, TrainingConfig, to_dict
 from ..errors import Interrupted, MissingBackend, NoSurface, UnusableGeometry, UsageError
+from ..field import Field
 from ..geometry import Array, PointCloud, TriangleMesh
+from ..io.kinds import signal_kind
+from ..losses import distance_error
+from ..model_config import ModelConfig
 from ..networks import choose
 from ..progress import OnProgress, Progress, silent
+from ..samplers import draw_pool
 from ..system import hardware
-from .budget import Budget, refuse_other_words, sized, training_of
+from ..training import History
+from .budget import Budget, refuse_for_signals, refuse_other_words, sized, training_of
 from .comparison_files import Results
 from .comparison_pictures import draw_all
-from .contender import trained
+from .contender import FitWith, on_part, trained
 from .evaluate import evaluate
 from .extract import surface_of
-from .fitting import Problem
+from .fitting import Problem, fit
 from .loading import load
 from .poisson import is_poisson, poisson_surface
 from .selection import framed, with_normals
 from .settings import make_config
+
+HELD_OUT = 50_000
+"""Targets that no model is trained on, by which the best rate is chosen."""
 
 MODELS = (
     *("sasnet", "siren:omega0=10", "siren:omega0=30", "siren:omega0=90", "finer", "wire", "gauss"),
@@ -52,6 +62,8 @@ def compare(
 ) -> dict[str, Any]:
     """Train each model on the same targets of `source` and measure its surface against `reference`.
 
+    Of an image's or a volume's file, on its samples, and measure how well it agrees with them.
+
     output: a folder that takes results.json, tables, pictures and meshes (docs/compare.md); models
     that it has results of are not run again. models: as model_of takes them, and `poisson`, with
     `poisson:depth=N`, for clouds. reference: the input itself unless another is given. sweep_rates:
@@ -62,6 +74,14 @@ def compare(
     """
     budget = budget if isinstance(budget, Budget) else Budget.of(budget)
     config = make_config(preset, **changes)
+    kind = signal_kind(source) if isinstance(source, (str, Path)) else None
+    if kind is not None:
+        refuse_for_signals(reference, changes)
+        from .compare_signal import compare_signal
+
+        places = {name: getattr(config, name) for name in ("seed", "device", "engine")}
+        shared: dict[str, Any] = {"models": models, "budget": budget, "sweep_rates": sweep_rates, **places}
+        return compare_signal(source, kind, output, overwrite=overwrite, on_progress=on_progress, **shared)
     device, engine = choose(config.device, config.engine)
     refuse_other_words(changes)
     wanted = {words: None if is_poisson(words) else sized(words, budget) for words in models}
@@ -76,27 +96,29 @@ def compare(
         raise UsageError("there is no model left to compare: Poisson is made from points")
     run = {
         "version": __version__,
+        "kind": "surface",
         "input": str(source) if isinstance(source, (str, Path)) else None,
         "reference": str(reference) if isinstance(reference, (str, Path)) else None,
         "content": [fingerprint(given), fingerprint(truth)],
         "samples": samples,
         "budget": asdict(budget),
         "sweep_rates": sweep_rates,
-        "settings": to_dict(replace(config, training=training_of(config, budget))),
+        "settings": to_dict(replace(config, training=training_of(config.training, budget))),
     }
     results = Results.open(Path(output), run, overwrite)
     results.numbers |= {"hardware": hardware(), "device": device, "notes": notes}
     missing = [words for words in wanted if results.row(words) is None]
     if missing:
-        config = replace(config, training=training_of(config, budget))
+        config = replace(config, training=training_of(config.training, budget))
         problem = _problem(given, config, run["input"] or "the input")
         notes += problem.notes
+        fit_with, error_of = _training(problem, config, device, engine)
         for number, words in enumerate(missing):
-            watch, model, field = _part(on_progress, words, number, len(missing)), wanted[words], None
+            watch, model, field = on_part(on_progress, words, number, len(missing)), wanted[words], None
             if model is None:
                 row, mesh = _poisson(problem, words)
             else:
-                row, field = trained(problem, model, config, sweep_rates, (device, engine), watch)
+                row, field = trained(fit_with, error_of, model, config.training, sweep_rates, watch)
                 if row.get("ended_by") == "cancel":
                     raise Interrupted(f"interrupted; {output} keeps the models that were done")
                 mesh = None
@@ -123,6 +145,24 @@ def _problem(given: PointCloud | TriangleMesh, config: Config, name: str) -> Pro
     return replace(problem, notes=notes + problem.notes)
 
 
+def _training(
+    problem: Problem, config: Config, device: str, engine: str
+) -> tuple[FitWith, Callable[[Field], float]]:
+    """How a network is trained on the problem, and its mean error on targets that none is trained on."""
+    held_out = draw_pool(problem.target, HELD_OUT, config.seed + 1)
+
+    def fit_with(
+        model: ModelConfig, training: TrainingConfig, on_progress: OnProgress
+    ) -> tuple[Field, History]:
+        return fit(problem, replace(config, model=model, training=training), device, engine, on_progress)
+
+    def error_of(field: Field) -> float:
+        values = torch.from_numpy(field.unit_distance(held_out.points.numpy()))
+        return float(distance_error(values, held_out.distances).mean())
+
+    return fit_with, error_of
+
+
 def fingerprint(geometry: PointCloud | TriangleMesh) -> str:
     """What tells two inputs apart, whatever they are called."""
     places = geometry.vertices if isinstance(geometry, TriangleMesh) else geometry.points
@@ -142,12 +182,3 @@ def _figures(found: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in found.items() if name not in same and not name.startswith("reference")
     }
-
-
-def _part(on_progress: OnProgress, label: str, number: int, count: int) -> OnProgress:
-    """Progress of one model as that of the whole."""
-
-    def watch(progress: Progress) -> bool | None:
-        return on_progress(replace(progress, part=number, parts=count, label=label))
-
-    return watch

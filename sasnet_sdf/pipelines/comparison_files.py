@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import UnreadableInput, UsageError
 from ..field import Field
+from ..fitted import FittedSignal
 from ..geometry import TriangleMesh
 
 COLUMNS = {
@@ -22,6 +24,11 @@ COLUMNS = {
     "sdf_error_near": ("sdf near", ".3f"),
     "eikonal_error_near": ("eikonal near", ".4f"),
     "eikonal_error_far": ("eikonal far", ".4f"),
+    "psnr": ("PSNR", ".2f"),
+    "ssim": ("SSIM", ".4f"),
+    "psnr_edge": ("PSNR at edges", ".2f"),
+    "noisiness": ("noisiness", ".3f"),
+    "background_std": ("background", ".3g"),
     "parameters": ("parameters", ",d"),
     "width": ("width", "d"),
     "rate": ("rate", "g"),
@@ -32,8 +39,8 @@ COLUMNS = {
 }
 """Of results.md: the heading and the format of each key of a row (docs/compare.md)."""
 
-LOWEST = ("error", "hausdorff", "ms_per_step", "seconds")
-HIGHEST = ("normal_consistency", "iou")
+LOWEST = ("error", "hausdorff", "noisiness", "background_std", "ms_per_step", "seconds")
+HIGHEST = ("normal_consistency", "iou", "psnr", "ssim", "psnr_edge")
 """Which end of a column is best; of errors of the field the lowest too."""
 
 
@@ -74,7 +81,11 @@ class Results:
         return next((row for row in self.numbers["rows"] if row["model"] == model), None)
 
     def add(
-        self, model: str, row: dict[str, Any], mesh: TriangleMesh | None = None, field: Field | None = None
+        self,
+        model: str,
+        row: dict[str, Any],
+        mesh: TriangleMesh | None = None,
+        field: Field | FittedSignal | None = None,
     ) -> None:
         """Keep a model's row, its mesh and its field, at once."""
         files = {"mesh": f"meshes/{file_name(model)}.ply", "field": f"fields/{file_name(model)}.sasnet"}
@@ -109,32 +120,41 @@ def markdown(numbers: dict[str, Any]) -> str:
     """The rows as a table, and what they hold for."""
     run, machine = numbers["run"], numbers["hardware"]
     budget = ", ".join(f"{key} {value:,}" for key, value in run["budget"].items() if value is not None)
-    rates = "the best of three rates, by held-out targets" if run["sweep_rates"] else "published rates"
+    surface = run["kind"] == "surface"
+    units = "Lengths in 1e-4 of the reference's diagonal" if surface else "PSNR in dB"
+    rates = "the best of three rates" if run["sweep_rates"] else "published rates"
+    against = f" against {run['reference'] or 'itself'}" if surface else ""
     return (
         f"{table(numbers['rows'])}\n"
-        f"{run['input']} against {run['reference'] or 'itself'}; budget: {budget}; {rates}; "
+        f"{run['input']}{against}; budget: {budget}; {rates}; "
         f"seed {run['settings']['seed']}; {machine['cores']} cores ({machine['cpu']}); "
-        f"sasnet-sdf {run['version']}. Lengths in 1e-4 of the reference's diagonal."
+        f"sasnet-sdf {run['version']}. {units}."
     )
 
 
 def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLUMNS) -> str:
     """A Markdown table of the columns that any row has, the best of each in bold.
 
-    In place of an error stands why there is none.
+    In place of an error, or of a PSNR, stands why there is none.
     """
-    shown = [name for name in columns if name == "error" or any(row.get(name) is not None for row in rows)]
+    first = main_figure(rows)
+    shown = [name for name in columns if name == first or any(row.get(name) is not None for row in rows)]
     lines = ["| " + " | ".join(columns[name][0] for name in shown) + " |", "| --- " * len(shown) + "|"]
     for row in rows:
         cells = []
         for name in shown:
             value = row.get(name)
             text = "" if value is None else format(value, columns[name][1])
-            if name == "error" and value is None:
+            if name == first and value is None:
                 text = row.get("failure", "")
             cells.append(f"**{text}**" if value is not None and value == best_of(name, rows) else text)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def main_figure(rows: Sequence[Mapping[str, Any]]) -> str:
+    """By what models are compared: the error of surfaces, the PSNR of images and volumes."""
+    return "psnr" if any(row.get("psnr") is not None for row in rows) else "error"
 
 
 def best_of(name: str, rows: list[dict[str, Any]]) -> Any:

@@ -10,14 +10,24 @@ import torch
 
 from ..errors import MissingBackend
 from ..field import Field
+from ..fitted import FittedSignal
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..io import read_geometry
 from ..metrics import UNIT, Points, Triangles, frame_around
+from ..signals import Signal
 from ..views import curves, gallery
 from ..views.masks import mask_slices
+from .signal_report import both
+from .signal_report import draw_masks as draw_masks_of_signal
 
 PANEL = 300
 """Pixels of a picture of a mesh."""
+
+SHOWN = 384
+"""Pixels along a side of what is shown of a large image."""
+
+WIDE = 1600
+"""Pixels of a row of such panels."""
 
 WORST = 10.0
 """Times the smallest mean error that is the end of the error pictures' scale."""
@@ -31,6 +41,21 @@ def draw_all(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | Trian
     gated = [row for row in rows if row["field"] and row["settings"].get("masks")]
     if gated:
         draw_masks(Field.load(folder / gated[0]["field"], device="cpu"), folder / "masks.png")
+    return _draw_convergence(folder, rows)
+
+
+def draw_signals(folder: Path, rows: list[dict[str, Any]], signal: Signal) -> list[str]:
+    """The same for a comparison on an image or a volume, of which the middle of a slice is shown."""
+    drawn = [row for row in rows if row["field"]]
+    if drawn:
+        _draw_fits(folder, drawn, signal)
+    gated = [row for row in drawn if row["settings"].get("masks")]
+    if gated:
+        draw_masks_of_signal(FittedSignal.load(folder / gated[0]["field"], "cpu"), folder / "masks.png")
+    return _draw_convergence(folder, rows)
+
+
+def _draw_convergence(folder: Path, rows: list[dict[str, Any]]) -> list[str]:
     histories = []
     for row in rows:
         if "history" in row:
@@ -41,6 +66,44 @@ def draw_all(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | Trian
     except MissingBackend as error:
         return [f"there is no convergence.png: {error}"]
     return []
+
+
+def _draw_fits(folder: Path, rows: list[dict[str, Any]], signal: Signal) -> None:
+    """All fits side by side, and their errors on one scale."""
+    shape = np.array(signal.grid.shape)
+    size = np.minimum(shape, SHOWN)
+    if len(shape) == 3:
+        size[0] = 1
+    first = (shape - size) // 2
+    panels, errors = [], []
+    for row in rows:
+        fitted = FittedSignal.load(folder / row["field"], "cpu")
+        original, fit = (
+            values.reshape(*size[-2:], -1) for values in both(fitted, signal, first, first + size)
+        )
+        if not panels:
+            panels.append(("original", _as_picture(original, fitted)))
+        panels.append((row["model"], _as_picture(fit, fitted)))
+        errors.append((row["model"], 255 / fitted.peak * np.abs(fit - original).mean(-1)))
+    limit = max(WORST * min(float(error.mean()) for _, error in errors), 1e-9)
+    coloured = [
+        (label, gallery.error_colors(error.ravel(), limit).reshape(*error.shape, 3))
+        for label, error in errors
+    ]
+    columns = min(len(panels), max(1, WIDE // int(size[-1])))
+    gallery.save(gallery.side_by_side(panels, columns), folder / "renders.png")
+    scale = gallery.scale_bar(gallery.ERROR_COLORS, "0", f"{limit:.3g} of 255 or more")
+    picture = gallery.stacked([gallery.side_by_side(coloured, columns), scale])
+    gallery.save(picture, folder / "errors.png")
+
+
+def _as_picture(values: Array, fitted: FittedSignal) -> Array:
+    """Values (H, W, C) as a picture (H, W, 3) in 0..255; alpha is left away."""
+    low, high = float(fitted.low.min()), float(fitted.high.max())
+    if fitted.kind == "image" and fitted.dtype.kind in "iu":
+        low, high = 0.0, fitted.peak
+    shown = 255 * (values - low) / max(high - low, 1e-30)
+    return shown[..., :3] if shown.shape[-1] >= 3 else np.repeat(shown[..., :1], 3, -1)
 
 
 def draw_masks(field: Field, path: Path) -> None:

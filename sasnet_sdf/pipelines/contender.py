@@ -3,48 +3,46 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import torch
-
-from ..config import Config, to_dict
+from ..config import TrainingConfig, to_dict
 from ..errors import SasnetError, UsageError
-from ..field import Field
-from ..losses import distance_error
 from ..model_config import ModelConfig
-from ..progress import OnProgress, silent
-from ..samplers import Pool, draw_pool
-from .fitting import Problem, fit
+from ..progress import OnProgress, Progress, silent
+from ..training import History
 
 RATES = (1e-3, 3e-3)
 """Of a sweep, beside the published one; what learns at another rate keeps the ratio."""
 
-HELD_OUT = 50_000
-"""Targets that no model is trained on, by which the best rate is chosen."""
-
 WARM_UP = 3
 """Steps before those that are timed."""
 
+FitWith = Callable[[ModelConfig, TrainingConfig, OnProgress], "tuple[Any, History]"]
+"""Trains a network on what all are trained on: a result with `model` and `metadata`, and its history."""
+
 
 def trained(
-    problem: Problem,
+    fit_with: FitWith,
+    error_of: Callable[[Any], float],
     model: ModelConfig,
-    config: Config,
+    training: TrainingConfig,
     sweep_rates: bool,
-    engines: tuple[str, str],
     on_progress: OnProgress,
-) -> tuple[dict[str, Any], Field | None]:
-    """A row of what was chosen and what it took, and the field; none where the loss was no number."""
-    held_out = draw_pool(problem.target, HELD_OUT, config.seed + 1)
-    best: tuple[float, dict[str, Any], Field] | None = None
+) -> tuple[dict[str, Any], Any]:
+    """A row of what was chosen and what it took, and the result; None where the loss was no number.
+
+    error_of: of a result, what says which rate is the best.
+    """
+    best: tuple[float, dict[str, Any], Any] | None = None
     tried: dict[str, float | None] = {}
     for rate in sorted({model.rate, *RATES}) if sweep_rates else [model.rate]:
-        at_rate = replace(config, model=_learning_at(model, rate))
+        at_rate = _learning_at(model, rate)
         try:
             # what is compiled or laid out once is no part of what a step takes
-            fit(problem, _of_steps(at_rate, WARM_UP), *engines, silent)
-            field, history = fit(problem, at_rate, *engines, on_progress)
+            fit_with(at_rate, replace(training, steps=WARM_UP, time_limit=None), silent)
+            result, history = fit_with(at_rate, training, on_progress)
         except UsageError:
             raise
         except SasnetError as error:
@@ -53,23 +51,23 @@ def trained(
             continue
         if history.ended_by == "cancel":
             return {"ended_by": "cancel"}, None
-        error = _error_of(field, held_out)
+        error = error_of(result)
         if not math.isfinite(error):
             tried[f"{rate:g}"], failure = None, "the field is not a number"
             continue
         tried[f"{rate:g}"] = error
         if best is None or error < best[0]:
             row = {
-                **{name: value for name, value in field.metadata.items() if name != "seed"},
+                **{name: value for name, value in result.metadata.items() if name != "seed"},
                 "seconds": history.seconds,
                 "rate": rate,
                 "width": model.width,
                 "held_out_error": error,
-                "engine": _engine(field),
-                "settings": to_dict(at_rate.model),
+                "engine": _engine(result.model),
+                "settings": to_dict(at_rate),
                 "history": {"steps": history.steps, "losses": history.losses, "times": history.times},
             }
-            best = error, row, field
+            best = error, row, result
     sweep = {"rates": tried} if sweep_rates else {}
     if best is None:
         return {"settings": to_dict(model), "failure": failure, **sweep}, None
@@ -82,19 +80,17 @@ def _learning_at(model: ModelConfig, rate: float) -> ModelConfig:
     return replace(model, rate=rate, **({"grid_rate": other * rate / model.rate} if other else {}))
 
 
-def _of_steps(config: Config, steps: int) -> Config:
-    return replace(config, training=replace(config.training, steps=steps, time_limit=None))
-
-
-def _engine(field: Field) -> str:
+def _engine(model: Any) -> str:
     """What computed a network: compiled passes, or PyTorch with one of the hash grid's engines."""
-    engine = field.model.engine
-    if getattr(field.model, "compiled", False):
+    if getattr(model, "compiled", False):
         return "compiled"
-    return "torch" if engine == "torch" else f"torch, {engine}"
+    return "torch" if model.engine == "torch" else f"torch, {model.engine}"
 
 
-def _error_of(field: Field, pool: Pool) -> float:
-    """The mean error of a field on targets, as the loss weighs it."""
-    values = torch.from_numpy(field.unit_distance(pool.points.numpy()))
-    return float(distance_error(values, pool.distances).mean())
+def on_part(on_progress: OnProgress, label: str, number: int, count: int) -> OnProgress:
+    """Progress of one model as that of the whole."""
+
+    def watch(progress: Progress) -> bool | None:
+        return on_progress(replace(progress, part=number, parts=count, label=label))
+
+    return watch

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import __version__
-from ..config import to_dict
+from ..config import SignalConfig, to_dict
 from ..errors import UnusableGeometry, UsageError
 from ..fitted import FittedSignal
 from ..metrics import peak_of
@@ -21,7 +21,7 @@ from ..samplers import SignalBatches
 from ..signals import Array, Grid, Signal
 from ..system import peak_memory_bytes
 from ..threads import thread_count
-from ..training import train
+from ..training import History, train
 from .signal_report import measured
 from .signal_settings import signal_config
 from .signal_task import SignalTask
@@ -79,27 +79,8 @@ def fit_signal(
         notes.append(f"{missing:,} samples are not finite and were left away")
     config = signal_config(signal, preset, **words)
     device, engine = choose(config.device, config.engine)
-    assert config.model is not None
     with timed(seconds, "training"):
-        try:
-            model = build_model(config.model, signal.grid.dim, signal.channels, engine, config.seed)
-        except ValueError as error:
-            raise UsageError(f"model {config.model.name}: {error}") from error
-        compiles = "compiling kernels, once a machine" if getattr(model, "compiled", False) else ""
-        on_progress(Progress("training", 0.0, compiles))
-        model = model.to(device)
-        batches = SignalBatches(signal, low, high, config.training.batch, config.seed, device)
-        history = train(SignalTask(model, batches), model.parameter_groups(), config.training, on_progress)
-    facts = {
-        "steps": history.steps_done,
-        "ms_per_step": history.ms_per_step,
-        "loss": history.loss,
-        "ended_by": history.ended_by,
-        "parameters": parameter_count(model),
-        "seed": config.seed,
-    }
-    peak = peak_of(signal.values, float(low.min()), float(high.max()))
-    fitted = FittedSignal(model, signal.grid, low, high, signal.values.dtype.str, peak, signal.header, facts)
+        fitted, history = train_on(signal, (low, high), config, device, engine, on_progress)
     with timed(seconds, "evaluation"):
         on_progress(Progress("evaluation", 0.0, "measuring"))
         metrics, more = measured(fitted, signal)
@@ -107,11 +88,11 @@ def fit_signal(
         "version": __version__,
         "seed": config.seed,
         "device": device,
-        "engine": model.engine,
-        "model": config.model.name,
+        "engine": fitted.model.engine,
+        "model": fitted.model.config.name,
         "threads": thread_count(),
         "input": _facts(source, kind, signal),
-        "training": {name: value for name, value in facts.items() if name != "seed"},
+        "training": {name: value for name, value in fitted.metadata.items() if name != "seed"},
         "history": {"steps": history.steps, "losses": history.losses, "times": history.times},
         "metrics": metrics,
         "seconds": {**seconds, "total": time.perf_counter() - started},
@@ -121,6 +102,40 @@ def fit_signal(
         "interrupted": history.ended_by == "cancel",
     }
     return fitted, signal
+
+
+def train_on(
+    signal: Signal,
+    ranges: tuple[Array, Array],
+    config: SignalConfig,
+    device: str,
+    engine: str,
+    on_progress: OnProgress = silent,
+) -> tuple[FittedSignal, History]:
+    """The settings' network, trained on a signal whose channels have these ranges, and how that went.
+
+    Raises UsageError where the settings make no network.
+    """
+    assert config.model is not None
+    try:
+        model = build_model(config.model, signal.grid.dim, signal.channels, engine, config.seed)
+    except ValueError as error:
+        raise UsageError(f"model {config.model.name}: {error}") from error
+    compiles = "compiling kernels, once a machine" if getattr(model, "compiled", False) else ""
+    on_progress(Progress("training", 0.0, compiles))
+    model, (low, high) = model.to(device), ranges
+    batches = SignalBatches(signal, low, high, config.training.batch, config.seed, device)
+    history = train(SignalTask(model, batches), model.parameter_groups(), config.training, on_progress)
+    facts = {
+        "steps": history.steps_done,
+        "ms_per_step": history.ms_per_step,
+        "loss": history.loss,
+        "ended_by": history.ended_by,
+        "parameters": parameter_count(model),
+        "seed": config.seed,
+    }
+    dtype, peak = signal.values.dtype.str, peak_of(signal.values, float(low.min()), float(high.max()))
+    return FittedSignal(model, signal.grid, low, high, dtype, peak, signal.header, facts), history
 
 
 def load_signal(source: Any, kind: str, spacing: Any = None) -> tuple[Signal, list[str]]:

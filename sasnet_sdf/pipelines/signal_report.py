@@ -25,14 +25,14 @@ TILE = 160
 def measured(fitted: FittedSignal, signal: Signal) -> tuple[dict[str, Any], list[str]]:
     """The figures of docs/signals-metrics.md, and notes."""
     first, end = _part(signal)
-    original, fit = _both(fitted, signal, first, end)
+    original, fit = both(fitted, signal, first, end)
     notes = []
     if (end - first < signal.grid.shape).any():
         notes.append(f"measured on the {' x '.join(map(str, end - first))} samples in the middle")
     return signal_figures(fit, original, fitted.peak), notes
 
 
-def _both(fitted: FittedSignal, signal: Signal, first: Any, end: Any) -> tuple[np.ndarray, np.ndarray]:
+def both(fitted: FittedSignal, signal: Signal, first: Any, end: Any) -> tuple[np.ndarray, np.ndarray]:
     """The original and the fit over some samples; a sample that is not finite is what the fit has there."""
     fit = fitted.at_samples(first, end)
     part = tuple(slice(a, b) for a, b in zip(first, end, strict=True))
@@ -52,10 +52,10 @@ def _part(signal: Signal) -> tuple[Any, Any]:
 def draw(fitted: FittedSignal, signal: Signal, folder: Path) -> list[str]:
     """Write error.png, masks.png, spectrum.png and convergence.png; notes on those that there are not."""
     folder.mkdir(parents=True, exist_ok=True)
-    original, fit = _both(fitted, signal, *_part(signal))
+    original, fit = both(fitted, signal, *_part(signal))
     error_map(fit, original, fitted.peak, folder / "error.png")
     if getattr(fitted.model, "masks", None) is not None:
-        _draw_masks(fitted, folder / "masks.png")
+        draw_masks(fitted, folder / "masks.png")
     try:
         curves.spectrum(fit, original, folder / "spectrum.png")
         history = (fitted.report or {}).get("history")
@@ -67,7 +67,7 @@ def draw(fitted: FittedSignal, signal: Signal, folder: Path) -> list[str]:
     return []
 
 
-def _draw_masks(fitted: FittedSignal, path: Path) -> None:
+def draw_masks(fitted: FittedSignal, path: Path) -> None:
     """Every mask, of a volume on the slice in the middle of its first axis."""
     config, device = fitted.model.config, next(fitted.model.parameters()).device
     captions = [f"band {n + 1}" for n in range(config.bands)]

@@ -1,0 +1,114 @@
+"""Networks side by side on an image or a volume: the same samples, the same budget."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..config import SignalConfig, TrainingConfig, to_dict
+from ..errors import Interrupted, UsageError
+from ..fitted import FittedSignal
+from ..model_config import ModelConfig
+from ..networks import choose
+from ..progress import OnProgress, Progress, silent
+from ..signals import Signal
+from ..system import hardware
+from ..training import History
+from .budget import Budget, training_of
+from .comparison_files import Results
+from .comparison_pictures import draw_signals
+from .contender import on_part, trained
+from .fit_signal import load_signal, ranges, train_on
+from .model_choice import model_of
+from .poisson import is_poisson
+from .signal_report import measured
+from .signal_settings import known_models, sized_model
+
+
+def compare_signal(
+    source: str | Path | Signal,
+    kind: str,
+    output: str | Path,
+    *,
+    models: Sequence[str],
+    budget: Budget,
+    sweep_rates: bool = False,
+    overwrite: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    engine: str = "auto",
+    on_progress: OnProgress = silent,
+) -> dict[str, Any]:
+    """Train each model on the same image or volume and measure how well it agrees.
+
+    kind: image or volume. Otherwise as `compare`, which calls this. Raises a SasnetError.
+    """
+    on_progress(Progress("read", 0.0, "reading"))
+    signal, notes = load_signal(source, kind)
+    low_high = ranges(signal)[:2]
+    wanted = {words: _sized(words, signal, budget) for words in models if not is_poisson(words)}
+    if len(wanted) < len(models):
+        notes.append(f"Poisson is made from points, not from the {kind}: it was left away")
+    if not wanted:
+        raise UsageError("there is no model left to compare: Poisson is made from points")
+    base = SignalConfig(seed=seed)
+    training = training_of(base.training, budget)
+    run = {
+        "version": __version__,
+        "kind": kind,
+        "input": str(source) if isinstance(source, (str, Path)) else None,
+        "reference": None,
+        "content": [fingerprint(signal)],
+        "budget": asdict(budget),
+        "sweep_rates": sweep_rates,
+        "settings": {"seed": seed, "training": to_dict(training)},
+    }
+    device, engine = choose(device, engine)
+    results = Results.open(Path(output), run, overwrite)
+    results.numbers |= {"hardware": hardware(), "device": device, "notes": notes}
+
+    def fit_with(
+        model: ModelConfig, training: TrainingConfig, watch: OnProgress
+    ) -> tuple[FittedSignal, History]:
+        config = replace(base, model=model, training=training)
+        return train_on(signal, low_high, config, device, engine, watch)
+
+    missing = [words for words in wanted if results.row(words) is None]
+    for number, words in enumerate(missing):
+        watch = on_part(on_progress, words, number, len(missing))
+        row, fitted = trained(fit_with, _error, wanted[words], training, sweep_rates, watch)
+        if row.get("ended_by") == "cancel":
+            raise Interrupted(f"interrupted; {output} keeps the models that were done")
+        if fitted is not None:
+            row |= measured(fitted, signal)[0]
+        results.add(words, row, None, fitted)
+    on_progress(Progress("write", 0.0, "tables and pictures"))
+    results.numbers["notes"] = notes + draw_signals(results.folder, results.numbers["rows"], signal)
+    results.write_tables()
+    return results.numbers
+
+
+def _sized(words: str, signal: Signal, budget: Budget) -> ModelConfig:
+    count = budget.parameters or SignalConfig().ratio * signal.values.size
+    known = known_models(signal, round(count))
+    config = model_of(words, known)
+    return config if budget.parameters is None else sized_model(config, signal, budget.parameters)
+
+
+def _error(fitted: FittedSignal) -> float:
+    """What says which rate is the best: the mean loss of the last steps."""
+    return float(fitted.metadata["loss"])
+
+
+def fingerprint(signal: Signal) -> str:
+    """What tells two inputs apart, whatever they are called; slab by slab."""
+    digest = hashlib.sha256(str((signal.values.shape, signal.values.dtype.str)).encode())
+    for slab in signal.values:
+        digest.update(np.ascontiguousarray(slab).tobytes())
+    return digest.hexdigest()[:16]
