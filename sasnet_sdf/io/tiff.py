@@ -34,12 +34,13 @@ def read_image(path: Path) -> tuple[NDArray[Any], list[str]] | None:
         notes: list[str] = []
         if page.dtype is None or page.ndim < 2 or page.imagedepth > 1:
             raise UnreadableInput(f"{path}: its samples are of a kind that is not read")
+        colours, codec = (getattr(x, "name", x) for x in (page.photometric, page.compression))
         plain = page.photometric in _GREY_OR_RGB and page.bitspersample in (8, 16, 32, 64)
         if not (plain and _can_decode(page)):
             if page.dtype.itemsize > 1 and page.samplesperpixel > 1:
                 raise UnreadableInput(
-                    f"{path}: {page.bitspersample} bits a channel with {page.photometric.name} colours and"
-                    f" {page.compression.name} compression are not read; save it as RGB with ZIP or no"
+                    f"{path}: {page.bitspersample} bits a channel with {colours} colours and"
+                    f" {codec} compression are not read; save it as RGB with ZIP or no"
                     " compression, or: pip install imagecodecs"
                 )
             return None
@@ -137,7 +138,7 @@ def write_volume(path: Path, values: NDArray[Any], spacing: NDArray[Any], name: 
         "PhysicalSizeY": y,
         "PhysicalSizeZ": z,
         # by the name, not by the clock, so that the same volume gives the same bytes
-        "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
+        "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, Path(name).name)),
     }
     options: dict[str, Any] = {"planarconfig": "contig"} if channels > 1 else {}
     if channels in (2, 4):

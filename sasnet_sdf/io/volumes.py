@@ -175,7 +175,7 @@ def write_volume(signal: Signal, path: str | Path) -> list[str]:
         )
     if values.ndim != 4 or grid.dim != 3:
         raise UsageError(f"{path}: an image is no volume; write it as PNG or TIFF")
-    flat, name = (values[..., 0] if signal.channels == 1 else values), str(Path(path).name)
+    flat, name = (values[..., 0] if signal.channels == 1 else values), str(path)
     with atomic_write(path) as partial:
         if kind == ".npy":
             np.save(partial, flat, allow_pickle=False)

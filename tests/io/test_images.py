@@ -182,9 +182,12 @@ def test_tiff_of_other_programs(tmp_path):
     tifffile.imwrite(path, values[..., 0].astype(np.float64))
     signal, notes = read_image(path)
     assert signal.values.dtype == np.float32 and "float64" in notes[0]
+    tifffile.imwrite(path, np.zeros((8, 8, 4), np.uint16), photometric="separated")
+    with pytest.raises(UnreadableInput, match=r"a\.tif: 16 bits a channel with SEPARATED colours"):
+        read_image(path)
     Image.fromarray(values[..., 0]).save(path, compression="tiff_lzw")
     np.testing.assert_array_equal(read_image(path)[0].values[..., 0], values[..., 0])
-    Image.fromarray(np.float32([[0.25, np.nan]])).save(path, compression="tiff_lzw")
+    Image.fromarray(np.array([[0.25, np.nan]], np.float32)).save(path, compression="tiff_lzw")
     signal, notes = read_image(path)
     assert signal.values[0, 0, 0] == 0.25 and "1 of 2 samples are not finite" in notes[0]
 
@@ -211,10 +214,11 @@ def test_a_tiff_that_claims_too_much_is_refused(tmp_path):
         read_image(tmp_path / "a.tif")
 
 
-def test_an_image_of_64_million_pixels_is_read(tmp_path):
+@pytest.mark.parametrize("depth", [8, 16])
+def test_an_image_of_64_million_pixels_is_read(tmp_path, depth):
     path = tmp_path / "a.png"
-    row = b"\0" + bytes(8000)
-    path.write_bytes(png(8000, 8000, 8, 0, row * 8000))
+    row = b"\0" + bytes(8000 * depth // 8)
+    path.write_bytes(png(8000, 8000, depth, 0, row * 8000))
     assert read_image(path)[0].values.shape == (8000, 8000, 1)
 
 

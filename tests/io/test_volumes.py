@@ -6,6 +6,7 @@ import gzip
 import json
 import struct
 import zipfile
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -93,9 +94,9 @@ def test_the_same_volume_gives_the_same_bytes(tmp_path, extension, monkeypatch):
 def test_single_files_are_memory_mapped(tmp_path):
     values = values_of("f4")[..., 0]
     np.save(tmp_path / "a.npy", values)
-    np.savez(tmp_path / "a.npz", volume=np.asfortranarray(values), spacing=np.float32([1, 2, 3]))
+    np.savez(tmp_path / "a.npz", volume=np.asfortranarray(values), spacing=np.array([1, 2, 3], np.float32))
     names = ["a.npy", "a.npz"]
-    if extension_there("nibabel"):
+    if find_spec("nibabel") is not None:
         write_volume(volume(), tmp_path / "a.nii")
         names.append("a.nii")
     for name in names:
@@ -105,12 +106,6 @@ def test_single_files_are_memory_mapped(tmp_path):
             base = base.base
         assert isinstance(base, np.memmap), name
         np.testing.assert_array_equal(found[..., 0], values)
-
-
-def extension_there(module):
-    import importlib.util
-
-    return importlib.util.find_spec(module) is not None
 
 
 def test_kinds_of_numbers(tmp_path):
