@@ -1,4 +1,4 @@
-"""Clouds, meshes and models from files and to files; the extension says the format."""
+"""Clouds, meshes, images, volumes and models from files and to files; the extension says the format."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write, check_writable
 from .columns import cloud_from
+from .images import read_image, write_image
 from .meshes import write_mesh
 from .ply import write_cloud
 from .reading import check_file
 from .scan import Scan, joined
 from .tables import write_table
+from .volumes import read_volume, write_volume
 
 _READERS = {
     ".ply": "ply",
@@ -36,9 +38,13 @@ __all__ = [
     "check_writable",
     "read_cloud",
     "read_geometry",
+    "read_image",
+    "read_volume",
     "write_cloud",
+    "write_image",
     "write_mesh",
     "write_table",
+    "write_volume",
 ]
 
 

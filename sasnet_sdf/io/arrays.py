@@ -7,6 +7,7 @@ import zlib
 from functools import partial
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from .columns import Columns, as_colors, named, unnamed
 from .scan import Scan, records
 
 _ATTRIBUTES = ("points", "normals", "colors", "sensors")
-_DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError)
+DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError)
 
 
 def read(path: Path) -> PointCloud | Scan:
@@ -33,9 +34,9 @@ def read(path: Path) -> PointCloud | Scan:
 def _from_table(path: Path) -> Scan:
     try:
         with path.open("rb") as file:
-            shape, by_columns, kind = _checked_header(file, path.stat().st_size)
+            shape, by_columns, kind = checked_header(file, path.stat().st_size)
             start = file.tell()
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise UnreadableInput(f"{path}: not an array that can be read ({error})") from error
     if len(shape) != 2:
         raise UnreadableInput(f"{path}: points must have the shape (N, 3), found {shape}")
@@ -61,14 +62,14 @@ def _from_archive(path: Path) -> PointCloud:
             for name in ("points", *(name for name in members if name != "points")):
                 info = members[name]
                 with archive.open(info) as file:
-                    shape, _, kind = _checked_header(file, info.file_size)
+                    shape, _, kind = checked_header(file, info.file_size)
                 if name not in _ATTRIBUTES and (shape != (count,) or kind.kind not in "fiu"):
                     continue
                 _check_numbers(kind, path, name)
                 with archive.open(info) as file:
                     arrays[name] = npy.read_array(file, allow_pickle=False)
                 count = count if count is not None else len(arrays["points"])
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise UnreadableInput(f"{path}: not an archive that can be read ({error})") from error
     known: dict[str, Any] = {name: arrays.pop(name) for name in _ATTRIBUTES if name in arrays}
     for name, values in known.items():
@@ -80,11 +81,14 @@ def _from_archive(path: Path) -> PointCloud:
     return PointCloud(**known, scalars=arrays)
 
 
-def _checked_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
+def checked_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, order and type of an NPY stream of `size` bytes; ValueError where it is cut short."""
     version = npy.read_magic(file)
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, by_columns, kind = header(file)
+    try:
+        shape, by_columns, kind = header(file)
+    except (TokenError, SyntaxError, TypeError) as error:  # NumPy lets these out of a damaged header
+        raise ValueError("its header is damaged") from error
     if prod(shape) * kind.itemsize > size - file.tell():
         raise ValueError(f"cut short: {size - file.tell()} bytes for an array of shape {shape}")
     return shape, by_columns, kind

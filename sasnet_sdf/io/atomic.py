@@ -12,12 +12,20 @@ from ..errors import SasnetError, UsageError
 
 MESHES = (".ply", ".obj", ".stl", ".off", ".glb")
 TABLES = (".csv", ".txt", ".npy", ".npz", ".ply")
-WRITABLE = tuple(dict.fromkeys((*MESHES, *TABLES, ".sasnet", ".json")))
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+VOLUMES = (".npy", ".npz", ".nii", ".nii.gz", ".nrrd", ".tif", ".tiff")
+WRITABLE = tuple(dict.fromkeys((*MESHES, *TABLES, ".sasnet", ".json", *IMAGES, *VOLUMES)))
 
 _USERS_TO_MEND = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT),
     *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL),
 }
+
+
+def suffix_of(path: str | Path) -> str:
+    """The extension that says the format, in small letters; .nii.gz is one."""
+    name = Path(path).name.lower()
+    return ".nii.gz" if name.endswith(".nii.gz") else Path(path).suffix.lower()
 
 
 @contextmanager
@@ -46,7 +54,7 @@ def check_writable(path: str | Path, overwrite: bool, formats: Collection[str] =
     Raises UsageError.
     """
     path = Path(path)
-    if path.suffix.lower() not in formats:
+    if suffix_of(path) not in formats:
         found = f"extension {path.suffix}" if path.suffix else "file without an extension"
         raise UsageError(f"{path}: unknown {found}; known: {' '.join(formats)}")
     target = path.resolve()
@@ -73,4 +81,6 @@ def _check_place(target: Path, path: str | Path) -> None:
 
 def _beside(target: Path) -> Path:
     """A name in the same folder, so that the file can be renamed; whoever finds it knows whose it is."""
-    return target.with_name(f".{target.stem[:40]}.{uuid.uuid4().hex[:8]}{target.suffix}")
+    suffix = target.name[len(target.name) - len(suffix_of(target)) :]
+    stem = target.name.removesuffix(suffix)[:40]
+    return target.with_name(f".{stem}.{uuid.uuid4().hex[:8]}{suffix}")

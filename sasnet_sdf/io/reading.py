@@ -5,6 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UnreadableInput
+from ..system import memory_limit_bytes
+
+_RATIO = 1400
+"""No byte of the usual compressions stands for more (deflate: 1,032; the LZW of TIFF: 1,340)."""
+
+_HARMLESS = 2**28
+"""Bytes that a header may claim whatever its file's size; an image of 8,000 x 8,000 RGBA has fewer."""
 
 
 def check_file(path: Path) -> None:
@@ -22,6 +29,27 @@ def check_file(path: Path) -> None:
         raise UnreadableInput(f"{path}: cannot be opened ({error.strerror or error})") from error
     if not first:
         raise UnreadableInput(f"{path}: the file is empty")
+
+
+def check_claim(path: Path, wanted: int) -> None:
+    """Refuse to take `wanted` bytes of memory that the file cannot hold, or that are not there.
+
+    Raises UnreadableInput.
+    """
+    size, limit = path.stat().st_size, memory_limit_bytes()
+    if wanted > max(_HARMLESS, _RATIO * size):
+        raise UnreadableInput(
+            f"{path}: is damaged: {size} bytes cannot hold the {wanted} that its header names"
+        )
+    if limit and wanted > limit:
+        raise UnreadableInput(
+            f"{path}: needs {wanted / 2**30:.1f} GiB of memory, there are {limit / 2**30:.1f}"
+        )
+
+
+def reason_of(error: Exception) -> str:
+    """What a library says about a damaged file, in one short line."""
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def text_of(path: Path) -> str:

@@ -75,8 +75,8 @@ def fit_signal(
         on_progress(Progress("read", 0.0, "reading"))
         signal, notes = load_signal(source, kind, spacing)
         low, high, missing = ranges(signal)
-    if missing:
-        notes.append(f"{missing:,} samples are not finite and were left away")
+    if missing and not isinstance(source, (str, Path)):  # a reader says so itself
+        notes.append(f"{missing} of {signal.values.size} values are not finite; the fit leaves them out")
     config = signal_config(signal, preset, **words)
     device, engine = choose(config.device, config.engine)
     with timed(seconds, "training"):

@@ -216,7 +216,7 @@ def test_samples_that_are_not_finite_are_left_away(volume):
     broken = volume.copy()
     broken[5:9, 5:9, 5:9] = np.nan
     fitted = sasnet_sdf.fit_volume(broken, spacing=SPACING, steps=120, batch=2048, parameters=4000)
-    assert any("64 samples are not finite" in note for note in fitted.report["notes"])
+    assert any("64 of 15360 values are not finite" in note for note in fitted.report["notes"])
     assert np.isfinite(fitted.render().values).all() and fitted.report["metrics"]["psnr"] > 25
 
 

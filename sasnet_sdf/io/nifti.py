@@ -1,0 +1,104 @@
+"""NIfTI-1 and NIfTI-2: volumes of medical imaging, read and written by nibabel."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._optional import require
+from ..errors import UnreadableInput, UsageError
+from .reading import check_claim, reason_of
+
+RAS = "right-anterior-superior"
+"""The world of every NIfTI file: x to the right, y to the front, z up, usually in millimetres."""
+
+_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
+
+
+def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]:
+    """Values (X, Y, Z) or (X, Y, Z, C), affine (4, 4) and header; scaled where the file has a scale.
+
+    Memory-mapped where the file is neither compressed nor scaled. Raises UnreadableInput, MissingBackend.
+    """
+    nibabel = require("nibabel", "volumes", "reading NIfTI files")
+    try:
+        with _quiet():
+            image = nibabel.load(path)
+            if not isinstance(image, (nibabel.Nifti1Image, nibabel.Nifti2Image)):
+                raise UnreadableInput(f"{path}: not a NIfTI file (nibabel finds {type(image).__name__})")
+            _check_size(image, path)
+            header = image.header
+            values = _values(image)
+            units = header.get_xyzt_units()
+            kept = {
+                "space": RAS,
+                "nifti": 2 if isinstance(image, nibabel.Nifti2Image) else 1,
+                "units": list(units),
+                "codes": [int(header["qform_code"]), int(header["sform_code"])],
+                "description": bytes(header["descrip"]).rstrip(b"\0").decode("latin-1"),
+            }
+            return values, np.array(image.affine, np.float64), kept
+    except UnreadableInput:
+        raise
+    except Exception as error:
+        raise UnreadableInput(f"{path}: not a NIfTI file that can be read ({reason_of(error)})") from error
+
+
+def _check_size(image: Any, path: Path) -> None:
+    kind = image.get_data_dtype()
+    if kind.kind not in "iufb":
+        raise UnreadableInput(f"{path}: a volume must hold real numbers, found {kind}")
+    wanted = math.prod(int(n) for n in image.shape) * kind.itemsize
+    check_claim(path, wanted)
+    there = path.stat().st_size - int(image.dataobj.offset)
+    if path.suffix.lower() != ".gz" and wanted > there:
+        raise UnreadableInput(f"{path}: cut short: holds {max(there, 0)} of its volume's {wanted} bytes")
+
+
+def _values(image: Any) -> NDArray[Any]:
+    """As they stand, or scaled: in single precision where that is finer than what the file has."""
+    data = image.dataobj
+    if (data.slope, data.inter) == (1.0, 0.0):
+        return np.asanyarray(data.get_unscaled())
+    fine = image.get_data_dtype().itemsize > 2
+    return np.asarray(data, np.float64 if fine else np.float32)
+
+
+def write(path: Path, values: NDArray[Any], affine: NDArray[Any], header: dict[str, Any], name: str) -> None:
+    """Write values (X, Y, Z, C), C in 1..4; compressed where `path` ends so. Raises UsageError."""
+    nibabel = require("nibabel", "volumes", "writing NIfTI files")
+    if values.dtype.str[1:] not in _TYPES:
+        raise UsageError(f"{name}: NIfTI holds no {values.dtype}; NPY and NPZ do")
+    kind = (
+        nibabel.Nifti2Image if header.get("nifti") == 2 or max(values.shape) > 32767 else nibabel.Nifti1Image
+    )
+    with _quiet():
+        flat = values[..., 0] if values.shape[-1] == 1 else values
+        image = kind(flat, affine, dtype=values.dtype)
+        # what is stored is what was given, whatever the values
+        image.header.set_slope_inter(1, 0)
+        qform, sform = header.get("codes", (0, 2))
+        image.set_sform(affine, code=int(sform) or 2)
+        image.set_qform(affine, code=int(qform), strip_shears=True)
+        image.header.set_xyzt_units(*header.get("units", ("unknown", "unknown")))
+        image.header["descrip"] = str(header.get("description", "")).encode("latin-1", "replace")[:79]
+        nibabel.save(image, path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """nibabel logs to the terminal what it mends in a header."""
+    logger = logging.getLogger("nibabel.global")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

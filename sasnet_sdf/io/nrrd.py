@@ -1,0 +1,158 @@
+"""NRRD (teem.sourceforge.net/nrrd/format.html): pynrrd reads its header and data; the writer is ours."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._optional import require
+from ..errors import UnreadableInput, UsageError
+from .reading import check_claim, reason_of
+
+_TYPES = {
+    "u1": "uint8",
+    "i1": "int8",
+    "u2": "uint16",
+    "i2": "int16",
+    "u4": "uint32",
+    "i4": "int32",
+    "u8": "uint64",
+    "i8": "int64",
+    "f4": "float",
+    "f8": "double",
+}
+_BYTES = {"char": 1, "short": 2, "int": 4, "float": 4, "double": 8, "long": 8}
+_KEPT = ("space", "space units", "content", "sample units")
+
+
+def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]:
+    """Values (X, Y, Z) or (X, Y, Z, C), the fastest axis first, affine (4, 4) and header.
+
+    A further axis without a direction in space holds the channels. Raises UnreadableInput, MissingBackend.
+    """
+    nrrd = require("nrrd", "volumes", "reading NRRD files")
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header = nrrd.read_header(file)
+            _check_header(header, path, path.stat().st_size - file.tell())
+            values = nrrd.read_data(header, file, str(path))
+        directions = _directions(header)
+        channel = _channel_axis(header, directions)
+        if channel is not None:
+            values = np.moveaxis(values, channel, -1)
+            directions = np.delete(directions, channel, 0)
+        if directions.shape != (3, 3) or not np.isfinite(directions).all():
+            raise UnreadableInput(f"{path}: must have three axes in space, and perhaps channels")
+        affine = np.eye(4)
+        affine[:3, :3] = directions.T
+        origin = header.get("space origin")
+        if origin is not None and np.isfinite(origin).all():
+            affine[:3, 3] = origin
+        kept = {name: header[name] for name in _KEPT if name in header}
+        return values, affine, kept
+    except UnreadableInput:
+        raise
+    except Exception as error:
+        raise UnreadableInput(f"{path}: not a NRRD file that can be read ({reason_of(error)})") from error
+
+
+def _check_header(header: dict[str, Any], path: Path, there: int) -> None:
+    if any(name in header for name in ("data file", "datafile")):
+        raise UnreadableInput(f"{path}: its data lie in another file; save them in one")
+    sizes = [int(n) for n in header["sizes"]]
+    if min(sizes) < 1:
+        raise UnreadableInput(f"{path}: has an axis of {min(sizes)} samples")
+    kind = str(header["type"])
+    if kind == "block":
+        raise UnreadableInput(f"{path}: a volume must hold real numbers, found blocks of bytes")
+    wanted = math.prod(sizes) * _item_size(kind)
+    check_claim(path, wanted)
+    if header.get("encoding") == "raw" and wanted > there:
+        raise UnreadableInput(f"{path}: cut short: holds {there} of its volume's {wanted} bytes")
+
+
+def _item_size(kind: str) -> int:
+    """Bytes a sample of a type such as `unsigned long long int`, `uint16_t` or `ushort`."""
+    bits = "".join(letter for letter in kind if letter.isdigit())
+    if bits:
+        return int(bits) // 8
+    for name in ("long", "short", "char", "double", "float", "int"):
+        if name in kind:
+            return _BYTES[name]
+    raise ValueError(f"unknown type {kind}")
+
+
+def _directions(header: dict[str, Any]) -> NDArray[np.float64]:
+    """(axes, 3) steps in space of each axis, NaN for one that has none."""
+    count, given = int(header["dimension"]), header.get("space directions")
+    if given is not None:
+        return np.array([np.full(3, np.nan) if row is None else row for row in given], np.float64)
+    spacings = np.array(header.get("spacings", np.full(count, np.nan)), np.float64)
+    kinds = header.get("kinds", [])
+    no_space = [k for k, name in enumerate(kinds) if name not in ("domain", "space", "???", "none")]
+    if count == 4 and not no_space:
+        no_space = [int(np.isnan(spacings).argmax())] if np.isnan(spacings).sum() == 1 else _shortest(header)
+    steps, axis = np.full((count, 3), np.nan), 0
+    for k in range(count):
+        if k not in no_space[:1] and axis < 3:
+            steps[k] = 0
+            steps[k, axis] = spacings[k] if np.isfinite(spacings[k]) and spacings[k] > 0 else 1
+            axis += 1
+    return steps
+
+
+def _shortest(header: dict[str, Any]) -> list[int]:
+    """Of four axes that nothing tells apart, the channels are the first or the last with up to 4 samples."""
+    sizes = [int(n) for n in header["sizes"]]
+    return [0] if sizes[0] <= 4 else [3]
+
+
+def _channel_axis(header: dict[str, Any], directions: NDArray[np.float64]) -> int | None:
+    without = np.flatnonzero(np.isnan(directions).any(1))
+    return int(without[0]) if int(header["dimension"]) == 4 and len(without) == 1 else None
+
+
+def write(path: Path, values: NDArray[Any], affine: NDArray[Any], header: dict[str, Any], name: str) -> None:
+    """Write values (X, Y, Z, C), C in 1..4, compressed with gzip. Raises UsageError."""
+    kind = _TYPES.get(values.dtype.str[1:])
+    if kind is None:
+        raise UsageError(f"{name}: NRRD holds no {values.dtype}; NPY and NPZ do")
+    channels = values.shape[-1]
+    steps = [_vector(column) for column in affine[:3, :3].T]
+    sizes, kinds = list(map(str, values.shape[:3])), ["domain"] * 3
+    if channels > 1:
+        sizes, kinds, steps = [str(channels), *sizes], ["list", *kinds], ["none", *steps]
+    space = header.get("space")
+    lines = [
+        "NRRD0004",
+        f"type: {kind}",
+        f"dimension: {len(sizes)}",
+        f"space: {space}" if space else "space dimension: 3",
+        f"sizes: {' '.join(sizes)}",
+        f"space directions: {' '.join(steps)}",
+        f"kinds: {' '.join(kinds)}",
+        *(["endian: little"] if values.dtype.itemsize > 1 else []),
+        "encoding: gzip",
+        f"space origin: {_vector(affine[:3, 3])}",
+    ]
+    if "space units" in header:
+        lines.append("space units: " + " ".join(f'"{unit}"' for unit in header["space units"]))
+    lines += [f"{field}: {header[field]}" for field in ("content", "sample units") if field in header]
+    flat = values[..., 0] if channels == 1 else np.moveaxis(values, -1, 0)
+    little = flat.astype(flat.dtype.newbyteorder("<"), copy=False)
+    with path.open("wb") as file:
+        file.write(("\n".join(lines) + "\n\n").encode("ascii", "replace"))
+        with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
+            for layer in np.moveaxis(little, -1, 0):
+                packed.write(layer.tobytes("F"))
+
+
+def _vector(numbers: Any) -> str:
+    return "(" + ",".join(repr(float(number)) for number in numbers) + ")"

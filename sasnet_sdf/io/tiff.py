@@ -1,0 +1,214 @@
+"""TIFF: images of 8 and 16 bits and of floats, and stacks of pages; tifffile reads and writes them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnreadableInput, UsageError
+from .orientation import turned
+from .reading import check_claim, reason_of
+
+_GREY_OR_RGB = (0, 1, 2)
+"""Photometric interpretations: grey, white or black at 0; RGB."""
+
+_MULTIPLIED = 1
+"""The extra sample is alpha, and the colours are multiplied by it."""
+
+
+def read_image(path: Path) -> tuple[NDArray[Any], list[str]] | None:
+    """The first page (H, W, C) and notes; None where Pillow shows it better: palettes, other colours, codecs.
+
+    Raises UnreadableInput.
+    """
+    with _opened(path) as tif:
+        page: Any = tif.pages[0]
+        notes: list[str] = []
+        if page.dtype is None or page.ndim < 2 or page.imagedepth > 1:
+            raise UnreadableInput(f"{path}: its samples are of a kind that is not read")
+        colours, codec = (getattr(x, "name", x) for x in (page.photometric, page.compression))
+        plain = page.photometric in _GREY_OR_RGB and page.bitspersample in (8, 16, 32, 64)
+        if not (plain and _can_decode(page)):
+            if page.dtype.itemsize > 1 and page.samplesperpixel > 1:
+                raise UnreadableInput(
+                    f"{path}: {page.bitspersample} bits a channel with {colours} colours and"
+                    f" {codec} compression are not read; save it as RGB with ZIP or no"
+                    " compression, or: pip install imagecodecs"
+                )
+            return None
+        if len(tif.pages) > 1:
+            notes.append(f"{path}: holds {len(tif.pages)} pages, the first is read")
+        check_pages(path, [page])
+        values = page.asarray()
+        values = values[..., None] if page.samplesperpixel == 1 else values
+        if page.planarconfig == 2 and page.samplesperpixel > 1:
+            values = np.moveaxis(values, 0, -1)
+        if values.ndim != 3 or not 1 <= values.shape[-1] <= 4:
+            raise UnreadableInput(f"{path}: has {page.samplesperpixel} channels; 1 to 4 are read")
+        orientation = page.tags.valueof(274, 1)
+        values = _shown(page, values, path, notes)
+    return turned(values, int(orientation)), notes
+
+
+def _shown(page: Any, values: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
+    kind = values.dtype.newbyteorder("=")
+    values = values.astype(kind, copy=False)
+    if kind not in (np.uint8, np.uint16):
+        if kind != np.float32:
+            notes.append(f"{path}: samples are {kind} and become float32")
+        return values.astype(np.float32, copy=False)
+    top = np.iinfo(kind).max
+    if page.photometric == 0:
+        values = values.copy()
+        values[..., 0] = top - values[..., 0]
+    if page.extrasamples and page.extrasamples[0] == _MULTIPLIED and values.shape[-1] in (2, 4):
+        alpha = values[..., -1:].astype(np.float64)
+        colours = np.divide(
+            values[..., :-1] * float(top), alpha, where=alpha > 0, out=np.zeros_like(alpha + values[..., :-1])
+        )
+        values = np.concatenate([np.rint(colours.clip(0, top)).astype(kind), values[..., -1:]], -1)
+    return values
+
+
+def write_image(path: Path, values: NDArray[Any]) -> None:
+    """Write samples (H, W, C) of uint8, uint16 or float32, compressed without loss."""
+    import tifffile
+
+    channels = values.shape[-1]
+    flat = np.ascontiguousarray(values[..., 0] if channels == 1 else values)
+    options: dict[str, Any] = {"planarconfig": "contig"} if channels > 1 else {}
+    if channels in (2, 4):
+        options["extrasamples"] = ["unassalpha"]
+    photometric = "rgb" if channels > 2 else "minisblack"
+    tifffile.imwrite(path, flat, photometric=photometric, compression="zlib", metadata=None, **options)
+
+
+def read_volume(path: Path) -> tuple[NDArray[Any], tuple[float, ...], list[str]]:
+    """A stack (pages, H, W) or (pages, H, W, C), spacing (3,) as ImageJ or OME has it, else 1, and notes.
+
+    Raises UnreadableInput.
+    """
+    # where the chain of pages breaks, tifffile logs it and gives those before
+    with _errors_logged() as errors, _opened(path) as tif:
+        series = tif.series[0]
+        notes = []
+        if len(tif.series) > 1:
+            notes.append(f"{path}: holds {len(tif.series)} stacks, the first is read")
+        if series.dtype is None:
+            raise UnreadableInput(f"{path}: its samples are of a kind that is not read")
+        check_claim(path, math.prod(series.shape) * series.dtype.itemsize)
+        pages = [page for page in series.pages if page is not None]
+        check_pages(path, [page for page in pages if hasattr(page, "dataoffsets")])
+        values, axes = series.asarray(), series.axes
+        if errors:
+            raise UnreadableInput(f"{path}: is damaged or cut short ({errors[0]})")
+        for axis in reversed(range(len(axes))):
+            if values.shape[axis] == 1 and axes[axis] not in "YX" and values.ndim > 3:
+                values, axes = values.squeeze(axis), axes[:axis] + axes[axis + 1 :]
+        channel = max(axes.find("C"), axes.find("S"))
+        if channel >= 0:
+            values, axes = np.moveaxis(values, channel, -1), axes.replace(axes[channel], "")
+        if len(axes) == 2:
+            values = values[None]
+        elif len(axes) != 3:
+            raise UnreadableInput(f"{path}: its axes are {series.axes}; a volume has three, and channels")
+        return values, _spacing(tif), notes
+
+
+def write_volume(path: Path, values: NDArray[Any], spacing: NDArray[Any], name: str) -> None:
+    """Write a stack (pages, H, W, C) as OME-TIFF, which says the spacing. Raises UsageError."""
+    import tifffile
+
+    if values.dtype.str[1:] not in ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"):
+        raise UsageError(f"{name}: TIFF stacks hold no {values.dtype}; NPY and NPZ do")
+    channels = values.shape[-1]
+    flat = np.ascontiguousarray(values[..., 0] if channels == 1 else values)
+    z, y, x = map(float, spacing)
+    metadata = {
+        "axes": "ZYX" if channels == 1 else "ZYXS",
+        "PhysicalSizeX": x,
+        "PhysicalSizeY": y,
+        "PhysicalSizeZ": z,
+        # by the name, not by the clock, so that the same volume gives the same bytes
+        "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, Path(name).name)),
+    }
+    options: dict[str, Any] = {"planarconfig": "contig"} if channels > 1 else {}
+    if channels in (2, 4):
+        options["extrasamples"] = ["unassalpha"]
+    photometric = "rgb" if channels > 2 else "minisblack"
+    tifffile.imwrite(
+        *(path, flat), ome=True, photometric=photometric, compression="zlib", metadata=metadata, **options
+    )
+
+
+def check_pages(path: Path, pages: list[Any]) -> None:
+    """Refuse pages that claim more than there is, or whose samples the file ends before."""
+    size = path.stat().st_size
+    check_claim(path, sum(math.prod(page.shape) * page.dtype.itemsize for page in pages))
+    for page in pages:
+        ends = (start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False))
+        if len(page.dataoffsets) != len(page.databytecounts) or max(ends, default=size + 1) > size:
+            raise UnreadableInput(f"{path}: cut short: the file ends before its image does")
+
+
+def _can_decode(page: Any) -> bool:
+    try:
+        return not page.decode.__name__.startswith("decode_raise")
+    except Exception:  # noqa: BLE001 - whatever tifffile finds amiss, Pillow may know better
+        return False
+
+
+def _spacing(tif: Any) -> tuple[float, ...]:
+    found = (1.0, 1.0, 1.0)
+    if tif.is_ome:
+        import tifffile
+
+        image = tifffile.xml2dict(tif.ome_metadata)["OME"]["Image"]
+        pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
+        found = tuple(pixels.get(f"PhysicalSize{axis}", 1.0) for axis in "ZYX")
+    elif tif.is_imagej:
+        tags = tif.pages[0].tags
+        x, y = tags.valueof(282, (1, 1)), tags.valueof(283, (1, 1))
+        found = ((tif.imagej_metadata or {}).get("spacing", 1.0), y[1] / y[0], x[1] / x[0])
+    spacing = tuple(float(length) for length in found)
+    return spacing if all(math.isfinite(s) and s > 0 for s in spacing) else (1.0, 1.0, 1.0)
+
+
+@contextmanager
+def _errors_logged() -> Iterator[list[str]]:
+    """What tifffile logs as an error, and does not raise."""
+    errors: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: errors.append(" ".join(record.getMessage().split())[:120])
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(handler)
+    try:
+        yield errors
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A TIFF file; whatever tifffile finds amiss in it is UnreadableInput."""
+    import tifffile
+
+    # it logs what it also raises
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    try:
+        with tifffile.TiffFile(path) as tif:
+            if not len(tif.pages):
+                raise UnreadableInput(f"{path}: has no pages")
+            yield tif
+    except UnreadableInput:
+        raise
+    except Exception as error:
+        raise UnreadableInput(f"{path}: not a TIFF file that can be read ({reason_of(error)})") from error
