@@ -123,6 +123,7 @@ class Distances:
 def distance_fit(output: Path, steps: int, device: str) -> Run:
     data, _ = folders()
     mesh = sasnet_sdf.read_geometry(data / "meshes" / "armadillo.ply")
+    assert isinstance(mesh, sasnet_sdf.TriangleMesh)
     frame = Frame.around(mesh.vertices, 0.9)
     target = MeshTarget(frame.to_unit(mesh.vertices), mesh.faces)
     fine, coarse = (pool_around(target, scale) for scale in (FINE, COARSE))
@@ -185,8 +186,8 @@ def image_fit(output: Path, steps: int, device: str) -> Run:
     data, _ = folders()
     picture = Picture.open(data / "images" / "kodak" / "kodim23.png").convert("RGB")
     ratio = 256 / min(picture.size)
-    size = tuple(round(ratio * side) for side in picture.size)
-    values = np.asarray(picture.resize(size, Picture.Resampling.LANCZOS), np.float32) / 127.5 - 1
+    width, height = (round(ratio * side) for side in picture.size)
+    values = np.asarray(picture.resize((width, height), Picture.Resampling.LANCZOS), np.float32) / 127.5 - 1
     axes = [torch.linspace(-1, 1, side) for side in values.shape[:2]]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2).to(device)
     wanted = torch.from_numpy(values.reshape(-1, 3)).to(device)

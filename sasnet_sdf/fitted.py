@@ -10,6 +10,7 @@ import torch
 
 from . import networks
 from .errors import UnreadableInput, UsageError
+from .field import Field
 from .networks import by_chunks
 from .signals import Array, Grid, Signal
 
@@ -224,3 +225,11 @@ class FittedSignal:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise UnreadableInput(f"{path}: not a model that this version can read ({reason})") from error
+
+
+def load_model(path: str | Path, device: str = "auto", engine: str = "auto") -> Field | FittedSignal:
+    """Read a model file of a surface, an image or a volume. Raises UnreadableInput."""
+    from .io.models import read_model
+
+    kind = FittedSignal if "signal" in read_model(Path(path))[1] else Field
+    return kind.load(path, device, engine)

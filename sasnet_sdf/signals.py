@@ -48,7 +48,7 @@ class Grid:
         """World units in half the domain's longest side."""
         return float((np.array(self.shape) * self.spacing).max()) / 2
 
-    def to_world(self, index: Array) -> Array:
+    def to_world(self, index: NDArray[Any]) -> Array:
         """World coordinates (N, d) of indices (N, d), which need not be whole."""
         return np.asarray(index, np.float64) @ self.affine[:-1, :-1].T + self.affine[:-1, -1]
 
@@ -58,7 +58,7 @@ class Grid:
             self.affine[:-1, :-1]
         ).T
 
-    def to_unit(self, index: Array) -> Array:
+    def to_unit(self, index: NDArray[Any]) -> Array:
         """Unit coordinates (N, d) of indices (N, d)."""
         return (np.asarray(index, np.float64) - self.middle) * (self.spacing / self.half)
 
@@ -69,7 +69,8 @@ class Grid:
     def covers(self, index: Array) -> NDArray[np.bool_]:
         """Which indices (N, d) lie in the domain; a hair beyond it counts as in."""
         index = np.asarray(index, np.float64)
-        return ((index >= -0.5 - 1e-9) & (index <= np.array(self.shape) - 0.5 + 1e-9)).all(1)
+        inside = (index >= -0.5 - 1e-9) & (index <= np.array(self.shape) - 0.5 + 1e-9)
+        return np.all(inside, axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         return {"shape": list(self.shape), "affine": self.affine.tolist()}

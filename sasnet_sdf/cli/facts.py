@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..config import to_dict
 from ..edges import Edges
+from ..field import Field
+from ..fitted import FittedSignal
 from ..geometry import PointCloud, TriangleMesh
 from ..metrics import Points
+from ..pipelines.fit_signal import ranges
+from ..signals import Signal
 from ..supervision.duplicates import first_of_equals
-
-if TYPE_CHECKING:
-    from ..field import Field
 
 
 def cloud_facts(cloud: PointCloud) -> dict[str, Any]:
@@ -50,13 +51,31 @@ def mesh_facts(mesh: TriangleMesh) -> dict[str, Any]:
     }
 
 
-def model_facts(field: Field) -> dict[str, Any]:
-    """Architecture, parameters, frame and training facts of a trained field."""
+def signal_facts(signal: Signal, notes: list[str]) -> dict[str, Any]:
+    """Samples along the axes, channels, type, range of the values, and where an image or volume lies."""
+    low, high, missing = ranges(signal)
+    volume = signal.grid.dim == 3
     return {
-        "kind": "model",
+        "kind": "volume" if volume else "image",
+        "shape": list(signal.grid.shape),
+        "channels": signal.channels,
+        "dtype": str(signal.values.dtype),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "not_finite": missing,
+        **({"spacing": signal.grid.spacing.tolist()} if volume else {}),
+        "notes": notes,
+    }
+
+
+def model_facts(field: Field | FittedSignal) -> dict[str, Any]:
+    """Architecture, parameters, frame or grid, and training facts of a trained field, image or volume."""
+    surface = isinstance(field, Field)
+    return {
+        "kind": "model" if surface else f"model of {'an' if field.kind == 'image' else 'a'} {field.kind}",
         "parameters": sum(parameter.numel() for parameter in field.model.parameters()),
         "network": to_dict(field.model.config),  # pyright: ignore[reportArgumentType]
-        "frame": field.frame.to_dict(),
+        **({"frame": field.frame.to_dict()} if surface else {"grid": field.grid.to_dict()}),
         "training": field.metadata,
     }
 

@@ -11,25 +11,31 @@ import click
 from .options import FILE, verbose_option
 
 
-@click.command("info", short_help="Say what a cloud, mesh or model file holds.")
+@click.command("info", short_help="Say what a cloud, mesh, image, volume or model holds.")
 @click.argument("file", type=FILE, metavar="FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @verbose_option
 def command(file: Path, as_json: bool) -> None:
-    """Say what FILE holds: a point cloud, a mesh, or a model (.sasnet)."""
+    """Say what FILE holds: a point cloud, a mesh, an image, a volume, or a model (.sasnet)."""
     facts = _facts(file)
     click.echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
 
 
 def _facts(file: Path) -> dict[str, Any]:
     from ..geometry import TriangleMesh
-    from .facts import cloud_facts, mesh_facts, model_facts
+    from .facts import cloud_facts, mesh_facts, model_facts, signal_facts
 
     if file.suffix.lower() == ".sasnet":
-        from ..field import Field
+        from ..fitted import load_model
 
-        return {"file": str(file), **model_facts(Field.load(file, device="cpu"))}
+        return {"file": str(file), **model_facts(load_model(file, device="cpu"))}
     from ..io import read_geometry
+    from ..io.kinds import signal_kind
+
+    if kind := signal_kind(file):
+        from ..pipelines.fit_signal import load_signal
+
+        return {"file": str(file), **signal_facts(*load_signal(file, kind))}
 
     geometry = read_geometry(file)
     facts = mesh_facts(geometry) if isinstance(geometry, TriangleMesh) else cloud_facts(geometry)

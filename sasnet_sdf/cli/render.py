@@ -33,7 +33,8 @@ def numbers(kind: type, separators: str) -> Any:
         try:
             return tuple(kind(part) for part in re.split(f"[{separators}]", text))
         except ValueError:
-            raise UsageError(f"--{parameter.name} must be numbers as in the help, found {text!r}") from None
+            shown = "WxH or IxJxK" if parameter.name == "size" else "numbers with commas between them"
+            raise UsageError(f"--{parameter.name} must be {shown}, found {text!r}") from None
 
     return parse
 

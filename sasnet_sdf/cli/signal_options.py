@@ -120,14 +120,14 @@ def run_fit(
         write_started = time.perf_counter()
         fitted.save(output)
         notes = [*fitted.report["notes"], *[INTERRUPTED] * stop.requested]
-        if pictures:
-            from ..pipelines.signal_report import draw
+        from ..pipelines.signal_report import bits, draw
 
+        if pictures:
             notes += draw(fitted, signal, pictures)
         now = time.perf_counter()
         numbers = {
             **fitted.report,
-            "bits_per_sample": 8 * output.stat().st_size / signal.values[..., 0].size,
+            "bits_per_sample": bits(fitted, signal, fitted.report["metrics"]["psnr"], output.stat().st_size),
             "notes": notes,
             "interrupted": stop.requested,
             "peak_memory_bytes": peak_memory_bytes(),

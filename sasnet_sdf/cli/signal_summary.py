@@ -19,9 +19,9 @@ def summarise_fit(report: dict[str, Any], written: Sequence[Path], pictures: Pat
         filled(f"{found['kind']} of {size}{channels}, {found['dtype']}"),
         filled(
             f"PSNR {_decibels(metrics['psnr'])} ({_decibels(metrics['psnr_edge'])} at edges), "
-            f"SSIM {_share(metrics['ssim'])}, {training['parameters']:,} parameters, "
-            f"{report['bits_per_sample']:.2f} bits a sample"
+            f"SSIM {_share(metrics['ssim'])}, {training['parameters']:,} parameters"
         ),
+        filled(_bits(report["bits_per_sample"], "pixel" if found["kind"] == "image" else "voxel")),
         "",
         *stage_lines(report, {}),
         "",
@@ -37,6 +37,15 @@ def summarise_fit(report: dict[str, Any], written: Sequence[Path], pictures: Pat
 
 def _decibels(value: float | None) -> str:
     return "none" if value is None else f"{value:.2f} dB"
+
+
+def _bits(bits: dict[str, float | None], sample: str) -> str:
+    others = ", ".join(
+        f"{bits[name]:.1f} of {what}"
+        for name, what in (("jpeg", "a JPEG as good"), ("png", "a PNG"))
+        if bits.get(name) is not None
+    )
+    return f"{bits['model']:.1f} bits a {sample}" + (f" ({others})" if others else "")
 
 
 def _share(value: float | None) -> str:

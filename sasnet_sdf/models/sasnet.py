@@ -69,6 +69,7 @@ class SASNet(nn.Module):
         first_of_layer = config.bands + config.groups * np.arange(layers)[:, None]
         self.mask_rows = np.concatenate([band_of[None], first_of_layer + groups])
         rows = np.where(self.mask_rows < 0, config.bands + layers * config.groups, self.mask_rows)
+        self.gate_rows: Any
         self.register_buffer("gate_rows", torch.from_numpy(rows), persistent=False)
         self.spare_room: dict[int, tuple[np.ndarray, ...]] = {}  # sasnet_cpu's, by size
         self.omegas = np.array([1.0] + [config.omega0] * layers, np.float32)

@@ -74,8 +74,7 @@ def compare(
     """
     budget = budget if isinstance(budget, Budget) else Budget.of(budget)
     config = make_config(preset, **changes)
-    kind = signal_kind(source) if isinstance(source, (str, Path)) else None
-    if kind is not None:
+    if isinstance(source, (str, Path)) and (kind := signal_kind(source)):
         refuse_for_signals(reference, changes)
         from .compare_signal import compare_signal
 

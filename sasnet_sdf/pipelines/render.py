@@ -45,8 +45,8 @@ def isosurface(
     if not 8 <= resolution <= 4096:
         raise UsageError(f"resolution must lie between 8 and 4096, found {resolution}")
     cell = extent.max() / resolution
-    shape = np.maximum(np.floor(extent / cell + 1e-9).astype(int), 1)
-    lattice = Lattice(corners[0], cell, tuple(int(n) for n in shape))
+    i, j, k = (max(int(n), 1) for n in np.floor(extent / cell + 1e-9))
+    lattice = Lattice(corners[0], cell, (i, j, k))
     half = (high - low) / 2
 
     def values(points: Array) -> Array:

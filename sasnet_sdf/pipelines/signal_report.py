@@ -10,6 +10,7 @@ import torch
 
 from ..errors import MissingBackend
 from ..fitted import FittedSignal
+from ..metrics.codecs import bits_per_pixel, codec_bits
 from ..metrics.signals import signal_figures
 from ..signals import Signal
 from ..views import curves
@@ -30,6 +31,22 @@ def measured(fitted: FittedSignal, signal: Signal) -> tuple[dict[str, Any], list
     if (end - first < signal.grid.shape).any():
         notes.append(f"measured on the {' x '.join(map(str, end - first))} samples in the middle")
     return signal_figures(fit, original, fitted.peak), notes
+
+
+def bits(fitted: FittedSignal, signal: Signal, psnr: float, size: int) -> dict[str, float | None]:
+    """Bits a sample of the model's file of `size` bytes; of an image those of PNG and JPEG beside it.
+
+    PNG is lossless, the JPEG has the lowest quality whose PSNR is not below the fit's.
+    """
+    samples = int(np.prod(signal.grid.shape))
+    found: dict[str, float | None] = {"model": bits_per_pixel(size, samples)}
+    if fitted.kind == "image":
+        first, end = _part(signal)
+        part = signal.values[tuple(slice(a, b) for a, b in zip(first, end, strict=True))]
+        for codec in ("png", "jpeg"):
+            bits_and_quality = codec_bits(part, psnr, codec)
+            found[codec] = bits_and_quality and bits_and_quality[0]
+    return found
 
 
 def both(fitted: FittedSignal, signal: Signal, first: Any, end: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -106,7 +106,7 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
 
 
 def chosen(signal: Signal, count: int) -> SASNetConfig:
-    """SASNet for a signal, by its resolution and its spectrum, but for the width."""
+    """SASNet for a signal, by its resolution; its width is a first guess."""
     grid, base = signal.grid, SASNetConfig()
     highest = base.period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
     band = int(np.clip(round(BAND * highest), 4, 60))
@@ -117,6 +117,7 @@ def chosen(signal: Signal, count: int) -> SASNetConfig:
     band = max(band, low + 2)
     return replace(
         base,
+        width=max(8, int(neurons)),
         rate=1.5e-3,
         grid_rate=1e-2,
         band=band,

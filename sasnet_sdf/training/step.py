@@ -26,8 +26,9 @@ class Task(Protocol):
         """The batch of a step, on the parameters' device."""
         ...
 
-    def loss(self, *batch: Tensor) -> Tensor:
-        """Its scalar loss."""
+    @property
+    def loss(self) -> Callable[..., Tensor]:
+        """Takes what `draw` gives; the scalar loss."""
         ...
 
 
