@@ -94,4 +94,4 @@ def refuse_for_signals(reference: Any, changes: dict[str, Any]) -> None:
     given = {"reference": reference, **changes, "settings": changes.get("settings") or None}
     for name in ("reference", "resolution", "settings"):
         if given.get(name) is not None:
-            raise UsageError(f"compare on an image or a volume has no {name}")
+            raise UsageError(f"a comparison on an image or a volume has no {name}")

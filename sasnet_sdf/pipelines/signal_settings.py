@@ -90,9 +90,13 @@ def _count(signal: Signal, config: SignalConfig) -> int:
 
 def known_models(signal: Signal, count: int) -> Mapping[str, ModelConfig]:
     """What each name of a model stands for: of SASNet, and TUNER, with the signal's frequencies."""
-    ours = chosen(signal, count)
-    tuner = replace(ours, masks=False, hidden_layers=PUBLISHED["tuner"].hidden_layers)
-    return {**PUBLISHED, "sasnet": ours, "tuner": replace(tuner, rate=PUBLISHED["tuner"].rate)}
+    published = PUBLISHED["tuner"]
+    tuner = chosen(signal, count, published.hidden_layers)
+    return {
+        **PUBLISHED,
+        "sasnet": chosen(signal, count),
+        "tuner": replace(tuner, masks=False, rate=published.rate),
+    }
 
 
 def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
@@ -105,19 +109,20 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
         raise UsageError(f"model {model.name}: {error}") from error
 
 
-def chosen(signal: Signal, count: int) -> SASNetConfig:
+def chosen(signal: Signal, count: int, hidden_layers: int = 2) -> SASNetConfig:
     """SASNet for a signal, by its resolution; its width is a first guess."""
     grid, base = signal.grid, SASNetConfig()
     highest = base.period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
     band = int(np.clip(round(BAND * highest), 4, 60))
     # the low group is half of the neurons: its box must hold as many vectors
-    neurons = math.sqrt(count / base.hidden_layers)
+    neurons = math.sqrt(count / hidden_layers)
     least = ((2 * base.low_share * neurons + 2) ** (1 / grid.dim) - 1) / 2
     low = max(round(LOW * band), math.ceil(least))
     band = max(band, low + 2)
     return replace(
         base,
         width=max(8, int(neurons)),
+        hidden_layers=hidden_layers,
         rate=1.5e-3,
         grid_rate=1e-2,
         band=band,
