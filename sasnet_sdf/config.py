@@ -84,8 +84,9 @@ class Config:
 class SignalConfig:
     """Everything that decides the fit of an image or a volume, apart from its input.
 
-    `parameters`: trainable numbers; None: `ratio` for each number of the signal, MOST_PARAMETERS at
-    most. `model`: None is a SASNet chosen from the signal, of that size.
+    `parameters`: trainable numbers; None: `ratio` for each number of the signal; None: RATIO for each,
+    but FEWEST_PARAMETERS at least and MOST_PARAMETERS at most. `model`: None is a SASNet chosen
+    from the signal, of that size.
     """
 
     preset: str = "balanced"
@@ -93,14 +94,14 @@ class SignalConfig:
     device: str = "auto"
     engine: str = "auto"
     parameters: int | None = None
-    ratio: float = 0.3
+    ratio: float | None = None
     model: ModelConfig | None = None
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(steps=1500, batch=16_384, warmup=50)
     )
 
 
-MOST_PARAMETERS = 300_000
+RATIO, FEWEST_PARAMETERS, MOST_PARAMETERS = 0.3, 2000, 300_000
 """Of a fit, unless more are asked for: the time of a step grows with them."""
 
 SIGNAL_STEPS = {"fast": 500, "balanced": 1500, "fine": 6000}

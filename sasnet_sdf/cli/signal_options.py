@@ -52,7 +52,7 @@ def fit_options(command: Command) -> Command:
             type=float,
             metavar="R",
             help="Size of the network: R trained numbers for each of the input's. "
-            "[default: 0.3, 300,000 numbers at most]",
+            "[default: 0.3, from 2,000 to 300,000 numbers]",
         ),
         model_option,
         set_option("width=128 or model.omega0=40"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..config import SignalConfig, TrainingConfig, to_dict
+from ..config import RATIO, SignalConfig, TrainingConfig, to_dict
 from ..errors import Interrupted, UsageError
 from ..fitted import FittedSignal
 from ..model_config import ModelConfig
@@ -95,8 +95,8 @@ def compare_signal(
 
 
 def _sized(words: str, signal: Signal, budget: Budget) -> ModelConfig:
-    count = budget.parameters or SignalConfig().ratio * signal.values.size
-    known = known_models(signal, round(count))
+    count = budget.parameters or round(RATIO * signal.values.size)
+    known = known_models(signal, count)
     config = model_of(words, known)
     return config if budget.parameters is None else sized_model(config, signal, budget.parameters)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..config import MOST_PARAMETERS, SIGNAL_STEPS, SignalConfig
+from ..config import FEWEST_PARAMETERS, MOST_PARAMETERS, RATIO, SIGNAL_STEPS, SignalConfig
 from ..errors import UsageError
+from ..metrics.spectrum import radial_spectrum
 from ..model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
 from ..models.budget import parameters_of, with_parameters
 from ..signals import Signal
@@ -26,11 +27,15 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 }
 _OF_TRAINING = ("steps", "batch", "time_limit")
 
-BAND = 0.3
-"""The highest frequency of the first layer, as a share of the highest that the samples can hold.
+POWER, BAND = 0.98, 0.6
+"""The first layer's highest frequency, as a share of that below which POWER of the signal's power lies."""
+NARROWEST, WIDEST = 0.15, 0.45
+"""It lies between these shares of the highest that samples can hold, half a cycle a sample.
 
-The layers after it make higher ones; SASNet's published bands for images are 0.22 to 0.25 of it.
+The layers after the first make higher ones; SASNet's published bands for images are 0.22 to 0.25 of that.
 """
+LOOKED_AT = {2: 512, 3: 128}
+"""Samples along an axis, in the signal's middle, that its spectrum is taken of."""
 LOW = 0.2
 """The highest frequency without a mask, as a share of the band (theirs: 0.2 and 0.21)."""
 BANDS = 8
@@ -72,7 +77,7 @@ def signal_config(
     config = with_settings(config, settings, (*_BOUNDS, "device", "engine", "preset"))
     assert config.model is not None
     if any(setting.partition("=")[0].rpartition(".")[2] == "width" for setting in settings):
-        sized = config.model
+        sized = _with_room(config.model, signal.grid.dim)
         try:
             count = parameters_of(sized, signal.grid.dim, signal.channels)
         except ValueError as error:
@@ -85,7 +90,9 @@ def signal_config(
 def _count(signal: Signal, config: SignalConfig) -> int:
     if config.parameters is not None:
         return config.parameters
-    return max(100, round(min(config.ratio * signal.values.size, MOST_PARAMETERS)))
+    if config.ratio is not None:
+        return max(1, round(config.ratio * signal.values.size))
+    return round(min(max(RATIO * signal.values.size, FEWEST_PARAMETERS), MOST_PARAMETERS))
 
 
 def known_models(signal: Signal, count: int) -> Mapping[str, ModelConfig]:
@@ -110,27 +117,57 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
 
 
 def chosen(signal: Signal, count: int, hidden_layers: int = 2) -> SASNetConfig:
-    """SASNet for a signal, by its resolution; its width is a first guess."""
+    """SASNet for a signal, by its resolution and its spectrum; its width is a first guess."""
     grid, base = signal.grid, SASNetConfig()
     highest = base.period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
-    band = int(np.clip(round(BAND * highest), 4, 60))
-    # the low group is half of the neurons: its box must hold as many vectors
-    neurons = math.sqrt(count / hidden_layers)
-    least = ((2 * base.low_share * neurons + 2) ** (1 / grid.dim) - 1) / 2
-    low = max(round(LOW * band), math.ceil(least))
-    band = max(band, low + 2)
-    return replace(
+    share = np.clip(BAND * cutoff(signal) / 0.5, NARROWEST, WIDEST)
+    band = int(np.clip(round(share * highest), 4, 60))
+    config = replace(
         base,
-        width=max(8, int(neurons)),
+        width=max(8, int(math.sqrt(count / hidden_layers))),
         hidden_layers=hidden_layers,
         rate=1.5e-3,
         grid_rate=1e-2,
         band=band,
-        low=low,
+        low=max(1, round(LOW * band)),
         decoder_width=16,
-        bands=min(BANDS, band - low),  # at least a whole number for each
+        bands=BANDS,
         grid=_grid(count, grid.dim),
     )
+    return _with_room(config, grid.dim)
+
+
+def _with_room(config: ModelConfig, dim: int) -> ModelConfig:
+    """SASNet's settings with a low range, and a band, that hold vectors enough for the width."""
+    if not isinstance(config, SASNetConfig):
+        return config
+
+    def vectors(up_to: int) -> int:
+        return ((2 * up_to + 1) ** dim - 1) // 2  # of a box; k and -k are one
+
+    lowest = math.ceil(config.low_share * config.width)
+    low = config.low
+    while vectors(low) < lowest + dim:
+        low += 1
+    band = max(config.band, low + 2)
+    bands = min(config.bands, band - low)  # a whole number for each
+    each = math.ceil((config.width - lowest) / bands) + 1
+    while vectors(low + (band - low) // bands) - vectors(low) < each:
+        band += 1
+    return replace(config, low=low, band=band, bands=bands)
+
+
+def cutoff(signal: Signal) -> float:
+    """The frequency, in cycles a sample, below which POWER of a signal's power lies, in its middle."""
+    shape = np.array(signal.grid.shape)
+    size = np.minimum(shape, LOOKED_AT[len(shape)])
+    first = (shape - size) // 2
+    part = tuple(slice(a, a + n) for a, n in zip(first, size, strict=True))
+    values = np.asarray(signal.values[part], np.float32)
+    frequencies, power = radial_spectrum(np.where(np.isfinite(values), values, 0))
+    # a ring has as many waves as its length, a shell as its area
+    whole = np.cumsum(power * frequencies ** (len(shape) - 1))
+    return float(frequencies[np.searchsorted(whole, POWER * whole[-1])]) if whole[-1] > 0 else 0.0
 
 
 def _grid(count: int, dim: int) -> GridConfig:

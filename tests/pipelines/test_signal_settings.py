@@ -1,0 +1,85 @@
+"""What is chosen from an image or a volume."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sasnet_sdf import fit_image, fit_volume
+from sasnet_sdf.config import MOST_PARAMETERS
+from sasnet_sdf.models.budget import parameters_of
+from sasnet_sdf.pipelines.signal_settings import (
+    NARROWEST,
+    TABLE,
+    WIDEST,
+    chosen,
+    cutoff,
+    signal_config,
+)
+from sasnet_sdf.signals import Grid, Signal
+
+
+def wave(frequency, size=128):
+    """A picture of waves along its rows, of so many cycles a sample."""
+    values = np.sin(2 * np.pi * frequency * np.arange(size)) + np.zeros((size, 1))
+    return Signal(values[..., None].astype(np.float32), Grid.of_image(size, size))
+
+
+@pytest.mark.parametrize("frequency", [0.05, 0.125, 0.3])
+def test_the_cutoff_of_a_wave_is_its_frequency(frequency):
+    assert cutoff(wave(frequency)) == pytest.approx(frequency, abs=0.02)
+
+
+def test_the_band_follows_the_detail_within_bounds():
+    highest = chosen(wave(0.3), 50_000).period * 128 / 4
+    bands = [chosen(wave(f), 50_000).band for f in (0.01, 0.15, 0.2, 0.49)]
+    assert bands == sorted(bands)
+    assert bands[0] == round(NARROWEST * highest) and bands[-1] == round(WIDEST * highest)
+    assert bands[1] == pytest.approx(0.6 * 0.15 / 0.5 * highest, abs=2)
+
+
+def test_a_signal_that_is_all_the_same_has_no_cutoff():
+    flat = Signal(np.full((16, 16, 1), 3, np.uint8), Grid.of_image(16, 16))
+    assert cutoff(flat) == 0
+
+
+def test_anisotropic_spacing_counts_in_world_units():
+    values = np.random.default_rng(0).normal(size=(20, 40, 40, 1)).astype(np.float32)
+    even, thick = (Signal(values, Grid.of_volume((20, 40, 40), s)) for s in ((1, 1, 1), (4, 1, 1)))
+    # the thick one is twice as long, so that its samples are finer in the cube
+    assert chosen(thick, 20_000).band == pytest.approx(2 * chosen(even, 20_000).band, abs=2)
+
+
+@pytest.mark.parametrize("count", [3000, 20_000, 200_000])
+@pytest.mark.parametrize("dim", [2, 3])
+def test_sizes(count, dim):
+    shape = (64,) * dim
+    grid = Grid.of_image(64, 64) if dim == 2 else Grid.of_volume(shape)
+    signal = Signal(np.random.default_rng(0).normal(size=(*shape, 1)).astype(np.float32), grid)
+    for words in ("sasnet", "sasnet:no-masks", "tuner", "siren", "finer", "ngp"):
+        config = signal_config(signal, model=words, parameters=count)
+        assert config.model is not None
+        assert parameters_of(config.model, dim, 1) == pytest.approx(count, rel=0.05)
+    ours = signal_config(signal, parameters=count).model
+    bare = parameters_of(signal_config(signal, settings=["masks=off", f"width={ours.width}"]).model, dim, 1)
+    assert count - bare < (TABLE + 0.25) * count
+
+
+def test_the_ratio_and_the_most():
+    small = Signal(np.zeros((50, 60, 3), np.uint8), Grid.of_image(50, 60))
+    assert signal_config(small).parameters == round(0.3 * 9000)
+    assert signal_config(small, ratio=1.0).parameters == 9000
+    large = Signal(np.broadcast_to(np.uint8(7), (2000, 2000, 3)), Grid.of_image(2000, 2000))
+    assert signal_config(large).parameters == MOST_PARAMETERS
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 300), (3, 5)])
+def test_the_smallest_images_can_be_fitted(shape):
+    values = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
+    fitted = fit_image(values, steps=5)
+    assert fitted.render().values.shape == (*shape, 3)
+
+
+def test_the_smallest_volume_can_be_fitted():
+    fitted = fit_volume(np.arange(8.0).reshape(2, 2, 2), steps=5)
+    assert np.isfinite(fitted.render(scale=3).values).all()
