@@ -80,3 +80,16 @@ def test_reconstruct_and_a_model_that_moves_to_the_cpu(tmp_path):
     here = sasnet_sdf.Field.load(tmp_path / "sphere.sasnet", device="cpu")
     points = rng.uniform(-0.6, 0.6, (1000, 3))
     assert np.allclose(here.distance(points), result.field.distance(points), atol=1e-5)
+
+
+def test_an_image_is_fitted_and_rendered_as_on_the_cpu(tmp_path):
+    y, x = np.mgrid[:48, :64]
+    image = np.stack([3 * x, 5 * y, 127 + 100 * np.sin(x / 6)], -1).astype(np.uint8)
+    fitted = sasnet_sdf.fit_image(image, device="cuda", steps=300, batch=1024, parameters=6000)
+    assert fitted.report["device"] == "cuda" and fitted.report["metrics"]["psnr"] > 30
+    fitted.save(tmp_path / "image.sasnet")
+    here = sasnet_sdf.FittedSignal.load(tmp_path / "image.sasnet", device="cpu")
+    off = here.render(scale=2).values.astype(int) - fitted.render(scale=2).values
+    assert np.abs(off).max() <= 1
+    places = np.random.default_rng(0).uniform(1, 47, (500, 2))
+    assert np.allclose(here.gradient(places), fitted.gradient(places), atol=0.5, rtol=1e-2)
