@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -86,3 +87,15 @@ def cells(row: dict[str, Any], columns: dict[str, str]) -> str:
     return "  ".join(
         f"{name}={row[name]:{form}}" for name, form in columns.items() if row.get(name) is not None
     )
+
+
+def medians_ms(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """The median milliseconds of each, all of them run in turn, after five rounds that do not count."""
+    taken: dict[str, list[float]] = {name: [] for name in functions}
+    for repeat in range(repeats + 5):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if repeat >= 5:
+                taken[name].append(time.perf_counter() - start)
+    return {name: 1e3 * float(np.median(values)) for name, values in taken.items()}

@@ -13,23 +13,28 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import itertools
 import json
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from common import commit, folders
+from common import commit, folders, medians_ms
 
 from sasnet_sdf import compare
+from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.model_config import PUBLISHED, SASNetConfig
 from sasnet_sdf.models import build_model, parameter_count
 from sasnet_sdf.models.budget import with_parameters
-from sasnet_sdf.pipelines.budget import Budget
+from sasnet_sdf.pipelines.budget import Budget, sized
 from sasnet_sdf.pipelines.compare import MODELS
+from sasnet_sdf.pipelines.distance_task import DistanceTask
+from sasnet_sdf.pipelines.poisson import is_poisson
 from sasnet_sdf.progress import Progress
 from sasnet_sdf.training.optimiser import Optimiser
+from sasnet_sdf.training.step import step_of
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET = Budget(parameters=150_000, steps=1500, batch=8192)
@@ -52,6 +57,7 @@ def main() -> None:
     if not options.write:
         for shape in options.shapes:
             run(shape, options.output)
+        measure_times(options.output)
     write(options.output)
 
 
@@ -62,10 +68,17 @@ def run(shape: str, output: Path) -> None:
     shared: dict[str, Any] = {**measured, "on_progress": tell}
     models = list(dict.fromkeys([*MODELS, *ALSO, *(f"siren:omega0={n}" for n in OMEGAS)]))
     table = compare(cloud, output / shape, models=models, **shared)
-    about = {"date": f"{datetime.date.today():%d %B %Y}", "commit": commit(), "masks": cost_of_masks()}
+    about = {"date": f"{datetime.date.today():%d %B %Y}", "commit": commit()}
     (output / f"{shape}.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     best = ["sasnet", *others(table["rows"])[:SWEPT]]
     compare(cloud, output / f"{shape}_rates", models=best, sweep_rates=True, **shared)
+
+
+def measure_times(output: Path) -> None:
+    """Into times.json what a step of each network takes, and what masks cost: of a quiet machine."""
+    models = list(dict.fromkeys([*MODELS, *ALSO, *(f"siren:omega0={n}" for n in OMEGAS)]))
+    times = {"steps": cost_of_steps(models), "masks": cost_of_masks()}
+    (output / "times.json").write_text(json.dumps(times, indent=1), encoding="utf-8")
 
 
 def others(rows: list[dict[str, Any]]) -> list[str]:
@@ -77,36 +90,51 @@ def others(rows: list[dict[str, Any]]) -> list[str]:
     return list(best.values())
 
 
+def cost_of_steps(models: list[str]) -> dict[str, float]:
+    """Milliseconds of a step of each network, as `compare` trains it; the nets take turns."""
+    steps: dict[str, Callable[[], None]] = {}
+    for words in models:
+        if not is_poisson(words):
+            model = build_model(sized(words, BUDGET), engine="numba")
+            points, target = sphere(BUDGET.batch)
+            batch = (points, target, points)
+            task = DistanceTask(model, iter(lambda batch=batch: batch, None), TrainingConfig())
+            steps[words] = step_of_task(task)
+    return medians_ms(steps, 15)
+
+
 def cost_of_masks() -> list[dict[str, Any]]:
     """Parameters and milliseconds of a step of SASNet with masks and without, of the same width."""
-    sized = with_parameters(PUBLISHED["sasnet"], BUDGET.parameters or 0)
-    assert isinstance(sized, SASNetConfig)
-    points = torch.rand(BUDGET.batch, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    rows = []
-    for label, config, compiled in (
-        ("masks, compiled", sized, True),
-        ("masks, PyTorch", sized, False),
-        ("no masks, PyTorch", replace(sized, masks=False), False),
+    config = with_parameters(PUBLISHED["sasnet"], BUDGET.parameters or 0)
+    assert isinstance(config, SASNetConfig)
+    points, target = sphere(BUDGET.batch)
+    steps, rows = {}, []
+    for label, settings, compiled in (
+        ("masks, compiled", config, True),
+        ("masks, PyTorch", config, False),
+        ("no masks, PyTorch", replace(config, masks=False), False),
     ):
-        model = build_model(config, engine="numba")
+        model = build_model(settings, engine="numba")
         model.compiled = compiled
-        rows.append(
-            {"label": label, "parameters": parameter_count(model), "ms_per_step": step_time(model, points)}
-        )
-    return rows
+        training = TrainingConfig(eikonal_weight=0.0)
+        batch = (points, target, points)
+        steps[label] = step_of_task(DistanceTask(model, iter(lambda batch=batch: batch, None), training))
+        rows.append({"label": label, "parameters": parameter_count(model)})
+    taken = medians_ms(steps, 15)
+    return [row | {"ms_per_step": taken[row["label"]]} for row in rows]
 
 
-def step_time(model: Any, points: torch.Tensor, steps: int = 40) -> float:
-    """Milliseconds of a step without the eikonal term, the median of `steps`."""
-    optimiser, target = Optimiser(model.parameter_groups()), points.norm(dim=1) - 0.7
-    times = []
-    for _ in range(steps + 5):
-        start = time.perf_counter()
-        (model(points)[:, 0] - target).abs().mean().backward()
-        optimiser.step()
-        times.append(time.perf_counter() - start)
-    optimiser.close()
-    return 1e3 * sorted(times[5:])[steps // 2]
+def sphere(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Points of the cube, in order along an axis, and their distances from a sphere."""
+    points = torch.rand(count, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    points = points[points[:, 0].argsort()].contiguous()
+    return points, points.norm(dim=1) - 0.7
+
+
+def step_of_task(task: DistanceTask) -> Callable[[], None]:
+    optimiser, number = Optimiser(task.model.parameter_groups()), itertools.count()
+    take = step_of(task, optimiser)
+    return lambda: float(take(next(number), 1.0)) and None
 
 
 def tell(progress: Progress) -> bool:
@@ -119,7 +147,7 @@ def write(output: Path) -> None:
     """docs/results.md and its pictures."""
     from results_page import page, pictures
 
-    shapes = [path.stem for path in sorted(output.glob("*.json"))]
+    shapes = [path.stem for path in sorted(output.glob("*.json")) if path.stem != "times"]
     found = {shape: read(output, shape) for shape in shapes}
     for shape in shapes:
         pictures(output, shape, found[shape], ROOT / "docs" / "images")
@@ -136,7 +164,11 @@ def read(output: Path, shape: str) -> dict[str, Any]:
     models["rows"] = [every[name] for name in (*MODELS, *ALSO) if name in every]
     names = [f"siren:omega0={n}" for n in OMEGAS]
     omega0 = {"rows": [every[name] for name in names if name in every]}
-    return about | {"models": models, "rates": rates, "omega0": omega0}
+    times = json.loads((output / "times.json").read_text(encoding="utf-8"))
+    for row in (*models["rows"], *rates["rows"], *omega0["rows"]):
+        # one run of all, in turn, and not what else the machine did while each was trained
+        row["ms_per_step"] = times["steps"].get(row["model"])
+    return about | {"models": models, "rates": rates, "omega0": omega0, "masks": times["masks"]}
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ What the method is worth beside others, run by `python benchmarks/results.py`, w
 `sasnet-sdf compare` ([compare.md](compare.md)). All networks have the same parameters, targets, steps
 and optimiser; [models.md](models.md) says what each is. Lengths are in 1e-4 of the diagonal: *error*
 is the mean distance between surfaces, both ways, *near* and *far* those of the field from the true
-distance, *eikonal* the mean of ||∇f| - 1|. Times compare programs, not methods: SASNet runs in
+distance, *eikonal* the mean of ||∇f| - 1|. *ms a step* is the median of 15 steps of each network, all in
+turn in one run; such times compare programs, not methods: SASNet runs in
 compiled passes of our own, the others in PyTorch. Published rates are those of long runs, of 200,000
 steps for most; at 1,500 they leave some networks far from what they can reach, which is why the second
 table sweeps them for SASNet and the three best kinds of the others. The best of each column is in bold;

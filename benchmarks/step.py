@@ -18,7 +18,6 @@ a machine whose speed drifts does not favour one.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from functools import reduce
 from operator import xor
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import medians_ms
 from numba import njit, prange
 
 from sasnet_sdf.config import TrainingConfig
@@ -42,18 +42,6 @@ from sasnet_sdf.threads import thread_count
 from sasnet_sdf.training.optimiser import Optimiser
 
 POINTS, PIXELS, REPEATS = 8192, 16_384, 60
-
-
-def medians_ms(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """The median milliseconds of each, all of them run in turn."""
-    taken: dict[str, list[float]] = {name: [] for name in functions}
-    for repeat in range(REPEATS + 5):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            if repeat >= 5:
-                taken[name].append(time.perf_counter() - start)
-    return {name: 1e3 * float(np.median(values)) for name, values in taken.items()}
 
 
 @njit(parallel=True, cache=True)
@@ -203,7 +191,7 @@ def measure(config: SASNetConfig, eikonal: bool, points: torch.Tensor) -> dict:
         some = points[:: len(points) // training.eikonal_batch].contiguous()
         own = floor_parts(config, some, passes=5)
         floors |= {f"floor eikonal {name}": part for name, part in own.items()}
-    timed = medians_ms({"step": step, **step_parts(task, optimiser, points), **floors})
+    timed = medians_ms({"step": step, **step_parts(task, optimiser, points), **floors}, REPEATS)
     ms = timed.pop("step")
     floor = {name.removeprefix("floor "): v for name, v in timed.items() if name.startswith("floor ")}
     parts = {name: v for name, v in timed.items() if not name.startswith("floor ")}
