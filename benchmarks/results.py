@@ -25,6 +25,7 @@ from common import commit, folders, medians_ms
 
 from sasnet_sdf import compare
 from sasnet_sdf.config import TrainingConfig
+from sasnet_sdf.field import Field
 from sasnet_sdf.model_config import PUBLISHED, SASNetConfig
 from sasnet_sdf.models import build_model, parameter_count
 from sasnet_sdf.models.budget import with_parameters
@@ -164,11 +165,27 @@ def read(output: Path, shape: str) -> dict[str, Any]:
     models["rows"] = [every[name] for name in (*MODELS, *ALSO) if name in every]
     names = [f"siren:omega0={n}" for n in OMEGAS]
     omega0 = {"rows": [every[name] for name in names if name in every]}
+    moved = how_far_frequencies_moved(output / shape / "fields" / "sasnet_unfrozen.sasnet")
     times = json.loads((output / "times.json").read_text(encoding="utf-8"))
     for row in (*models["rows"], *rates["rows"], *omega0["rows"]):
         # one run of all, in turn, and not what else the machine did while each was trained
         row["ms_per_step"] = times["steps"].get(row["model"])
-    return about | {"models": models, "rates": rates, "omega0": omega0, "masks": times["masks"]}
+    return about | {
+        "models": models,
+        "rates": rates,
+        "omega0": omega0,
+        "masks": times["masks"],
+        "moved": moved,
+    }
+
+
+def how_far_frequencies_moved(path: Path) -> tuple[float, float] | None:
+    """The mean and the largest distance of trained frequencies from the whole numbers that they were."""
+    if not path.exists():
+        return None
+    frequencies = Field.load(path, device="cpu").model.frequencies
+    moved = (frequencies - frequencies.round()).abs()
+    return float(moved.mean()), float(moved.max())
 
 
 if __name__ == "__main__":

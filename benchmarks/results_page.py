@@ -64,7 +64,7 @@ targets; {machine["cores"]} cores ({machine["cpu"]}), {found["date"]}, commit {f
 
 {table(models["rows"], COLUMNS)}
 {missing(models["rows"])}{losses(models["rows"])}
-![surfaces of all models](images/results_{shape}_renders.png)
+{unfrozen(found["moved"])}![surfaces of all models](images/results_{shape}_renders.png)
 
 ![distances from the true surface](images/results_{shape}_errors.png)
 
@@ -95,6 +95,17 @@ def missing(rows: list[dict[str, Any]]) -> str:
     """Which models were not run, a sentence."""
     names = [name for name in MODELS if name not in {row["model"] for row in rows}]
     return f"Not run here yet: {', '.join(f'`{name}`' for name in names)}.\n\n" if names else ""
+
+
+def unfrozen(moved: tuple[float, float] | None) -> str:
+    """What training the frequencies did, a sentence."""
+    if moved is None:
+        return ""
+    return (
+        f"Trained too (`sasnet:unfrozen`), the frequencies end {moved[0]:.2f} from the whole numbers that\n"
+        f"they were, in the mean, and {moved[1]:.2f} at most: in so few steps it hardly matters whether they\n"
+        "are frozen.\n\n"
+    )
 
 
 def swept(rows: list[dict[str, Any]]) -> str:

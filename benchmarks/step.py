@@ -157,8 +157,10 @@ def step_parts(
     by_features = torch.zeros(1, int(batch.shapes[0, 1]), len(points))
     sums = np.zeros((batch.parts, len(batch.flat)), np.float32)
 
+    kept = getattr(table, "gradient_sums", torch.zeros_like(table))  # a small one has none
+
     def scatter_and_update() -> None:
-        add_scattered(points, None, by_features[0], batch.layout, batch.smooth, table.gradient_sums)
+        add_scattered(points, None, by_features[0], batch.layout, batch.smooth, kept)
         optimiser.step()
 
     return {
