@@ -103,8 +103,8 @@ def unfrozen(moved: tuple[float, float] | None) -> str:
         return ""
     return (
         f"Trained too (`sasnet:unfrozen`), the frequencies end {moved[0]:.2f} from the whole numbers that\n"
-        f"they were, in the mean, and {moved[1]:.2f} at most: in so few steps it hardly matters whether they\n"
-        "are frozen.\n\n"
+        f"they were, in the mean, and {moved[1]:.2f} at most: in so few steps it hardly matters whether\n"
+        "they are frozen.\n\n"
     )
 
 

@@ -16,7 +16,7 @@ from ..signals import Signal
 from ..views import curves
 from ..views.signals import error_map, mask_tiles
 
-MOST_MEASURED = 1 << 24
+MOST_MEASURED = 1 << 22
 """Samples that figures are taken over; of a larger signal, those in its middle."""
 
 TILE = 160
