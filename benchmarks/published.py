@@ -71,7 +71,9 @@ def main() -> None:
     }[options.protocol]
     names = options.only or list(contenders)
     run = fit(options.output, options.steps or protocol, options.device)
-    rows = []
+    path = options.output / f"{options.protocol}.json"
+    before = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    rows = [row for row in before if row["model"] not in names]
     for name in names:
         config, seed = contenders[name]
         rows.append({"model": name, **run(name, config, seed)})
@@ -80,7 +82,7 @@ def main() -> None:
             "gpu": torch.cuda.get_device_name() if options.device == "cuda" else None,
         }
         text = json.dumps({**about, "rows": rows}, indent=1)
-        (options.output / f"{options.protocol}.json").write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         shown = {key: value for key, value in rows[-1].items() if key != "history"}
         print(json.dumps(shown), flush=True)
     return None
@@ -141,7 +143,7 @@ def distance_fit(output: Path, steps: int, device: str) -> Run:
 
 def pool_around(target: MeshTarget, scale: float) -> Pool:
     """Targets at points of the surface that a Laplace distribution has moved; none outside the cube."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng([0, round(1e6 * scale)])
     points = target.surface_points(POOL, rng)[0] + rng.laplace(0, scale, (POOL, 3))
     points = points[np.abs(points).max(1) <= 1].astype(np.float32)
     distances, normals = target.distance(points.astype(np.float64))

@@ -93,7 +93,7 @@ def others(rows: list[dict[str, Any]]) -> list[str]:
 
 def cost_of_steps(models: list[str]) -> dict[str, float]:
     """Milliseconds of a step of each network, as `compare` trains it; the nets take turns."""
-    steps: dict[str, Callable[[], None]] = {}
+    steps: dict[str, Callable[[], object]] = {}
     for words in models:
         if not is_poisson(words):
             model = build_model(sized(words, BUDGET), engine="numba")
@@ -132,10 +132,10 @@ def sphere(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return points, points.norm(dim=1) - 0.7
 
 
-def step_of_task(task: DistanceTask) -> Callable[[], None]:
+def step_of_task(task: DistanceTask) -> Callable[[], object]:
     optimiser, number = Optimiser(task.model.parameter_groups()), itertools.count()
     take = step_of(task, optimiser)
-    return lambda: float(take(next(number), 1.0)) and None
+    return lambda: float(take(next(number), 1.0))
 
 
 def tell(progress: Progress) -> bool:

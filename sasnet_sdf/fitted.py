@@ -12,6 +12,7 @@ from . import networks
 from .errors import UnreadableInput, UsageError
 from .field import Field
 from .networks import by_chunks
+from .progress import OnProgress, Progress, silent
 from .signals import Array, Grid, Signal
 
 MOST_SAMPLES = 1 << 33
@@ -57,19 +58,22 @@ class FittedSignal:
         return np.where(self.grid.covers(index)[:, None], self.at_index(index), np.nan)
 
     def gradient(self, coordinates: Array) -> Array:
-        """Derivatives (N, C, d) of the values by the world coordinates (N, d); NaN outside the domain."""
+        """Derivatives (N, C, d) by the world coordinates (N, d) of the values before they are held within
+        their range; NaN outside the domain, and 0 along an axis beyond whose last sample a place lies."""
         index = self.grid.to_index(self._coordinates(coordinates))
-        inside = self._inside(index)
-        unit = by_chunks(self._slopes, self.grid.to_unit(inside), self._device)[0].astype(np.float64)
-        to_unit = (self.grid.spacing / self.grid.half)[:, None] * np.linalg.inv(self.grid.affine[:-1, :-1])
-        # beyond the last samples the value stays that of the border
-        by_index = np.where((index == inside)[:, None], unit, 0.0)
-        world = by_index @ to_unit * ((self.high - self.low) / 2)[:, None]
+        world = self.slopes_at_index(index) @ np.linalg.inv(self.grid.affine[:-1, :-1])
         return np.where(self.grid.covers(index)[:, None, None], world, np.nan)
+
+    def slopes_at_index(self, index: Array) -> Array:
+        """Derivatives (N, C, d) by the index at indices (N, d), as `gradient`, but nowhere NaN."""
+        inside = self._inside(index)
+        unit = by_chunks(self._slopes, self.grid.to_unit(inside), self.device)[0].astype(np.float64)
+        unit = np.where((np.abs(index - inside) < 1e-9)[:, None], unit, 0.0)
+        return unit * (self.grid.spacing / self.grid.half) * ((self.high - self.low) / 2)[:, None]
 
     def at_index(self, index: Array) -> Array:
         """Values (N, C) float64 at indices (N, d) of the samples, clamped to the first and the last."""
-        found = by_chunks(lambda x: (self.model(x),), self.grid.to_unit(self._inside(index)), self._device)
+        found = by_chunks(lambda x: (self.model(x),), self.grid.to_unit(self._inside(index)), self.device)
         return ((found[0].astype(np.float64) + 1) / 2 * (self.high - self.low) + self.low).clip(
             self.low, self.high
         )
@@ -80,6 +84,7 @@ class FittedSignal:
         size: tuple[int, ...] | None = None,
         region: tuple[float, ...] | None = None,
         shift: tuple[float, ...] | None = None,
+        on_progress: OnProgress = silent,
     ) -> Signal:
         """The signal on another grid, with values of the type that the samples had.
 
@@ -116,16 +121,16 @@ class FittedSignal:
         into_old = np.diag([*step, 1.0])
         into_old[:-1, -1] = [axis[0] for axis in axes]
         grid = Grid(tuple(len(axis) for axis in axes), self.grid.affine @ into_old)
-        return Signal(self._at(axes, self.dtype), grid, self.header)
+        return Signal(self._at(axes, self.dtype, on_progress), grid, self.header)
 
     def at_samples(self, first: Array, end: Array) -> Array:
-        """Values (*, C) float32, not rounded, at the samples from index first (d,) to before end (d,)."""
+        """Values (*, C) float64, not rounded, at the samples from index first (d,) to before end (d,)."""
         return self._at(
-            [np.arange(a, b, dtype=np.float64) for a, b in zip(first, end, strict=True)], np.float32
+            [np.arange(a, b, dtype=np.float64) for a, b in zip(first, end, strict=True)], np.float64
         )
 
-    def _at(self, axes: list[Array], dtype: Any) -> np.ndarray:
-        """Values (*, C) at all combinations of indices along the axes; whole numbers are rounded to."""
+    def _at(self, axes: list[Array], dtype: Any, on_progress: OnProgress = silent) -> np.ndarray:
+        """Values (*, C) at all combinations of indices along the axes."""
         rows, *others = axes
         out = np.empty((*(len(axis) for axis in axes), len(self.low)), dtype)
         across = int(np.prod([len(axis) for axis in others]))
@@ -134,9 +139,8 @@ class FittedSignal:
             part = [rows[start : start + slab], *others]
             index = np.stack(np.meshgrid(*part, indexing="ij"), -1)
             values = self.at_index(index.reshape(-1, self.grid.dim))
-            if out.dtype.kind in "iu":
-                values = values.round()
-            out[start : start + slab] = values.reshape(*index.shape[:-1], -1)
+            out[start : start + slab] = _as(out.dtype, values).reshape(*index.shape[:-1], -1)
+            on_progress(Progress("render", min(1.0, (start + slab) / len(rows))))
         return out
 
     def _region(self, region: tuple[float, ...] | None) -> tuple[Array, Array]:
@@ -182,7 +186,7 @@ class FittedSignal:
         return np.clip(index, 0, np.array(self.grid.shape) - 1)
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
     def save(self, path: str | Path) -> None:
@@ -225,6 +229,16 @@ class FittedSignal:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise UnreadableInput(f"{path}: not a model that this version can read ({reason})") from error
+
+
+def _as(dtype: np.dtype, values: Array) -> np.ndarray:
+    """Numbers of a type; whole ones are rounded to, and kept within what it holds."""
+    if dtype.kind not in "iu":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    # the largest of 64 bits is no float64: the next one below is
+    top = limits.max if limits.bits < 64 else np.nextafter(float(limits.max), 0)
+    return values.round().clip(limits.min, top).astype(dtype)
 
 
 def load_model(path: str | Path, device: str = "auto", engine: str = "auto") -> Field | FittedSignal:

@@ -75,6 +75,14 @@ class SASNetConfig(ModelConfig):
     masks: bool = True
     sampled: bool = True
 
+    @property
+    def mask_names(self) -> list[str]:
+        """Of every mask, in the order in which the network gives them."""
+        names = [f"band {n + 1}" for n in range(self.bands)]
+        for layer in range(self.hidden_layers):
+            names += [f"layer {layer + 1} group {n + 1}" for n in range(self.groups)]
+        return names
+
 
 @dataclass(frozen=True)
 class SirenConfig(ModelConfig):

@@ -10,13 +10,16 @@ STAGES = {
     "supervision": 0.08,
     "training": 0.75,
     "extraction": 0.13,
-    "write": 0.02,
     "evaluation": 0.0,
+    "write": 0.02,
 }
 """The stages of a reconstruction and the share of the whole that each usually takes.
 
 An evaluation is none of them: it has the share 0 and a name that may be told.
 """
+
+ALONE = "render"
+"""A stage that is all of its run."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Progress:
     @property
     def total(self) -> float:
         """The share of the whole run that is done, from 0 to 1."""
+        if self.stage == ALONE:
+            return self.fraction
         names = list(STAGES)
         before = sum(STAGES[name] for name in names[: names.index(self.stage)])
         return (self.part + min(1.0, before + STAGES[self.stage] * self.fraction)) / self.parts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,3 +105,13 @@ class Signal:
     @property
     def channels(self) -> int:
         return self.values.shape[-1]
+
+    @property
+    def order(self) -> Literal["C", "F"]:
+        """How the array lies in memory, or in its file: by its last axis, C, or by its first, F."""
+        return "F" if self.values.strides[0] < self.values.strides[self.grid.dim - 1] else "C"
+
+    def slabs(self) -> Iterator[NDArray[Any]]:
+        """The values (*, C) in pieces that each lie together, for arrays larger than the memory."""
+        axis = 0 if self.order == "C" else self.grid.dim - 1
+        yield from np.moveaxis(self.values, axis, 0)

@@ -85,7 +85,9 @@ def test_reconstruct_and_a_model_that_moves_to_the_cpu(tmp_path):
 def test_an_image_is_fitted_and_rendered_as_on_the_cpu(tmp_path):
     y, x = np.mgrid[:48, :64]
     image = np.stack([3 * x, 5 * y, 127 + 100 * np.sin(x / 6)], -1).astype(np.uint8)
-    fitted = sasnet_sdf.fit_image(image, device="cuda", steps=300, batch=1024, parameters=6000)
+    fitted = sasnet_sdf.fit_image(
+        image, device="cuda", engine="torch", steps=300, batch=1024, parameters=6000
+    )
     assert fitted.report["device"] == "cuda" and fitted.report["metrics"]["psnr"] > 30
     fitted.save(tmp_path / "image.sasnet")
     here = sasnet_sdf.FittedSignal.load(tmp_path / "image.sasnet", device="cpu")

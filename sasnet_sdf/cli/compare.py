@@ -54,7 +54,7 @@ STOPPING = "stopping: the models that are done are kept"
     help="What each may use: parameters=N or own, steps=N, seconds=S, batch=N.",
 )
 @click.option("--sweep-rates", is_flag=True, help="Take the best of three learning rates for each model.")
-@preset_option("Decides the number of targets and the resolution of the meshes.")
+@preset_option("Decides, for surfaces, the number of targets and the resolution of the meshes.")
 @click.option("--resolution", type=int, metavar="N", help="Lattice cells along the side of the cube.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of targets and networks.")
 @set_option("targets=200000 or eikonal_weight=0")
@@ -74,7 +74,8 @@ def command(
     quiet: bool,
     **words: Any,
 ) -> None:
-    """Train networks on INPUT, a cloud or a mesh, with the same budget, and measure their surfaces.
+    """Train networks on INPUT, a cloud or a mesh, with the same budget, and measure their surfaces; on
+    an image or a volume, and measure how well they agree with it.
 
     All get the same targets. Sizes are solved for, learning rates are those published. A run that
     was stopped goes on with the same command; what DIR has is not run again.
@@ -97,5 +98,9 @@ def command(
         from .summary import note_lines
         from .tables import comparison
 
-        lines = [comparison(numbers["rows"]), *note_lines(numbers["notes"]), f"wrote {output}"]
+        lines = [
+            comparison(numbers["rows"], numbers["run"]["kind"]),
+            *note_lines(numbers["notes"]),
+            f"wrote {output}",
+        ]
         click.echo("\n".join(lines), err=True)

@@ -93,7 +93,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
         return "interrupted", Interrupted.exit_code
     if _out_of_memory(error):
-        return "out of memory; take a smaller --resolution or --preset, or set --max-memory", 1
+        return "out of memory; ask for less: a smaller resolution, size or preset (see --help)", 1
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}", 1
     report = "this is a bug in sasnet-sdf: run the command again with -v and report the traceback"

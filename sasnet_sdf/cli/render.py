@@ -100,14 +100,17 @@ def command(
         )
     with StopRequest(), shown(progress, quiet) as show:
         from ..fitted import FittedSignal
+        from ..io.atomic import IMAGES, MESHES, VOLUMES, check_writable
 
         fitted = FittedSignal.load(model, device=device, engine=engine)
         if isosurface is not None:
             if given := [name for name, value in view.items() if value is not None]:
                 raise UsageError(f"--{given[0]} is for samples, not for an isosurface")
+            check_writable(output, overwrite, MESHES)
             lines = _surface(fitted, isosurface, resolution, max_memory, output, show)
         else:
-            lines = _samples(fitted, view, output)
+            check_writable(output, overwrite, IMAGES if fitted.kind == "image" else VOLUMES)
+            lines = _samples(fitted, view, output, show)
     if not quiet:
         click.echo("\n".join(lines), err=True)
 
@@ -125,14 +128,15 @@ def _surface(
     return [*surface_lines(facts), f"wrote {output}", *note_lines(lost)]
 
 
-def _samples(fitted: Any, view: dict[str, Any], output: Path) -> list[str]:
+def _samples(fitted: Any, view: dict[str, Any], output: Path, show: Any) -> list[str]:
+    from ..io.images import check_samples, write_image
     from .summary import note_lines
 
-    signal = fitted.render(**view)
+    if fitted.kind == "image":
+        check_samples(fitted.dtype, len(fitted.low), output)
+    signal = fitted.render(**view, on_progress=show)
     shape = signal.grid.shape[::-1] if fitted.kind == "image" else signal.grid.shape
     if fitted.kind == "image":
-        from ..io.images import write_image
-
         write_image(signal.values, output)
         notes: list[str] = []
     else:

@@ -101,17 +101,22 @@ def run_fit(
 ) -> None:
     """Fit, write what was asked for, and say what came out."""
     started = time.perf_counter()
-    output = output or source.with_suffix(".sasnet")
+    from ..io.atomic import suffix_of
+
+    output = output or source.with_name(source.name[: -len(suffix_of(source)) or None] + ".sasnet")
     if output.suffix.lower() != ".sasnet":
         raise UsageError(
             f"{output}: a model's name ends in .sasnet; `sasnet-sdf render` makes pictures of it"
         )
     check_outputs(source, output, report, overwrite=overwrite)
+    if pictures:
+        check_pictures(pictures, overwrite)
     with StopRequest() as stop, shown(progress, quiet) as show:
         watch = watcher(stop, show, STOPPING)
-        try:
-            from ..pipelines.fit_signal import fit_signal
+        from ..pipelines.fit_signal import fit_signal
+        from ..pipelines.signal_report import bits, draw
 
+        try:
             fitted, signal = fit_signal(source, kind, on_progress=watch, **words)
         except KeyboardInterrupt as error:
             raise Interrupted("interrupted; nothing was written") from error
@@ -120,8 +125,6 @@ def run_fit(
         write_started = time.perf_counter()
         fitted.save(output)
         notes = [*fitted.report["notes"], *[INTERRUPTED] * stop.requested]
-        from ..pipelines.signal_report import bits, draw
-
         if pictures:
             notes += draw(fitted, signal, pictures)
         now = time.perf_counter()
@@ -144,3 +147,16 @@ def run_fit(
         click.echo(summarise_fit(numbers, written, pictures), err=True)
     if stop.requested:
         raise click.exceptions.Exit(Interrupted.exit_code)
+
+
+def check_pictures(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder for pictures that cannot be one, or has some already. Raises UsageError."""
+    from ..io import check_writable
+    from ..pipelines.signal_report import PICTURES
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made ({error.strerror or error})") from error
+    for name in PICTURES:
+        check_writable(folder / name, overwrite, (".png",))

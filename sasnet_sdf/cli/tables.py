@@ -23,9 +23,12 @@ SIGNALS = {
 }
 
 
-def comparison(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows of a comparison, one for each model; of one without a result the reason."""
-    of_signal = any(row.get("psnr") is not None for row in rows)
+def comparison(rows: Sequence[Mapping[str, Any]], kind: str = "surface") -> str:
+    """The rows of a comparison, one for each model; of one without a result the reason.
+
+    kind: of what was compared: surface, image or volume.
+    """
+    of_signal = kind != "surface"
     columns, first = (SIGNALS, "psnr") if of_signal else (SURFACES, "error")
     name_width = max(len(str(row["model"])) for row in rows)
     lines = ["  ".join([f"{'model':<{name_width}}", *(head for head, _ in columns.values())])]

@@ -120,12 +120,9 @@ def write_image(values: NDArray[Any], path: str | Path) -> None:
         raise UsageError(
             f"{path}: an image has the shape (H, W, C) with 1 to 4 channels, found {values.shape}"
         )
-    if values.dtype not in (np.uint8, np.uint16, np.float32):
-        raise UsageError(f"{path}: an image has samples of uint8, uint16 or float32, found {values.dtype}")
-    if kind == ".png" and values.dtype == np.float32:
-        raise UsageError(f"{path}: PNG holds no float32; TIFF does")
-    if kind in (".jpg", ".jpeg"):
-        _check_jpeg(values, path)
+    check_samples(values.dtype, values.shape[2], path)
+    if kind in (".jpg", ".jpeg") and max(values.shape[:2]) > 65535:
+        raise UsageError(f"{path}: JPEG holds at most 65,535 rows and columns; PNG and TIFF hold more")
     with atomic_write(path) as partial:
         if kind in (".tif", ".tiff"):
             from . import tiff
@@ -143,12 +140,21 @@ def write_image(values: NDArray[Any], path: str | Path) -> None:
             Image.fromarray(np.ascontiguousarray(flat)).save(partial, **options)
 
 
-def _check_jpeg(values: NDArray[Any], path: str | Path) -> None:
-    if values.dtype == np.float32:
+def check_samples(dtype: np.dtype, channels: int, path: str | Path) -> None:
+    """Refuse, before there is an image, samples that the format of the extension cannot hold.
+
+    Raises UsageError, which names a format that can.
+    """
+    kind = suffix_of(Path(path))
+    if dtype not in (np.uint8, np.uint16, np.float32):
+        raise UsageError(f"{path}: an image has samples of uint8, uint16 or float32, found {dtype}")
+    if kind == ".png" and dtype == np.float32:
+        raise UsageError(f"{path}: PNG holds no float32; TIFF does")
+    if kind not in (".jpg", ".jpeg"):
+        return
+    if dtype == np.float32:
         raise UsageError(f"{path}: JPEG holds no float32; TIFF does")
-    if values.dtype == np.uint16:
+    if dtype == np.uint16:
         raise UsageError(f"{path}: JPEG holds 8 bits a channel, not 16; PNG and TIFF do")
-    if values.shape[2] in (2, 4):
+    if channels in (2, 4):
         raise UsageError(f"{path}: JPEG holds no alpha; PNG and TIFF do")
-    if max(values.shape[:2]) > 65535:
-        raise UsageError(f"{path}: JPEG holds at most 65,535 rows and columns; PNG and TIFF hold more")

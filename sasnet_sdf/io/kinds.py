@@ -5,8 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-import numpy as np
-
+from .arrays import checked_header
 from .atomic import suffix_of
 
 
@@ -32,7 +31,9 @@ def signal_kind(path: str | Path) -> str | None:
             with zipfile.ZipFile(path) as archive:
                 return "volume" if "volume.npy" in archive.namelist() else None
         if suffix == ".npy":
-            return "volume" if np.load(path, mmap_mode="r", allow_pickle=False).ndim >= 3 else None
-    except (OSError, ValueError, zipfile.BadZipFile):
-        pass
+            with path.open("rb") as file:
+                shape, _, _ = checked_header(file, path.stat().st_size)
+            return "volume" if len(shape) >= 3 else None
+    except Exception:  # noqa: BLE001 - whatever a library raises of a damaged file
+        return None
     return None

@@ -138,7 +138,11 @@ def _read_tiff(path: Path) -> _Found:
     from . import tiff
 
     values, spacing, notes = tiff.read_volume(path)
-    return values, np.array(spacing), {}, notes
+    # pages lie along z, rows along y: the world is (x, y, z), as ImageJ shows it
+    affine = np.zeros((4, 4))
+    affine[[2, 1, 0], [0, 1, 2]] = spacing
+    affine[3, 3] = 1
+    return values, affine, {}, notes
 
 
 def _read_nifti(path: Path) -> _Found:
@@ -200,8 +204,10 @@ def write_volume(signal: Signal, path: str | Path) -> list[str]:
 def _lost(grid: Grid, kind: str, path: str | Path) -> list[str]:
     if kind in (".nii", ".nii.gz", ".nrrd"):
         return []
-    kept = np.ones(3) if kind == ".npy" else grid.spacing
-    if np.allclose(grid.affine, np.diag([*kept, 1.0]), rtol=1e-9, atol=0):
+    kept = np.diag([*(np.ones(3) if kind == ".npy" else grid.spacing), 1.0])
+    if kind in (".tif", ".tiff"):
+        kept = kept[[2, 1, 0, 3]]
+    if np.allclose(grid.affine, kept, rtol=1e-9, atol=0):
         return []
     what = "spacing, origin and directions" if kind == ".npy" else "origin and directions"
     return [f"{path}: {kind[1:].upper()} is written without the volume's {what}; NIfTI and NRRD keep them"]

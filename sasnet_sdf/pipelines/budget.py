@@ -91,7 +91,6 @@ def refuse_other_words(changes: dict[str, Any]) -> None:
 
 def refuse_for_signals(reference: Any, changes: dict[str, Any]) -> None:
     """What only surfaces have is not asked of an image or a volume."""
-    given = {"reference": reference, **changes, "settings": changes.get("settings") or None}
-    for name in ("reference", "resolution", "settings"):
-        if given.get(name) is not None:
-            raise UsageError(f"a comparison on an image or a volume has no {name}")
+    for name, value in {"reference": reference, **changes}.items():
+        if name not in ("seed", "device", "engine") and value not in (None, (), []):
+            raise UsageError(f"a comparison on an image or a volume has no {name.replace('_', '-')}")

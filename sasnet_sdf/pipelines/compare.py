@@ -74,6 +74,7 @@ def compare(
     """
     budget = budget if isinstance(budget, Budget) else Budget.of(budget)
     config = make_config(preset, **changes)
+    refuse_other_words(changes)
     if isinstance(source, (str, Path)) and (kind := signal_kind(source)):
         refuse_for_signals(reference, changes)
         from .compare_signal import compare_signal
@@ -82,7 +83,6 @@ def compare(
         shared: dict[str, Any] = {"models": models, "budget": budget, "sweep_rates": sweep_rates, **places}
         return compare_signal(source, kind, output, overwrite=overwrite, on_progress=on_progress, **shared)
     device, engine = choose(config.device, config.engine)
-    refuse_other_words(changes)
     wanted = {words: None if is_poisson(words) else sized(words, budget) for words in models}
 
     on_progress(Progress("read", 0.0, "reading"))

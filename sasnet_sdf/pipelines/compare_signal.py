@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..config import RATIO, SignalConfig, TrainingConfig, to_dict
+from ..config import SignalConfig, TrainingConfig, to_dict
 from ..errors import Interrupted, UsageError
 from ..fitted import FittedSignal
 from ..model_config import ModelConfig
-from ..networks import choose
+from ..networks import by_chunks, choose
 from ..progress import OnProgress, Progress, silent
+from ..samplers import SignalBatches
 from ..signals import Signal
 from ..system import hardware
 from ..training import History
@@ -24,11 +25,14 @@ from .budget import Budget, training_of
 from .comparison_files import Results
 from .comparison_pictures import draw_signals
 from .contender import on_part, trained
-from .fit_signal import load_signal, ranges, train_on
+from .fit_signal import check_size, load_signal, ranges, train_on
 from .model_choice import model_of
 from .poisson import is_poisson
 from .signal_report import measured
-from .signal_settings import known_models, sized_model
+from .signal_settings import default_count, known_models, sized_model
+
+LOOKED_AT = 50_000
+"""Samples by which the best of several rates is chosen."""
 
 
 def compare_signal(
@@ -51,9 +55,10 @@ def compare_signal(
     """
     on_progress(Progress("read", 0.0, "reading"))
     signal, notes = load_signal(source, kind)
-    low_high = ranges(signal)[:2]
+    low, high, _ = ranges(signal)
+    check_size(signal, low)
     wanted = {words: _sized(words, signal, budget) for words in models if not is_poisson(words)}
-    if len(wanted) < len(models):
+    if any(is_poisson(words) for words in models):
         notes.append(f"Poisson is made from points, not from the {kind}: it was left away")
     if not wanted:
         raise UsageError("there is no model left to compare: Poisson is made from points")
@@ -77,12 +82,20 @@ def compare_signal(
         model: ModelConfig, training: TrainingConfig, watch: OnProgress
     ) -> tuple[FittedSignal, History]:
         config = replace(base, model=model, training=training)
-        return train_on(signal, low_high, config, device, engine, watch)
+        return train_on(signal, (low, high), config, device, engine, watch)
+
+    some = next(SignalBatches(signal, low, high, LOOKED_AT, seed + 1))
+
+    def error_of(fitted: FittedSignal) -> float:
+        """The mean squared error of samples that are the same for all, of each model's own rates."""
+        points, values = some
+        found = by_chunks(lambda x: (fitted.model(x),), points.numpy(), fitted.device)[0]
+        return float(np.nanmean((found - values.numpy()) ** 2))
 
     missing = [words for words in wanted if results.row(words) is None]
     for number, words in enumerate(missing):
         watch = on_part(on_progress, words, number, len(missing))
-        row, fitted = trained(fit_with, _error, wanted[words], training, sweep_rates, watch)
+        row, fitted = trained(fit_with, error_of, wanted[words], training, sweep_rates, watch)
         if row.get("ended_by") == "cancel":
             raise Interrupted(f"interrupted; {output} keeps the models that were done")
         if fitted is not None:
@@ -95,20 +108,15 @@ def compare_signal(
 
 
 def _sized(words: str, signal: Signal, budget: Budget) -> ModelConfig:
-    count = budget.parameters or round(RATIO * signal.values.size)
+    count = budget.parameters or default_count(signal)
     known = known_models(signal, count)
     config = model_of(words, known)
     return config if budget.parameters is None else sized_model(config, signal, budget.parameters)
 
 
-def _error(fitted: FittedSignal) -> float:
-    """What says which rate is the best: the mean loss of the last steps."""
-    return float(fitted.metadata["loss"])
-
-
 def fingerprint(signal: Signal) -> str:
     """What tells two inputs apart, whatever they are called; slab by slab."""
     digest = hashlib.sha256(str((signal.values.shape, signal.values.dtype.str)).encode())
-    for slab in signal.values:
+    for slab in signal.slabs():
         digest.update(np.ascontiguousarray(slab).tobytes())
     return digest.hexdigest()[:16]

@@ -108,10 +108,6 @@ def _as_picture(values: Array, fitted: FittedSignal) -> Array:
 
 def draw_masks(field: Field, path: Path) -> None:
     """Every mask of a SASNet on a slice through the middle, across the field's shortest side."""
-    config = field.model.config
-    captions = [f"band {n + 1}" for n in range(config.bands)]
-    for layer in range(config.hidden_layers):
-        captions += [f"layer {layer + 1} group {n + 1}" for n in range(config.groups)]
 
     def masks(points: Array) -> Array:
         with torch.no_grad():
@@ -119,7 +115,7 @@ def draw_masks(field: Field, path: Path) -> None:
 
     axis = int((field.high - field.low).argmin())
     at = float(field.high[axis] + field.low[axis]) / 2
-    mask_slices(masks, field.unit_distance, captions, path, axis=axis, at=at)
+    mask_slices(masks, field.unit_distance, field.model.config.mask_names, path, axis=axis, at=at)
 
 
 def _draw_meshes(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | TriangleMesh) -> None:

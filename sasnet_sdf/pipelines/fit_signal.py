@@ -75,6 +75,7 @@ def fit_signal(
         on_progress(Progress("read", 0.0, "reading"))
         signal, notes = load_signal(source, kind, spacing)
         low, high, missing = ranges(signal)
+        check_size(signal, low)
     if missing and not isinstance(source, (str, Path)):  # a reader says so itself
         notes.append(f"{missing} of {signal.values.size} values are not finite; the fit leaves them out")
     config = signal_config(signal, preset, **words)
@@ -139,9 +140,9 @@ def train_on(
 
 
 def load_signal(source: Any, kind: str, spacing: Any = None) -> tuple[Signal, list[str]]:
-    """A path, an array or a signal as a signal that can be fitted, and notes about it.
+    """A path, an array or a signal as a signal, and notes about it; what an array masks is NaN.
 
-    Raises UnreadableInput, UnusableGeometry, UsageError.
+    Raises UnreadableInput, UsageError.
     """
     if isinstance(source, Signal):
         signal, notes = source, []
@@ -156,16 +157,24 @@ def load_signal(source: Any, kind: str, spacing: Any = None) -> tuple[Signal, li
         signal, notes = _of_array(np.asanyarray(source), kind, spacing), []
     if signal.grid.dim != (2 if kind == "image" else 3):
         raise UsageError(f"an {kind} was expected" if kind == "image" else "a volume was expected")
+    return signal, list(notes)
+
+
+def check_size(signal: Signal, low: Array) -> None:
+    """Raises UnusableGeometry where a signal whose channels' lowest values are `low` cannot be fitted."""
     if min(signal.grid.shape) < 2:
         shape = " x ".join(str(n) for n in signal.grid.shape)
-        raise UnusableGeometry(f"the {kind} of {shape} samples is too small: 2 along each axis are needed")
-    return signal, list(notes)
+        raise UnusableGeometry(f"{shape} samples are too few: 2 along each axis are needed")
+    if np.isnan(low).any():
+        raise UnusableGeometry("a channel has no finite value")
 
 
 def _of_array(values: np.ndarray, kind: str, spacing: Any) -> Signal:
     dim = 2 if kind == "image" else 3
+    if np.ma.isMaskedArray(values):
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     if values.dtype == bool:
-        values = values.astype(np.uint8)
+        values = values.astype(np.uint8) * np.uint8(255 if dim == 2 else 1)
     if values.dtype.kind not in "iuf":
         raise UsageError(f"an array of real numbers is needed, found {values.dtype}")
     if values.ndim == dim:
@@ -184,19 +193,17 @@ def _of_array(values: np.ndarray, kind: str, spacing: Any) -> Signal:
 def ranges(signal: Signal) -> tuple[Array, Array, int]:
     """The lowest and the highest finite value (C,) of each channel, and how many values are not finite.
 
-    Slab by slab, as the signal may be larger than the memory. Raises UnusableGeometry where none is.
+    Of a channel without any both are NaN.
     """
     low, high = np.full(signal.channels, np.inf), np.full(signal.channels, -np.inf)
     missing = 0
-    for slab in signal.values:
+    for slab in signal.slabs():
         numbers = slab.reshape(-1, signal.channels).astype(np.float64)
         finite = np.isfinite(numbers)
         missing += int(finite.size - finite.sum())
         low = np.minimum(low, np.where(finite, numbers, np.inf).min(0))
         high = np.maximum(high, np.where(finite, numbers, -np.inf).max(0))
-    if not (low <= high).all():
-        raise UnusableGeometry("a channel has no finite value")
-    return low, high, missing
+    return np.where(low <= high, low, np.nan), np.where(low <= high, high, np.nan), missing
 
 
 def _facts(source: Any, kind: str, signal: Signal) -> dict[str, Any]:

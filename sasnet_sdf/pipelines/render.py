@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..edges import Edges
-from ..errors import UsageError
+from ..errors import NoSurface, UsageError
 from ..extraction import extract_surface
 from ..extraction.lattice import Lattice
 from ..fitted import FittedSignal
@@ -38,33 +38,36 @@ def isosurface(
     low, high = fitted.low[channel], fitted.high[channel]
     if not low < level < high:
         raise UsageError(f"isosurface must lie between {low:.6g} and {high:.6g}, found {level:g}")
-    corners = grid.to_unit(np.array([[0, 0, 0], np.array(grid.shape) - 1]))
-    extent = corners[1] - corners[0]
+    last = np.array(grid.shape) - 1
+    extent = last * grid.spacing / grid.half
     if resolution is None:
-        resolution = int(np.ceil(2 * extent.max() / (grid.spacing.min() / grid.half)))
+        resolution = int(np.clip(2 * extent.max() * grid.half / grid.spacing.min(), 8, 4096))
     if not 8 <= resolution <= 4096:
         raise UsageError(f"resolution must lie between 8 and 4096, found {resolution}")
     cell = extent.max() / resolution
-    i, j, k = (max(int(n), 1) for n in np.floor(extent / cell + 1e-9))
-    lattice = Lattice(corners[0], cell, (i, j, k))
+    i, j, k = (int(n) for n in np.ceil(extent / cell - 1e-9))
+    lattice = Lattice(np.zeros(3), cell, (i, j, k))
+    # cubic in the lattice, cells are pressed a little together so that the last ends at the last sample
+    step = last / (np.array([i, j, k]) * cell)
     half = (high - low) / 2
 
     def values(points: Array) -> Array:
-        index = grid.from_unit(points)
-        return (level - fitted.at_index(index)[:, channel]) / half
+        return (level - fitted.at_index(points * step)[:, channel]) / half
 
     def with_gradient(points: Array) -> tuple[Array, Array]:
-        world = grid.to_world(grid.from_unit(points))
-        slopes = -fitted.gradient(world)[:, channel] / half
-        return values(points), slopes @ to_world
+        return values(points), -fitted.slopes_at_index(points * step)[:, channel] * step / half
 
-    # of the unit cube to the world, as gradients go the other way
-    to_world = grid.affine[:-1, :-1] @ np.diag(grid.half / grid.spacing)
-    surface = extract_surface(values, with_gradient, lattice, on_progress=on_progress, max_memory=max_memory)
+    try:
+        surface = extract_surface(
+            values, with_gradient, lattice, on_progress=on_progress, max_memory=max_memory
+        )
+    except NoSurface as error:
+        raise NoSurface(f"the volume has no surface at {level:g}: take another level") from error
     # a vertex moves onto the surface, but not beyond the last samples
-    vertices = grid.to_world(np.clip(grid.from_unit(surface.vertices), 0, np.array(grid.shape) - 1))
-    normals = surface.normals @ np.linalg.inv(to_world)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    vertices = grid.to_world(np.clip(surface.vertices * step, 0, last))
+    to_world = grid.affine[:-1, :-1] @ np.diag(step)
+    normals = surface.normals @ np.linalg.inv(to_world)  # as gradients go, against the way of places
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
     faces = surface.faces if np.linalg.det(to_world) > 0 else np.ascontiguousarray(surface.faces[:, ::-1])
     mesh = TriangleMesh(vertices, faces, normals)
     edges = Edges.of(faces)

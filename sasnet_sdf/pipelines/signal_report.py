@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from ..views.signals import error_map, mask_tiles
 MOST_MEASURED = 1 << 22
 """Samples that figures are taken over; of a larger signal, those in its middle."""
 
+FAR = 1000
+"""Times their range from which values count as far from zero."""
+
 TILE = 160
 """Pixels of a mask's longer side in the picture of all masks."""
 
@@ -27,13 +31,29 @@ def measured(fitted: FittedSignal, signal: Signal) -> tuple[dict[str, Any], list
     """The figures of docs/signals-metrics.md, and notes."""
     first, end = _part(signal)
     original, fit = both(fitted, signal, first, end)
+    part = signal.values[tuple(slice(a, b) for a, b in zip(first, end, strict=True))]
+    known = float(np.isfinite(part).mean()) or 1.0
     notes = []
     if (end - first < signal.grid.shape).any():
         notes.append(f"measured on the {' x '.join(map(str, end - first))} samples in the middle")
-    return signal_figures(fit, original, fitted.peak), notes
+    if np.abs(original).min() > FAR * fitted.peak:
+        # figures are taken in float32, which has few digits left there
+        middle = original.mean()
+        original, fit = original - middle, fit - middle
+    figures = signal_figures(fit, original, fitted.peak)
+    if known < 1 and figures["psnr"] is not None:
+        # what is missing counts as no error, in the mean over all
+        figures["psnr"] += 10 * math.log10(known)
+        notes.append(
+            f"{1 - known:.2%} of what was measured is missing: PSNR leaves it out, other figures fill it"
+        )
+    # no number for an exact fit: JSON has no infinity
+    return {
+        name: value if value is None or math.isfinite(value) else None for name, value in figures.items()
+    }, notes
 
 
-def bits(fitted: FittedSignal, signal: Signal, psnr: float, size: int) -> dict[str, float | None]:
+def bits(fitted: FittedSignal, signal: Signal, psnr: float | None, size: int) -> dict[str, float | None]:
     """Bits a sample of the model's file of `size` bytes; of an image those of PNG and JPEG beside it.
 
     PNG is lossless, the JPEG has the lowest quality whose PSNR is not below the fit's.
@@ -44,7 +64,7 @@ def bits(fitted: FittedSignal, signal: Signal, psnr: float, size: int) -> dict[s
         first, end = _part(signal)
         part = signal.values[tuple(slice(a, b) for a, b in zip(first, end, strict=True))]
         for codec in ("png", "jpeg"):
-            bits_and_quality = codec_bits(part, psnr, codec)
+            bits_and_quality = codec_bits(part, math.inf if psnr is None else psnr, codec)
             found[codec] = bits_and_quality and bits_and_quality[0]
     return found
 
@@ -53,7 +73,7 @@ def both(fitted: FittedSignal, signal: Signal, first: Any, end: Any) -> tuple[np
     """The original and the fit over some samples; a sample that is not finite is what the fit has there."""
     fit = fitted.at_samples(first, end)
     part = tuple(slice(a, b) for a, b in zip(first, end, strict=True))
-    original = np.asarray(signal.values[part], np.float32)
+    original = np.asarray(signal.values[part], np.float64)
     return np.where(np.isfinite(original), original, fit), fit
 
 
@@ -66,11 +86,16 @@ def _part(signal: Signal) -> tuple[Any, Any]:
     return first, first + size
 
 
+PICTURES = ("error.png", "masks.png", "spectrum.png", "convergence.png")
+
+
 def draw(fitted: FittedSignal, signal: Signal, folder: Path) -> list[str]:
-    """Write error.png, masks.png, spectrum.png and convergence.png; notes on those that there are not."""
+    """Write PICTURES into a folder; notes on those that there are not."""
     folder.mkdir(parents=True, exist_ok=True)
     original, fit = both(fitted, signal, *_part(signal))
-    error_map(fit, original, fitted.peak, folder / "error.png")
+    # black is 0 of whole numbers
+    shown = original.astype(fitted.dtype) if fitted.dtype.kind in "iu" else original
+    error_map(fit, shown, fitted.peak, folder / "error.png")
     if getattr(fitted.model, "masks", None) is not None:
         draw_masks(fitted, folder / "masks.png")
     try:
@@ -86,14 +111,10 @@ def draw(fitted: FittedSignal, signal: Signal, folder: Path) -> list[str]:
 
 def draw_masks(fitted: FittedSignal, path: Path) -> None:
     """Every mask, of a volume on the slice in the middle of its first axis."""
-    config, device = fitted.model.config, next(fitted.model.parameters()).device
-    captions = [f"band {n + 1}" for n in range(config.bands)]
-    for layer in range(config.hidden_layers):
-        captions += [f"layer {layer + 1} group {n + 1}" for n in range(config.groups)]
 
     def masks(points: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            unit = torch.from_numpy(points.astype(np.float32)).to(device)
+            unit = torch.from_numpy(points.astype(np.float32)).to(fitted.device)
             return fitted.model.with_masks(unit)[1].cpu().numpy()
 
-    mask_tiles(masks, captions, path, fitted.grid, size=TILE)
+    mask_tiles(masks, fitted.model.config.mask_names, path, fitted.grid, size=TILE)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from ..config import FEWEST_PARAMETERS, MOST_PARAMETERS, RATIO, SIGNAL_STEPS, SignalConfig
 from ..errors import UsageError
@@ -26,6 +27,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
 }
 _OF_TRAINING = ("steps", "batch", "time_limit")
+_OF_SURFACES = ("eikonal_weight", "eikonal_batch", "normal_weight", "mask_sparsity_weight")
 
 POWER, BAND = 0.98, 0.6
 """The first layer's highest frequency, as a share of that below which POWER of the signal's power lies."""
@@ -34,6 +36,10 @@ NARROWEST, WIDEST = 0.15, 0.45
 
 The layers after the first make higher ones; SASNet's published bands for images are 0.22 to 0.25 of that.
 """
+ENOUGH = 0.1
+"""Parameters a number of the signal, below which the band is narrowed with their number."""
+MOST_BAND = {2: 400, 3: 60}
+"""All vectors up to the band are laid out before some are drawn."""
 LOOKED_AT = {2: 512, 3: 128}
 """Samples along an axis, in the signal's middle, that its spectrum is taken of."""
 LOW = 0.2
@@ -66,18 +72,26 @@ def signal_config(
         low, high = _BOUNDS.get(name, (None, None))
         if low is not None and not low <= value <= high:
             raise UsageError(f"{name.replace('_', '-')} must lie between {low:g} and {high:g}, found {value}")
-    if {"parameters", "ratio"} <= set(given):
-        raise UsageError("give the parameters or the ratio, not both")
+    chosen_width = [word for word in (model or "").split(":")[1:] if word.startswith("width=")]
+    chosen_width += [s for s in settings if s.partition("=")[0].rpartition(".")[2] == "width"]
+    sizes = [*sorted({"parameters", "ratio"} & set(given)), *["width"] * bool(chosen_width)]
+    if len(sizes) > 1:
+        raise UsageError(f"give the {sizes[0]} or the {sizes[1]}, not both: each decides the size")
     config = SignalConfig(preset=preset)
     of_training = {name: given.pop(name) for name in _OF_TRAINING if name in given}
     training = replace(config.training, **{"steps": SIGNAL_STEPS[preset], **of_training})
     config = replace(config, training=training, **given)
     count = _count(signal, config)
     config = replace(config, parameters=count, model=model_of(model or "sasnet", known_models(signal, count)))
+    for setting in settings:
+        if setting.partition("=")[0].rpartition(".")[2] in _OF_SURFACES:
+            raise UsageError(f"--set {setting}: only surfaces have that term")
     config = with_settings(config, settings, (*_BOUNDS, "device", "engine", "preset"))
     assert config.model is not None
-    if any(setting.partition("=")[0].rpartition(".")[2] == "width" for setting in settings):
-        sized = _with_room(config.model, signal.grid.dim)
+    if chosen_width:
+        sized = config.model
+        if isinstance(sized, SASNetConfig):
+            sized = _with_room(sized, signal.grid.dim)
         try:
             count = parameters_of(sized, signal.grid.dim, signal.channels)
         except ValueError as error:
@@ -92,6 +106,11 @@ def _count(signal: Signal, config: SignalConfig) -> int:
         return config.parameters
     if config.ratio is not None:
         return max(1, round(config.ratio * signal.values.size))
+    return default_count(signal)
+
+
+def default_count(signal: Signal) -> int:
+    """The parameters of a fit for which neither their number nor a ratio was asked."""
     return round(min(max(RATIO * signal.values.size, FEWEST_PARAMETERS), MOST_PARAMETERS))
 
 
@@ -113,7 +132,8 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
         size = (count, signal.grid.dim, signal.channels)
         return with_parameters(model, *size, table=not keeps, tolerance=math.inf)
     except ValueError as error:
-        raise UsageError(f"model {model.name}: {error}") from error
+        least = "" if count > FEWEST_PARAMETERS else f" (most networks need {FEWEST_PARAMETERS:,})"
+        raise UsageError(f"model {model.name}: {error}{least}") from error
 
 
 def chosen(signal: Signal, count: int, hidden_layers: int = 2) -> SASNetConfig:
@@ -121,7 +141,9 @@ def chosen(signal: Signal, count: int, hidden_layers: int = 2) -> SASNetConfig:
     grid, base = signal.grid, SASNetConfig()
     highest = base.period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
     share = np.clip(BAND * cutoff(signal) / 0.5, NARROWEST, WIDEST)
-    band = int(np.clip(round(share * highest), 4, 60))
+    # a network that is small for its signal holds it as if it had fewer samples
+    room = min(1.0, (count / (ENOUGH * signal.values.size)) ** (1 / grid.dim))
+    band = int(np.clip(round(share * room * highest), 4, MOST_BAND[grid.dim]))
     config = replace(
         base,
         width=max(8, int(math.sqrt(count / hidden_layers))),
@@ -137,10 +159,8 @@ def chosen(signal: Signal, count: int, hidden_layers: int = 2) -> SASNetConfig:
     return _with_room(config, grid.dim)
 
 
-def _with_room(config: ModelConfig, dim: int) -> ModelConfig:
-    """SASNet's settings with a low range, and a band, that hold vectors enough for the width."""
-    if not isinstance(config, SASNetConfig):
-        return config
+def _with_room(config: SASNetConfig, dim: int) -> SASNetConfig:
+    """The settings with a low range, and a band, that hold vectors enough for the width."""
 
     def vectors(up_to: int) -> int:
         return ((2 * up_to + 1) ** dim - 1) // 2  # of a box; k and -k are one
@@ -163,8 +183,16 @@ def cutoff(signal: Signal) -> float:
     size = np.minimum(shape, LOOKED_AT[len(shape)])
     first = (shape - size) // 2
     part = tuple(slice(a, a + n) for a, n in zip(first, size, strict=True))
-    values = np.asarray(signal.values[part], np.float32)
-    frequencies, power = radial_spectrum(np.where(np.isfinite(values), values, 0))
+    values = np.asarray(signal.values[part], np.float64)
+    missing = ~np.isfinite(values).all(-1)
+    if missing.all():
+        return 0.0
+    if missing.any():  # what lies nearest: a hole's rim should not look like detail
+        nearest: Any = distance_transform_edt(missing, return_distances=False, return_indices=True)
+        values = values[tuple(nearest)]
+    # relative to the range, as float32 has no squares of very small or large numbers
+    values = values - values.mean()
+    frequencies, power = radial_spectrum((values / (np.ptp(values) or 1.0)).astype(np.float32))
     # a ring has as many waves as its length, a shell as its area
     whole = np.cumsum(power * frequencies ** (len(shape) - 1))
     return float(frequencies[np.searchsorted(whole, POWER * whole[-1])]) if whole[-1] > 0 else 0.0

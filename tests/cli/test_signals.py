@@ -113,7 +113,7 @@ def test_info_knows_images_volumes_and_their_models(folder, capsys):
         (["render", "{picture_model}", "-o", "{out}.ply", "--isosurface", "3"], 2, "that of a volume"),
         (["render", "{volume_model}", "-o", "{out}.ply", "--isosurface", "9"], 2, "must lie between"),
         (["render", "{picture_model}", "-o", "{out}.png", "--resolution", "9"], 2, "for an isosurface"),
-        (["render", "{picture_model}", "-o", "{out}.npz"], 2, ""),
+        (["render", "{picture_model}", "-o", "{out}.npz"], 2, "known: .png"),
         (["extract", "{picture_model}", "-o", "{out}.ply"], 3, "a fitted image: see sasnet-sdf render"),
     ],
 )

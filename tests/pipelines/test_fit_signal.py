@@ -10,6 +10,7 @@ from sasnet_sdf.errors import UnreadableInput, UnusableGeometry, UsageError
 from sasnet_sdf.fitted import FittedSignal
 from sasnet_sdf.pipelines.fit_signal import load_signal, ranges
 from sasnet_sdf.pipelines.render import isosurface
+from sasnet_sdf.samplers import SignalBatches
 from sasnet_sdf.signals import Grid, Signal
 
 SPACING = (1.6, 1.3, 1.0)
@@ -255,7 +256,7 @@ def test_words_that_there_are_not(image, words, reason):
 )
 def test_arrays_that_cannot_be_fitted(values, kind, error):
     with pytest.raises(error):
-        load_signal(values, kind)
+        sasnet_sdf.fit_image(values) if kind == "image" else sasnet_sdf.fit_volume(values)
 
 
 def test_ranges():
@@ -263,5 +264,83 @@ def test_ranges():
     signal = Signal(values, Grid.of_image(2, 2))
     low, high, missing = ranges(signal)
     assert low.tolist() == [1, 5] and high.tolist() == [3, 7] and missing == 2
+    low, high, missing = ranges(Signal(np.full((2, 2, 1), np.nan), Grid.of_image(2, 2)))
+    assert np.isnan(low).all() and np.isnan(high).all() and missing == 4
     with pytest.raises(UnusableGeometry, match="no finite value"):
-        ranges(Signal(np.full((2, 2, 1), np.nan), Grid.of_image(2, 2)))
+        sasnet_sdf.fit_image(np.full((4, 4), np.nan))
+
+
+def test_numbers_far_from_zero_keep_their_digits():
+    y, x = np.mgrid[:24, :32]
+    heights = 1e9 + np.sin(x / 5.0) + np.cos(y / 4.0)
+    heights.flags.writeable = False  # and the array stays as it is
+    fitted = sasnet_sdf.fit_image(heights, steps=300, batch=512, parameters=3000)
+    assert fitted.report["metrics"]["psnr"] > 25
+    assert np.abs(fitted.at_samples((0, 0), (24, 32))[..., 0] - heights).mean() < 0.2
+
+
+def test_psnr_leaves_out_what_is_missing(image):
+    broken = image.astype(np.float64)
+    broken[:, ::2] = np.nan
+    fitted = sasnet_sdf.fit_image(broken, steps=100, batch=1024, parameters=3000)
+    error = (fitted.at_samples((0, 0), image.shape[:2]) - broken)[:, 1::2]
+    expected = 10 * np.log10(fitted.peak**2 / np.square(error).mean())
+    assert fitted.report["metrics"]["psnr"] == pytest.approx(expected)
+    assert any("50.00% of what was measured is missing" in note for note in fitted.report["notes"])
+
+
+def test_whole_numbers_of_64_bits_do_not_wrap():
+    values = np.full((4, 4), np.iinfo(np.int64).max, np.int64)
+    values[0] = np.iinfo(np.int64).min
+    rendered = sasnet_sdf.fit_image(values, steps=30).render().values
+    assert rendered.dtype == np.int64
+    assert (rendered[0] < 0).all() and (rendered[2:] > 0).mean() > 0.7
+
+
+def test_an_image_that_is_all_the_same_is_fitted_exactly():
+    fitted = sasnet_sdf.fit_image(np.full((8, 8), 7, np.uint8), steps=5)
+    assert (fitted.render().values == 7).all()
+    assert fitted.report["metrics"]["psnr"] is None  # JSON has no infinity
+
+
+@pytest.mark.parametrize("shape", [(2, 65, 65), (10, 20, 20)])
+def test_a_lattice_that_does_not_divide_the_volume_still_covers_it(shape):
+    index = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
+    along = index[..., 1] / (shape[1] - 1)
+    fitted = sasnet_sdf.fit_volume(along.astype(np.float32), steps=300, batch=2048, parameters=3000)
+    mesh, _ = isosurface(fitted, 0.5, resolution=16)
+    # a sheet across the whole of the other two axes
+    assert np.allclose(mesh.vertices.min(0)[[0, 2]], 0, atol=0.05) and np.isfinite(mesh.normals).all()
+    assert np.allclose(mesh.vertices.max(0)[[0, 2]], np.array(shape)[[0, 2]] - 1, atol=0.05)
+    assert np.abs(mesh.vertices[:, 1] - (shape[1] - 1) / 2).mean() < 0.05 * shape[1]
+    assert (mesh.normals[:, 1] < -0.8).mean() > 0.9  # towards lower values
+
+
+def test_a_volume_that_lies_by_columns_gives_the_same_samples(volume, tmp_path):
+    mapped = np.lib.format.open_memmap(tmp_path / "v.npy", "w+", np.float32, volume.shape, fortran_order=True)
+    mapped[:] = volume
+    signal, _ = load_signal(mapped, "volume", SPACING)
+    assert signal.order == "F"
+    points, values = next(SignalBatches(signal, np.zeros(1), np.full(1, 100.0), 500, seed=0))
+    index = signal.grid.from_unit(points.numpy()).round().astype(int)
+    assert np.allclose(values[:, 0], volume[tuple(index.T)] / 50 - 1, atol=1e-5)
+    # in the order of the file, whose first axis is the fastest
+    place = np.ravel_multi_index(tuple(index.T), volume.shape, order="F")
+    assert (np.diff(place) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ({"parameters": 5000, "settings": ["width=40"]}, "give the parameters or the width"),
+        ({"ratio": 0.1, "model": "siren:width=40"}, "give the ratio or the width"),
+        ({"settings": ["eikonal_weight=1"]}, "only surfaces"),
+    ],
+)
+def test_words_that_contradict_or_do_nothing(image, words, reason):
+    with pytest.raises(UsageError, match=reason):
+        sasnet_sdf.fit_image(image, **words)
+
+
+def test_a_width_among_the_models_words_counts(image):
+    assert sasnet_sdf.fit_image(image, model="siren:width=20", steps=2).model.config.width == 20

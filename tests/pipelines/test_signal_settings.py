@@ -83,3 +83,25 @@ def test_the_smallest_images_can_be_fitted(shape):
 def test_the_smallest_volume_can_be_fitted():
     fitted = fit_volume(np.arange(8.0).reshape(2, 2, 2), steps=5)
     assert np.isfinite(fitted.render(scale=3).values).all()
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])
+def test_the_cutoff_does_not_know_the_unit(scale):
+    image = wave(0.125)
+    assert cutoff(Signal(image.values * np.float32(scale), image.grid)) == pytest.approx(0.125, abs=0.02)
+
+
+def test_a_hole_is_no_detail():
+    y, x = np.mgrid[:64, :64]
+    smooth = (1000 + 10 * np.sin(x / 9) + 10 * np.cos(y / 8)).astype(np.float32)
+    holed = smooth.copy()
+    holed[20:40, 20:40] = np.nan
+    whole, part = (cutoff(Signal(v[..., None], Grid.of_image(64, 64))) for v in (smooth, holed))
+    assert part < 4 * whole  # filled with 0, or with the mean, it would be ten times
+
+
+def test_large_images_have_wider_bands_and_small_networks_narrower_ones():
+    large = wave(0.3, 1024)
+    assert chosen(large, 200_000).band == pytest.approx(0.36 * chosen(large, 200_000).period * 256, abs=3)
+    # of a hundredth of the parameters the band is a tenth, as far as the width lets it
+    assert chosen(large, 2000).band < 0.2 * chosen(large, 200_000).band
