@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from common import circumstances, folders
 from PIL import Image
-from sasnet_sdf.io.volumes import read_volume
 
 from sasnet_sdf import fit_image, fit_volume
+from sasnet_sdf.io.volumes import read_volume
 from sasnet_sdf.metrics.signals import signal_figures
 from sasnet_sdf.signals import Grid, Signal
 
