@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .._optional import require
 from ..errors import UsageError
 from .options import (
     FILE,
@@ -100,7 +101,7 @@ def command(
         )
     with StopRequest(), shown(progress, quiet) as show:
         from ..fitted import FittedSignal
-        from ..io.atomic import IMAGES, MESHES, VOLUMES, check_writable
+        from ..io.atomic import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
 
         fitted = FittedSignal.load(model, device=device, engine=engine)
         if isosurface is not None:
@@ -110,6 +111,8 @@ def command(
             lines = _surface(fitted, isosurface, resolution, max_memory, output, show)
         else:
             check_writable(output, overwrite, IMAGES if fitted.kind == "image" else VOLUMES)
+            if suffix_of(output) in (".nii", ".nii.gz"):  # before the work, not after it
+                require("nibabel", "volumes", "writing NIfTI files")
             lines = _samples(fitted, view, output, show)
     if not quiet:
         click.echo("\n".join(lines), err=True)

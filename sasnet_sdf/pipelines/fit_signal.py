@@ -127,14 +127,7 @@ def train_on(
     model, (low, high) = model.to(device), ranges
     batches = SignalBatches(signal, low, high, config.training.batch, config.seed, device)
     history = train(SignalTask(model, batches), model.parameter_groups(), config.training, on_progress)
-    facts = {
-        "steps": history.steps_done,
-        "ms_per_step": history.ms_per_step,
-        "loss": history.loss,
-        "ended_by": history.ended_by,
-        "parameters": parameter_count(model),
-        "seed": config.seed,
-    }
+    facts = {**history.facts(), "parameters": parameter_count(model), "seed": config.seed}
     dtype, peak = signal.values.dtype.str, peak_of(signal.values, float(low.min()), float(high.max()))
     return FittedSignal(model, signal.grid, low, high, dtype, peak, signal.header, facts), history
 

@@ -56,13 +56,6 @@ def fit(
     batches = Batches(problem.pool, config.training.batch, config.seed, device)
     task = DistanceTask(model, batches, config.training)
     history = train(task, model.parameter_groups(), config.training, on_progress)
-    facts = {
-        "steps": history.steps_done,
-        "ms_per_step": history.ms_per_step,
-        "loss": history.loss,
-        "ended_by": history.ended_by,
-        "parameters": parameter_count(model),
-        "seed": config.seed,
-    }
+    facts = {**history.facts(), "parameters": parameter_count(model), "seed": config.seed}
     support = Support.of(problem.target, scanned=isinstance(problem.geometry, PointCloud))
     return Field(model, problem.frame, *problem.target.bounds, facts, support), history

@@ -48,6 +48,15 @@ class History:
     def loss(self) -> float | None:
         return self.losses[-1] if self.losses else None
 
+    def facts(self) -> dict[str, Any]:
+        """What a report and a model file say of the run."""
+        return {
+            "steps": self.steps_done,
+            "ms_per_step": self.ms_per_step,
+            "loss": self.loss,
+            "ended_by": self.ended_by,
+        }
+
 
 def train(
     task: Task,
