@@ -1,0 +1,1 @@
+"""SASNet surface reconstruction as a filter of PyMeshLab and MeshLab."""
