@@ -113,7 +113,7 @@ class Distances:
         self.model, self.fine, self.coarse = model, fine, coarse
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
-        (points, target, _), (more, their_target, _) = next(self.fine), next(self.coarse)
+        (points, target, _), (more, their_target, _) = self.fine(step), self.coarse(step)
         return torch.cat([points, more]), torch.cat([target, their_target])
 
     def loss(self, points: Tensor, target: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ def cost_of_steps(models: list[str]) -> dict[str, float]:
             model = build_model(sized(words, BUDGET), engine="numba")
             points, target = sphere(BUDGET.batch)
             batch = (points, target, points)
-            task = DistanceTask(model, iter(lambda batch=batch: batch, None), TrainingConfig())
+            task = DistanceTask(model, lambda _, batch=batch: batch, TrainingConfig())
             steps[words] = step_of_task(task)
     return medians_ms(steps, 15)
 
@@ -119,7 +119,7 @@ def cost_of_masks() -> list[dict[str, Any]]:
         model.compiled = compiled
         training = TrainingConfig(eikonal_weight=0.0)
         batch = (points, target, points)
-        steps[label] = step_of_task(DistanceTask(model, iter(lambda batch=batch: batch, None), training))
+        steps[label] = step_of_task(DistanceTask(model, lambda _, batch=batch: batch, training))
         rows.append({"label": label, "parameters": parameter_count(model)})
     taken = medians_ms(steps, 15)
     return [row | {"ms_per_step": taken[row["label"]]} for row in rows]

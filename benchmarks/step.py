@@ -176,11 +176,11 @@ def measure(config: SASNetConfig, eikonal: bool, points: torch.Tensor) -> dict:
     if points.shape[1] == 3:
         model = build_model(config, engine="numba")
         batch = (points, points.norm(dim=1) - 0.8, torch.nn.functional.normalize(points, dim=1))
-        task: Any = DistanceTask(model, iter(lambda: batch, None), training)
+        task: Any = DistanceTask(model, lambda _: batch, training)
     else:
         model = build_model(config, 2, 3, engine="numba")
         pixels = (points, torch.rand(len(points), 3) * 2 - 1)
-        task = SignalTask(model, iter(lambda: pixels, None))
+        task = SignalTask(model, lambda _: pixels)
     optimiser = Optimiser(model.parameter_groups())
     counter = iter(range(10**9))
 

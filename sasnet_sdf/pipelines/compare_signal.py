@@ -84,7 +84,7 @@ def compare_signal(
         config = replace(base, model=model, training=training)
         return train_on(signal, (low, high), config, device, engine, watch)
 
-    some = next(SignalBatches(signal, low, high, LOOKED_AT, seed + 1))
+    some = SignalBatches(signal, low, high, LOOKED_AT, seed + 1)(0)
 
     def error_of(fitted: FittedSignal) -> float:
         """The mean squared error of samples that are the same for all, of each model's own rates."""

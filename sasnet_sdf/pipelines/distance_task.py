@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,12 +14,12 @@ from ..losses import distance_error, eikonal, mask_sparsity, normal_error
 
 
 class DistanceTask:
-    """A field's loss on batches of points, distances and normals, some of which its gradient is held to."""
+    """A field's loss on a step's points, distances and normals, some of which its gradient is held to."""
 
     def __init__(
         self,
         model: Any,
-        batches: Iterator[tuple[Tensor, Tensor, Tensor]],
+        batches: Callable[[int], tuple[Tensor, Tensor, Tensor]],
         config: TrainingConfig,
     ):
         self.model, self.batches, self.config = model, batches, config
@@ -28,7 +28,7 @@ class DistanceTask:
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
         """Points (B, 3), distances (B,); for the gradient points (E, 3), distances (E,), normals (E, 3)."""
-        points, target, normals = next(self.batches)
+        points, target, normals = self.batches(step)
         # a batch is in spatial order: every k-th point is spread as the batch is
         stride = max(1, len(points) // self.config.eikonal_batch)
         some, count = slice(step % stride, None, stride), len(points) // stride

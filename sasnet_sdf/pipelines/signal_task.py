@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,13 +12,13 @@ from torch import Tensor
 class SignalTask:
     """The mean squared error of batches of unit coordinates (B, d) and values (B, C); NaN is left away."""
 
-    def __init__(self, model: Any, batches: Iterator[tuple[Tensor, Tensor]]):
+    def __init__(self, model: Any, batches: Callable[[int], tuple[Tensor, Tensor]]):
         self.model, self.batches = model, batches
         # tiny-cuda-nn takes memory and streams of its own
         self.recordable = model.engine == "torch"
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
-        return next(self.batches)
+        return self.batches(step)
 
     def loss(self, points: Tensor, target: Tensor) -> Tensor:
         # a network of several scales learns them all

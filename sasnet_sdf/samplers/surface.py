@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from ..geometry import Array
 from ..supervision.morton import morton_code, morton_order
+from .slices import Slices
 
 __all__ = ["Batches", "Pool", "draw_pool", "morton_code"]
 
@@ -56,8 +56,8 @@ def draw_pool(source: DistanceSource, count: int, seed: int) -> Pool:
     return Pool(*(torch.from_numpy(array) for array in arrays))
 
 
-class Batches(Iterator[tuple[Tensor, Tensor, Tensor]]):
-    """Batches (points (B, 3), distances (B,), normals (B, 3)), the same for the same seed.
+class Batches:
+    """Batches (points (B, 3), distances (B,), normals (B, 3)) of a step, the same for the same seed.
 
     One target is drawn from each of B equal slices of the pool: a batch covers space evenly and is
     in spatial order, so that the hash grid reads its tables in order too.
@@ -66,31 +66,16 @@ class Batches(Iterator[tuple[Tensor, Tensor, Tensor]]):
     def __init__(self, pool: Pool, batch: int, seed: int, device: str = "cpu"):
         # side by side, so that a target is one place in memory
         rows = torch.cat([pool.points, pool.distances[:, None], pool.normals], dim=1)
-        self._size = min(batch, len(pool))
-        if torch.device(device).type == "cpu":
-            self._rows = self._on_cpu(rows.numpy(), np.random.default_rng(seed + 1))
-        else:
-            self._rows = self._on_device(rows.to(device), torch.Generator(device).manual_seed(seed + 1))
+        self._rows = rows.to(device)
+        self._slices = Slices(len(pool), batch, seed + 1, device)
 
-    def __next__(self) -> tuple[Tensor, Tensor, Tensor]:
-        rows = next(self._rows)
-        return rows[:, :3].contiguous(), rows[:, 3].contiguous(), rows[:, 4:]
-
-    def _on_cpu(self, rows: Array, rng: np.random.Generator) -> Iterator[Tensor]:
-        slices = len(rows) / self._size
-        starts = np.arange(self._size) * slices
-        while True:
-            index = (starts + rng.random(self._size) * slices).astype(np.int64)
+    def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        if self._rows.device.type == "cpu":
             # numpy's: PyTorch wakes all threads for a gather of this size
-            yield torch.from_numpy(rows.take(index, axis=0, mode="clip"))
-
-    def _on_device(self, rows: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
-        slices = len(rows) / self._size
-        starts = torch.arange(self._size, device=rows.device, dtype=torch.float64) * slices
-        while True:
-            inside = torch.rand(self._size, generator=generator, device=rows.device, dtype=torch.float64)
-            index = (starts + inside * slices).long().clamp_(max=len(rows) - 1)
-            yield rows.index_select(0, index)
+            rows = torch.from_numpy(self._rows.numpy().take(self._slices.on_cpu(step), axis=0, mode="clip"))
+        else:
+            rows = self._rows.index_select(0, self._slices.on_device(step))
+        return rows[:, :3].contiguous(), rows[:, 3].contiguous(), rows[:, 4:]
 
 
 def _reflect(points: Array) -> Array:

@@ -1,5 +1,6 @@
 """Training: the loop, the optimiser and its schedule."""
 
-from .loop import History, train
+from .loop import train
+from .state import Checkpoints, History, State
 
-__all__ = ["History", "train"]
+__all__ = ["Checkpoints", "History", "State", "train"]

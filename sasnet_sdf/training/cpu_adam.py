@@ -28,7 +28,7 @@ class CPUAdam:
     """
 
     def __init__(self, param_groups: list[dict[str, Any]], betas: tuple[float, float], eps: float):
-        self.param_groups, self._betas, self._eps, self._steps = param_groups, betas, eps, 0
+        self.param_groups, self._betas, self._eps, self.updates = param_groups, betas, eps, 0
         self.moments: dict[Any, tuple[Tensor, Tensor]] = {}
         for parameter in self._parameters():
             self.moments[parameter] = torch.zeros_like(parameter), torch.zeros_like(parameter)
@@ -47,12 +47,12 @@ class CPUAdam:
     @torch.no_grad()
     def step(self) -> None:
         """One update from the gradients that the parameters have."""
-        self._steps += 1
+        self.updates += 1
         beta1, beta2 = self._betas
         for group in self.param_groups:
             numbers = (
-                group["lr"] / (1 - beta1**self._steps),
-                *(beta1, beta2, 1 / math.sqrt(1 - beta2**self._steps), self._eps),
+                group["lr"] / (1 - beta1**self.updates),
+                *(beta1, beta2, 1 / math.sqrt(1 - beta2**self.updates), self._eps),
             )
             for parameter in group["params"]:
                 gradient = self._gradient(parameter)

@@ -4,58 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
-
-import numpy as np
-import torch
 
 from ..config import TrainingConfig
 from ..errors import SasnetError
 from ..progress import OnProgress, Progress, silent
 from .optimiser import Optimiser, schedule
+from .state import Checkpoints, History, State
 from .step import Task, step_of
 
 REPORT_EVERY = 20
+"""Steps of a stretch, of which the mean loss is reported."""
 
+COPY_EVERY = 100
+"""Steps, at most, that are lost where the loss turns into no number."""
 
-@dataclass
-class History:
-    """What happened: each stretch's last step, its mean loss, its end in seconds; and how the run ended."""
-
-    steps: list[int] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    ended_by: str = "steps"
-
-    @property
-    def steps_done(self) -> int:
-        return self.steps[-1] if self.steps else 0
-
-    @property
-    def seconds(self) -> float:
-        return self.times[-1] if self.times else 0.0
-
-    @property
-    def ms_per_step(self) -> float:
-        """The median over the stretches: what else the machine did for a while does not count."""
-        if not self.steps:
-            return 0.0
-        return 1e3 * float(median(np.diff(self.times, prepend=0) / np.diff(self.steps, prepend=0)))
-
-    @property
-    def loss(self) -> float | None:
-        return self.losses[-1] if self.losses else None
-
-    def facts(self) -> dict[str, Any]:
-        """What a report and a model file say of the run."""
-        return {
-            "steps": self.steps_done,
-            "ms_per_step": self.ms_per_step,
-            "loss": self.loss,
-            "ended_by": self.ended_by,
-        }
+RETRIES = 3
+"""How often a run goes back, at half the rates each time, before it gives up."""
 
 
 def train(
@@ -63,52 +28,122 @@ def train(
     groups: list[dict[str, Any]],
     config: TrainingConfig,
     on_progress: OnProgress = silent,
+    checkpoints: Checkpoints | None = None,
 ) -> History:
     """Minimise the task's loss over `groups` for config.steps or config.time_limit.
 
-    groups: dicts of `params` and their rate `lr`, as PyTorch's optimisers take them.
-    The callback ends the run early by returning False (`ended_by` is then "cancel"; "time" where
-    the limit was reached). Raises SasnetError where the loss is no longer a number.
+    groups: dicts of `params` and their rate `lr`, as PyTorch's optimisers take them. The callback
+    ends the run early by returning False (`ended_by` is then "cancel"; "time" where the limit was
+    reached). Where the loss is no number the run goes back by COPY_EVERY steps at most and halves its
+    rates; where that happens more often than RETRIES times, SasnetError is raised. With checkpoints
+    the run goes on from where they start, and is kept in them.
     """
     optimiser = Optimiser(groups)
     try:
-        return _minimise(task, optimiser, config, on_progress)
+        return _Run(task, optimiser, config, on_progress, checkpoints).minimise()
     finally:
         optimiser.close()
 
 
-def _minimise(task: Task, optimiser: Optimiser, config: TrainingConfig, on_progress: OnProgress) -> History:
-    history, take = History(), step_of(task, optimiser)
-    started, total, since = time.perf_counter(), torch.zeros(()), 0
-    warmup = min(config.warmup, config.steps // 4) / config.steps
-    for step in range(config.steps):
-        elapsed = time.perf_counter() - started
-        fraction = step / config.steps
-        if config.time_limit is not None:
-            fraction = max(fraction, elapsed / config.time_limit)
-        share = schedule(fraction, warmup, config.final_rate)
+class _Run:
+    """One run: where it is, and the last state that is known to be good."""
+
+    def __init__(
+        self,
+        task: Task,
+        optimiser: Optimiser,
+        config: TrainingConfig,
+        on_progress: OnProgress,
+        checkpoints: Checkpoints | None,
+    ):
+        self.optimiser, self.config, self.checkpoints = optimiser, config, checkpoints
+        self.on_progress, self.take = on_progress, step_of(task, optimiser)
+        self.history = History()
+        if checkpoints is not None and checkpoints.start is not None:
+            self.history = checkpoints.start.history.until(config.steps)
+            optimiser.restore(checkpoints.start)
+        self.good = optimiser.state(self.history)
+        self.step = self.history.steps_done
+        self.started = self.kept = time.perf_counter()
+        self.started -= self.history.seconds
+
+    def minimise(self) -> History:
+        config, history = self.config, self.history
+        total, since, ended = 0.0, 0, self.step >= config.steps
+        while not ended:
+            loss = self.take(self.step, self._share())
+            # on a GPU a number that is asked for is waited for
+            total = total + (loss if self.optimiser.on_cuda else float(loss))
+            self.step, since = self.step + 1, since + 1
+            late = config.time_limit is not None and self._elapsed() >= config.time_limit
+            last = late or self.step == config.steps
+            whole = since == REPORT_EVERY or last
+            if (whole or not self.optimiser.on_cuda) and not math.isfinite(float(total)):
+                self._go_back()
+                total, since = 0.0, 0
+                continue
+            if not whole:
+                continue
+            mean = float(total) / since
+            total, since = 0.0, 0
+            history.steps.append(self.step)
+            history.losses.append(mean)
+            history.times.append(self._elapsed())
+            if self.step - self.good.history.steps_done >= COPY_EVERY or last:
+                state = self.optimiser.state(history)
+                if not state.finite:  # the step's loss was a number, what it led to is not
+                    self._go_back()
+                    continue
+                self.good = state
+            report = Progress("training", min(1.0, self._fraction()), "", self.step, config.steps, mean)
+            cancelled = self.on_progress(report) is False
+            if late or (cancelled and not last):
+                history.ended_by = "time" if late else "cancel"
+            ended = last or cancelled
+            self._keep(ended)
+        return history
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self.started
+
+    def _fraction(self) -> float:
+        """How much of the run is done, by its steps or by the clock."""
+        done, limit = self.step / self.config.steps, self.config.time_limit
+        return done if limit is None else max(done, self._elapsed() / limit)
+
+    def _share(self) -> float:
+        """The share of the rates at which the next step is taken."""
+        config = self.config
+        warmup = min(config.warmup, config.steps // 4) / config.steps
+        share = schedule(self._fraction(), warmup, config.final_rate)
         if config.time_limit is not None:
             # by the clock the first step may be all of the warm-up
-            share = min(share, (step + 1) / max(config.warmup, 1))
-        total, since = total + take(step, share), since + 1
-        late = config.time_limit is not None and time.perf_counter() - started >= config.time_limit
-        last = late or step + 1 == config.steps
-        if since < REPORT_EVERY and not last:
-            continue
-        mean = float(total) / since
-        if not math.isfinite(mean):
-            raise SasnetError(f"the loss is not a number after {step + 1} steps: lower the rate or the band")
-        history.steps.append(step + 1)
-        history.losses.append(mean)
-        history.times.append(time.perf_counter() - started)
-        total, since = torch.zeros(()), 0
-        report = Progress(
-            "training", min(1.0, max(fraction, (step + 1) / config.steps)), "", step + 1, config.steps, mean
-        )
-        if on_progress(report) is False:
-            history.ended_by = "steps" if last else "cancel"
-        if late:
-            history.ended_by = "time"
-        if history.ended_by != "steps":
-            break
-    return history
+            share = min(share, (self.step + 1) / max(config.warmup, 1))
+        return share / 2**self.history.retries
+
+    def _go_back(self) -> None:
+        history = self.history
+        if history.retries == RETRIES:
+            raise SasnetError(
+                f"the loss is not a number after {self.step} steps, nor was it {RETRIES} times before at "
+                "higher rates: lower the rate or the band, and look for extreme values in the input"
+            )
+        history.retries += 1
+        self.step = self.good.history.steps_done
+        for part in (history.steps, history.losses, history.times):
+            del part[len(self.good.history.steps) :]
+        self.optimiser.restore(self.good)
+
+    def _keep(self, ended: bool) -> None:
+        """Into the checkpoints, if it is time, a state that is good."""
+        if self.checkpoints is None:
+            return
+        if not ended and time.perf_counter() - self.kept < self.checkpoints.every:
+            return
+        if self.good.history.steps_done != self.step:
+            state = self.optimiser.state(self.history)
+            if not state.finite:
+                return
+            self.good = state
+        self.checkpoints.keep(self.good)
+        self.kept = time.perf_counter()

@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .cpu_adam import CPUAdam
+from .state import History, State
 
 BETAS, EPSILON = (0.9, 0.99), 1e-15
 
@@ -24,7 +26,7 @@ class Optimiser:
     """Adam over a model's parameter groups, each at a rate of its own: dicts of `params` and `lr`."""
 
     def __init__(self, groups: list[dict[str, Any]]):
-        parameters = [parameter for group in groups for parameter in group["params"]]
+        parameters = self._parameters = [part for group in groups for part in group["params"]]
         self.on_cuda = all(parameter.device.type == "cuda" for parameter in parameters)
         settings: dict[str, Any] = {"betas": BETAS, "eps": EPSILON}
         every = [{**group, "base": group["lr"]} for group in groups]
@@ -49,6 +51,45 @@ class Optimiser:
         """One update; gradients are cleared after it."""
         self._adam.step()
         self._adam.zero_grad()
+
+    def state(self, history: History) -> State:
+        """A copy of the parameters and of what Adam knows of them, after what has happened."""
+        tensors = [tensor.clone() for tensor in self._places()]
+        updates = (
+            self._adam.updates
+            if isinstance(self._adam, CPUAdam)
+            else max(int(self._adam.state[part]["step"]) for part in self._parameters)
+        )
+        return State(history.until(history.steps_done), updates, tensors)
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go back, or on, to a state; what is in memory stays at its place there."""
+        for place, tensor in zip(self._places(), state.tensors, strict=True):
+            place.copy_(tensor)
+        if isinstance(self._adam, CPUAdam):
+            self._adam.updates = state.updates
+        else:
+            for part in self._parameters:
+                self._adam.state[part]["step"].fill_(state.updates)
+        self._adam.zero_grad()
+        for part in self._parameters:
+            if hasattr(part, "gradient_sums"):  # those of the step that went wrong
+                part.gradient_sums.zero_()
+
+    def _places(self) -> list[Tensor]:
+        """Of every parameter the value and the two moments."""
+        return [tensor for part in self._parameters for tensor in (part.detach(), *self._moments(part))]
+
+    def _moments(self, parameter: Tensor) -> tuple[Tensor, Tensor]:
+        if isinstance(self._adam, CPUAdam):
+            return self._adam.moments[parameter]
+        known = self._adam.state[parameter]
+        if not known:  # PyTorch lays them out at the first step
+            device = parameter.device if self.on_cuda else "cpu"
+            known["step"] = torch.zeros((), dtype=torch.float32, device=device)
+            known["exp_avg"], known["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        return known["exp_avg"], known["exp_avg_sq"]
 
     def close(self) -> None:
         """The parameters go their own way: nothing of this stays attached to them."""

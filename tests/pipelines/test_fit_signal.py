@@ -321,7 +321,7 @@ def test_a_volume_that_lies_by_columns_gives_the_same_samples(volume, tmp_path):
     mapped[:] = volume
     signal, _ = load_signal(mapped, "volume", SPACING)
     assert signal.order == "F"
-    points, values = next(SignalBatches(signal, np.zeros(1), np.full(1, 100.0), 500, seed=0))
+    points, values = SignalBatches(signal, np.zeros(1), np.full(1, 100.0), 500, seed=0)(0)
     index = signal.grid.from_unit(points.numpy()).round().astype(int)
     assert np.allclose(values[:, 0], volume[tuple(index.T)] / 50 - 1, atol=1e-5)
     # in the order of the file, whose first axis is the fastest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -161,11 +162,102 @@ def test_the_fraction_that_is_reported_stays_within_one(clock):
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_is_an_error(bad):
+def test_a_loss_that_stays_no_number_is_an_error(bad):
     task = Slope(values=lambda step: bad if step == 25 else 1.0)
-    with pytest.raises(SasnetError, match="not a number after 40 steps: lower the rate or the band"):
+    with pytest.raises(SasnetError, match="not a number after 26 steps, nor was it 3 times before .* lower"):
         train(task, task.groups, settings(steps=100))
+    assert len(task.seen) == 4 * 26
     assert not hasattr(task.table, "gradient_sums")
+
+
+def test_a_run_goes_back_and_on_at_half_the_rates():
+    bad = iter([260, 255])
+    at = next(bad)
+
+    def values(step):
+        nonlocal at
+        if step == at:
+            at = next(bad, None)
+            return float("nan")
+        return float(step)
+
+    task = Slope(values)
+    history = train(task, task.groups, settings(steps=300, final_rate=1.0))
+    assert history.retries == 2 and history.ended_by == "steps"
+    assert history.steps == list(range(20, 301, 20))
+    assert history.losses == [step - 10.5 for step in history.steps]
+    # to the copy of step 200, twice, and on from there with a quarter
+    assert len(task.seen) == 300 + 61 + 56
+    first, second = 261, 261 + 56
+    assert task.seen[first] == task.seen[second] == task.seen[200] == pytest.approx(-200, abs=1e-3)
+    assert task.seen[first] - task.seen[first + 1] == pytest.approx(0.5, abs=1e-4)
+    assert task.seen[second] - task.seen[second + 1] == pytest.approx(0.25, abs=1e-4)
+    assert task.number.item() == pytest.approx(-225, abs=1e-2)
+
+
+def test_what_a_bad_gradient_leaves_is_not_kept():
+    """The loss of the last step before a copy is a number, its gradient is not."""
+    task = Slope()
+    plain, spoilt = task.loss, [99]
+
+    def loss(step):
+        value = plain(step)
+        if spoilt == [step]:
+            spoilt.clear()
+            value = value + torch.sqrt(task.number - task.number.detach())  # its slope is infinite
+        return value
+
+    task.loss = loss
+    history = train(task, task.groups, settings(steps=200))
+    assert history.retries == 1 and len(task.seen) == 300
+    assert np.isfinite(task.number.item())
+
+
+class Kept:
+    def __init__(self, every, start=None):
+        self.every, self.start, self.states = every, start, []
+
+    def keep(self, state):
+        self.states.append(state)
+
+
+def test_checkpoints_are_kept_by_the_clock_and_at_the_end(clock):
+    task = Slope(values=lambda step: tick(clock, 1.0) or 0.0)
+    kept = Kept(every=50)
+    train(task, task.groups, settings(steps=190), checkpoints=kept)
+    assert [state.history.steps_done for state in kept.states] == [60, 120, 180, 190]
+    assert kept.states[-1].updates == 190
+    cancelled = Kept(every=1e9)
+    train(task, task.groups, settings(steps=190), lambda _: False, cancelled)
+    assert [state.history.steps_done for state in cancelled.states] == [20]
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.complex64])
+def test_a_run_goes_on_to_the_same_bits(clock, kind):
+    def fit(start=None):
+        count = LARGE if kind == torch.float32 else 500  # with and without sums of gradients
+        table = nn.Parameter((torch.arange(count) % 7 - 3).to(kind) / 10)
+
+        class Task:
+            recordable = False
+
+            def draw(self, step):
+                return (torch.from_numpy(np.random.default_rng(step).integers(0, len(table), 50)),)
+
+            def loss(self, places):
+                tick(clock, 1.0)
+                return (table[places] - 1).abs().square().mean()
+
+        kept = Kept(every=40, start=start)
+        history = train(Task(), [{"params": [table], "lr": 0.01}], settings(steps=170), checkpoints=kept)
+        return table.detach(), history, kept.states
+
+    table, history, states = fit()
+    for state in states:
+        again, later, _ = fit(state)
+        assert torch.equal(again, table)
+        assert (later.steps, later.losses, later.times) == (history.steps, history.losses, history.times)
+    assert [state.history.steps_done for state in states] == [40, 80, 120, 160, 170]
 
 
 def test_nothing_stays_on_the_table():
