@@ -65,6 +65,22 @@ class ExtractionConfig:
 
 
 @dataclass(frozen=True)
+class CheckpointConfig:
+    """A training run's checkpoints: in `folder`, if any, one `every` so many seconds.
+
+    `resume`: go on from the last one there is of the same run.
+    """
+
+    folder: str | None = None
+    every: float = 60.0
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.resume and self.folder is None:
+            raise ValueError("resume goes on from a folder of checkpoints: name it with checkpoint")
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that decides a reconstruction, apart from its input."""
 
@@ -78,6 +94,7 @@ class Config:
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     extraction: ExtractionConfig = field(default_factory=ExtractionConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 
 @dataclass(frozen=True)
@@ -99,6 +116,7 @@ class SignalConfig:
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(steps=1500, batch=16_384, warmup=50)
     )
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 
 RATIO, FEWEST_PARAMETERS, MOST_PARAMETERS = 0.3, 2000, 300_000

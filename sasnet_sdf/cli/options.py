@@ -78,6 +78,30 @@ def set_option(such_as: str) -> Callable[[Command], Command]:
     )
 
 
+def checkpoint_options(command: Command) -> Command:
+    """--checkpoint, --checkpoint-every and --resume."""
+    options = (
+        click.option(
+            "--checkpoint",
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="DIR",
+            help="Keep the last two states of the training in DIR, whatever happens to the run.",
+        ),
+        click.option(
+            "--checkpoint-every", type=float, metavar="S", help="Seconds between checkpoints. [default: 60]"
+        ),
+        click.option(
+            "--resume",
+            is_flag=True,
+            help="Go on from the checkpoint of the same input and settings, if there is one; the result "
+            "has the bytes of a run that was never stopped.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 engine_option = click.option(
     "--engine",
     type=click.Choice(["auto", "numba", "torch", "tinycudann"]),

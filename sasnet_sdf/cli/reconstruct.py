@@ -19,6 +19,7 @@ from .options import (
     FILE,
     OUTPUT,
     Session,
+    checkpoint_options,
     device_option,
     engine_option,
     lattice_options,
@@ -87,6 +88,7 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
 )
 @device_option
 @engine_option
+@checkpoint_options
 @click.option("--save-model", type=OUTPUT, metavar="FILE.sasnet", help="Keep the field as well.")
 @click.option("--report", type=OUTPUT, metavar="FILE.json", help="Keep what was done, in numbers.")
 @overwrite_option

@@ -16,6 +16,7 @@ from .options import (
     OUTPUT,
     Command,
     Session,
+    checkpoint_options,
     device_option,
     engine_option,
     model_option,
@@ -69,6 +70,7 @@ def fit_options(command: Command) -> Command:
         ),
         device_option,
         engine_option,
+        checkpoint_options,
         click.option("--report", type=OUTPUT, metavar="FILE.json", help="Keep what was done, in numbers."),
         click.option(
             "--pictures",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from ..samplers import SignalBatches
 from ..signals import Array, Grid, Signal
 from ..system import peak_memory_bytes
 from ..threads import thread_count
-from ..training import History, train
+from ..training import History
+from .checkpoints import train_and_keep
 from .signal_report import measured
 from .signal_settings import signal_config
 from .signal_task import SignalTask
@@ -99,7 +101,7 @@ def fit_signal(
         "seconds": {**seconds, "total": time.perf_counter() - started},
         "peak_memory_bytes": peak_memory_bytes(),
         "settings": to_dict(config),
-        "notes": notes + more,
+        "notes": notes + history.notes + more,
         "interrupted": history.ended_by == "cancel",
     }
     return fitted, signal
@@ -126,7 +128,9 @@ def train_on(
     on_progress(Progress("training", 0.0, compiles))
     model, (low, high) = model.to(device), ranges
     batches = SignalBatches(signal, low, high, config.training.batch, config.seed, device)
-    history = train(SignalTask(model, batches), model.parameter_groups(), config.training, on_progress)
+    data = itertools.chain([signal.grid.affine], signal.slabs())
+    task = SignalTask(model, batches)
+    history = train_and_keep(task, model.parameter_groups(), config, data, on_progress)
     facts = {**history.facts(), "parameters": parameter_count(model), "seed": config.seed}
     dtype, peak = signal.values.dtype.str, peak_of(signal.values, float(low.min()), float(high.max()))
     return FittedSignal(model, signal.grid, low, high, dtype, peak, signal.header, facts), history

@@ -14,7 +14,8 @@ from ..models import build_model, parameter_count
 from ..progress import OnProgress, Progress
 from ..samplers import Batches, Pool, draw_pool
 from ..supervision import CloudTarget, MeshTarget, prepare
-from ..training import History, train
+from ..training import History
+from .checkpoints import train_and_keep
 from .distance_task import DistanceTask
 
 
@@ -55,7 +56,8 @@ def fit(
     on_progress(Progress("training", 0.0, "compiling kernels, once a machine" if compiles else ""))
     batches = Batches(problem.pool, config.training.batch, config.seed, device)
     task = DistanceTask(model, batches, config.training)
-    history = train(task, model.parameter_groups(), config.training, on_progress)
+    data = (part.numpy() for part in (problem.pool.points, problem.pool.distances, problem.pool.normals))
+    history = train_and_keep(task, model.parameter_groups(), config, data, on_progress)
     facts = {**history.facts(), "parameters": parameter_count(model), "seed": config.seed}
     support = Support.of(problem.target, scanned=isinstance(problem.geometry, PointCloud))
     return Field(model, problem.frame, *problem.target.bounds, facts, support), history

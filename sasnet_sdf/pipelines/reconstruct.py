@@ -93,7 +93,7 @@ def reconstruct(
         "seconds": {**seconds, "total": time.perf_counter() - started},
         "peak_memory_bytes": peak_memory_bytes(),
         "settings": to_dict(config),
-        "notes": notes,
+        "notes": notes + history.notes,
         "interrupted": history.ended_by == "cancel",
     }
     return Reconstruction(mesh, field, report)

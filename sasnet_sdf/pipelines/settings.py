@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ..config import PRESETS, Config
+from ..config import PRESETS, CheckpointConfig, Config
 from ..errors import UsageError
 from .model_choice import model_of, with_settings
 
@@ -31,6 +31,7 @@ _BOUNDS = {
     "seed": (0, 2**63 - 1),
     "max_points": (10, 10**12),
 }
+_CHECKPOINTS = {"checkpoint": "folder", "checkpoint_every": "every", "resume": "resume"}
 _CHOICES = {
     "normals": ("auto", "file", "sensors", "estimate"),
     "colors": ("auto", "off"),
@@ -48,11 +49,13 @@ def make_config(
     Words: steps, time_limit (seconds), resolution, edge_length (world units), trim ("auto", "off" or
     a length in world units), watertight, keep_components, faces, colors ("auto", "off"), carry
     (names of scalars), normals ("auto", "file", "sensors", "estimate"), max_points, seed, device,
-    engine, max_memory (bytes, or "4G"). Raises UsageError.
+    engine, max_memory (bytes, or "4G"), checkpoint (a folder), checkpoint_every (seconds), resume.
+    Raises UsageError.
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset {preset!r}: one of {', '.join(PRESETS)}")
-    config, given = PRESETS[preset], {name: value for name, value in changes.items() if value is not None}
+    given = {name: value for name, value in changes.items() if value is not None}
+    config = replace(PRESETS[preset], checkpoint=checkpoint_config(given))
     for name, value in given.items():
         low, high = _BOUNDS.get(name, (None, None))
         if low is not None and not low <= value <= high:
@@ -69,7 +72,9 @@ def make_config(
             section = _SECTION[name]
             config = replace(config, **{section: replace(getattr(config, section), **{name: value})})
         else:
-            raise UsageError(f"unknown setting {name!r}: one of {', '.join([*_SECTION, *_TOP])}")
+            raise UsageError(
+                f"unknown setting {name!r}: one of {', '.join([*_SECTION, *_TOP, *_CHECKPOINTS])}"
+            )
     if model is not None:
         config = replace(config, model=model_of(model))
     config = with_settings(config, settings, (*_SECTION, *_TOP, "preset"))
@@ -78,6 +83,22 @@ def make_config(
     if config.extraction.watertight and not isinstance(config.extraction.trim, str):
         raise UsageError("watertight closes what trim would open: give one of them")
     return config
+
+
+def checkpoint_config(given: dict[str, Any]) -> CheckpointConfig:
+    """Takes the words checkpoint, checkpoint_every and resume out of those that were given.
+
+    Raises UsageError.
+    """
+    words = {name: given.pop(word) for word, name in _CHECKPOINTS.items() if word in given}
+    if not 0 <= words.get("every", 0) < float("inf"):
+        raise UsageError(f"checkpoint-every must be seconds from 0 on, found {words['every']}")
+    if "folder" in words:
+        words["folder"] = str(words["folder"])
+    try:
+        return CheckpointConfig(**words)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _trim(value: Any) -> str | float:

@@ -17,6 +17,7 @@ from ..model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
 from ..models.budget import parameters_of, with_parameters
 from ..signals import Signal
 from .model_choice import model_of, with_settings
+from .settings import checkpoint_config
 
 _BOUNDS: dict[str, tuple[float, float]] = {
     "parameters": (100, 10**9),
@@ -61,11 +62,13 @@ def signal_config(
 
     model: as model_of takes it; SASNet's values are those chosen from the signal, others' those that
     their papers published. Words: parameters, ratio (trainable parameters a number of the signal),
-    steps, time_limit (seconds), batch (samples), seed, device, engine. Raises UsageError.
+    steps, time_limit (seconds), batch (samples), seed, device, engine, checkpoint (a folder),
+    checkpoint_every (seconds), resume. Raises UsageError.
     """
     if preset not in SIGNAL_STEPS:
         raise UsageError(f"unknown preset {preset!r}: one of {', '.join(SIGNAL_STEPS)}")
     given = {name: value for name, value in changes.items() if value is not None}
+    checkpoint = checkpoint_config(given)
     for name, value in given.items():
         if name not in (*_BOUNDS, "device", "engine"):
             raise UsageError(f"unknown setting {name!r}: one of {', '.join((*_BOUNDS, 'device', 'engine'))}")
@@ -77,7 +80,7 @@ def signal_config(
     sizes = [*sorted({"parameters", "ratio"} & set(given)), *["width"] * bool(chosen_width)]
     if len(sizes) > 1:
         raise UsageError(f"give the {sizes[0]} or the {sizes[1]}, not both: each decides the size")
-    config = SignalConfig(preset=preset)
+    config = SignalConfig(preset=preset, checkpoint=checkpoint)
     of_training = {name: given.pop(name) for name in _OF_TRAINING if name in given}
     training = replace(config.training, **{"steps": SIGNAL_STEPS[preset], **of_training})
     config = replace(config, training=training, **given)

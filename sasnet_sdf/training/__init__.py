@@ -2,5 +2,6 @@
 
 from .loop import train
 from .state import Checkpoints, History, State
+from .step import Task
 
-__all__ = ["Checkpoints", "History", "State", "train"]
+__all__ = ["Checkpoints", "History", "State", "Task", "train"]

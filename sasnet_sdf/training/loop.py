@@ -129,7 +129,11 @@ class _Run:
                 "higher rates: lower the rate or the band, and look for extreme values in the input"
             )
         history.retries += 1
-        self.step = self.good.history.steps_done
+        back = self.good.history.steps_done
+        note = f"the loss was not a number after step {self.step}: back to step {back}, at half the rates"
+        history.notes.append(note)
+        self.on_progress(Progress("training", back / self.config.steps, note, back, self.config.steps))
+        self.step = back
         for part in (history.steps, history.losses, history.times):
             del part[len(self.good.history.steps) :]
         self.optimiser.restore(self.good)

@@ -16,12 +16,14 @@ class History:
     """What happened: each stretch's last step, its mean loss, its end in seconds; and how the run ended.
 
     `retries`: how often the loss was no number, so that the run went back and its rates were halved.
+    `notes`: what whoever started the run should know of it.
     """
 
     steps: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     retries: int = 0
+    notes: list[str] = field(default_factory=list)
     ended_by: str = "steps"
 
     @property
@@ -56,7 +58,9 @@ class History:
     def until(self, step: int) -> History:
         """A copy that has what happened up to a step, and of later ones only the retries."""
         count = sum(number <= step for number in self.steps)
-        return History(self.steps[:count], self.losses[:count], self.times[:count], self.retries)
+        return History(
+            self.steps[:count], self.losses[:count], self.times[:count], self.retries, list(self.notes)
+        )
 
 
 @dataclass(frozen=True)
