@@ -10,7 +10,7 @@ from ..config import TrainingConfig
 from ..errors import SasnetError
 from ..progress import OnProgress, Progress, silent
 from .optimiser import Optimiser, schedule
-from .state import Checkpoints, History, State
+from .state import Checkpoints, History
 from .step import Task, step_of
 
 REPORT_EVERY = 20

@@ -164,7 +164,7 @@ def test_the_fraction_that_is_reported_stays_within_one(clock):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_loss_that_stays_no_number_is_an_error(bad):
     task = Slope(values=lambda step: bad if step == 25 else 1.0)
-    with pytest.raises(SasnetError, match="not a number after 26 steps, nor was it 3 times before .* lower"):
+    with pytest.raises(SasnetError, match=r"not a number after 26 steps, nor was it 3 times before .* lower"):
         train(task, task.groups, settings(steps=100))
     assert len(task.seen) == 4 * 26
     assert not hasattr(task.table, "gradient_sums")
