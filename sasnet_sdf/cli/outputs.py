@@ -26,6 +26,14 @@ def check_outputs(source: Path, *outputs: Path | None, overwrite: bool) -> None:
         check_writable(path, overwrite)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, if it is not there. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made ({error.strerror or error})") from error
+
+
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write plain values as indented JSON, at once or not at all."""
     from ..io import atomic_write

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import shlex
 import time
+import traceback
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from ..config import Config
-from ..errors import Interrupted, NoSurface
+from ..errors import Interrupted, NoSurface, UsageError
 from ..pipelines.settings import make_config
 from ..progress import OnProgress, Progress
 from ..system import peak_memory_bytes
 from .options import (
     FILE,
-    OUTPUT,
     Session,
     checkpoint_options,
     device_option,
@@ -31,7 +32,7 @@ from .options import (
     set_option,
     verbose_option,
 )
-from .outputs import check_outputs, write_json
+from .outputs import check_outputs, make_folder, write_json
 from .progress import Show, shown
 from .stop import StopRequest
 
@@ -43,13 +44,13 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
 
 
 @click.command("reconstruct", short_help="Turn a scan into a surface.")
-@click.argument("source", type=FILE, metavar="INPUT")
+@click.argument("sources", type=FILE, metavar="INPUT...", nargs=-1, required=True)
 @click.option(
     "-o",
     "--output",
-    type=OUTPUT,
+    type=FILE,
     metavar="OUTPUT",
-    help="Mesh to write. [default: INPUT_surface.ply, beside INPUT]",
+    help="Mesh to write; of several INPUTs a folder for theirs. [default: INPUT_surface.ply, beside INPUT]",
 )
 @preset_option("How much work to spend.")
 @click.option(
@@ -89,8 +90,8 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
 @device_option
 @engine_option
 @checkpoint_options
-@click.option("--save-model", type=OUTPUT, metavar="FILE.sasnet", help="Keep the field as well.")
-@click.option("--report", type=OUTPUT, metavar="FILE.json", help="Keep what was done, in numbers.")
+@click.option("--save-model", type=FILE, metavar="FILE.sasnet", help="Keep the field as well.")
+@click.option("--report", type=FILE, metavar="FILE.json", help="Keep what was done, in numbers.")
 @overwrite_option
 @progress_option
 @quiet_option
@@ -98,7 +99,7 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
 @click.make_pass_decorator(Session, ensure=True)
 def command(
     session: Session,
-    source: Path,
+    sources: tuple[Path, ...],
     output: Path | None,
     save_model: Path | None,
     report: Path | None,
@@ -119,40 +120,120 @@ def command(
 
     The surface ends where the scan does, and is closed where the scan lies all around a solid.
 
+    Several INPUTs are done one after the other, past those that fail; a table closes the run. What
+    is written has the names of the inputs, and --output, --save-model and --report name folders.
+
     Ctrl-C during training ends the training and writes the surface that it has (exit code 130);
     a second Ctrl-C, or one outside training, stops at once and writes nothing.
     """
-    started = time.perf_counter()
     config = make_config(preset, **changes)
-    output = output or source.with_name(f"{source.stem}_surface.ply")
-    check_outputs(source, output, save_model, report, overwrite=overwrite)
+    jobs = planned(sources, output, save_model, report)
+    for job in jobs:
+        check_outputs(job.source, *job.outputs, overwrite=overwrite)
+    from .summary import summarise, summarise_batch
+
+    failures: list[Exception] = []
     with StopRequest() as stop, shown(progress, quiet) as show:
         watch = watcher(stop, show)
-        result = _reconstruct(source, config, stop, watch)
-        watch(Progress("write", 0.0))
-        write_started = time.perf_counter()
-        lost = result.mesh.save(output)
-        if save_model:
-            result.field.save(save_model)
-        now = time.perf_counter()
-        numbers = {
-            **result.report,
-            "notes": [*result.report["notes"], *lost, *[INTERRUPTED] * stop.requested],
-            "interrupted": stop.requested,
-            "peak_memory_bytes": peak_memory_bytes(),
-            "command": shlex.join(["sasnet-sdf", *session.words]),
-            "seconds": {**result.report["seconds"], "write": now - write_started, "total": now - started},
-        }
-        if report:
-            write_json(report, numbers)
-        watch(Progress("write", 1.0, str(output)))
+        if len(jobs) == 1:
+            told = summarise(_done(jobs[0], config, session, stop, watch), jobs[0].outputs)
+        else:
+            results = list(_one_by_one(jobs, config, session, stop, watch))
+            told = summarise_batch(results)
+            failures = [error for _, error in results if isinstance(error, Exception)]
     if not quiet:
-        from .summary import summarise
-
-        written = [path for path in (output, save_model, report) if path]
-        click.echo(summarise(numbers, written), err=True)
+        click.echo(told, err=True)
     if stop.requested:
         raise click.exceptions.Exit(Interrupted.exit_code)
+    if failures:
+        codes = {getattr(error, "exit_code", 1) for error in failures}
+        raise click.exceptions.Exit(codes.pop() if len(codes) == 1 else 1)
+
+
+class Job(NamedTuple):
+    """One input, and the files that are to come of it."""
+
+    source: Path
+    output: Path
+    model: Path | None = None
+    report: Path | None = None
+
+    @property
+    def outputs(self) -> list[Path]:
+        return [path for path in (self.output, self.model, self.report) if path]
+
+
+def planned(
+    sources: Sequence[Path], output: Path | None, model: Path | None, report: Path | None
+) -> list[Job]:
+    """What is written where. Raises UsageError for folders that cannot be, and inputs of one name."""
+    if len(sources) == 1:
+        source = sources[0]
+        return [Job(source, output or source.with_name(f"{source.stem}_surface.ply"), model, report)]
+    for folder in (output, model, report):
+        if folder is not None:
+            make_folder(folder)
+    jobs = [
+        Job(
+            source,
+            (output or source.parent) / f"{source.stem}_surface.ply",
+            model and model / f"{source.stem}.sasnet",
+            report and report / f"{source.stem}.json",
+        )
+        for source in sources
+    ]
+    seen: dict[Path, Path] = {}
+    for job in jobs:
+        other = seen.setdefault(job.output.resolve(), job.source)
+        if other is not job.source:
+            raise UsageError(f"{other} and {job.source} would both be {job.output}: do them apart")
+    return jobs
+
+
+def _one_by_one(
+    jobs: list[Job], config: Config, session: Session, stop: StopRequest, watch: OnProgress
+) -> Iterator[tuple[Job, dict[str, Any] | Exception]]:
+    """Each job with its numbers, or with the error that ended it; none after a stop."""
+    for number, job in enumerate(jobs):
+        name = job.source.name
+
+        def part(progress: Progress, number: int = number, name: str = name) -> bool | None:
+            return watch(replace(progress, part=number, parts=len(jobs), label=name))
+
+        try:
+            yield job, _done(job, config, session, stop, part)
+        except Interrupted:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are to be done
+            if session.verbose:
+                traceback.print_exc()
+            yield job, error
+        if stop.requested:
+            return
+
+
+def _done(job: Job, config: Config, session: Session, stop: StopRequest, watch: OnProgress) -> dict[str, Any]:
+    """Do it, write what was asked for, and give the numbers of the report."""
+    started = time.perf_counter()
+    result = _reconstruct(job.source, config, stop, watch)
+    watch(Progress("write", 0.0))
+    write_started = time.perf_counter()
+    lost = result.mesh.save(job.output)
+    if job.model:
+        result.field.save(job.model)
+    now = time.perf_counter()
+    numbers = {
+        **result.report,
+        "notes": [*result.report["notes"], *lost, *[INTERRUPTED] * stop.requested],
+        "interrupted": stop.requested,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "command": shlex.join(["sasnet-sdf", *session.words]),
+        "seconds": {**result.report["seconds"], "write": now - write_started, "total": now - started},
+    }
+    if job.report:
+        write_json(job.report, numbers)
+    watch(Progress("write", 1.0, str(job.output)))
+    return numbers
 
 
 def watcher(stop: StopRequest, show: Show, stopping: str = STOPPING) -> OnProgress:

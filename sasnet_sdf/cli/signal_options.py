@@ -27,7 +27,7 @@ from .options import (
     set_option,
     verbose_option,
 )
-from .outputs import check_outputs, write_json
+from .outputs import check_outputs, make_folder, write_json
 from .progress import shown
 from .reconstruct import watcher
 from .stop import StopRequest
@@ -156,9 +156,6 @@ def check_pictures(folder: Path, overwrite: bool) -> None:
     from ..io import check_writable
     from ..pipelines.signal_report import PICTURES
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be made ({error.strerror or error})") from error
+    make_folder(folder)
     for name in PICTURES:
         check_writable(folder / name, overwrite, (".png",))

@@ -28,6 +28,22 @@ def summarise(report: dict[str, Any], written: Sequence[Path]) -> str:
     return "\n".join(lines)
 
 
+def summarise_batch(results: Sequence[tuple[Any, dict[str, Any] | Exception]]) -> str:
+    """A line for each input of several: what came of it, or why nothing did."""
+    width = max(len(str(job.source)) for job, _ in results)
+    lines, failed = [], 0
+    for job, found in results:
+        if isinstance(found, Exception):
+            failed += 1
+            text = f"failed: {' '.join(str(found).split()) or type(found).__name__}"
+        else:
+            vertices, seconds = found["extraction"]["vertices"], found["seconds"]["total"]
+            text = f"{vertices:>11,} vertices {seconds:7.1f} s  {job.output}"
+        lines.append(f"{job.source!s:<{min(width, 30)}}  {text}")
+    done = len(results) - failed
+    return "\n".join([*lines, f"{done} of {len(results)} done" + f", {failed} failed" * bool(failed)])
+
+
 def stage_lines(report: dict[str, Any], facts: dict[str, str]) -> list[str]:
     """Where the time went, with what there is to say of a stage, and what the run took."""
     seconds, facts = report["seconds"], {"training": _training(report), **facts}

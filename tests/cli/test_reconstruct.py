@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -206,3 +207,53 @@ def test_what_the_format_cannot_keep_is_told(pipeline, folder, capsys, monkeypat
     assert run(["reconstruct", "my scan.xyz", "--report", "r.json"]) == 0
     assert json.loads((folder / "r.json").read_text())["notes"] == ["OUT cannot keep colours"]
     assert "note: OUT cannot keep colours\n" in capsys.readouterr().err
+
+
+@pytest.fixture
+def several(folder, pipeline, monkeypatch):
+    """Three more scans; the one named bad cannot be read."""
+    for name in ("a.ply", "bad.ply", "c.ply"):
+        (folder / name).touch()
+    one = pipeline.reconstruct
+
+    def reconstruct(source, **words):
+        if source.stem == "bad":
+            raise UnreadableInput(f"{source}: ends after 3 of 9 points")
+        return one(source, **words)
+
+    monkeypatch.setattr(sys.modules["sasnet_sdf.pipelines.reconstruct"], "reconstruct", reconstruct)
+    return folder
+
+
+def test_several_inputs_go_on_past_one_that_fails(several, capsys):
+    words = ["a.ply", "bad.ply", "c.ply", "-o", "out", "--report", "out", "--save-model", "models"]
+    assert run(["reconstruct", *words, "--progress", "none"]) == 3
+    assert files(several / "out") == {"a_surface.ply", "a.json", "c_surface.ply", "c.json"}
+    assert files(several / "models") == {"a.sasnet", "c.sasnet"}
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("a.ply  ") and lines[0].endswith("out/a_surface.ply")
+    assert lines[1] == "bad.ply  failed: bad.ply: ends after 3 of 9 points"
+    assert lines[-1] == "2 of 3 done, 1 failed"
+
+
+def test_several_inputs_lie_beside_their_surfaces(several, capsys):
+    assert run(["reconstruct", "a.ply", "c.ply", "--progress", "plain"]) == 0
+    assert {"a_surface.ply", "c_surface.ply"} < files(several)
+    percents = [int(line.split()[0]) for line in capsys.readouterr().out.splitlines()]
+    assert percents == sorted(percents) and percents[-1] == 100
+
+
+def test_several_inputs_are_checked_before_the_work(several, pipeline, capsys):
+    (several / "c_surface.ply").touch()
+    assert run(["reconstruct", "a.ply", "c.ply"]) == 2
+    (several / "sub").mkdir()
+    (several / "sub" / "a.ply").touch()
+    assert run(["reconstruct", "a.ply", "sub/a.ply", "-o", "out"]) == 2
+    assert "a.ply and sub/a.ply would both be out/a_surface.ply" in capsys.readouterr().err
+    assert pipeline.seen == []
+
+
+def test_ctrl_c_ends_several_inputs_at_the_one_that_was_trained(several, pipeline, capsys):
+    pipeline.ctrl_c_after = [TRAINING]
+    assert run(["reconstruct", "a.ply", "c.ply", "--progress", "none"]) == 130
+    assert "c_surface.ply" not in files(several) and "a_surface.ply" in files(several)
