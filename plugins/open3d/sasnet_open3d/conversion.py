@@ -74,16 +74,8 @@ def to_bytes(colors: NDArray) -> NDArray[np.uint8]:
     return np.rint(np.nan_to_num(colors / highest).clip(0, 1) * 255).astype(np.uint8)
 
 
-def from_bytes(colors: NDArray[np.uint8], dtype: Any) -> NDArray:
-    """The way back, to numbers of the given type."""
-    dtype = np.dtype(dtype)
-    highest = np.iinfo(dtype).max if dtype.kind in "ui" else 1
-    values = colors / 255 * highest
-    return (np.rint(values) if dtype.kind in "ui" else values).astype(dtype)
-
-
 def mesh_like(pcd: Any, mesh: sasnet_sdf.TriangleMesh) -> Any:
-    """The mesh of the cloud's kind: legacy, or tensor with its types and on its device."""
+    """The mesh of the cloud's kind: legacy, or tensor, of the type of its positions and on its device."""
     if isinstance(pcd, open3d().geometry.PointCloud):
         return _legacy(mesh)
     result = open3d().t.geometry.TriangleMesh(pcd.device)
@@ -92,8 +84,8 @@ def mesh_like(pcd: Any, mesh: sasnet_sdf.TriangleMesh) -> Any:
     if mesh.normals is not None:
         result.vertex.normals = tensor_like(pcd, mesh.normals)
     if mesh.colors is not None:
-        dtype = pcd.point.colors.cpu().numpy().dtype
-        result.vertex.colors = _tensor(from_bytes(mesh.colors, dtype), pcd.device)
+        # Open3D takes the colours of a tensor mesh to be floats, whatever those of a cloud are
+        result.vertex.colors = tensor_like(pcd, mesh.colors / 255)
     for name, values in mesh.scalars.items():
         result.vertex[name] = _tensor(values[:, None], pcd.device)
     return result
@@ -114,5 +106,5 @@ def _legacy(mesh: sasnet_sdf.TriangleMesh) -> Any:
     if mesh.normals is not None:
         result.vertex_normals = vectors(mesh.normals)
     if mesh.colors is not None:
-        result.vertex_colors = vectors(from_bytes(mesh.colors, np.float64))
+        result.vertex_colors = vectors(mesh.colors / 255)
     return result

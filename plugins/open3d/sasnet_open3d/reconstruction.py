@@ -50,7 +50,7 @@ def create_from_point_cloud_sasnet(
         (open3d.geometry.TriangleMesh, open3d.utility.DoubleVector), of a tensor cloud
         (open3d.t.geometry.TriangleMesh, open3d.core.Tensor): the mesh, with normals, and with colours
         if the cloud has some; and the distance of each vertex from the data, large where the surface
-        is made up. The tensor mesh has the cloud's types and device.
+        is made up. The tensor mesh has the type of the cloud's positions, and its device.
 
     Raises sasnet_sdf.SasnetError, whose message is one line: UsageError for a setting or an object
     that cannot be used, UnusableGeometry for too few points, points that are all equal, on a line or
