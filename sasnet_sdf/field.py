@@ -11,7 +11,7 @@ from torch import nn
 
 from . import networks
 from .differential import value_and_gradient
-from .errors import UnreadableInput
+from .errors import UnreadableInput, UsageError
 from .extraction.support import Support
 from .geometry import Array, Frame
 from .networks import by_chunks
@@ -65,6 +65,15 @@ class Field:
         beyond = unit - clamped
         length = np.linalg.norm(beyond, axis=1, keepdims=True)
         return np.where(beyond == 0, gradients, 0) + beyond / np.where(length > 0, length, 1)
+
+    def distance_to_data(self, points: Array) -> Array:
+        """Distances (N,) float64, world units, of world points (N, 3) from the nearest point of the data.
+
+        The data are the points that it was trained on. Raises UsageError where the model does not tell them.
+        """
+        if self.support is None:
+            raise UsageError("this model does not say where its data were; train it again")
+        return self.support.distance(self.frame.to_unit(_as_points(points)))[0] * self.frame.scale
 
     def unit_distance(self, points: Array) -> Array:
         """Values (N,) float32 at points (N, 3) of the unit cube."""

@@ -8,12 +8,15 @@ import torch
 
 import sasnet_sdf.networks
 from sasnet_sdf.errors import MissingBackend, UnreadableInput, UsageError
+from sasnet_sdf.extraction.support import Support
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import Frame
 from sasnet_sdf.io.models import read_model, write_model
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.models import build_model
 from sasnet_sdf.networks import choose
+from sasnet_sdf.supervision.morton import morton_order
+from sasnet_sdf.supervision.tree import Tree
 
 CONFIG = SASNetConfig(
     width=24,
@@ -52,6 +55,17 @@ def test_distances_are_the_networks_times_the_scale(field, unit):
         values = network()(torch.from_numpy(unit.astype(np.float32)))[:, 0].double().numpy()
     assert distances.shape == (300,) and distances.dtype == np.float64
     assert np.abs(distances - 40 * values).max() < 1e-4 * 40 * np.abs(values).max()
+
+
+def test_distances_to_the_data_are_in_world_units(unit):
+    ordered = unit[morton_order(unit)]
+    support = Support(Tree.of(ordered), np.full(300, 0.1), np.inf)
+    field = Field(network(), FRAME, LOW, HIGH, METADATA, support)
+    places = np.random.default_rng(1).uniform(-1, 1, (50, 3))
+    nearest = np.linalg.norm(places[:, None] - unit, axis=2).min(1)
+    np.testing.assert_allclose(field.distance_to_data(FRAME.to_world(places)), 40 * nearest, rtol=1e-6)
+    with pytest.raises(UsageError, match="does not say where its data were"):
+        Field(network(), FRAME, LOW, HIGH, METADATA).distance_to_data(places)
 
 
 def test_gradients_are_difference_quotients_of_the_distance(unit):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import sasnet_sdf
+
 PACKAGE = Path(__file__).resolve().parent.parent / "sasnet_sdf"
 
 ROOMS = (
@@ -53,10 +55,15 @@ OPTIONAL = {
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
+PLUGINS = sorted(path.parent for path in (PACKAGE.parent / "plugins").glob("*/sasnet_*/__init__.py"))
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """The modules that a file imports, as absolute names, and whether at module level."""
-    package = ("sasnet_sdf", *path.relative_to(PACKAGE).parent.parts)
+DOOR = "_optional"
+"""The one room that plugins use beside the public names."""
+
+
+def imports(path: Path, top: Path = PACKAGE) -> Iterator[tuple[str, bool]]:
+    """The modules that a file of a package imports, as absolute names, and whether at module level."""
+    package = (top.name, *path.relative_to(top).parent.parts)
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inside = {
         id(child)
@@ -115,6 +122,28 @@ def test_optional_libraries_are_imported_where_they_are_used():
     assert not {entry for entry in at_module_level if entry[1].split(".")[0] in OPTIONAL}
 
 
+def test_the_core_knows_no_plugin():
+    plugins = {plugin.name for plugin in PLUGINS}
+    assert len(plugins) >= 2
+    known = {module.split(".")[0] for path in SOURCES for module, _ in imports(path)}
+    assert not known & plugins
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_plugins_use_public_names_and_import_libraries_where_they_are_used(plugin):
+    used, at_module_level = set(), set()
+    for path in plugin.rglob("*.py"):
+        for module, at_top in imports(path, plugin):
+            first, *rest = module.split(".")
+            used |= {rest[0]} if first == "sasnet_sdf" and rest else set()
+            at_module_level |= {first} if at_top else set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "sasnet_sdf":
+                used.add(node.attr)
+    assert used <= {*sasnet_sdf.__all__, DOOR}
+    assert not at_module_level & (OPTIONAL | {"torch", "numba"})
+
+
 @pytest.mark.parametrize(
     "statement",
     ["import sasnet_sdf", "from sasnet_sdf.cli.main import run; run(['--help'])"]
@@ -144,7 +173,7 @@ def test_nothing_tells_where_it_was_written(root):
     telling = re.compile("|".join([*hosts, *(rf"(?<![\w.~}}]){folder}" for folder in folders)]))
     texts = [
         path
-        for top in ("sasnet_sdf", "samples", "tests", "benchmarks", "docs", ".ci")
+        for top in ("sasnet_sdf", "plugins", "samples", "tests", "benchmarks", "docs", ".ci")
         for path in sorted((root / top).rglob("*"))
         if path.suffix in {".py", ".md", ".json", ".txt", ""} and path.is_file()
     ]

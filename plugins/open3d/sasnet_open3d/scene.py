@@ -1,0 +1,55 @@
+"""A trained field that is asked as an open3d.t.geometry.RaycastingScene is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import sasnet_sdf
+
+from .conversion import open3d
+
+
+class FieldScene:
+    """Distances and occupancy from a signed distance field, without a mesh.
+
+    field: a sasnet_sdf.Field or the path of a .sasnet file. Raises UnreadableInput for a file that
+    is not one.
+
+    Query points are an open3d.core.Tensor or an array of shape {..., 3}, with two dimensions at
+    least, in the cloud's coordinates: Float32 as of a RaycastingScene, or Float64, which keeps its
+    decimals far from the origin. The answer is a Float32 tensor of shape {...} on their device.
+    Another shape raises UsageError. nthreads and nsamples have no meaning here and change nothing:
+    the threads are PyTorch's, and the field has a sign of its own, which no ray counts.
+    """
+
+    def __init__(self, field: sasnet_sdf.Field | str | Path):
+        self.field = field if isinstance(field, sasnet_sdf.Field) else sasnet_sdf.Field.load(field)
+
+    def compute_signed_distance(self, query_points: Any, nthreads: int = 0, nsamples: int = 1) -> Any:
+        """Signed distances, negative inside."""
+        return self._computed(query_points, lambda distance: distance)
+
+    def compute_distance(self, query_points: Any, nthreads: int = 0) -> Any:
+        """Distances from the field's surface, which has no holes where the mesh was trimmed."""
+        return self._computed(query_points, np.abs)
+
+    def compute_occupancy(self, query_points: Any, nthreads: int = 0, nsamples: int = 1) -> Any:
+        """1 inside, 0 outside."""
+        return self._computed(query_points, lambda distance: distance < 0)
+
+    def _computed(self, query_points: Any, answer: Callable[[NDArray], NDArray]) -> Any:
+        """The answer to the signed distances at the query points."""
+        core = open3d().core
+        tensor = query_points if isinstance(query_points, core.Tensor) else core.Tensor(query_points)
+        if len(tensor.shape) < 2 or tensor.shape[-1] != 3:
+            raise sasnet_sdf.UsageError(
+                f"query points must have the shape {{..., 3}}, found {tuple(tensor.shape)}"
+            )
+        points = tensor.cpu().numpy()
+        distance = self.field.distance(points.reshape(-1, 3)).reshape(points.shape[:-1])
+        return core.Tensor(answer(distance).astype(np.float32), device=tensor.device)
