@@ -1,10 +1,11 @@
-"""compute_scalar_by_sasnet_distance_per_vertex: how far a layer's vertices lie from the surface of another."""
+"""compute_scalar_by_sasnet_distance_per_vertex: distances of vertices from another layer."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+
 from sasnet_sdf.errors import UnusableGeometry, UsageError
 from sasnet_sdf.progress import OnProgress
 
@@ -12,6 +13,9 @@ from .filters import Filter
 from .layers import store_scalar, vertices_of
 from .parameters import Parameter
 from .reconstruction import TRAINING, source_of, training_settings
+
+COARSE = 128
+"""Resolution of the surface, of which nothing is used but that there is one."""
 
 
 def _current(mesh_set: Any) -> int:
@@ -46,7 +50,8 @@ def _run(mesh_set: Any, values: dict[str, Any], on_progress: OnProgress) -> dict
         field = Field.load(values["modelfile"])
     else:
         reference = source_of([_layer(mesh_set, "refmesh", values)])
-        field = reconstruct(reference, **training_settings(values), on_progress=on_progress).field
+        settings = training_settings(values) | {"resolution": COARSE}
+        field = reconstruct(reference, **settings, on_progress=on_progress).field
     vertices = vertices_of(measured)
     if not len(vertices):
         raise UnusableGeometry("measuremesh has no vertices")

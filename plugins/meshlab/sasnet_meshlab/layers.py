@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
 from sasnet_sdf.geometry import Array, PointCloud, TriangleMesh
 
 from .versions import load, transform_of

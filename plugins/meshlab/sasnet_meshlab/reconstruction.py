@@ -60,7 +60,7 @@ PARAMETERS = (
         "savemodel",
         "str",
         "",
-        "Keep the signed distance field as this file (.sasnet); empty: do not keep it.",
+        "Keep the signed distance field as this file (.sasnet); empty: none is kept.",
     ),
 )
 

@@ -64,7 +64,7 @@ def register(on_progress: OnProgress = silent) -> None:
 
 
 def ours() -> dict[str, Filter]:
-    """The filters by name, but those that PyMeshLab has itself, from a plugin that may have been loaded since."""
+    """The filters by name, but those that PyMeshLab has itself, from a plugin that was loaded."""
     native = load().pmeshlab.filter_list()  # the compiled function, which register does not touch
     return {found.name: found for found in FILTERS if found.name not in native}
 

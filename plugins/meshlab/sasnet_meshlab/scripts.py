@@ -14,7 +14,6 @@ from sasnet_sdf.progress import OnProgress, silent
 
 from .filters import Filter
 from .registration import ours
-from .versions import load
 
 HEAD = "<!DOCTYPE FilterScript>\n"
 
@@ -59,7 +58,7 @@ def _filter_of(element: ElementTree.Element) -> Filter | None:
 
 
 def _parameters(found: Filter, element: ElementTree.Element) -> dict[str, Any]:
-    """The parameters of a filter's element as they are given in Python; those that it does not know as text."""
+    """The parameters of a filter's element as Python gives them; those that it does not know as text."""
     known = {parameter.name: parameter for parameter in found.parameters}
     given: dict[str, Any] = {}
     for child in element:

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+
 from sasnet_sdf._optional import require
 from sasnet_sdf.errors import MissingBackend
 
@@ -25,13 +26,18 @@ def load() -> Any:
         raise MissingBackend(
             f"pymeshlab {found} crashes with NumPy {np.__version__}: pip install --upgrade pymeshlab"
         )
-    return require("pymeshlab", "meshlab", "the SASNet filter")
+    try:
+        return require("pymeshlab", "meshlab", "the SASNet filter")
+    except MissingBackend as error:
+        if "libGL" not in str(error):
+            raise
+        raise MissingBackend(f"pymeshlab needs libGL: apt-get install libgl1 ({error.__cause__})") from error
 
 
 def length_classes() -> tuple[type, type]:
-    """The classes of a percentage of the bounding box's diagonal and of a length, by their names since 2023."""
+    """The classes of a length: a percentage of the bounding box's diagonal, and an absolute one."""
     pymeshlab = load()
-    if hasattr(pymeshlab, "PercentageValue"):
+    if hasattr(pymeshlab, "PercentageValue"):  # the names since 2023
         return pymeshlab.PercentageValue, pymeshlab.PureValue
     return pymeshlab.Percentage, pymeshlab.AbsoluteValue
 
