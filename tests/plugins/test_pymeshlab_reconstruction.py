@@ -8,7 +8,7 @@ import sasnet_meshlab
 from sasnet_meshlab.layers import geometry_of
 from sasnet_meshlab.versions import length_classes, transform_of
 
-from sasnet_sdf import PointCloud, TriangleMesh, reconstruct
+from sasnet_sdf import Field, PointCloud, TriangleMesh, reconstruct
 
 pymeshlab = pytest.importorskip(
     "pymeshlab", reason='needs pip install "sasnet-sdf[meshlab]"', exc_type=ImportError
@@ -62,10 +62,10 @@ def painted(sphere: np.ndarray) -> dict[str, np.ndarray]:
     return {"normals": sphere, "v_color_matrix": colors, "v_scalar_array": sphere[:, 0].copy()}
 
 
-def test_the_layer_is_what_python_gives(sphere, expected):
+def test_the_layer_is_what_python_gives(sphere, expected, tmp_path):
     mesh_set = pymeshlab.MeshSet()
     scan = add_layer(mesh_set, sphere, **painted(sphere))
-    facts = mesh_set.apply_filter(NAME, **SMALL)
+    facts = mesh_set.apply_filter(NAME, savemodel=tmp_path / "scan.sasnet", **SMALL)
     layer = mesh_set.current_mesh()
     assert (layer.id(), layer.label()) == (1, "SASNet surface")
     np.testing.assert_array_equal(layer.face_matrix(), expected.mesh.faces)
@@ -78,6 +78,8 @@ def test_the_layer_is_what_python_gives(sphere, expected):
     assert (outward > 0).mean() > 0.99
     assert facts["closed"] and facts["notes"] == []
     np.testing.assert_array_equal(scan.vertex_matrix(), sphere)  # the scan itself is as it was
+    kept, asked = Field.load(tmp_path / "scan.sasnet"), moved(sphere * 1.1)
+    np.testing.assert_array_equal(kept.distance(asked), expected.field.distance(asked))
 
 
 def test_visible_layers_are_taken_together_and_a_second_surface_gets_a_number(sphere, expected):

@@ -89,9 +89,7 @@ def test_progress_is_told(pymeshlab):
     sasnet_meshlab.register(lambda progress: told.append(progress.total) or progress.stage != "training")
     mesh_set = pymeshlab.MeshSet()
     mesh_set.add_mesh(pymeshlab.Mesh(points, v_normals_matrix=points))
-    with pytest.raises(
-        pymeshlab.PyMeshLabException, match="Details: "
-    ):  # ended long before there is a surface
+    with pytest.raises(pymeshlab.PyMeshLabException, match="Details: "):  # ended before there is a surface
         mesh_set.apply_filter(NAME, preset="fast", resolution=16, trim=versions.length_classes()[1](1e-9))
     assert told == sorted(told) and len(told) > 2
 

@@ -15,14 +15,15 @@ pymeshlab = pytest.importorskip(
 SPHERE = """<filter name="Sphere">
   <Param name="radius" value="2" type="RichFloat"/><Param name="subdiv" value="3" type="RichInt"/>
 </filter>"""
-SASNET = """<filter name="{name}">
+SASNET = """<filter name="Surface Reconstruction: SASNet">
   <Param name="preset" value="0" type="RichEnum" enum_cardinality="1" enum_val0="fast"/>
   <Param name="steps" value="120" type="RichInt"/>
   <Param name="edgeLength" value="0.125" min="0" max="7" type="RichPercentage"/>
   <Param name="watertight" value="true" type="RichBool"/>
 </filter>"""
 INVERT = """<filter name="Invert Faces Orientation">
-  <Param name="forceFlip" value="true" type="RichBool"/><Param name="onlySelected" value="false" type="RichBool"/>
+  <Param name="forceFlip" value="true" type="RichBool"/>
+  <Param name="onlySelected" value="false" type="RichBool"/>
 </filter>"""
 
 
@@ -32,11 +33,10 @@ def script(folder, *filters: str):
     return path
 
 
-@pytest.mark.parametrize("name", ["Surface Reconstruction: SASNet", "generate_surface_reconstruction_sasnet"])
-def test_among_native_filters(tmp_path, name):
+def test_among_native_filters(tmp_path):
     mesh_set = pymeshlab.MeshSet()
     points_alone = '<filter name="Delete ALL Faces"/>'
-    path = script(tmp_path, SPHERE, points_alone, SASNET.format(name=name), INVERT)
+    path = script(tmp_path, SPHERE, points_alone, SASNET, INVERT)
     apply_filter_script(mesh_set, path)
     assert [layer.label() for layer in mesh_set] == ["Sphere", "SASNet surface"]
     sphere, surface = mesh_set
@@ -61,7 +61,9 @@ def test_among_native_filters(tmp_path, name):
 )
 def test_parameters_that_cannot_be_used(tmp_path, element, message):
     mesh_set = pymeshlab.MeshSet()
-    path = script(tmp_path, SPHERE, f'<filter name="Surface Reconstruction: SASNet">{element}</filter>')
+    path = script(
+        tmp_path, SPHERE, f'<filter name="generate_surface_reconstruction_sasnet">{element}</filter>'
+    )
     with pytest.raises(pymeshlab.PyMeshLabException, match=message):
         apply_filter_script(mesh_set, path)
 
