@@ -3,6 +3,9 @@
 python samples/meshlab_filter.py samples/knot.ply surface.ply poisson.ply
 """
 
+# PyMeshLab has no types, and may be missing where types are checked.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
 import sys
 
 import pymeshlab

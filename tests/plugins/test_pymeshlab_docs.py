@@ -32,8 +32,9 @@ def table(found: Filter) -> str:
             default = f"`{default}`"
         if parameter.kind == "length":
             kind = "PercentageValue"  # the name since 2023
-        choices = "".join(f" `{choice}`" for choice in parameter.choices)
-        lines.append(f"| `{name}` | {kind} | {default} | {parameter.help}{choices and ' One of' + choices} |")
+        choices = ", ".join(f"`{choice}`" for choice in parameter.choices)
+        meaning = f"{parameter.help} One of {choices}." if choices else parameter.help
+        lines.append(f"| `{name}` | {kind} | {default} | {meaning} |")
     return "\n".join(lines)
 
 

@@ -50,8 +50,9 @@ def _run(mesh_set: Any, values: dict[str, Any], on_progress: OnProgress) -> dict
         field = Field.load(values["modelfile"])
     else:
         reference = source_of([_layer(mesh_set, "refmesh", values)])
-        settings = training_settings(values) | {"resolution": COARSE}
-        field = reconstruct(reference, **settings, on_progress=on_progress).field
+        settings = training_settings(values)
+        result = reconstruct(reference, **settings, resolution=COARSE, on_progress=on_progress)
+        field = result.field
     vertices = vertices_of(measured)
     if not len(vertices):
         raise UnusableGeometry("measuremesh has no vertices")
