@@ -20,6 +20,7 @@ SASNET = """<filter name="Surface Reconstruction: SASNet">
   <Param name="steps" value="120" type="RichInt"/>
   <Param name="edgeLength" value="0.125" min="0" max="7" type="RichPercentage"/>
   <Param name="watertight" value="true" type="RichBool"/>
+  <Param name="command" value="sasnet-sdf" type="RichString"/>
 </filter>"""
 INVERT = """<filter name="Invert Faces Orientation">
   <Param name="forceFlip" value="true" type="RichBool"/>

@@ -17,6 +17,9 @@ from .registration import ours
 
 HEAD = "<!DOCTYPE FilterScript>\n"
 
+COMMAND = "command"
+"""A parameter of the plugin for MeshLab's window alone: the program that it runs."""
+
 
 def apply_filter_script(mesh_set: Any, path: str | Path, on_progress: OnProgress = silent) -> None:
     """Run the filters of a script one after another; it needs no register().
@@ -62,6 +65,8 @@ def _parameters(found: Filter, element: ElementTree.Element) -> dict[str, Any]:
     known = {parameter.name: parameter for parameter in found.parameters}
     given: dict[str, Any] = {}
     for child in element:
+        if child.get("name") == COMMAND:
+            continue
         name, text = child.get("name", "").lower(), child.get("value", "")
         if name in known:
             # an enum's number counts in the list of the plugin that wrote it
