@@ -1,0 +1,84 @@
+"""compute_scalar_by_sasnet_distance_per_vertex: distances of vertices from another layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sasnet_sdf.errors import UnusableGeometry, UsageError
+from sasnet_sdf.progress import OnProgress
+
+from .filters import Filter
+from .layers import store_scalar, vertices_of
+from .parameters import Parameter
+from .reconstruction import TRAINING, source_of, training_settings
+
+COARSE = 128
+"""Resolution of the surface, of which nothing is used but that there is one."""
+
+
+def _current(mesh_set: Any) -> int:
+    return mesh_set.current_mesh_id()
+
+
+def _another(mesh_set: Any) -> int:
+    """The first layer that is not the current one, if there is one."""
+    current = mesh_set.current_mesh_id()
+    return next((layer.id() for layer in mesh_set if layer.id() != current), current)
+
+
+PARAMETERS = (
+    Parameter("measuremesh", "layer", _current, "The layer whose vertices are measured."),
+    Parameter(
+        "refmesh",
+        "layer",
+        _another,
+        "The layer from whose surface they are measured: a field is trained on its points or triangles.",
+    ),
+    Parameter("modelfile", "str", "", "A field that was kept (.sasnet), instead of training one on refmesh."),
+    Parameter("signeddist", "bool", True, "Negative inside; else the distance alone."),
+    *TRAINING,
+)
+
+
+def _run(mesh_set: Any, values: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
+    from sasnet_sdf import Field, reconstruct
+
+    measured = _layer(mesh_set, "measuremesh", values)
+    if values["modelfile"]:
+        field = Field.load(values["modelfile"])
+    else:
+        reference = source_of([_layer(mesh_set, "refmesh", values)])
+        settings = training_settings(values)
+        result = reconstruct(reference, **settings, resolution=COARSE, on_progress=on_progress)
+        field = result.field
+    vertices = vertices_of(measured)
+    if not len(vertices):
+        raise UnusableGeometry("measuremesh has no vertices")
+    distances = field.distance(vertices)
+    if not values["signeddist"]:
+        distances = np.abs(distances)
+    attribute = store_scalar(mesh_set, measured, distances)
+    return {
+        "attribute": attribute,
+        "min": float(distances.min()),
+        "max": float(distances.max()),
+        "mean": float(distances.mean()),
+    }
+
+
+def _layer(mesh_set: Any, name: str, values: dict[str, Any]) -> Any:
+    if not mesh_set.mesh_id_exists(values[name]):
+        raise UsageError(f"{name}: there is no layer {values[name]}")
+    return mesh_set.mesh(values[name])
+
+
+DISTANCE = Filter(
+    "compute_scalar_by_sasnet_distance_per_vertex",
+    "Distance from SASNet Surface",
+    "Signed distances of a layer's vertices from the surface of another layer, or of a field that was "
+    "kept, as the scalar of the vertices.",
+    PARAMETERS,
+    _run,
+)

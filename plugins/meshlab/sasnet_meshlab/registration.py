@@ -1,0 +1,96 @@
+"""The filters among PyMeshLab's own: called, listed and explained by the same functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sasnet_sdf.progress import OnProgress, silent
+
+from .distance import DISTANCE
+from .filters import Filter
+from .reconstruction import RECONSTRUCTION
+from .versions import load
+
+FILTERS = (RECONSTRUCTION, DISTANCE)
+
+_replaced: list[tuple[Any, str, Any, Any]] = []
+"""What register changed: the owner, the name, what stood there (None: nothing) and what stands there now."""
+
+
+def register(on_progress: OnProgress = silent) -> None:
+    """Make the filters part of PyMeshLab in this process; again: with another callback.
+
+    on_progress: told how far a filter is; returning False ends its training early, with what there is.
+    A native filter of the same name goes first. Raises MissingBackend without PyMeshLab.
+    """
+    unregister()
+    pymeshlab = load()
+    mesh_set = pymeshlab.MeshSet
+    native_list = pymeshlab.filter_list
+    native_apply, native_values = mesh_set.apply_filter, mesh_set.filter_parameter_values
+    native_print, native_parameters = pymeshlab.print_filter_list, pymeshlab.print_filter_parameter_list
+
+    def apply_filter(self: Any, filter_name: str, **kwargs: Any) -> dict[str, Any]:
+        found = ours().get(filter_name)
+        return found.apply(self, kwargs, on_progress) if found else native_apply(self, filter_name, **kwargs)
+
+    def filter_parameter_values(self: Any, filter_name: str, /, **kwargs: Any) -> dict[str, Any]:
+        found = ours().get(filter_name)
+        return found.shown_values(self, kwargs) if found else native_values(self, filter_name, **kwargs)
+
+    def filter_list() -> list[str]:
+        return [*native_list(), *ours()]
+
+    def print_filter_list() -> None:
+        native_print()
+        for name in ours():
+            print(f"\t{name}")
+
+    def print_filter_parameter_list(filter_name: str) -> None:
+        found = ours().get(filter_name)
+        if found is None:
+            native_parameters(filter_name)
+            return
+        print(f"{filter_name} filter - list of parameter names:")
+        for parameter in found.parameters:
+            print(f"\t{parameter.declared()}")
+
+    for found in ours().values():
+        _replace(mesh_set, found.name, _method(pymeshlab, found))
+    _replace(mesh_set, "apply_filter", apply_filter)
+    _replace(mesh_set, "filter_parameter_values", filter_parameter_values)
+    for function in (filter_list, print_filter_list, print_filter_parameter_list):
+        _replace(pymeshlab, function.__name__, function)
+
+
+def ours() -> dict[str, Filter]:
+    """The filters by name, but those that PyMeshLab has itself, from a plugin that was loaded."""
+    native = load().pmeshlab.filter_list()  # the compiled function, which register does not touch
+    return {found.name: found for found in FILTERS if found.name not in native}
+
+
+def unregister() -> None:
+    """Leave PyMeshLab as it was before register; does nothing where there was none."""
+    while _replaced:
+        owner, name, before, now = _replaced.pop()
+        if getattr(owner, name, None) is not now:
+            continue  # someone else has put something on top of it
+        if before is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+
+def _replace(owner: Any, name: str, now: Any) -> None:
+    before = getattr(owner, name, None)
+    if before is not None:
+        now.__doc__ = before.__doc__
+    setattr(owner, name, now)
+    _replaced.append((owner, name, before, now))
+
+
+def _method(pymeshlab: Any, found: Filter) -> Any:
+    """The filter as a method of MeshSet, made as PyMeshLab makes those of its own."""
+    method = pymeshlab.bind_function(found.name)
+    method.__doc__ = found.documentation()
+    return method

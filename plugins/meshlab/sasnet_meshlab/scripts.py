@@ -1,0 +1,85 @@
+"""Filter scripts of MeshLab (.mlx) in which these filters stand among native ones."""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from sasnet_sdf.errors import UnreadableInput
+from sasnet_sdf.progress import OnProgress, silent
+
+from .filters import Filter
+from .registration import ours
+
+HEAD = "<!DOCTYPE FilterScript>\n"
+
+COMMAND = "command"
+"""A parameter of the plugin for MeshLab's window alone: the program that it runs."""
+
+
+def apply_filter_script(mesh_set: Any, path: str | Path, on_progress: OnProgress = silent) -> None:
+    """Run the filters of a script one after another; it needs no register().
+
+    These filters are known by their names in MeshLab and in Python; PyMeshLab runs all others, so the
+    MeshSet's own script is then that of the last of them. Raises UnreadableInput for a file that is no
+    script, PyMeshLabException where a filter fails.
+    """
+    for found, elements in groupby(_filters(Path(path)), key=_filter_of):
+        if found is None:
+            _apply_native(mesh_set, list(elements))
+        else:
+            for element in elements:
+                found.apply(mesh_set, _parameters(found, element), on_progress)
+
+
+def _filters(path: Path) -> list[ElementTree.Element]:
+    """The elements of a script, a filter each."""
+
+    def refuse(*_: Any) -> None:
+        raise UnreadableInput(f"{path}: declares entities, which no filter script needs")
+
+    try:
+        text = path.read_bytes()
+        checked = expat.ParserCreate()
+        checked.EntityDeclHandler = refuse  # they could grow without bound, or name other files
+        checked.Parse(text, True)
+        root = ElementTree.fromstring(text)
+    except (OSError, expat.ExpatError, ElementTree.ParseError) as error:
+        raise UnreadableInput(f"{path}: not a filter script of MeshLab ({error})") from error
+    if root.tag != "FilterScript":
+        raise UnreadableInput(f"{path}: not a filter script of MeshLab, but a document {root.tag!r}")
+    return list(root)
+
+
+def _filter_of(element: ElementTree.Element) -> Filter | None:
+    name = element.get("name")
+    return next((found for found in ours().values() if name in (found.title, found.name)), None)
+
+
+def _parameters(found: Filter, element: ElementTree.Element) -> dict[str, Any]:
+    """The parameters of a filter's element as Python gives them; those that it does not know as text."""
+    known = {parameter.name: parameter for parameter in found.parameters}
+    given: dict[str, Any] = {}
+    for child in element:
+        if child.get("name") == COMMAND:
+            continue
+        name, text = child.get("name", "").lower(), child.get("value", "")
+        if name in known:
+            # an enum's number counts in the list of the plugin that wrote it
+            text = child.get(f"enum_val{text}", text)
+        given[name] = known[name].parsed(text) if name in known else text
+    return given
+
+
+def _apply_native(mesh_set: Any, elements: list[ElementTree.Element]) -> None:
+    root = ElementTree.Element("FilterScript")
+    root.extend(elements)
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "native.mlx"
+        script.write_text(HEAD + ElementTree.tostring(root, encoding="unicode"), encoding="utf-8")
+        mesh_set.load_filter_script(str(script))
+        mesh_set.apply_filter_script()

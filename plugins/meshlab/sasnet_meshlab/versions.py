@@ -1,0 +1,48 @@
+"""What PyMeshLab's versions call differently, and how it is loaded."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from sasnet_sdf._optional import require
+from sasnet_sdf.errors import MissingBackend
+
+FIRST_FOR_NUMPY_2 = (2023, 12, 3)
+"""The version, 2023.12.post3, from which on arrays of NumPy 2 do not end the process."""
+
+
+def load() -> Any:
+    """The module pymeshlab. Raises MissingBackend where it is missing, broken or would crash."""
+    try:
+        found = version("pymeshlab")
+    except PackageNotFoundError:
+        found = ""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", found))
+    if numbers and numbers < FIRST_FOR_NUMPY_2 and int(np.__version__.split(".")[0]) > 1:
+        raise MissingBackend(
+            f"pymeshlab {found} crashes with NumPy {np.__version__}: pip install --upgrade pymeshlab"
+        )
+    try:
+        return require("pymeshlab", "meshlab", "the SASNet filter")
+    except MissingBackend as error:
+        if "libGL" not in str(error):
+            raise
+        raise MissingBackend(f"pymeshlab needs libGL: apt-get install libgl1 ({error.__cause__})") from error
+
+
+def length_classes() -> tuple[type, type]:
+    """The classes of a length: a percentage of the bounding box's diagonal, and an absolute one."""
+    pymeshlab = load()
+    if hasattr(pymeshlab, "PercentageValue"):  # the names since 2023
+        return pymeshlab.PercentageValue, pymeshlab.PureValue
+    return pymeshlab.Percentage, pymeshlab.AbsoluteValue
+
+
+def transform_of(layer: Any) -> np.ndarray:
+    """The matrix (4, 4) from a layer's own coordinates to those that it is shown in."""
+    # 2022 has the method under a misspelt name
+    return layer.transform_matrix() if hasattr(layer, "transform_matrix") else layer.trasform_matrix()
