@@ -22,7 +22,10 @@ public:
 	// A filter of class Generic shows in no menu.
 	FilterClass getClass(QAction*) override { return FilterClass(Remeshing | PointSet); }
 	FILTER_ARITY filterArity(QAction*) const override { return SINGLE_MESH; }
-	void initParameterSet(QAction*, MeshModel&, RichParameterList& par) override { par = sasnet::parameters(); }
+	void initParameterSet(QAction*, MeshDocument& md, RichParameterList& par) override
+	{
+		par = sasnet::parameters(md);
+	}
 	bool applyFilter(QAction*, MeshDocument& md, const RichParameterList& par, vcg::CallBackPos* cb) override;
 };
 

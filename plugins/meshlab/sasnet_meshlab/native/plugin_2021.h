@@ -23,7 +23,10 @@ public:
 	QString filterInfo(ActionIDType) const override { return sasnet::INFO; }
 	FilterClass getClass(const QAction*) const override { return FilterClass(Remeshing | PointSet); }
 	FilterArity filterArity(const QAction*) const override { return SINGLE_MESH; }
-	RichParameterList initParameterList(const QAction*, const MeshModel&) override { return sasnet::parameters(); }
+	RichParameterList initParameterList(const QAction*, const MeshDocument& md) override
+	{
+		return sasnet::parameters(md);
+	}
 	std::map<std::string, QVariant> applyFilter(
 		const QAction*,
 		const RichParameterList& par,

@@ -27,6 +27,12 @@ using vcg::tri::io::Mask;
 
 namespace {
 
+#ifdef MESHLAB_PERCENTAGE
+using RichLength = RichPercentage; // its newer name
+#else
+using RichLength = RichAbsPerc;
+#endif
+
 const QStringList PRESETS = {"fast", "balanced", "fine"};
 const QStringList NORMALS = {"auto", "file", "estimate"};
 
@@ -80,7 +86,8 @@ QStringList arguments(const RichParameterList& par, const QString& input, const 
 {
 	QStringList words = {"reconstruct", input, "-o", output, "--progress", "plain"};
 	words << "--preset" << PRESETS.value(par.getEnum("preset"));
-	words << "--trim" << par.getString("trim");
+	const double trim = par.getFloat("trim");
+	words << "--trim" << (trim != 0 ? QString::number(trim, 'g', 10) : "auto");
 	words << "--normals" << NORMALS.value(par.getEnum("normals"));
 	words << "--seed" << QString::number(par.getInt("seed"));
 	words << "--colors" << (par.getBool("colors") ? "auto" : "off");
@@ -168,24 +175,29 @@ const char* const sasnet::BUILT_FOR = SASNET_BUILT_FOR;
 
 const char* const sasnet::INFO =
 	"Trains a small neural signed distance field on the points of the current layer and extracts its "
-	"surface as a new layer: closed around a solid, open where the scan was open, with the scan's "
-	"colours. Needs no normals, uses them where there are some; takes noisy and uneven scans. A layer "
-	"with faces is taken as a mesh, whose distances are exact.<br>"
-	"The work is done by the command line <b>sasnet-sdf</b>, which has to be installed. It takes from "
-	"seconds (preset <i>fast</i>) to minutes (<i>fine</i>).<br>"
-	"See: <br><b>SASNet: spatially adaptive sinusoidal networks</b>, CVPR 2026, arXiv:2503.09750";
+	"surface as a new layer: closed around a solid, open where the scan was open. Normals are used "
+	"where there are some. A layer with faces is taken as a mesh.<br>"
+	"The program <b>sasnet-sdf</b> does the work, from seconds (preset <i>fast</i>) to minutes "
+	"(<i>fine</i>).<br>"
+	"<b>SASNet: Spatially-Adaptive Sinusoidal Networks</b>, CVPR 2026, arXiv:2503.09750";
 
-RichParameterList sasnet::parameters()
+RichParameterList sasnet::parameters(const MeshDocument& md)
 {
+	// Lengths may be given as a share of the diagonal, of the layer as it is seen.
+	Box3m box;
+	if (md.mm() != nullptr)
+		box.Add(md.mm()->cm.Tr, md.mm()->cm.bbox);
+	const Scalarm diagonal = box.IsNull() ? 1 : box.Diag();
+
 	RichParameterList list;
 	list.addParam(RichEnum("preset", 1, PRESETS, "Preset", "How much work to spend: fast, balanced or fine."));
 	list.addParam(RichInt("resolution", 0, "Resolution",
 		"Lattice cells along the side of the cube around the layer. 0: the preset's."));
-	list.addParam(RichFloat("edgelength", 0, "Edge length",
-		"Size of a lattice cell in the units of the layer, instead of the resolution. 0: not used."));
-	list.addParam(RichString("trim", "auto", "Trim",
-		"Where the surface ends. auto: as far from the points as their spacing tells, unless they lie all "
-		"around a solid. off: nowhere. A number: that far from the points, in the units of the layer."));
+	list.addParam(RichLength("edgelength", 0, 0, diagonal, "Edge length",
+		"Size of a lattice cell, instead of the resolution. 0: not used."));
+	list.addParam(RichLength("trim", 0, 0, diagonal, "Trim",
+		"Surface farther than this from the points is cut away. 0: as far as their spacing tells, unless "
+		"they lie all around a solid. 100 %: nothing is cut away."));
 	list.addParam(RichBool("watertight", false, "Watertight", "Close what is open instead of trimming it."));
 	list.addParam(RichEnum("normals", 0, NORMALS, "Normals",
 		"What says where outside is. auto: the layer's normals, else estimated. file: the layer's normals. "

@@ -18,8 +18,8 @@ extern const char* const INFO;
 /// The MeshLab that the plugin fits; `sasnet-sdf meshlab install-plugin` looks for it in the file.
 extern const char* const BUILT_FOR;
 
-/// The parameters of the filter's dialog, which are options of `sasnet-sdf reconstruct`.
-RichParameterList parameters();
+/// The parameters of the filter's dialog for the current layer: options of `sasnet-sdf reconstruct`.
+RichParameterList parameters(const MeshDocument& md);
 
 /**
  * Writes the current layer to a file, runs `sasnet-sdf reconstruct` on it and adds the result as a
