@@ -242,7 +242,7 @@ scans.apply_filter(name, **settings, command=command)
 print("LAYER", scans.current_mesh().label(), scans.number_meshes())
 scans.save_current_mesh(output, save_vertex_color=True)
 scans.set_current_mesh(0)
-scans.apply_filter("compute_matrix_from_translation", axisx=1000.0, freeze=False)
+scans.apply_filter("compute_matrix_from_translation", axisx=100.0, freeze=False)
 scans.apply_filter(name, **settings, command=command)
 print("MOVED", *scans.current_mesh().vertex_matrix().mean(0))
 # spelt so in this version
@@ -282,6 +282,6 @@ def test_newer_interface_gives_the_command_lines_surface(scan, expected, command
         np.testing.assert_array_equal(value, wanted)
     # the layer's transform is taken with the points, and the surface has none
     centre = np.array(said["MOVED"].split(), float)
-    np.testing.assert_allclose(centre, expected[0].mean(0) + [1000, 0, 0], atol=0.1)
+    np.testing.assert_allclose(centre, expected[0].mean(0) + [100, 0, 0], atol=0.1)
     np.testing.assert_array_equal(np.array(said["TRANSFORM"].split(), float).reshape(4, 4), np.eye(4))
     assert "resolution must lie between 8 and 4096, found 3" in done.stdout
