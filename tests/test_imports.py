@@ -149,7 +149,7 @@ def test_plugins_use_public_names_and_import_libraries_where_they_are_used(plugi
     ["import sasnet_sdf", "from sasnet_sdf.cli.main import run; run(['--help'])"]
     + [
         f"from sasnet_sdf.cli.main import run; run(['{c}', '--help'])"
-        for c in ("reconstruct", "extract", "query", "evaluate", "compare", "info", "doctor")
+        for c in ("reconstruct", "extract", "query", "evaluate", "compare", "info", "doctor", "meshlab")
     ],
 )
 def test_help_imports_neither_torch_nor_numba(statement):

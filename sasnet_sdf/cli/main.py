@@ -14,7 +14,7 @@ from .options import Session
 
 COMMANDS = (
     *("reconstruct", "extract", "query", "evaluate", "compare"),
-    *("fit-image", "fit-volume", "render", "info", "doctor"),
+    *("fit-image", "fit-volume", "render", "info", "doctor", "meshlab"),
 )
 """Each is `command` in the module of its name."""
 
