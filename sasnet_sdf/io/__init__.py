@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write, check_writable
@@ -64,8 +66,10 @@ def read_geometry(path: str | Path, max_points: int | None = None) -> PointCloud
         raise UnreadableInput(f"{path}: unknown {found}; known: {' '.join(READABLE)}")
     check_file(path)
     try:
-        found = importlib.import_module(f".{name}", __package__).read(path)
-        return _cloud(found, path, max_points) if isinstance(found, (PointCloud, Scan)) else found
+        # numbers too large for their type become infinite here, and are counted and left out later
+        with np.errstate(all="ignore"):
+            found = importlib.import_module(f".{name}", __package__).read(path)
+            return _cloud(found, path, max_points) if isinstance(found, (PointCloud, Scan)) else found
     except OSError as error:
         raise UnreadableInput(f"{path}: cannot be read ({error.strerror or error})") from error
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from .._optional import require
 from ..errors import UnreadableInput
 from .columns import COLOR, POSITION, Columns
 from .crs import name_of
+from .reading import check_claim, reason_of
 from .scan import PIECE, Scan, is_numeric, numbers
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ def read(path: Path) -> Scan:
 
 def _pieces(laspy: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
     with path.open("rb") as file:
+        _check_records(path, file)
         reader = _or_unreadable(path, lambda: laspy.open(file, closefd=False))
         header = reader.header
         _check_size(path, header)
@@ -47,10 +50,24 @@ def _pieces(laspy: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
             yield piece
 
 
+def _check_records(path: Path, file: BinaryIO) -> None:
+    """That there is room for the variable length records that the header names; laspy makes them all."""
+    head, size = file.read(247).ljust(247, b"\0"), path.stat().st_size
+    file.seek(0)
+    count = struct.unpack_from("<I", head, 100)[0]
+    start, extended = struct.unpack_from("<QI", head, 235) if head[25] >= 4 else (0, 0)
+    for number, room, least in ((count, size, 54), (extended, size - start, 60)):
+        if number * least > max(room, 0):
+            raise UnreadableInput(
+                f"{path}: is damaged: it has no room for the {number} records that its header names"
+            )
+
+
 def _check_size(path: Path, header: Any) -> None:
     """That what unpacks a file is there; that one that is not packed can hold what its header names."""
     if header.are_points_compressed:
         require("lazrs", "lidar", "reading LAZ files")
+        check_claim(path, min(PIECE, header.point_count) * header.point_format.size)
         return
     room = max(path.stat().st_size - header.offset_to_point_data, 0) // max(header.point_format.size, 1)
     if room < header.point_count:
@@ -61,10 +78,11 @@ def _or_unreadable(path: Path, action: Callable[[], T]) -> T:
     """What the action gives; laspy and lazrs raise errors of many kinds, which no two damages share."""
     try:
         return action()
-    except Exception as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # lazrs, which is Rust, panics with one that is no Exception
         raise UnreadableInput(
-            f"{path}: not a LAS file that can be read ({reason}); copy or export it again"
+            f"{path}: not a LAS file that can be read ({reason_of(error)}); copy or export it again"
         ) from error
 
 

@@ -11,7 +11,7 @@ from ..errors import UnreadableInput, UsageError
 from ..geometry import Array, PointCloud, TriangleMesh
 from . import obj, ply
 from .atomic import MESHES, atomic_write
-from .reading import text_of
+from .reading import count_of, reason_of, text_of
 from .triangles import welded
 
 
@@ -48,8 +48,9 @@ def _parsed(path: Path, kind: str) -> Any:
         with path.open("rb") as file:
             return trimesh.load(file, file_type=kind, force="mesh", process=False, **options)
     except Exception as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise UnreadableInput(f"{path}: not a {kind.upper()} file that can be read ({reason})") from error
+        raise UnreadableInput(
+            f"{path}: not a {kind.upper()} file that can be read ({reason_of(error)})"
+        ) from error
 
 
 def _check_stl(path: Path) -> int:
@@ -82,10 +83,16 @@ def _check_off(path: Path) -> int:
     """At least as many triangles as the header names polygons."""
     lines = (line.partition("#")[0] for line in text_of(path).split("\n"))
     words = " ".join(lines).strip().removeprefix("OFF").split()
-    numbers = words[:2]
-    if not all(word.isdigit() for word in numbers) or len(numbers) < 2:
+    vertices, faces = (count_of(word) for word in [*words[:2], "", ""][:2])
+    if vertices is None or faces is None:
         raise UnreadableInput(f"{path}: not an OFF file (it does not begin with OFF and two counts)")
-    return int(numbers[1])
+    # a vertex is three words, a face at least one
+    if 3 * vertices + faces > len(words):
+        raise UnreadableInput(
+            f"{path}: cut short: its {len(words)} words cannot be the {vertices} vertices and {faces} faces"
+            " that its header names; copy or export it again"
+        )
+    return faces
 
 
 def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:

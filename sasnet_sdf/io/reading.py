@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ..errors import UnreadableInput
@@ -47,7 +48,12 @@ def check_claim(path: Path, wanted: int) -> None:
         )
 
 
-def reason_of(error: Exception) -> str:
+def count_of(word: str) -> int | None:
+    """The number from 0 on that a header's word is; None where it is none, or none of things in a file."""
+    return int(word) if re.fullmatch(r"[0-9]{1,18}", word) else None
+
+
+def reason_of(error: BaseException) -> str:
     """What a library says about a damaged file, in one short line."""
     return " ".join(str(error).split())[:120] or type(error).__name__
 
