@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import UnreadableInput, UsageError
 from ..geometry import Array, PointCloud, TriangleMesh
-from . import obj, ply
+from . import glb, obj, ply
 from .atomic import MESHES, atomic_write
 from .reading import count_of, reason_of, text_of
 from .triangles import welded
@@ -21,8 +21,7 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     The parts of a GLB scene become one mesh in the scene's coordinates. Raises UnreadableInput.
     """
     kind = path.suffix.lower()
-    checks = {".stl": _check_stl, ".off": _check_off}
-    least = checks[kind](path) if kind in checks else 1
+    least = {".stl": _check_stl, ".off": _check_off, ".glb": _check_glb}[kind](path)
     mesh = _parsed(path, kind[1:])
     vertices, faces = np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64).reshape(-1, 3)
     if len(faces) < least or not len(vertices):
@@ -77,6 +76,11 @@ def _check_stl(path: Path) -> int:
             " header names"
         )
     return count
+
+
+def _check_glb(path: Path) -> int:
+    glb.check(path)
+    return 1
 
 
 def _check_off(path: Path) -> int:

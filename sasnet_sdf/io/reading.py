@@ -32,13 +32,15 @@ def check_file(path: Path) -> None:
         raise UnreadableInput(f"{path}: the file is empty")
 
 
-def check_claim(path: Path, wanted: int) -> None:
+def check_claim(path: Path, wanted: int, ratio: int = _RATIO) -> None:
     """Refuse to take `wanted` bytes of memory that the file cannot hold, or that are not there.
+
+    ratio: bytes that a byte of the file may stand for.
 
     Raises UnreadableInput.
     """
     size, limit = path.stat().st_size, memory_limit_bytes()
-    if wanted > max(_HARMLESS, _RATIO * size):
+    if wanted > max(_HARMLESS, ratio * size):
         raise UnreadableInput(
             f"{path}: is damaged: {size} bytes cannot hold the {wanted} that its header names"
         )
