@@ -63,6 +63,8 @@ def _check_offset(path: Path) -> None:
     """That the samples begin where a header and some extensions end: nibabel unpacks all before them."""
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         head = file.read(352)
+    if len(head) < 348:
+        raise ValueError("it ends inside its header")
     order = "<" if int.from_bytes(head[:4], "little") in (348, 540) else ">"
     second = int.from_bytes(head[:4], "little" if order == "<" else "big") == 540
     (offset,) = struct.unpack_from(f"{order}q", head, 168) if second else struct.unpack_from(f"{order}f", head, 108)
@@ -103,10 +105,12 @@ def write(path: Path, values: NDArray[Any], affine: NDArray[Any], header: dict[s
         image = kind(flat, affine, dtype=values.dtype)
         # what is stored is what was given, whatever the values
         image.header.set_slope_inter(1, 0)
-        qform, sform = header.get("codes", (0, 2))
+        qform, sform = header["codes"] if len(header.get("codes", ())) == 2 else (0, 2)
         image.set_sform(affine, code=int(sform) or 2)
         image.set_qform(affine, code=int(qform), strip_shears=True)
-        image.header.set_xyzt_units(*header.get("units", ("unknown", "unknown")))
+        units = header.get("units", ())
+        known = len(units) == 2 and all(unit in nibabel.nifti1.unit_codes for unit in units)
+        image.header.set_xyzt_units(*(units if known else ("unknown", "unknown")))
         image.header["descrip"] = str(header.get("description", "")).encode("latin-1", "replace")[:79]
         nibabel.save(image, path)
 
