@@ -109,7 +109,11 @@ class Field:
                 raise ValueError("its network is none of a surface")
             frame = Frame.from_dict(metadata["frame"])
             low, high = (np.array(metadata["bounds"][name], np.float64) for name in ("low", "high"))
-            if low.shape != (3,) or high.shape != (3,) or not ((-1 <= low) & (low <= high) & (high <= 1)).all():
+            if (
+                low.shape != (3,)
+                or high.shape != (3,)
+                or not ((-1 <= low) & (low <= high) & (high <= 1)).all()
+            ):
                 raise ValueError("its bounds are no box in the unit cube")
             return cls(model, frame, low, high, dict(metadata["training"]), support)
         except networks.UNREADABLE as error:

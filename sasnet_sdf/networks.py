@@ -67,7 +67,11 @@ def read(arrays: dict[str, Array], architecture: dict[str, Any], device: str, en
     config = with_changes(CLASSES[architecture["model"]](), architecture["config"])
     _check_settings(config, type(config)())
     size = {"dim": architecture["dim"], "outputs": architecture["outputs"]}
-    if any(type(n) is not int for n in size.values()) or size["dim"] not in (2, 3) or not 1 <= size["outputs"] <= 4:
+    if (
+        any(type(n) is not int for n in size.values())
+        or size["dim"] not in (2, 3)
+        or not 1 <= size["outputs"] <= 4
+    ):
         raise ValueError(f"a network has 2 or 3 dimensions and 1 to 4 outputs, found {size}")
     _check_arrays(arrays, config, **size)
     device, engine = choose(device, engine)

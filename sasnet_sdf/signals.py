@@ -79,7 +79,11 @@ class Grid:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Grid:
         shape, affine = tuple(int(n) for n in values["shape"]), np.array(values["affine"], np.float64)
-        if len(shape) not in (2, 3) or not 1 <= min(shape) <= max(shape) < 2**31 or affine.shape != (len(shape) + 1,) * 2:
+        if (
+            len(shape) not in (2, 3)
+            or not 1 <= min(shape) <= max(shape) < 2**31
+            or affine.shape != (len(shape) + 1,) * 2
+        ):
             raise ValueError("its grid is none of an image or a volume")
         with np.errstate(all="ignore"):
             size = abs(float(np.linalg.det(affine[:-1, :-1])))

@@ -29,7 +29,9 @@ def check(path: Path) -> None:
         if min(views, default=0) < 0:
             raise ValueError("a view of negative length")
         check_claim(path, sum(sizes) + sum(views), _RATIO)
-        placed = [sum(_bytes(part, tree["accessors"]) for part in mesh["primitives"]) for mesh in tree["meshes"]]
+        placed = [
+            sum(_bytes(part, tree["accessors"]) for part in mesh["primitives"]) for mesh in tree["meshes"]
+        ]
         shown = [placed[node["mesh"]] for node in tree["nodes"] if "mesh" in node]
         check_claim(path, sum(placed) + sum(shown))
     except UnreadableInput:

@@ -39,6 +39,8 @@ def _pieces(laspy: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
         reader = _or_unreadable(path, lambda: laspy.open(file, closefd=False))
         header = reader.header
         _check_size(path, header)
+        if header.are_points_compressed:
+            _or_unreadable(path, lambda: _check_chunks(path, file, header))
         if system := name_of([*header.vlrs, *(header.evlrs or ())]):
             notes.append(f"coordinate reference system: {system}")
         found = 0
@@ -67,18 +69,43 @@ def _check_size(path: Path, header: Any) -> None:
     """That what unpacks a file is there; that one that is not packed can hold what its header names."""
     if header.are_points_compressed:
         require("lazrs", "lidar", "reading LAZ files")
-        check_claim(path, min(PIECE, header.point_count) * header.point_format.size)
         return
     room = max(path.stat().st_size - header.offset_to_point_data, 0) // max(header.point_format.size, 1)
     if room < header.point_count:
         raise _cut_short(path, room, header.point_count)
 
 
+def _check_chunks(path: Path, file: BinaryIO, header: Any) -> None:
+    """That packed points need no more memory than the file can stand for: lazrs ends the process then."""
+    import lazrs
+
+    size, place = path.stat().st_size, file.tell()
+    records = lazrs.LazVlr(header.vlrs[header.vlrs.index("LasZipVlr")].record_data)
+    if records.item_size() != header.point_format.size:
+        raise ValueError("its points have two sizes")
+    file.seek(header.offset_to_point_data)
+    table = int.from_bytes(file.read(8), "little", signed=True)
+    if table == -1:
+        file.seek(-8, 2)
+        table = int.from_bytes(file.read(8), "little", signed=True)
+    file.seek(max(table, 0) + 4)
+    count = int.from_bytes(file.read(4), "little")
+    if not header.offset_to_point_data < table < size or count > size:
+        raise ValueError("its table of chunks is damaged, or cut off")
+    file.seek(header.offset_to_point_data)
+    chunks = lazrs.read_chunk_table(file, records)
+    file.seek(place)
+    if sum(packed for _, packed in chunks) > size:
+        raise ValueError("its table of chunks is damaged")
+    largest = max((points for points, _ in chunks), default=0)
+    check_claim(path, (largest + min(PIECE, header.point_count)) * records.item_size())
+
+
 def _or_unreadable(path: Path, action: Callable[[], T]) -> T:
     """What the action gives; laspy and lazrs raise errors of many kinds, which no two damages share."""
     try:
         return action()
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, UnreadableInput):
         raise
     except BaseException as error:  # lazrs, which is Rust, panics with one that is no Exception
         raise UnreadableInput(

@@ -67,7 +67,9 @@ def _check_offset(path: Path) -> None:
         raise ValueError("it ends inside its header")
     order = "<" if int.from_bytes(head[:4], "little") in (348, 540) else ">"
     second = int.from_bytes(head[:4], "little" if order == "<" else "big") == 540
-    (offset,) = struct.unpack_from(f"{order}q", head, 168) if second else struct.unpack_from(f"{order}f", head, 108)
+    (offset,) = (
+        struct.unpack_from(f"{order}q", head, 168) if second else struct.unpack_from(f"{order}f", head, 108)
+    )
     if not 0 <= offset <= _FARTHEST:
         raise ValueError(f"its samples begin at byte {offset:.0f}")
 

@@ -28,7 +28,12 @@ def check(path: Path) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         signal_kind(path)
-        for suffixes, reader in ((READABLE, _geometry), (IMAGES, _image), (VOLUMES, _volume), ((".sasnet",), _model)):
+        for suffixes, reader in (
+            (READABLE, _geometry),
+            (IMAGES, _image),
+            (VOLUMES, _volume),
+            ((".sasnet",), _model),
+        ):
             if suffix not in suffixes:
                 continue
             try:

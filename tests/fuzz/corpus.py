@@ -61,7 +61,10 @@ def _texts(folder: Path) -> Iterator[tuple[str, bytes | None]]:
     yield "remark.asc", f"# x y z intensity\n{_rows(_POINTS, _COLORS[:, :1])}".encode()
     yield "other.txt", _rows(_POINTS).encode()
     pose = "3 4\n1 2 3\n1 0 0\n0 1 0\n0 0 1\n1 0 0 0\n0 1 0 0\n0 0 1 0\n1 2 3 1\n"
-    yield "scan.ptx", f"{pose}{_rows(_POINTS, np.full((12, 1), 0.5), _COLORS)}".replace("3 4", "3\n4").encode()
+    yield (
+        "scan.ptx",
+        f"{pose}{_rows(_POINTS, np.full((12, 1), 0.5), _COLORS)}".replace("3 4", "3\n4").encode(),
+    )
 
 
 def _pcds(folder: Path) -> Iterator[tuple[str, bytes | None]]:
@@ -166,7 +169,9 @@ def _volumes(folder: Path) -> Iterator[tuple[str, bytes | None]]:
 
     values = _GENERATOR.integers(0, 255, (3, 4, 5, 1)).astype(np.uint8)
     signal = Signal(values, Grid.of_volume((3, 4, 5), (1.0, 2.0, 0.5)))
-    tifffile.imwrite(folder / "stack.tif", values[..., 0], imagej=True, metadata={"spacing": 2.0, "axes": "ZYX"})
+    tifffile.imwrite(
+        folder / "stack.tif", values[..., 0], imagej=True, metadata={"spacing": 2.0, "axes": "ZYX"}
+    )
     write_volume(signal, folder / "ome.tif")
     head = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 3 4 5\nspacings: 1 2 0.5\nencoding: "
     yield "raw.nrrd", f"{head}raw\n\n".encode() + values.tobytes()
@@ -189,7 +194,9 @@ def _models(folder: Path) -> Iterator[tuple[str, bytes | None]]:
     from sasnet_sdf.supervision.tree import Tree
 
     grid = GridConfig(levels=2, log2_table=4, coarsest=2, finest=4)
-    config = SASNetConfig(width=8, hidden_layers=1, low=2, band=6, bands=2, groups=2, decoder_width=4, grid=grid)
+    config = SASNetConfig(
+        width=8, hidden_layers=1, low=2, band=6, bands=2, groups=2, decoder_width=4, grid=grid
+    )
     low, high = -np.full(3, 0.9), np.full(3, 0.9)
     frame = Frame(np.array([1.0, 2.0, 3.0]), 4.0)
     facts = {"steps": 10, "loss": 0.1, "seed": 0}
@@ -197,7 +204,7 @@ def _models(folder: Path) -> Iterator[tuple[str, bytes | None]]:
     network = build_model(config, engine="torch")
     Field(network, frame, low, high, facts, support).save(folder / "field.sasnet")
     siren = build_model(SirenConfig(width=6, hidden_layers=1), dim=2, outputs=3)
-    FittedSignal(
-        siren, Grid.of_image(4, 5), np.zeros(3), np.full(3, 255.0), "|u1", 255.0, {}, facts
-    ).save(folder / "image.sasnet")
+    FittedSignal(siren, Grid.of_image(4, 5), np.zeros(3), np.full(3, 255.0), "|u1", 255.0, {}, facts).save(
+        folder / "image.sasnet"
+    )
     yield from ()
