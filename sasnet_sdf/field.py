@@ -112,7 +112,7 @@ class Field:
             if (
                 low.shape != (3,)
                 or high.shape != (3,)
-                or not ((-1 <= low) & (low <= high) & (high <= 1)).all()
+                or not ((low >= -1) & (low <= high) & (high <= 1)).all()
             ):
                 raise ValueError("its bounds are no box in the unit cube")
             return cls(model, frame, low, high, dict(metadata["training"]), support)

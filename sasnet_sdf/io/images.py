@@ -88,6 +88,11 @@ def _from_pillow(path: Path, deep: int = 0) -> tuple[NDArray[Any], list[str]]:
     except UnreadableInput:
         raise
     except Exception as error:
+        if isinstance(error, Image.DecompressionBombError):
+            most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+            raise UnreadableInput(
+                f"{path}: its header names more than {most} pixels, the most that are read"
+            ) from error
         if isinstance(error, Image.UnidentifiedImageError):
             raise UnreadableInput(f"{path}: not a PNG, JPEG or TIFF image that can be read") from error
         raise UnreadableInput(f"{path}: not an image that can be read ({reason_of(error)})") from error

@@ -97,6 +97,8 @@ def _check_chunks(path: Path, file: BinaryIO, header: Any) -> None:
     file.seek(place)
     if sum(packed for _, packed in chunks) > size:
         raise ValueError("its table of chunks is damaged")
+    if (there := sum(points for points, _ in chunks)) < header.point_count:
+        raise _cut_short(path, there, header.point_count)
     largest = max((points for points, _ in chunks), default=0)
     check_claim(path, (largest + min(PIECE, header.point_count)) * records.item_size())
 

@@ -85,7 +85,7 @@ def _check_glb(path: Path) -> int:
 
 def _check_off(path: Path) -> int:
     """At least as many triangles as the header names polygons."""
-    lines = (line.partition("#")[0] for line in text_of(path).split("\n"))
+    lines = [line.partition("#")[0] for line in text_of(path).split("\n")]
     words = " ".join(lines).strip().removeprefix("OFF").split()
     vertices, faces = (count_of(word) for word in [*words[:2], "", ""][:2])
     if vertices is None or faces is None:
@@ -96,6 +96,11 @@ def _check_off(path: Path) -> int:
             f"{path}: cut short: its {len(words)} words cannot be the {vertices} vertices and {faces} faces"
             " that its header names; copy or export it again"
         )
+    rows = [row for line in lines if (row := line.split())]
+    if len(rows) == vertices + faces + (1 if len(rows[0]) > 1 else 2):
+        for row in rows[len(rows) - faces :]:
+            if (count_of(row[0]) or 0) >= len(row):
+                raise UnreadableInput(f"{path}: a face has {row[0][:20]} corners, {len(row) - 1} are there")
     return faces
 
 

@@ -97,11 +97,13 @@ def _unpacked(header: dict[str, Any], file: IO[bytes], wanted: int) -> BytesIO:
         file.readline()
     kind, packed = header["encoding"], file.read()
     if kind in ("gzip", "gz"):
-        data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(packed, wanted)
+        data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(packed, wanted + 1)
     elif kind in ("bzip2", "bz2"):
-        data = bz2.BZ2Decompressor().decompress(packed, wanted)
+        data = bz2.BZ2Decompressor().decompress(packed, wanted + 1)
     else:
         raise ValueError(f"unknown encoding {kind}")
+    if len(data) != wanted:
+        raise ValueError(f"cut short, or too long, for its volume of {wanted} bytes")
     header["line skip"] = header["lineskip"] = 0
     return BytesIO(data)
 

@@ -85,7 +85,7 @@ def _checked_header(path: Path) -> list[_Element]:
     room = path.stat().st_size - len(text) - len(end)
     for element in elements:
         if element.count and not element.least:
-            raise UnreadableInput(f"{path}: its {_plural(element.name)} have no properties; it is damaged")
+            raise UnreadableInput(f"{path}: its rows of {element.name} have no properties; it is damaged")
         if element.count * element.least > room:
             raise _cut_short(path, element.name, room // element.least, element.count)
         room -= element.count * element.least
@@ -101,7 +101,9 @@ def _elements(header: str, path: Path) -> list[_Element]:
                 ascii_rows = kind == "ascii"
             case ["element", name, count]:
                 if count_of(count) is None:
-                    raise UnreadableInput(f"{path}: its header names {count} {_plural(name)}; it is damaged")
+                    raise UnreadableInput(
+                        f"{path}: its header names {count[:20]} {_plural(name)}; it is damaged"
+                    )
                 elements.append(_Element(name, int(count)))
             case ["property", "list", length, _, name] if elements:
                 elements[-1].lists.append(name)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
+import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from sasnet_sdf.errors import SasnetError
+from sasnet_sdf.errors import NoSurface, SasnetError, UnusableGeometry
 from sasnet_sdf.fitted import FittedSignal, load_model
 from sasnet_sdf.geometry import PointCloud
 from sasnet_sdf.io import READABLE, read_geometry, read_image, read_volume
 from sasnet_sdf.io.atomic import IMAGES, VOLUMES, suffix_of
 from sasnet_sdf.io.kinds import signal_kind
 from sasnet_sdf.io.validate import validated
+from sasnet_sdf.pipelines.extract import extract
+from sasnet_sdf.system import peak_memory_bytes
 
-logging.disable(logging.CRITICAL)
 
-
-def check(path: Path) -> int:
-    """Put the file through every reader of its extension; how many of them took it.
+def check(path: Path) -> tuple[int, list[str]]:
+    """Put the file through every reader of its extension: how many of them took it, what the others say.
 
     Whatever else than a SasnetError is raised, a warning too, is a fault.
     """
-    suffix, taken = suffix_of(path), 0
+    suffix, taken, messages = suffix_of(path), 0, []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         signal_kind(path)
@@ -40,8 +45,10 @@ def check(path: Path) -> int:
                 reader(path)
                 taken += 1
             except SasnetError as error:
-                assert path.name in str(error) and "\n" not in str(error), error
-    return taken
+                named = path.name in str(error) or isinstance(error, (NoSurface, UnusableGeometry))
+                assert named and "\n" not in str(error), error
+                messages.append(str(error))
+    return taken, messages
 
 
 def _geometry(path: Path) -> None:
@@ -54,7 +61,7 @@ def _geometry(path: Path) -> None:
             assert geometry.colors is None or geometry.colors.dtype == np.uint8
         else:
             assert np.isfinite(geometry.vertices).all() and len(geometry.faces)
-            assert 0 <= geometry.faces.min() and geometry.faces.max() < len(geometry.vertices)
+            assert geometry.faces.min() >= 0 and geometry.faces.max() < len(geometry.vertices)
 
 
 def _image(path: Path) -> None:
@@ -75,5 +82,31 @@ def _model(path: Path) -> None:
         values = model.render(size=(3,) * model.grid.dim).values
         assert values.dtype.kind != "f" or np.isfinite(values).all()
     else:
-        middle = model.frame.to_world(np.array([[0.0, 0, 0], [0.5, -0.2, 0.9]]))
-        assert np.isfinite(model.distance(middle)).all()
+        mesh, _ = extract(model, resolution=8, trim="off")
+        assert np.isfinite(mesh.vertices).all()
+
+
+def measured(paths: list[Path], most: int) -> Iterator[dict[str, Any]]:
+    """What `check` finds of each file, the memory that the process grew by, and the seconds it took.
+
+    most: bytes of address space beyond which the process gets no more.
+    """
+    import resource
+
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + most, held + most))
+    for path in paths:
+        before, started = peak_memory_bytes(), time.perf_counter()
+        taken, messages = check(path)
+        grown, seconds = peak_memory_bytes() - before, time.perf_counter() - started
+        yield {"name": path.name, "taken": taken, "messages": messages, "grown": grown, "seconds": seconds}
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
+    # whole files first, so that what their readers need for themselves is there
+    whole, claims = (sorted(Path(folder).iterdir()) for folder in sys.argv[1:3])
+    for path in whole:
+        check(path)
+    for row in measured(claims, 2 << 30):
+        print(json.dumps(row), flush=True)
