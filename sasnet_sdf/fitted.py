@@ -232,7 +232,8 @@ class FittedSignal:
             if not low.shape == high.shape == (architecture["outputs"],):
                 raise ValueError("its ranges and its network do not fit together")
             largest = np.finfo(dtype).max if dtype.kind == "f" else np.inf
-            if not ((low <= high) & (high - low < np.inf) & (np.maximum(-low, high) <= largest)).all():
+            fits = (low <= high) & (low >= -largest) & (high <= largest)
+            if not (fits & (high / 2 - low / 2 < np.finfo(np.float64).max / 2)).all():
                 raise ValueError("its ranges are none of its samples' type")
             if not 0 < peak < np.inf:
                 raise ValueError(f"its peak is {peak}")

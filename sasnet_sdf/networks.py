@@ -23,7 +23,7 @@ CHUNK = 65_536
 """Points that go through a network at once."""
 
 MOST, _MOST = 1 << 16, {"hidden_layers": 256, "bands": 64, "octaves": 100}
-"""The largest setting of a network that is read from a file; of these, what takes time before it takes memory."""
+"""The largest setting of a network in a file; and of what takes time before it takes memory."""
 
 
 def choose(device: str, engine: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def read(path: Path) -> PointCloud | TriangleMesh:
 def _parsed(path: Path, kind: str) -> Any:
     import trimesh
 
+    # it logs what it tries, with tracebacks
+    logging.getLogger("trimesh").addHandler(logging.NullHandler())
     options: dict[str, Any] = {"skip_materials": True} if kind == "glb" else {}
     try:
         with path.open("rb") as file:
