@@ -17,6 +17,9 @@ from .geometry import Array, Frame
 from .networks import by_chunks
 from .supervision.tree import Tree
 
+FARTHEST = 4.0
+"""Where data may lie in the unit cube: those of a cloud are moved as its noise is taken off."""
+
 SUPPORT_POINTS = 1 << 18
 """Points of the data that a model file holds at most; 4 MB."""
 
@@ -112,9 +115,9 @@ class Field:
             if (
                 low.shape != (3,)
                 or high.shape != (3,)
-                or not ((low >= -1) & (low <= high) & (high <= 1)).all()
+                or not ((low >= -FARTHEST) & (low <= high) & (high <= FARTHEST)).all()
             ):
-                raise ValueError("its bounds are no box in the unit cube")
+                raise ValueError("its bounds are no box about the unit cube")
             return cls(model, frame, low, high, dict(metadata["training"]), support)
         except networks.UNREADABLE as error:
             reason = " ".join(str(error).split())
@@ -132,7 +135,7 @@ def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | No
         spacing.shape != (len(points),)
         or not 1 <= len(points) <= SUPPORT_POINTS
         or points.shape != (len(points), 3)
-        or not ((np.abs(points) <= 2).all() and ((spacing > 0) & (spacing <= 4)).all() and gap >= 0)
+        or not ((np.abs(points) <= FARTHEST).all() and ((spacing > 0) & (spacing <= 4)).all() and gap >= 0)
     ):
         raise ValueError("its support is not made of points and their spacing")
     return Support(Tree.of(points), spacing, gap)

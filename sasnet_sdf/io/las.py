@@ -77,8 +77,7 @@ def _check_size(path: Path, header: Any) -> None:
 
 def _check_chunks(path: Path, file: BinaryIO, header: Any) -> None:
     """That packed points need no more memory than the file can stand for: lazrs ends the process then."""
-    import lazrs
-
+    lazrs: Any = require("lazrs", "lidar", "reading LAZ files")
     size, place = path.stat().st_size, file.tell()
     records = lazrs.LazVlr(header.vlrs[header.vlrs.index("LasZipVlr")].record_data)
     if records.item_size() != header.point_format.size:

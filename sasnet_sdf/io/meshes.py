@@ -25,6 +25,8 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     least = {".stl": _check_stl, ".off": _check_off, ".glb": _check_glb}[kind](path)
     mesh = _parsed(path, kind[1:])
     vertices, faces = np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64).reshape(-1, 3)
+    if vertices.shape[1:] != (3,):
+        raise UnreadableInput(f"{path}: its vertices have the shape {vertices.shape}, not (N, 3)")
     if len(faces) < least or not len(vertices):
         raise UnreadableInput(
             f"{path}: {len(faces)} triangles could be read where at least {least} should be; it is damaged"

@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 
 from sasnet_sdf.errors import NoSurface, SasnetError, UnusableGeometry
-from sasnet_sdf.fitted import FittedSignal, load_model
 from sasnet_sdf.geometry import PointCloud
 from sasnet_sdf.io import READABLE, read_geometry, read_image, read_volume
 from sasnet_sdf.io.atomic import IMAGES, VOLUMES, suffix_of
 from sasnet_sdf.io.kinds import signal_kind
 from sasnet_sdf.io.validate import validated
-from sasnet_sdf.pipelines.extract import extract
 from sasnet_sdf.system import peak_memory_bytes
 
 
@@ -77,6 +75,9 @@ def _volume(path: Path) -> None:
 
 
 def _model(path: Path) -> None:
+    from sasnet_sdf.fitted import FittedSignal, load_model
+    from sasnet_sdf.pipelines.extract import extract
+
     model = load_model(path, device="cpu", engine="torch")
     if isinstance(model, FittedSignal):
         values = model.render(size=(3,) * model.grid.dim).values

@@ -87,6 +87,7 @@ def _arrays() -> Iterator[tuple[str, bytes]]:
     ):
         yield name, _archive(members)
     # that the header of its member is as long as the member, which unpacks to 64 MB
+    yield "line.npz", _archive({"a\nb": _npy("(12, 3)") + bytes(288)})
     long = b"\x93NUMPY\2\0" + struct.pack("<I", len(_ZEROS)) + _ZEROS
     yield "header.npz", _archive({"points": long}, zipfile.ZIP_DEFLATED)
     # that it unpacks to more than any packing can
@@ -112,13 +113,18 @@ def _glbs() -> Iterator[tuple[str, bytes]]:
     nodes = [{"mesh": 0}] * 100_000
     placed = tree | {"accessors": [accessor | {"count": 99_999}], "nodes": nodes}
     yield "placed.glb", _glb(json.dumps(placed | {"scenes": [{"nodes": list(range(len(nodes)))}]}))
+    points = {"bufferView": 0, "componentType": 5126, "type": "VEC4", "count": 3}
+    views = {"bufferViews": [{"buffer": 0, "byteLength": 48}], "buffers": [{"byteLength": 48}]}
+    yield "four.glb", _glb(json.dumps(tree | views | {"accessors": [points]}), bytes(range(48)))
     yield "deep.glb", _glb("[" * 100_000 + "]" * 100_000)
     yield "elsewhere.glb", _glb(json.dumps(tree | {"buffers": [{"byteLength": 9, "uri": "/etc/passwd"}]}))
 
 
-def _glb(text: str) -> bytes:
+def _glb(text: str, data: bytes = b"") -> bytes:
     content = text.encode().ljust(-(-len(text) // 4) * 4)
-    return struct.pack("<4sIIII", b"glTF", 2, 20 + len(content), len(content), 0x4E4F534A) + content
+    content += struct.pack("<I4s", len(data), b"BIN\0") + data if data else b""
+    length = len(content) - len(data) - 8 * bool(data)
+    return struct.pack("<4sIIII", b"glTF", 2, 20 + len(content), length, 0x4E4F534A) + content
 
 
 def _models() -> Iterator[tuple[str, bytes]]:
