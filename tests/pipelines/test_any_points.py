@@ -43,7 +43,7 @@ placed = st.fixed_dictionaries(
     }
 )
 held = settings(
-    max_examples=60,
+    max_examples=150,
     derandomize=True,
     database=None,
     deadline=None,
@@ -94,7 +94,7 @@ def test_clouds():
 
     with np.errstate(invalid="ignore"):
         holds()
-    assert 0.1 < np.mean(outcomes) < 1
+    assert 10 <= sum(outcomes) < len(outcomes)
 
 
 @pytest.mark.slow
