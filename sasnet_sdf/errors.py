@@ -1,10 +1,19 @@
 """Every error that a user can meet: one base class, an exit code each (docs/exit-codes.md)."""
 
+LONGEST = 2000
+"""Letters of a message."""
+
 
 class SasnetError(Exception):
     """Something the user can act on; its message is one line that says what is wrong and what to do."""
 
     exit_code = 1
+
+    def __init__(self, message: str = ""):
+        # words of anybody's file may stand in it: they neither break the line nor steer a terminal
+        super().__init__(
+            "".join(letter if letter.isprintable() else " " for letter in str(message)[:LONGEST])
+        )
 
 
 class UsageError(SasnetError):

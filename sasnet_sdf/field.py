@@ -17,6 +17,9 @@ from .geometry import Array, Frame
 from .networks import by_chunks
 from .supervision.tree import Tree
 
+FARTHEST = 4.0
+"""Where data may lie in the unit cube: those of a cloud are moved as its noise is taken off."""
+
 SUPPORT_POINTS = 1 << 18
 """Points of the data that a model file holds at most; 4 MB."""
 
@@ -114,10 +117,18 @@ class Field:
                 raise ValueError(f"it is a fitted {metadata['signal']['kind']}: see sasnet-sdf render")
             support = _support(arrays, metadata)
             model = networks.read(arrays, metadata["architecture"], device, engine)
-            frame, bounds = Frame.from_dict(metadata["frame"]), metadata["bounds"]
-            low, high = bounds["low"], bounds["high"]
-            return cls(model, frame, low, high, metadata["training"], support)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if metadata["architecture"]["dim"] != 3 or metadata["architecture"]["outputs"] != 1:
+                raise ValueError("its network is none of a surface")
+            frame = Frame.from_dict(metadata["frame"])
+            low, high = (np.array(metadata["bounds"][name], np.float64) for name in ("low", "high"))
+            if (
+                low.shape != (3,)
+                or high.shape != (3,)
+                or not ((low >= -FARTHEST) & (low <= high) & (high <= FARTHEST)).all()
+            ):
+                raise ValueError("its bounds are no box about the unit cube")
+            return cls(model, frame, low, high, dict(metadata["training"]), support)
+        except networks.UNREADABLE as error:
             reason = " ".join(str(error).split())
             raise UnreadableInput(f"{path}: not a model that this version can read ({reason})") from error
 
@@ -128,13 +139,15 @@ def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | No
         return None
     points = arrays.pop("support.points").astype(np.float64)
     spacing, gap = arrays.pop("support.spacing").astype(np.float64), metadata["support"]["gap"]
+    gap = np.inf if gap is None else float(gap)
     if (
-        not len(spacing)
-        or points.shape != (len(spacing), 3)
-        or not (np.isfinite(points).all() and (spacing > 0).all())
+        spacing.shape != (len(points),)
+        or not 1 <= len(points) <= SUPPORT_POINTS
+        or points.shape != (len(points), 3)
+        or not ((np.abs(points) <= FARTHEST).all() and ((spacing > 0) & (spacing <= 4)).all() and gap >= 0)
     ):
         raise ValueError("its support is not made of points and their spacing")
-    return Support(Tree.of(points), spacing, np.inf if gap is None else float(gap))
+    return Support(Tree.of(points), spacing, gap)
 
 
 def _as_points(points: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 import torch
 
 from . import networks
-from .errors import UnreadableInput, UsageError
+from .errors import UnreadableInput, UnusableGeometry, UsageError
 from .field import Field
 from .networks import by_chunks
 from .progress import OnProgress, Progress, silent
-from .signals import Array, Grid, Signal
+from .signals import Array, Grid, Signal, checked_header
+
+_DTYPES = re.compile(r"[<>|=]([iu][1248]|f(2|4|8|16))")
 
 MOST_SAMPLES = 1 << 33
 """Of a rendering: 64 GB of one channel; a typing error asks for more."""
@@ -139,6 +142,8 @@ class FittedSignal:
             part = [rows[start : start + slab], *others]
             index = np.stack(np.meshgrid(*part, indexing="ij"), -1)
             values = self.at_index(index.reshape(-1, self.grid.dim))
+            if not np.isfinite(values).all():
+                raise UnusableGeometry("the model gives values that are not finite: it is damaged")
             out[start : start + slab] = _as(out.dtype, values).reshape(*index.shape[:-1], -1)
             on_progress(Progress("render", min(1.0, (start + slab) / len(rows))))
         return out
@@ -217,16 +222,25 @@ class FittedSignal:
             if "signal" not in metadata:
                 raise ValueError("it is a fitted surface: see sasnet-sdf extract")
             signal = metadata["signal"]
+            if not _DTYPES.fullmatch(signal["dtype"]):
+                raise ValueError(f"its samples are of the type {signal['dtype']!r:.40}")
             grid, dtype = Grid.from_dict(signal["grid"]), np.dtype(signal["dtype"])
-            low, high, architecture = signal["low"], signal["high"], metadata["architecture"]
-            if dtype.kind not in "iuf" or architecture["dim"] != grid.dim:
+            low, high = (np.array(signal[name], np.float64) for name in ("low", "high"))
+            architecture, peak = metadata["architecture"], float(signal["peak"])
+            if architecture["dim"] != grid.dim:
                 raise ValueError("its grid and its network do not fit together")
-            if not len(low) == len(high) == architecture["outputs"]:
+            if not low.shape == high.shape == (architecture["outputs"],):
                 raise ValueError("its ranges and its network do not fit together")
+            largest = np.finfo(dtype).max if dtype.kind == "f" else np.inf
+            fits = (low <= high) & (low >= -largest) & (high <= largest)
+            if not (fits & (high / 2 - low / 2 < np.finfo(np.float64).max / 2)).all():
+                raise ValueError("its ranges are none of its samples' type")
+            if not 0 < peak < np.inf:
+                raise ValueError(f"its peak is {peak}")
             model = networks.read(arrays, architecture, device, engine)
-            peak, header = float(signal["peak"]), dict(signal["header"])
-            return cls(model, grid, low, high, dtype.str, peak, header, metadata["training"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            header, facts = checked_header(signal["header"]), dict(metadata["training"])
+            return cls(model, grid, low, high, dtype.str, peak, header, facts)
+        except networks.UNREADABLE as error:
             reason = " ".join(str(error).split())
             raise UnreadableInput(f"{path}: not a model that this version can read ({reason})") from error
 

@@ -91,4 +91,8 @@ class Frame:
 
     @classmethod
     def from_dict(cls, values: dict) -> Frame:
-        return cls(np.asarray(values["centre"], np.float64), float(values["scale"]))
+        """What `to_dict` gave. Raises ValueError where it is no frame."""
+        centre, scale = np.array(values["centre"], np.float64), float(values["scale"])
+        if centre.shape != (3,) or not ((np.abs(centre) < 1e100).all() and 0 < scale < 1e100):
+            raise ValueError("its frame has no centre and scale")
+        return cls(centre, scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ Array = NDArray[np.floating]
 
 CHUNK = 65_536
 """Points that go through a network at once."""
+
+MOST, _MOST = 1 << 16, {"hidden_layers": 256, "bands": 64, "octaves": 100}
+"""The largest setting of a network in a file; and of what takes time before it takes memory."""
 
 
 def choose(device: str, engine: str) -> tuple[str, str]:
@@ -50,21 +54,47 @@ def written(model: nn.Module) -> tuple[dict[str, Array], dict[str, Any]]:
     return arrays, {**architecture, "config": to_dict(model.config)}
 
 
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
+"""What the numbers and words of a damaged model file may raise where they are used."""
+
+
 def read(arrays: dict[str, Array], architecture: dict[str, Any], device: str, engine: str) -> nn.Module:
     """The network that was written as these, on a device.
 
-    Raises KeyError, TypeError, ValueError or RuntimeError where they do not fit together.
+    Raises one of UNREADABLE where they do not fit together: the file may be anybody's, so nothing of
+    it is taken at its word.
     """
     config = with_changes(CLASSES[architecture["model"]](), architecture["config"])
+    _check_settings(config, type(config)())
     size = {"dim": architecture["dim"], "outputs": architecture["outputs"]}
-    _check_shapes(arrays, config, **size)
+    if (
+        any(type(n) is not int for n in size.values())
+        or size["dim"] not in (2, 3)
+        or not 1 <= size["outputs"] <= 4
+    ):
+        raise ValueError(f"a network has 2 or 3 dimensions and 1 to 4 outputs, found {size}")
+    _check_arrays(arrays, config, **size)
     device, engine = choose(device, engine)
     model = build_model(config, engine=engine, **size)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     return model.to(device)
 
 
-def _check_shapes(arrays: dict[str, Array], config: ModelConfig, dim: int, outputs: int) -> None:
+def _check_settings(config: Any, usual: Any) -> None:
+    """Refuse settings of another type than the usual ones, not finite, or larger than any network's."""
+    for name, value in vars(config).items():
+        expected = getattr(usual, name)
+        if is_dataclass(expected):
+            _check_settings(value, expected)
+            continue
+        kinds = (int, float) if type(expected) is float else (type(expected),)
+        if type(value) not in kinds:
+            raise ValueError(f"{name} must be {kinds[-1].__name__}, found {value!r:.40}")
+        if type(value) in (int, float) and not abs(value) <= _MOST.get(name, MOST):
+            raise ValueError(f"{name} must be {_MOST.get(name, MOST)} at most, found {value!r:.40}")
+
+
+def _check_arrays(arrays: dict[str, Array], config: ModelConfig, dim: int, outputs: int) -> None:
     """Refuse settings that the arrays do not bear out, before a network of their size is made."""
     numbers = sum(array.size for array in arrays.values())
     if config.width * config.hidden_layers > numbers:
@@ -77,3 +107,9 @@ def _check_shapes(arrays: dict[str, Array], config: ModelConfig, dim: int, outpu
         if arrays[name].shape != tensor.shape:
             found, asked = arrays[name].shape, tuple(tensor.shape)
             raise ValueError(f"{name} has the shape {found}, its settings say {asked}")
+        if str(arrays[name].dtype) != str(tensor.dtype).removeprefix("torch."):
+            raise ValueError(f"{name} holds {arrays[name].dtype}, not {tensor.dtype}")
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
+    if extra := sorted(set(arrays) - set(expected)):
+        raise ValueError(f"there is no place for the array {extra[0]!r:.40}")

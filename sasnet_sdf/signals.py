@@ -79,14 +79,49 @@ class Grid:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Grid:
         shape, affine = tuple(int(n) for n in values["shape"]), np.array(values["affine"], np.float64)
-        if len(shape) not in (2, 3) or min(shape) < 1 or affine.shape != (len(shape) + 1,) * 2:
+        if (
+            len(shape) not in (2, 3)
+            or not 1 <= min(shape) <= max(shape) < 2**31
+            or affine.shape != (len(shape) + 1,) * 2
+        ):
             raise ValueError("its grid is none of an image or a volume")
+        with np.errstate(all="ignore"):
+            size = abs(float(np.linalg.det(affine[:-1, :-1])))
+        if not (np.isfinite(affine).all() and 0 < size < np.inf):
+            raise ValueError("its grid does not span a space")
         return cls(shape, affine)
 
     @property
     def middle(self) -> Array:
         """(d,) the index of the domain's middle, which is 0 in the unit cube."""
         return (np.array(self.shape) - 1) / 2
+
+
+_HEADER = {
+    **dict.fromkeys(("space", "content", "sample units", "description"), str),
+    **dict.fromkeys(("space units", "units", "codes"), list),
+    "nifti": int,
+}
+"""What the header of a signal may hold (io/nifti.py and io/nrrd.py write it to files)."""
+
+
+def checked_header(values: dict[str, Any]) -> dict[str, Any]:
+    """The header as a model file had it, its words short and on one line. Raises ValueError."""
+    found = {}
+    for name, value in values.items():
+        if type(value) is not _HEADER.get(name):
+            raise ValueError(f"its header holds {name!r:.40}: {value!r:.40}")
+        parts = [_plain(part) for part in (value if isinstance(value, list) else [value])[:4]]
+        found[name] = parts if isinstance(value, list) else parts[0]
+    return found
+
+
+def _plain(value: Any) -> str | int:
+    if isinstance(value, str):
+        return "".join(letter if letter.isprintable() else " " for letter in value[:200])
+    if type(value) is not int or not 0 <= value < 2**15:
+        raise ValueError(f"its header holds {value!r:.40}")
+    return value
 
 
 @dataclass(frozen=True, eq=False)

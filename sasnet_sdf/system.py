@@ -45,6 +45,12 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def held_bytes() -> int:
+    """What the process holds now; where only Linux tells, the most that it has held so far."""
+    match = re.search(r"^VmRSS:\s*(\d+) kB", _text_of("/proc/self/status"), re.MULTILINE)
+    return int(match[1]) * 1024 if match else peak_memory_bytes()
+
+
 def total_memory_bytes() -> int:
     """The machine's physical memory in bytes, 0 where it cannot be told."""
     if sys.platform == "win32":

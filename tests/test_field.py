@@ -164,7 +164,8 @@ def test_the_engine_of_the_reader_is_free(field, unit, tmp_path):
         (lambda arrays, document: document["architecture"]["config"].update(depth=3), "depth"),
         (lambda arrays, document: document["architecture"]["config"].update(width="wide"), "not a model"),
         (lambda arrays, document: document["architecture"].update(dim=4), "dimensions"),
-        (lambda arrays, document: document["architecture"]["config"].update(width=10**6), "smaller"),
+        (lambda arrays, document: document["architecture"]["config"].update(width=10**6), "65536 at most"),
+        (lambda arrays, document: document["architecture"]["config"].update(width=60_000), "smaller"),
     ],
 )
 def test_files_that_hold_something_else_are_refused(field, tmp_path, change, reason):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import to_dict
 from ..edges import Edges
 from ..field import Field
 from ..fitted import FittedSignal
 from ..geometry import PointCloud, TriangleMesh
+from ..io.columns import finite
 from ..metrics import Points
 from ..pipelines.fit_signal import ranges
 from ..signals import Signal
@@ -20,34 +23,37 @@ from ..supervision.duplicates import first_of_equals
 def cloud_facts(cloud: PointCloud) -> dict[str, Any]:
     """Points, extent in world units, attributes, and what its reader says.
 
-    sensors: the places that it was seen from. spacing: the median distance to the nearest other point.
+    sensors: the places that it was seen from. spacing: the median distance to the nearest other point,
+    None of fewer than two. Extent and spacing are those of its finite points.
     """
+    usable = finite(cloud.points)
     return {
         "kind": "point cloud",
         "points": len(cloud),
-        **_extent(cloud.points),
+        **_extent(cloud.points[usable]),
         "attributes": [name for name in ("normals", "colors", "sensors") if getattr(cloud, name) is not None],
         "scalars": list(cloud.scalars),
         "sensors": 0 if cloud.sensors is None else len(first_of_equals(cloud.sensors)),
-        "spacing": Points(cloud.points).spacing(),
-        "notes": list(cloud.notes),
+        "spacing": _number(Points(cloud.points[usable]).spacing()) if usable.sum() > 1 else None,
+        "notes": [*cloud.notes, *_missing(usable, "points")],
     }
 
 
 def mesh_facts(mesh: TriangleMesh) -> dict[str, Any]:
-    """Vertices, faces, extent in world units, attributes, and whether the mesh is closed."""
-    edges = Edges.of(mesh.faces)
+    """Vertices, faces, extent in world units of finite vertices, attributes, and whether it is closed."""
+    edges, usable = Edges.of(mesh.faces), finite(mesh.vertices)
     return {
         "kind": "mesh",
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
-        **_extent(mesh.vertices),
+        **_extent(mesh.vertices[usable]),
         "attributes": [name for name in ("normals", "colors") if getattr(mesh, name) is not None],
         "scalars": list(mesh.scalars),
         "closed": edges.boundary == 0 and edges.branching == 0,
         "boundary_edges": edges.boundary,
         "boundary_loops": edges.loops,
         "non_manifold_edges": edges.branching,
+        "notes": _missing(usable, "vertices"),
     }
 
 
@@ -82,8 +88,16 @@ def model_facts(field: Field | FittedSignal) -> dict[str, Any]:
 
 def _extent(points: np.ndarray) -> dict[str, Any]:
     low, high = points.min(0), points.max(0)
-    return {
-        "low": low.tolist(),
-        "high": high.tolist(),
-        "diagonal": float(np.linalg.norm(high - low)),
-    }
+    with np.errstate(over="ignore"):
+        diagonal = math.hypot(*(high - low))
+    return {"low": low.tolist(), "high": high.tolist(), "diagonal": _number(diagonal)}
+
+
+def _number(value: float) -> float | None:
+    """None for what JSON has no number for."""
+    return value if math.isfinite(value) else None
+
+
+def _missing(usable: NDArray[np.bool_], what: str) -> list[str]:
+    missing = int((~usable).sum())
+    return [f"{missing} of {len(usable)} {what} are not finite"] if missing else []

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .options import FILE, verbose_option
+from .options import FILE, printable, verbose_option
 
 
 @click.command("info", short_help="Say what a cloud, mesh, image, volume or model holds.")
@@ -22,6 +22,7 @@ def command(file: Path, as_json: bool) -> None:
 
 
 def _facts(file: Path) -> dict[str, Any]:
+    from ..errors import UnusableGeometry
     from ..geometry import TriangleMesh
     from .facts import cloud_facts, mesh_facts, model_facts, signal_facts
 
@@ -30,6 +31,7 @@ def _facts(file: Path) -> dict[str, Any]:
 
         return {"file": str(file), **model_facts(load_model(file, device="cpu"))}
     from ..io import read_geometry
+    from ..io.columns import finite
     from ..io.kinds import signal_kind
 
     if kind := signal_kind(file):
@@ -38,6 +40,14 @@ def _facts(file: Path) -> dict[str, Any]:
         return {"file": str(file), **signal_facts(*load_signal(file, kind))}
 
     geometry = read_geometry(file)
+    points = geometry.vertices if isinstance(geometry, TriangleMesh) else geometry.points
+    if not finite(points).any():
+        what = (
+            f"none of its {len(points)} points is finite; export it again"
+            if len(points)
+            else "holds no points"
+        )
+        raise UnusableGeometry(f"{file}: {what}")
     facts = mesh_facts(geometry) if isinstance(geometry, TriangleMesh) else cloud_facts(geometry)
     return {"file": str(file), **facts}
 
@@ -47,17 +57,19 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     width = max((len(name) for name in facts), default=0)
     lines = []
     for name, value in facts.items():
-        label = name.replace("_", " ")
+        label = printable(name.replace("_", " "))
         if isinstance(value, dict):
             lines += [f"{indent}{label}", *_lines(value, indent + "  ")]
         elif name == "notes":
-            lines += [f"note: {note}" for note in value]
+            lines += [f"note: {printable(note)}" for note in value]
         else:
             lines.append(f"{indent}{label:<{width}}  {_shown(value)}")
     return lines
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "unknown"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -66,4 +78,4 @@ def _shown(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, (list, tuple)):
         return "  ".join(_shown(item) for item in value) or "none"
-    return str(value)
+    return printable(str(value))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ..errors import Interrupted, SasnetError
-from .options import Session
+from .options import Session, printable
 
 COMMANDS = (
     *("reconstruct", "extract", "query", "evaluate", "compare"),
@@ -77,7 +77,7 @@ def run(words: Sequence[str]) -> int:
         if session.verbose:
             traceback.print_exc()
         message, exit_code = _explain(error)
-        click.echo("error: " + " ".join(message.split()), err=True)
+        click.echo("error: " + printable(" ".join(message.split())), err=True)
         return exit_code
 
 

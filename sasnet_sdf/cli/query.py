@@ -36,19 +36,29 @@ def command(
     scan that MODEL.sasnet was trained on; distances are in its units.
     """
     check_outputs(model, output, overwrite=overwrite)
+    import numpy as np
+
+    from ..errors import UnreadableInput, UnusableGeometry
     from ..field import Field
     from ..geometry import TriangleMesh
     from ..io import read_geometry, write_table
+    from ..io.columns import finite
 
     geometry = read_geometry(points)
     places = geometry.vertices if isinstance(geometry, TriangleMesh) else geometry.points
     field = Field.load(model, device=device, engine=engine)
+    usable = finite(places)
+    if not usable.any():
+        raise UnusableGeometry(f"{points}: none of its {len(places)} points is finite")
     distances = field.distance(places)
+    told = distances[usable]
+    if not np.isfinite(told).all():
+        raise UnreadableInput(f"{model}: gives distances that are not finite; train anew")
     write_table(output, places, distances, field.gradient(places))
     if not quiet:
-        inside = int((distances < 0).sum())
+        inside = int((told < 0).sum())
         click.echo(
-            f"{len(places):,} points, {inside:,} inside, distances from {distances.min():.6g} "
-            f"to {distances.max():.6g}\nwrote {output}",
+            f"{len(places):,} points, {inside:,} inside, distances from {told.min():.6g} "
+            f"to {told.max():.6g}\nwrote {output}",
             err=True,
         )

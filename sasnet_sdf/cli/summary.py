@@ -8,6 +8,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from .options import printable
+
 BAR = 12
 
 
@@ -106,7 +108,7 @@ def _orientation(found: dict[str, Any]) -> str:
 
 def note_lines(notes: Sequence[str]) -> list[str]:
     """What the user should know, a paragraph each."""
-    return [filled(f"note: {note}", "      ") for note in notes]
+    return [filled(f"note: {printable(note)}", "      ") for note in notes]
 
 
 def _trimming(trim: dict[str, Any]) -> list[str]:

@@ -7,13 +7,10 @@ take; by the last but one, four fifths of the memory are still free.
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import numpy as np
 
 from ..errors import UsageError
-from ..system import peak_memory_bytes
+from ..system import held_bytes
 from .blocks import SIDE
 from .lattice import Lattice
 
@@ -64,16 +61,6 @@ class Budget:
         if resolution < 16:
             return f"the process holds {_size(self.held)} already, so no useful resolution would fit"
         return f"resolution {resolution} would fit"
-
-
-def held_bytes() -> int:
-    """What the process holds now; where only Linux tells, the most that it has held so far."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return peak_memory_bytes()
-    match = re.search(r"^VmRSS:\s*(\d+) kB", status, re.MULTILINE)
-    return int(match[1]) * 1024 if match else peak_memory_bytes()
 
 
 def _size(size: float) -> str:

@@ -104,7 +104,7 @@ def _encloses_a_solid(patches: Patches, gap: float) -> bool:
 
 def _widest(patches: Patches) -> float:
     """The largest opening over the supported area; infinite where nothing is supported."""
-    if not patches.supported.any():
+    if not patches.supported_area > 0:
         return np.inf
     return float(patches.opening.max() / patches.supported_area)
 

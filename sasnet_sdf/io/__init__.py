@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write, check_writable
@@ -12,7 +14,7 @@ from .columns import cloud_from
 from .images import read_image, write_image
 from .meshes import write_mesh
 from .ply import write_cloud
-from .reading import check_file
+from .reading import check_file, check_room
 from .scan import Scan, joined
 from .tables import write_table
 from .volumes import read_volume, write_volume
@@ -48,14 +50,18 @@ __all__ = [
 ]
 
 
-def read_geometry(path: str | Path, max_points: int | None = None) -> PointCloud | TriangleMesh:
+def read_geometry(
+    path: str | Path, max_points: int | None = None, max_memory: int | None = None
+) -> PointCloud | TriangleMesh:
     """What a file holds, in its own coordinates: a TriangleMesh where it has faces, else a PointCloud.
 
     As it stands in the file: `validate.validated` leaves out what cannot be used. A cloud of more than
     `max_points` points is thinned to one point a voxel (`thinning.thin`); LAS, E57, PTX, text, NPY,
     binary PLY and binary PCD while they are read, so that the whole is never in memory. Meshes are
-    not thinned. A cloud's `notes` say what was left out. Raises UnreadableInput where the file is missing,
-    damaged or of an unknown format, MissingBackend where its format needs a library that is not installed.
+    not thinned. max_memory: bytes that the process may hold, asked before a file is read that comes as
+    a whole. A cloud's `notes` say what was left out. Raises UnreadableInput where the file is missing,
+    damaged or of an unknown format, MissingBackend where its format needs a library that is not
+    installed, UsageError where reading would need more than max_memory.
     """
     path = Path(path)
     name = _READERS.get(path.suffix.lower())
@@ -64,8 +70,11 @@ def read_geometry(path: str | Path, max_points: int | None = None) -> PointCloud
         raise UnreadableInput(f"{path}: unknown {found}; known: {' '.join(READABLE)}")
     check_file(path)
     try:
-        found = importlib.import_module(f".{name}", __package__).read(path)
-        return _cloud(found, path, max_points) if isinstance(found, (PointCloud, Scan)) else found
+        check_room(path, max_memory)
+        # numbers too large for their type become infinite here, and are counted and left out later
+        with np.errstate(all="ignore"):
+            found = importlib.import_module(f".{name}", __package__).read(path)
+            return _cloud(found, path, max_points) if isinstance(found, (PointCloud, Scan)) else found
     except OSError as error:
         raise UnreadableInput(f"{path}: cannot be read ({error.strerror or error})") from error
 

@@ -13,6 +13,7 @@ from .._optional import require
 from ..errors import UnreadableInput
 from ..geometry import Array
 from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns
+from .e57_xml import check_xml
 from .scan import PIECE, Scan, empty_rows
 
 _CARTESIAN = ("cartesianX", "cartesianY", "cartesianZ")
@@ -35,11 +36,15 @@ def read(path: Path) -> Scan:
 
 def _pieces(library: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
     image, invalid, total = None, 0, 0
+    check_xml(path)
     try:
         image = library.ImageFile(str(path), "r")
         scans = image.root()["data3D"]
         for index in range(len(scans)):
-            pose = _pose(scans[index])
+            pose, count = _pose(scans[index]), scans[index]["points"].childCount()
+            # a bit a point, which a scan of numbers that never change does without
+            if count > 8 * path.stat().st_size:
+                raise UnreadableInput(f"{path}: is damaged: it cannot hold the {count} points that it names")
             for raw in _raw_pieces(library, image, scans[index]["points"]):
                 valid = np.logical_and.reduce([raw.pop(n) == 0 for n in _INVALID if n in raw] or [True])
                 count = len(next(iter(raw.values())))

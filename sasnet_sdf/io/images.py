@@ -28,6 +28,9 @@ _SAMPLES = {"I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "F": np.f
 _DEEP = {b"\x10\0": 2, b"\x10\2": 6, b"\x10\4": 4, b"\x10\6": 8}
 """Bytes a pixel of a PNG whose header says 16 bits and these colours."""
 
+_A_ROW = 48
+"""Bytes that Pillow takes for a row beside its pixels; an image may be all rows."""
+
 
 def read_image(path: str | Path) -> tuple[Signal, list[str]]:
     """An image as uint8, uint16 or float32 (only of a TIFF of floats), and notes for the user.
@@ -72,7 +75,7 @@ def _from_pillow(path: Path, deep: int = 0) -> tuple[NDArray[Any], list[str]]:
             # it warns where an image is large; check_claim knows whether the file can hold it
             warnings.simplefilter("ignore")
             with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
-                check_claim(path, image.width * image.height * (deep or len(image.getbands())))
+                check_claim(path, image.height * (image.width * (deep or len(image.getbands())) + _A_ROW))
                 notes, pictures = [], getattr(image, "n_frames", 1)
                 if pictures > 1:
                     notes.append(f"{path}: holds {pictures} pictures, the first is read")
@@ -85,6 +88,11 @@ def _from_pillow(path: Path, deep: int = 0) -> tuple[NDArray[Any], list[str]]:
     except UnreadableInput:
         raise
     except Exception as error:
+        if isinstance(error, Image.DecompressionBombError):
+            most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+            raise UnreadableInput(
+                f"{path}: its header names more than {most} pixels, the most that are read"
+            ) from error
         if isinstance(error, Image.UnidentifiedImageError):
             raise UnreadableInput(f"{path}: not a PNG, JPEG or TIFF image that can be read") from error
         raise UnreadableInput(f"{path}: not an image that can be read ({reason_of(error)})") from error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from .._optional import require
 from ..errors import UnreadableInput
 from .columns import COLOR, POSITION, Columns
 from .crs import name_of
+from .reading import check_claim, reason_of
 from .scan import PIECE, Scan, is_numeric, numbers
 
 T = TypeVar("T")
@@ -33,9 +35,12 @@ def read(path: Path) -> Scan:
 
 def _pieces(laspy: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
     with path.open("rb") as file:
+        _check_records(path, file)
         reader = _or_unreadable(path, lambda: laspy.open(file, closefd=False))
         header = reader.header
         _check_size(path, header)
+        if header.are_points_compressed:
+            _or_unreadable(path, lambda: _check_chunks(path, file, header))
         if system := name_of([*header.vlrs, *(header.evlrs or ())]):
             notes.append(f"coordinate reference system: {system}")
         found = 0
@@ -45,6 +50,19 @@ def _pieces(laspy: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
                 raise _cut_short(path, found, header.point_count)
             found += len(piece["x"])
             yield piece
+
+
+def _check_records(path: Path, file: BinaryIO) -> None:
+    """That there is room for the variable length records that the header names; laspy makes them all."""
+    head, size = file.read(247).ljust(247, b"\0"), path.stat().st_size
+    file.seek(0)
+    count = struct.unpack_from("<I", head, 100)[0]
+    start, extended = struct.unpack_from("<QI", head, 235) if head[25] >= 4 else (0, 0)
+    for number, room, least in ((count, size, 54), (extended, size - start, 60)):
+        if number * least > max(room, 0):
+            raise UnreadableInput(
+                f"{path}: is damaged: it has no room for the {number} records that its header names"
+            )
 
 
 def _check_size(path: Path, header: Any) -> None:
@@ -57,14 +75,42 @@ def _check_size(path: Path, header: Any) -> None:
         raise _cut_short(path, room, header.point_count)
 
 
+def _check_chunks(path: Path, file: BinaryIO, header: Any) -> None:
+    """That packed points need no more memory than the file can stand for: lazrs ends the process then."""
+    lazrs: Any = require("lazrs", "lidar", "reading LAZ files")
+    size, place = path.stat().st_size, file.tell()
+    records = lazrs.LazVlr(header.vlrs[header.vlrs.index("LasZipVlr")].record_data)
+    if records.item_size() != header.point_format.size:
+        raise ValueError("its points have two sizes")
+    file.seek(header.offset_to_point_data)
+    table = int.from_bytes(file.read(8), "little", signed=True)
+    if table == -1:
+        file.seek(-8, 2)
+        table = int.from_bytes(file.read(8), "little", signed=True)
+    file.seek(max(table, 0) + 4)
+    count = int.from_bytes(file.read(4), "little")
+    if not header.offset_to_point_data < table < size or count > size:
+        raise ValueError("its table of chunks is damaged, or cut off")
+    file.seek(header.offset_to_point_data)
+    chunks = lazrs.read_chunk_table(file, records)
+    file.seek(place)
+    if sum(packed for _, packed in chunks) > size:
+        raise ValueError("its table of chunks is damaged")
+    if (there := sum(points for points, _ in chunks)) < header.point_count:
+        raise _cut_short(path, there, header.point_count)
+    largest = max((points for points, _ in chunks), default=0)
+    check_claim(path, (largest + min(PIECE, header.point_count)) * records.item_size())
+
+
 def _or_unreadable(path: Path, action: Callable[[], T]) -> T:
     """What the action gives; laspy and lazrs raise errors of many kinds, which no two damages share."""
     try:
         return action()
-    except Exception as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+    except (KeyboardInterrupt, SystemExit, UnreadableInput):
+        raise
+    except BaseException as error:  # lazrs, which is Rust, panics with one that is no Exception
         raise UnreadableInput(
-            f"{path}: not a LAS file that can be read ({reason}); copy or export it again"
+            f"{path}: not a LAS file that can be read ({reason_of(error)}); copy or export it again"
         ) from error
 
 

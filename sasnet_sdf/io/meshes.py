@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from ..errors import UnreadableInput, UsageError
 from ..geometry import Array, PointCloud, TriangleMesh
-from . import obj, ply
+from . import glb, obj, ply
 from .atomic import MESHES, atomic_write
-from .reading import text_of
+from .reading import count_of, reason_of, text_of
 from .triangles import welded
 
 
@@ -21,10 +22,11 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     The parts of a GLB scene become one mesh in the scene's coordinates. Raises UnreadableInput.
     """
     kind = path.suffix.lower()
-    checks = {".stl": _check_stl, ".off": _check_off}
-    least = checks[kind](path) if kind in checks else 1
+    least = {".stl": _check_stl, ".off": _check_off, ".glb": _check_glb}[kind](path)
     mesh = _parsed(path, kind[1:])
     vertices, faces = np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64).reshape(-1, 3)
+    if vertices.shape[1:] != (3,):
+        raise UnreadableInput(f"{path}: its vertices have the shape {vertices.shape}, not (N, 3)")
     if len(faces) < least or not len(vertices):
         raise UnreadableInput(
             f"{path}: {len(faces)} triangles could be read where at least {least} should be; it is damaged"
@@ -43,13 +45,16 @@ def read(path: Path) -> PointCloud | TriangleMesh:
 def _parsed(path: Path, kind: str) -> Any:
     import trimesh
 
+    # it logs what it tries, with tracebacks
+    logging.getLogger("trimesh").addHandler(logging.NullHandler())
     options: dict[str, Any] = {"skip_materials": True} if kind == "glb" else {}
     try:
         with path.open("rb") as file:
             return trimesh.load(file, file_type=kind, force="mesh", process=False, **options)
     except Exception as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise UnreadableInput(f"{path}: not a {kind.upper()} file that can be read ({reason})") from error
+        raise UnreadableInput(
+            f"{path}: not a {kind.upper()} file that can be read ({reason_of(error)})"
+        ) from error
 
 
 def _check_stl(path: Path) -> int:
@@ -78,14 +83,30 @@ def _check_stl(path: Path) -> int:
     return count
 
 
+def _check_glb(path: Path) -> int:
+    glb.check(path)
+    return 1
+
+
 def _check_off(path: Path) -> int:
     """At least as many triangles as the header names polygons."""
-    lines = (line.partition("#")[0] for line in text_of(path).split("\n"))
+    lines = [line.partition("#")[0] for line in text_of(path).split("\n")]
     words = " ".join(lines).strip().removeprefix("OFF").split()
-    numbers = words[:2]
-    if not all(word.isdigit() for word in numbers) or len(numbers) < 2:
+    vertices, faces = (count_of(word) for word in [*words[:2], "", ""][:2])
+    if vertices is None or faces is None:
         raise UnreadableInput(f"{path}: not an OFF file (it does not begin with OFF and two counts)")
-    return int(numbers[1])
+    # a vertex is three words, a face at least one
+    if 3 * vertices + faces > len(words):
+        raise UnreadableInput(
+            f"{path}: cut short: its {len(words)} words cannot be the {vertices} vertices and {faces} faces"
+            " that its header names; copy or export it again"
+        )
+    rows = [row for line in lines if (row := line.split())]
+    if len(rows) == vertices + faces + (1 if len(rows[0]) > 1 else 2):
+        for row in rows[len(rows) - faces :]:
+            if (count_of(row[0]) or 0) >= len(row):
+                raise UnreadableInput(f"{path}: a face has {row[0][:20]} corners, {len(row) - 1} are there")
+    return faces
 
 
 def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from .atomic import atomic_write
-from .reading import check_file
+from .reading import check_file, reason_of
 
 FORMAT, VERSION, ENTRY = "sasnet-sdf model", 1, "sasnet-sdf"
-_LONGEST_HEADER = 16 << 20
+_LONGEST_HEADER, _MOST_ARRAYS = 16 << 20, 5000
 
 
 def write_model(path: str | Path, arrays: Mapping[str, NDArray], metadata: Mapping[str, Any]) -> None:
@@ -43,10 +43,13 @@ def read_model(path: str | Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
         # the library checks that the arrays' offsets and shapes cover the file exactly
         with safe_open(path, framework="numpy") as file:
             document = _document(file.metadata(), path)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+            names = list(file.keys())
+            if len(names) > _MOST_ARRAYS:
+                raise ValueError(f"{len(names)} arrays, {_MOST_ARRAYS} at most are read")
+            arrays = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
         raise UnreadableInput(
-            f"{path}: damaged or cut short ({error}); copy the file again or train anew"
+            f"{path}: damaged or cut short ({reason_of(error)}); copy the file again or train anew"
         ) from error
     return arrays, document
 
@@ -66,11 +69,11 @@ def _document(entries: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
     try:
         document = json.loads((entries or {})[ENTRY])
         found, version = document.pop("format"), document.pop("format_version")
-    except (KeyError, ValueError, AttributeError, TypeError) as error:
+    except (KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UnreadableInput(
             f"{path}: not a {FORMAT}: its header has no readable entry {ENTRY!r}"
         ) from error
-    if found != FORMAT or not isinstance(version, int):
+    if found != FORMAT or type(version) is not int:
         raise UnreadableInput(f"{path}: expected a {FORMAT}, found {found!r}, version {version!r}")
     if version > VERSION:
         raise UnreadableInput(

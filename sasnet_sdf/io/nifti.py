@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import math
+import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +18,9 @@ from numpy.typing import NDArray
 from .._optional import require
 from ..errors import UnreadableInput, UsageError
 from .reading import check_claim, reason_of
+
+_FARTHEST = 64 << 20
+"""Where samples may begin, after a header and its extensions."""
 
 RAS = "right-anterior-superior"
 """The world of every NIfTI file: x to the right, y to the front, z up, usually in millimetres."""
@@ -29,7 +35,9 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]
     """
     nibabel = require("nibabel", "volumes", "reading NIfTI files")
     try:
-        with _quiet():
+        with _quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _check_offset(path)
             image = nibabel.load(path)
             if not isinstance(image, (nibabel.Nifti1Image, nibabel.Nifti2Image)):
                 raise UnreadableInput(f"{path}: not a NIfTI file (nibabel finds {type(image).__name__})")
@@ -49,6 +57,21 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]
         raise
     except Exception as error:
         raise UnreadableInput(f"{path}: not a NIfTI file that can be read ({reason_of(error)})") from error
+
+
+def _check_offset(path: Path) -> None:
+    """That the samples begin where a header and some extensions end: nibabel unpacks all before them."""
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        head = file.read(352)
+    if len(head) < 348:
+        raise ValueError("it ends inside its header")
+    order = "<" if int.from_bytes(head[:4], "little") in (348, 540) else ">"
+    second = int.from_bytes(head[:4], "little" if order == "<" else "big") == 540
+    (offset,) = (
+        struct.unpack_from(f"{order}q", head, 168) if second else struct.unpack_from(f"{order}f", head, 108)
+    )
+    if not 0 <= offset <= _FARTHEST:
+        raise ValueError(f"its samples begin at byte {offset:.0f}")
 
 
 def _check_size(image: Any, path: Path) -> None:
@@ -84,10 +107,12 @@ def write(path: Path, values: NDArray[Any], affine: NDArray[Any], header: dict[s
         image = kind(flat, affine, dtype=values.dtype)
         # what is stored is what was given, whatever the values
         image.header.set_slope_inter(1, 0)
-        qform, sform = header.get("codes", (0, 2))
+        qform, sform = header["codes"] if len(header.get("codes", ())) == 2 else (0, 2)
         image.set_sform(affine, code=int(sform) or 2)
         image.set_qform(affine, code=int(qform), strip_shears=True)
-        image.header.set_xyzt_units(*header.get("units", ("unknown", "unknown")))
+        units = header.get("units", ())
+        known = len(units) == 2 and all(unit in nibabel.nifti1.unit_codes for unit in units)
+        image.header.set_xyzt_units(*(units if known else ("unknown", "unknown")))
         image.header["descrip"] = str(header.get("description", "")).encode("latin-1", "replace")[:79]
         nibabel.save(image, path)
 

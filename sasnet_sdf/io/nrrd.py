@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import math
 import warnings
+import zlib
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +31,8 @@ _TYPES = {
     "f8": "double",
 }
 _BYTES = {"char": 1, "short": 2, "int": 4, "float": 4, "double": 8, "long": 8}
+_NOT_PACKED = ("raw", "ASCII", "ascii", "text", "txt")
+_MOST_SKIPPED = 1 << 20
 _KEPT = ("space", "space units", "content", "sample units")
 
 
@@ -41,7 +46,9 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header = nrrd.read_header(file)
-            _check_header(header, path, path.stat().st_size - file.tell())
+            wanted = _check_header(header, path, path.stat().st_size - file.tell())
+            if header["encoding"] not in _NOT_PACKED:
+                file, header["encoding"] = _unpacked(header, file, wanted), "raw"
             values = nrrd.read_data(header, file, str(path))
         directions = _directions(header)
         channel = _channel_axis(header, directions)
@@ -63,7 +70,8 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]
         raise UnreadableInput(f"{path}: not a NRRD file that can be read ({reason_of(error)})") from error
 
 
-def _check_header(header: dict[str, Any], path: Path, there: int) -> None:
+def _check_header(header: dict[str, Any], path: Path, there: int) -> int:
+    """The bytes of the samples, which the file may hold."""
     if any(name in header for name in ("data file", "datafile")):
         raise UnreadableInput(f"{path}: its data lie in another file; save them in one")
     sizes = [int(n) for n in header["sizes"]]
@@ -72,10 +80,37 @@ def _check_header(header: dict[str, Any], path: Path, there: int) -> None:
     kind = str(header["type"])
     if kind == "block":
         raise UnreadableInput(f"{path}: a volume must hold real numbers, found blocks of bytes")
+    if not 0 <= _skipped(header, "line") <= _MOST_SKIPPED:
+        raise ValueError(f"it skips {_skipped(header, 'line')} lines")
+    if _skipped(header, "byte") not in (0, -1) and header["encoding"] not in _NOT_PACKED:
+        raise ValueError("it skips bytes of packed data")
     wanted = math.prod(sizes) * _item_size(kind)
     check_claim(path, wanted)
     if header.get("encoding") == "raw" and wanted > there:
         raise UnreadableInput(f"{path}: cut short: holds {there} of its volume's {wanted} bytes")
+    return wanted
+
+
+def _unpacked(header: dict[str, Any], file: IO[bytes], wanted: int) -> BytesIO:
+    """The samples of packed data, and no more: pynrrd would unpack all that there is."""
+    for _ in range(_skipped(header, "line")):
+        file.readline()
+    kind, packed = header["encoding"], file.read()
+    if kind in ("gzip", "gz"):
+        data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(packed, wanted + 1)
+    elif kind in ("bzip2", "bz2"):
+        data = bz2.BZ2Decompressor().decompress(packed, wanted + 1)
+    else:
+        raise ValueError(f"unknown encoding {kind}")
+    if len(data) != wanted:
+        raise ValueError(f"cut short, or too long, for its volume of {wanted} bytes")
+    header["line skip"] = header["lineskip"] = 0
+    return BytesIO(data)
+
+
+def _skipped(header: dict[str, Any], what: str) -> int:
+    """The lines or bytes to skip before the data."""
+    return int(header.get(f"{what}skip", header.get(f"{what} skip", 0)))
 
 
 def _item_size(kind: str) -> int:

@@ -18,6 +18,9 @@ from .columns import as_colors
 from .reading import text_of
 from .triangles import fans
 
+_LARGEST = 2**53
+"""An index: beyond it no file has vertices."""
+
 
 def read(path: Path) -> PointCloud | TriangleMesh:
     """A mesh, or the points where there are no faces; polygons become fans of triangles.
@@ -65,6 +68,8 @@ def read(path: Path) -> PointCloud | TriangleMesh:
 def _from_zero(word: str, count: int) -> int:
     """An index from zero: the file counts from one, or back from the latest with negative numbers."""
     index = int(word)
+    if abs(index) > _LARGEST:
+        raise ValueError("there are not so many vertices")
     return count + index if index < 0 else index - 1
 
 

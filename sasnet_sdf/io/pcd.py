@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import UnreadableInput
 from .columns import SENSOR, Columns, finite, positions
+from .reading import reason_of
 from .scan import Scan, columns_of, empty_rows, numbers, records, taken
 from .text import tables_of
 
@@ -89,6 +90,8 @@ def _header(path: Path) -> _Header:
         points = int(words["POINTS"][0]) if "POINTS" in words else width * height
         viewpoint = tuple(float(number) for number in words.get("VIEWPOINT", _DEFAULT_VIEWPOINT))
         encoding = words["DATA"][0].lower()
+        if not set("".join(kinds).upper()) <= set("IUF") or min(counts) < 1:
+            raise ValueError("its types must be I, U or F, its counts at least 1")
         row = np.dtype(
             [
                 # a padding field, named _, may come more than once
@@ -100,8 +103,8 @@ def _header(path: Path) -> _Header:
                 for k, (name, kind, size, count) in enumerate(zip(fields, kinds, sizes, counts, strict=True))
             ]
         )
-    except (KeyError, IndexError, ValueError, TypeError) as error:
-        raise UnreadableInput(f"{path}: its PCD header is damaged ({error})") from error
+    except (KeyError, IndexError, ValueError, TypeError, SyntaxError, OverflowError) as error:
+        raise UnreadableInput(f"{path}: its PCD header is damaged ({reason_of(error)})") from error
     if min(points, width, height) < 0 or encoding not in ("ascii", "binary", "binary_compressed"):
         raise UnreadableInput(f"{path}: its PCD header names {points} points as {encoding}; it is damaged")
     if len(viewpoint) != len(_DEFAULT_VIEWPOINT) or not np.isfinite(viewpoint).all():

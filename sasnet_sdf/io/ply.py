@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write
 from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns, cloud_from
+from .reading import count_of, reason_of
 from .scan import Scan, columns_of, joined, records
 from .triangles import fans
 
@@ -82,6 +84,8 @@ def _checked_header(path: Path) -> list[_Element]:
     elements = _elements(text.decode("ascii", "replace"), path)
     room = path.stat().st_size - len(text) - len(end)
     for element in elements:
+        if element.count and not element.least:
+            raise UnreadableInput(f"{path}: its rows of {element.name} have no properties; it is damaged")
         if element.count * element.least > room:
             raise _cut_short(path, element.name, room // element.least, element.count)
         room -= element.count * element.least
@@ -96,8 +100,10 @@ def _elements(header: str, path: Path) -> list[_Element]:
             case ["format", kind, *_]:
                 ascii_rows = kind == "ascii"
             case ["element", name, count]:
-                if not count.isdigit():
-                    raise UnreadableInput(f"{path}: its header names {count} {_plural(name)}; it is damaged")
+                if count_of(count) is None:
+                    raise UnreadableInput(
+                        f"{path}: its header names {count[:20]} {_plural(name)}; it is damaged"
+                    )
                 elements.append(_Element(name, int(count)))
             case ["property", "list", length, _, name] if elements:
                 elements[-1].lists.append(name)
@@ -113,13 +119,15 @@ def _parsed(path: Path, elements: list[_Element]) -> dict[str, NDArray]:
 
     triangles = {e.name: {e.lists[0]: 3} for e in elements if e.name == "face" and len(e.lists) == 1}
     try:
-        try:
-            # quick where all faces of a binary file are triangles
-            data = PlyData.read(str(path), known_list_len=triangles)
-        except PlyElementParseError as error:
-            if not triangles or _place(error)[0] != "face":
-                raise
-            data = PlyData.read(str(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # NumPy's, of an element that ends too early
+            try:
+                # quick where all faces of a binary file are triangles
+                data = PlyData.read(str(path), known_list_len=triangles)
+            except PlyElementParseError as error:
+                if not triangles or _place(error)[0] != "face":
+                    raise
+                data = PlyData.read(str(path))
     except PlyElementParseError as error:
         name, row, count = _place(error)
         if error.message == "early end-of-file":
@@ -128,7 +136,7 @@ def _parsed(path: Path, elements: list[_Element]) -> dict[str, NDArray]:
             f"{path}: {name} {row + 1} of {count} is damaged ({error.message}); export the file again"
         ) from error
     except (PlyParseError, ValueError, OverflowError, MemoryError) as error:
-        raise UnreadableInput(f"{path}: not a PLY file that can be read ({error})") from error
+        raise UnreadableInput(f"{path}: not a PLY file that can be read ({reason_of(error)})") from error
     return {element.name: element.data for element in data.elements}
 
 

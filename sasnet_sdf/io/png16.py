@@ -115,12 +115,13 @@ def unfilter(rows, pixel):  # pragma: no cover - compiled
 
 def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """Names and contents of the chunks up to the end of the image."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(len(SIGNATURE))
         while True:
             head = file.read(8)
             length = int.from_bytes(head[:4], "big")
-            content = file.read(min(length, 2**31)) if len(head) == 8 else b""
+            content = file.read(min(length, size)) if len(head) == 8 else b""
             check = file.read(4)
             if len(check) < 4 or len(content) < length:
                 raise UnreadableInput(f"{path}: cut short: the file ends before its image does")

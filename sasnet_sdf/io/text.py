@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from .columns import Columns, named, names_in, unnamed
+from .reading import count_of
 from .scan import PIECE, Scan
 
 _COMMENT = re.compile(r"#|//")
@@ -118,8 +119,8 @@ def _layout(lines: Iterable[str], path: Path) -> Layout:
                 raise UnreadableInput(
                     f"{path}: line {number + 1} is neither a row of numbers nor names of columns x, y, z"
                 )
-        elif len(words) == 1 and words[0].isdigit() and count is None:
-            count = int(words[0])
+        elif len(words) == 1 and count is None and (named_count := count_of(words[0])) is not None:
+            count = named_count
         else:
             # a remark may speak of anything: it counts only where it fits the rows
             fits = remarked is not None and len(remarked) == len(words)

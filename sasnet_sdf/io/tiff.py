@@ -154,6 +154,9 @@ def check_pages(path: Path, pages: list[Any]) -> None:
     size = path.stat().st_size
     check_claim(path, sum(math.prod(page.shape) * page.dtype.itemsize for page in pages))
     for page in pages:
+        pieces = math.prod(page.chunked)
+        if len(page.dataoffsets) < pieces:
+            raise UnreadableInput(f"{path}: holds {len(page.dataoffsets)} of its image's {pieces} pieces")
         ends = (start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False))
         if len(page.dataoffsets) != len(page.databytecounts) or max(ends, default=size + 1) > size:
             raise UnreadableInput(f"{path}: cut short: the file ends before its image does")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput, UsageError
 from ..signals import Grid, Signal
-from .arrays import DAMAGED, checked_header
+from .arrays import DAMAGED, checked_header, members_of
 from .atomic import VOLUMES, atomic_write, suffix_of
 from .reading import check_claim, check_file, reason_of
 
@@ -52,7 +52,9 @@ def read_volume(path: str | Path) -> tuple[Signal, list[str]]:
     shape = values.shape[:3]
     affine = np.asarray(place, np.float64)
     grid = Grid(shape, affine) if affine.shape == (4, 4) else Grid.of_volume(shape, affine)
-    if not np.isfinite(grid.affine).all() or abs(np.linalg.det(grid.affine[:3, :3])) == 0:
+    with np.errstate(all="ignore"):
+        volume = abs(float(np.linalg.det(grid.affine[:3, :3])))
+    if not (np.isfinite(grid.affine).all() and 0 < volume < np.inf):
         raise UnreadableInput(f"{path}: its axes do not span a space (spacing {grid.spacing.tolist()})")
     missing = _not_finite(values)
     if missing:
@@ -95,7 +97,7 @@ def _read_npy(path: Path) -> _Found:
 def _read_npz(path: Path) -> _Found:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            members = members_of(archive)
             if "volume" not in members:
                 found = ", ".join(members) or "none"
                 raise UnreadableInput(f"{path}: has no array named volume (found: {found})")

@@ -36,7 +36,7 @@ def load(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, list[s
 
     most = most_points(config)
     if isinstance(source, (str, Path)):
-        return validated(read_geometry(source, max_points=most), str(source))
+        return validated(read_geometry(source, most, config.max_memory), str(source))
     if isinstance(source, TriangleMesh):
         return validated(source, "the input")
     cloud = source if isinstance(source, PointCloud) else _cloud_of(source)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.errors import MissingBackend, UnreadableInput, UnusableGeometry
+from sasnet_sdf.errors import MissingBackend, UnreadableInput, UnusableGeometry, UsageError
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
-from sasnet_sdf.io import READABLE, read_cloud, read_geometry
+from sasnet_sdf.io import READABLE, read_cloud, read_geometry, write_cloud
 from sasnet_sdf.io.validate import validated
+from sasnet_sdf.system import held_bytes
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +141,18 @@ def test_real_scans(data_dir):
     assert kinect.sensors is not None and not kinect.sensors.any()
     assert kinect.notes == ("57553 of 307200 rows hold no measurement and were left out",)
     assert len(read_cloud(data_dir / "lidar" / "isprs_samp11-utm.pcd")) == 38_010
+
+
+def test_a_file_that_comes_whole_is_refused_where_max_memory_is_less(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(20_000, 3))
+    (tmp_path / "scan.obj").write_text("".join("v {:.6f} {:.6f} {:.6f}\n".format(*row) for row in rows))
+    np.savez_compressed(tmp_path / "zeros.npz", points=np.zeros((100_000, 3)))
+    few = held_bytes() + (4 << 20)
+    for name in ("scan.obj", "zeros.npz"):
+        with pytest.raises(
+            UsageError, match=rf"{name}: reading it needs about \d+M, more than the \d+M of max-m"
+        ):
+            read_geometry(tmp_path / name, max_memory=few)
+    assert len(read_geometry(tmp_path / "scan.obj", max_memory=few + (1 << 30))) == 20_000
+    write_cloud(tmp_path / "scan.ply", PointCloud(rows))
+    assert len(read_geometry(tmp_path / "scan.ply", max_memory=few)) == 20_000

@@ -53,7 +53,8 @@ def test_the_number_kept_and_what_is_kept(count, most, size, seed):
         return
     assert len(rows) >= most / 2
     assert notes[0].startswith(f"thinned from {count} to {len(rows)} points: one a voxel of ")
-    assert len(notes) == 1 and max(edges_in(notes)) <= 2 * min(edges_in(notes))
+    # the note has three digits of them
+    assert len(notes) == 1 and max(edges_in(notes)) <= 2.01 * min(edges_in(notes))
     other = thin(pieces_of(cloud, count), Path("scan"), most, [])
     assert np.array_equal(other["row"], kept["row"])
     assert np.array_equal(thinned(cloud, most).scalars["row"], kept["row"])
