@@ -9,6 +9,7 @@ python samples/meshlab_filter.py samples/knot.ply surface.ply poisson.ply
 import sys
 
 import pymeshlab
+
 import sasnet_meshlab
 
 scan, surface, poisson = sys.argv[1:]

@@ -18,6 +18,7 @@ from .options import (
     progress_option,
     quiet_option,
     set_option,
+    threads_option,
     verbose_option,
 )
 from .progress import shown
@@ -60,6 +61,7 @@ STOPPING = "stopping: the models that are done are kept"
 @set_option("targets=200000 or eikonal_weight=0")
 @device_option
 @engine_option
+@threads_option
 @overwrite_option
 @progress_option
 @quiet_option

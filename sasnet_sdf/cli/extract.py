@@ -17,6 +17,7 @@ from .options import (
     overwrite_option,
     progress_option,
     quiet_option,
+    threads_option,
     verbose_option,
 )
 from .outputs import check_outputs
@@ -30,6 +31,7 @@ from .stop import StopRequest
 @lattice_options
 @device_option
 @engine_option
+@threads_option
 @overwrite_option
 @progress_option
 @quiet_option

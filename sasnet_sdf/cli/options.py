@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -150,6 +151,27 @@ def lattice_options(command: Command) -> Command:
 
 def quiet_option(command: Command) -> Command:
     return click.option("-q", "--quiet", is_flag=True, help="Print errors only.")(command)
+
+
+def threads_option(command: Command) -> Command:
+    """--threads: before PyTorch is loaded, so that all libraries take it."""
+
+    def limit(ctx: click.Context, _: click.Parameter, count: int | None) -> None:
+        if count is None:
+            return
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IGL_NUM_THREADS"):
+            os.environ[name] = str(count)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(count)
+
+    return click.option(
+        "--threads",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        expose_value=False,
+        callback=limit,
+        help="Threads to compute with. [default: OMP_NUM_THREADS, else one a core]",
+    )(command)
 
 
 def verbose_option(command: Command) -> Command:

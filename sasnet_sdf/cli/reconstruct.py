@@ -30,6 +30,7 @@ from .options import (
     progress_option,
     quiet_option,
     set_option,
+    threads_option,
     verbose_option,
 )
 from .outputs import check_outputs, make_folder, write_json
@@ -89,6 +90,7 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
 )
 @device_option
 @engine_option
+@threads_option
 @checkpoint_options
 @click.option("--save-model", type=FILE, metavar="FILE.sasnet", help="Keep the field as well.")
 @click.option("--report", type=FILE, metavar="FILE.json", help="Keep what was done, in numbers.")

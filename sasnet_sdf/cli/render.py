@@ -18,6 +18,7 @@ from .options import (
     overwrite_option,
     progress_option,
     quiet_option,
+    threads_option,
     verbose_option,
 )
 from .outputs import check_outputs
@@ -71,6 +72,7 @@ def numbers(kind: type, separators: str) -> Any:
 @click.option("--max-memory", metavar="SIZE", help="Refuse a surface that needs more, such as 4G.")
 @device_option
 @engine_option
+@threads_option
 @overwrite_option
 @progress_option
 @quiet_option

@@ -25,6 +25,7 @@ from .options import (
     progress_option,
     quiet_option,
     set_option,
+    threads_option,
     verbose_option,
 )
 from .outputs import check_outputs, make_folder, write_json
@@ -70,6 +71,7 @@ def fit_options(command: Command) -> Command:
         ),
         device_option,
         engine_option,
+        threads_option,
         checkpoint_options,
         click.option("--report", type=OUTPUT, metavar="FILE.json", help="Keep what was done, in numbers."),
         click.option(

@@ -79,6 +79,15 @@ def test_the_report_has_what_was_promised(folder):
     assert {"version", "engine", "threads", "frame"} <= set(report)
 
 
+def test_threads_are_what_was_asked_for(folder):
+    report = folder / "one.json"
+    words = [str(folder / "scan.npz"), "-o", str(folder / "one.ply"), *WORDS[:2], "--steps", "60", *WORDS[4:]]
+    command = [sys.executable, "-m", "sasnet_sdf", "reconstruct", *words, "--threads", "1"]
+    done = subprocess.run([*command, "--report", str(report)], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(report.read_text())["threads"] == 1
+
+
 def test_query_gives_distances_and_gradients_in_world_units(folder):
     points = CENTRE + np.array(
         [[LARGE, 0, 0.2 - SMALL], [LARGE + SMALL + 0.2, 0, 0], [0, LARGE, SMALL + 0.1]]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import sasnet_meshlab
 
+import sasnet_meshlab
 from sasnet_sdf import PointCloud, reconstruct
 
 pymeshlab = pytest.importorskip(

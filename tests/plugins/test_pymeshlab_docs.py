@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 import pytest
+
 import sasnet_meshlab
 from sasnet_meshlab.filters import Filter
 from sasnet_meshlab.registration import FILTERS
-
 from sasnet_sdf import Field, PointCloud, read_geometry
 from sasnet_sdf.io import write_cloud
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 import sasnet_meshlab
 from sasnet_meshlab.layers import geometry_of
 from sasnet_meshlab.versions import length_classes, transform_of
-
 from sasnet_sdf import Field, PointCloud, TriangleMesh, reconstruct
 
 pymeshlab = pytest.importorskip(

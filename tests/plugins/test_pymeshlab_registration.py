@@ -8,10 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+
 import sasnet_meshlab
 from sasnet_meshlab import versions
 from sasnet_meshlab.registration import FILTERS
-
 from sasnet_sdf import MissingBackend
 
 NAME = "generate_surface_reconstruction_sasnet"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sasnet_meshlab import apply_filter_script
 
+from sasnet_meshlab import apply_filter_script
 from sasnet_sdf import PointCloud, UnreadableInput, reconstruct
 
 pymeshlab = pytest.importorskip(
