@@ -133,21 +133,29 @@ class _Run:
         note = f"the loss was not a number after step {self.step}: back to step {back}, at half the rates"
         history.notes.append(note)
         self.on_progress(Progress("training", back / self.config.steps, note, back, self.config.steps))
-        self.step = back
+        self._return_to_good()
+
+    def _return_to_good(self) -> None:
+        history = self.history
+        self.step = self.good.history.steps_done
         for part in (history.steps, history.losses, history.times):
             del part[len(self.good.history.steps) :]
         self.optimiser.restore(self.good)
 
     def _keep(self, ended: bool) -> None:
-        """Into the checkpoints, if it is time, a state that is good."""
-        if self.checkpoints is None:
-            return
-        if not ended and time.perf_counter() - self.kept < self.checkpoints.every:
+        """End in a state that is good; into the checkpoints, if it is time, goes one that is."""
+        checkpoints = self.checkpoints
+        due = checkpoints is not None and time.perf_counter() - self.kept >= checkpoints.every
+        if not (ended or due):
             return
         if self.good.history.steps_done != self.step:
             state = self.optimiser.state(self.history)
-            if not state.finite:
+            if state.finite:
+                self.good = state
+            elif ended:
+                self._return_to_good()
+            else:
                 return
-            self.good = state
-        self.checkpoints.keep(self.good)
-        self.kept = time.perf_counter()
+        if checkpoints is not None:
+            checkpoints.keep(self.good)
+            self.kept = time.perf_counter()

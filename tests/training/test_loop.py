@@ -213,6 +213,17 @@ def test_what_a_bad_gradient_leaves_is_not_kept():
     assert np.isfinite(task.number.item())
 
 
+def test_a_run_that_is_cancelled_ends_in_a_state_that_is_good():
+    task = Slope()
+    plain = task.loss
+    task.loss = lambda step: (
+        plain(step) + (torch.sqrt(task.number - task.number.detach()) if step == 139 else 0.0)
+    )
+    history = train(task, task.groups, settings(steps=300), lambda report: report.step < 140)
+    assert history.ended_by == "cancel" and history.steps_done == 100
+    assert task.number.item() == pytest.approx(task.seen[100])
+
+
 class Kept:
     def __init__(self, every, start=None):
         self.every, self.start, self.states = every, start, []
