@@ -76,7 +76,7 @@ def test_verbose_shows_the_traceback(failing, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["reconstruct"], "Missing argument 'INPUT'"),
+        (["reconstruct"], "Missing argument 'INPUT...'"),
         (["reconstruct", "a.ply", "--preset", "best"], "'best'"),
         (["reconstruct", "a.ply", "--stpes", "3"], "--stpes"),
         (["reconstruct", "a.ply", "--steps", "0"], "between 1 and"),

@@ -62,7 +62,7 @@ def test_both_agree_on_a_sphere_away_from_its_surface(field, native):
     assert np.abs(gap).mean() < 0.5
 
 
-def test_a_model_file_is_asked_as_the_field_is(field, tmp_path):
+def test_a_model_file_is_asked_as_the_field_is(o3d, field, tmp_path):
     field.save(tmp_path / "sphere.sasnet")
     points = np.random.default_rng(3).uniform(-3, 3, (50, 3)).astype(np.float32)
     kept, loaded = FieldScene(field), FieldScene(tmp_path / "sphere.sasnet")

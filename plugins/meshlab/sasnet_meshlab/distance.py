@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from sasnet_sdf.errors import UnusableGeometry, UsageError
-from sasnet_sdf.progress import OnProgress
+from sasnet_sdf import UnusableGeometry, UsageError
 
-from .filters import Filter
+from .filters import Filter, OnProgress
 from .layers import store_scalar, vertices_of
 from .parameters import Parameter
 from .reconstruction import TRAINING, source_of, training_settings

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sasnet_sdf.errors import SasnetError
-from sasnet_sdf.progress import OnProgress, silent
+from sasnet_sdf import Progress, SasnetError
 
 from .layers import diagonal, layers_of
 from .parameters import Parameter
 from .versions import load
+
+OnProgress = Callable[[Progress], "bool | None"]
+
+
+def silent(progress: Progress) -> None:
+    """The callback of a filter that nobody watches."""
+
 
 Run = Callable[[Any, dict[str, Any], OnProgress], dict[str, Any]]
 """Takes the MeshSet and the parameters' values; changes the MeshSet; gives what is worth knowing."""

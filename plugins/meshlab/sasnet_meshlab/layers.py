@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sasnet_sdf.geometry import Array, PointCloud, TriangleMesh
+from sasnet_sdf import PointCloud, TriangleMesh
 
 from .versions import load, transform_of
 
@@ -28,7 +29,7 @@ def diagonal(layers: Sequence[Any]) -> float:
     return float(np.linalg.norm(np.ptp(points, axis=0))) if len(points) else 0.0
 
 
-def vertices_of(layer: Any) -> Array:
+def vertices_of(layer: Any) -> NDArray[Any]:
     """The vertices (N, 3) of a layer, its transform consumed."""
     layer.compact()  # what a filter deleted may still have its place
     return layer.transformed_vertex_matrix()
@@ -67,7 +68,7 @@ def add_surface(mesh_set: Any, mesh: TriangleMesh, name: str) -> None:
     mesh_set.add_mesh(layer, name)
 
 
-def store_scalar(mesh_set: Any, layer: Any, values: Array) -> str:
+def store_scalar(mesh_set: Any, layer: Any, values: NDArray[Any]) -> str:
     """Make values (N,) the scalar of a layer's vertices; gives the name of the custom attribute they are too.
 
     PyMeshLab lets arrays into custom attributes only, which can be neither changed nor removed: each
@@ -95,7 +96,7 @@ def _has_attribute(layer: Any, name: str) -> bool:
     return True
 
 
-def _normals(layer: Any) -> Array:
+def _normals(layer: Any) -> NDArray[Any]:
     """The normals (N, 3) of the vertices; at right angles to the surface whatever the transform is."""
     return layer.vertex_normal_matrix() @ np.linalg.pinv(transform_of(layer)[:3, :3])
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from sasnet_sdf.config import PRESETS
-from sasnet_sdf.errors import UnusableGeometry
-from sasnet_sdf.geometry import PointCloud, TriangleMesh
-from sasnet_sdf.progress import OnProgress
+from sasnet_sdf import PRESETS, PointCloud, TriangleMesh, UnusableGeometry, UsageError
 
-from .filters import Filter
+from .filters import Filter, OnProgress
 from .layers import SCALAR, add_surface, geometry_of, layers_of
 from .parameters import Parameter
 
@@ -83,12 +81,19 @@ def source_of(layers: list[Any], colors: bool = False, scalar: bool = False) -> 
     return geometry_of(layers, colors, scalar)
 
 
+def _check_model(path: Path) -> None:
+    """Refuse, before the work, a name that no model can have. Raises UsageError."""
+    if path.suffix.lower() != ".sasnet":
+        raise UsageError(f"{path}: the name of a model ends in .sasnet")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}; make it or choose another")
+
+
 def _run(mesh_set: Any, values: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
     from sasnet_sdf import reconstruct
-    from sasnet_sdf.io import check_writable
 
     if values["savemodel"]:
-        check_writable(values["savemodel"], overwrite=True, formats=(".sasnet",))
+        _check_model(Path(values["savemodel"]))
     layers = layers_of(mesh_set, values["visiblelayer"])
     source = source_of(layers, values["colors"], values["scalar"])
     result = reconstruct(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sasnet_sdf.progress import OnProgress, silent
-
 from .distance import DISTANCE
-from .filters import Filter
+from .filters import Filter, OnProgress, silent
 from .reconstruction import RECONSTRUCTION
 from .versions import load
 

@@ -9,10 +9,9 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from sasnet_sdf.errors import UnreadableInput
-from sasnet_sdf.progress import OnProgress, silent
+from sasnet_sdf import UnreadableInput
 
-from .filters import Filter
+from .filters import Filter, OnProgress, silent
 from .registration import ours
 
 HEAD = "<!DOCTYPE FilterScript>\n"

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sasnet_sdf.errors import MissingBackend, SasnetError, UsageError
+from sasnet_sdf import MissingBackend, SasnetError, UsageError
 
 from .tools import run
 

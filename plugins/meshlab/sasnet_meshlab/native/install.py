@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sasnet_sdf.errors import MissingBackend, SasnetError, UnreadableInput, UsageError
+from sasnet_sdf import MissingBackend, SasnetError, UnreadableInput, UsageError
 
 OLD = "2020.09"
 """The last version without a folder for the user's own plugins."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from sasnet_sdf.errors import MissingBackend
+from sasnet_sdf import MissingBackend
 
 from .tools import run
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from sasnet_sdf.errors import MissingBackend, SasnetError
+from sasnet_sdf import MissingBackend, SasnetError
 
 
 def run(words: Sequence[str | Path], purpose: str, folder: Path | None = None) -> str:
