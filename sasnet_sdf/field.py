@@ -137,17 +137,18 @@ def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | No
     """Takes the data's points out of a model's arrays; None where they are not told."""
     if "support" not in metadata:
         return None
-    points = arrays.pop("support.points").astype(np.float64)
-    spacing, gap = arrays.pop("support.spacing").astype(np.float64), metadata["support"]["gap"]
+    points, spacing = arrays.pop("support.points"), arrays.pop("support.spacing")
+    gap = metadata["support"]["gap"]
     gap = np.inf if gap is None else float(gap)
     if (
-        spacing.shape != (len(points),)
+        not all(np.isfinite(part).all() for part in (points, spacing))  # a cast warns of some NaN
+        or spacing.shape != (len(points),)
         or not 1 <= len(points) <= SUPPORT_POINTS
         or points.shape != (len(points), 3)
         or not ((np.abs(points) <= FARTHEST).all() and ((spacing > 0) & (spacing <= 4)).all() and gap >= 0)
     ):
         raise ValueError("its support is not made of points and their spacing")
-    return Support(Tree.of(points), spacing, gap)
+    return Support(Tree.of(points.astype(np.float64)), spacing.astype(np.float64), gap)
 
 
 def _as_points(points: Array) -> Array:

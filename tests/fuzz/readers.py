@@ -25,6 +25,7 @@ LIBRARIES = ["plyfile", "trimesh.exchange", "laspy", "nibabel", "nrrd", "tifffil
 def main() -> None:
     words = argparse.ArgumentParser()
     words.add_argument("--seconds", type=int, default=60)
+    words.add_argument("--runs", type=int, default=-1, help="inputs, at most")
     words.add_argument("--suffix", default="")
     words.add_argument("--seed", type=int, default=1)
     given = words.parse_args()
@@ -50,7 +51,7 @@ def main() -> None:
             target.write_bytes(data[1:])
             check.check(target)
 
-    options = {"max_total_time": given.seconds, "seed": given.seed, "timeout": SLOWEST}
+    options = {"max_total_time": given.seconds, "runs": given.runs, "seed": given.seed, "timeout": SLOWEST}
     options |= {"rss_limit_mb": MEMORY, "max_len": LONGEST, "artifact_prefix": f"{found}/"}
     atheris.Setup([sys.argv[0], *(f"-{key}={value}" for key, value in options.items()), str(seeds)], one)
     atheris.Fuzz()

@@ -91,6 +91,9 @@ SURFACE = {
     "gap": _at("support", "gap", NAN),
     "training": _at("training", 7),
     "support": _array("support.points", lambda a: np.full_like(a, NAN)),
+    "support that signals": _array(
+        "support.points", lambda a: np.full(a.shape, 0x7F800001, np.uint32).view(np.float32)
+    ),
     "spacing": _array("support.spacing", lambda a: -a),
     "spacings": _array("support.spacing", lambda a: np.zeros((3, 3), np.float32)),
     "nan": _array("weights", lambda a: np.full_like(a, NAN)),
