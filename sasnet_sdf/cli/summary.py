@@ -37,11 +37,12 @@ def summarise_batch(results: Sequence[tuple[Any, dict[str, Any] | Exception]]) -
     for job, found in results:
         if isinstance(found, Exception):
             failed += 1
-            text = f"failed: {' '.join(str(found).split()) or type(found).__name__}"
+            reason = " ".join(str(found).split()) or type(found).__name__
+            text = f"failed: {reason.removeprefix(f'{job.source}: ')}"
         else:
             vertices, seconds = found["extraction"]["vertices"], found["seconds"]["total"]
             text = f"{vertices:>11,} vertices {seconds:7.1f} s  {job.output}"
-        lines.append(f"{job.source!s:<{min(width, 30)}}  {text}")
+        lines.append(filled(f"{job.source!s:<{min(width, 30)}}  {text}", "  "))
     done = len(results) - failed
     return "\n".join([*lines, f"{done} of {len(results)} done" + f", {failed} failed" * bool(failed)])
 

@@ -20,13 +20,14 @@ _LONGEST_HEADER, _MOST_ARRAYS = 16 << 20, 5000
 
 def write_model(path: str | Path, arrays: Mapping[str, NDArray], metadata: Mapping[str, Any]) -> None:
     """Write named arrays and plain JSON values; nothing that is executed on loading."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     document = {"format": FORMAT, "format_version": VERSION, **metadata}
     # safetensors writes the memory of an array as it lies: it must lie in order
     tensors = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with atomic_write(path) as partial:
-        save_file(tensors, partial, metadata={ENTRY: json.dumps(document)})
+        # not its save_file, which makes files that only their owner can read
+        partial.write_bytes(save(tensors, metadata={ENTRY: json.dumps(document)}))
 
 
 def read_model(path: str | Path) -> tuple[dict[str, NDArray], dict[str, Any]]:

@@ -16,7 +16,6 @@ import sasnet_sdf
 from sasnet_sdf.io.models import read_model
 
 KILLS = int(os.environ.get("SASNET_SDF_KILLS", "4"))
-"""A hundred take a quarter of an hour."""
 
 WORDS = ["--preset", "fast", "--steps", "600", "--resolution", "64", "--set", "targets=20000", "-q"]
 pytestmark = [

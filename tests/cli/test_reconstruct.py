@@ -232,7 +232,7 @@ def test_several_inputs_go_on_past_one_that_fails(several, capsys):
     assert files(several / "models") == {"a.sasnet", "c.sasnet"}
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("a.ply  ") and lines[0].endswith("out/a_surface.ply")
-    assert lines[1] == "bad.ply  failed: bad.ply: ends after 3 of 9 points"
+    assert lines[1] == "bad.ply  failed: ends after 3 of 9 points"
     assert lines[-1] == "2 of 3 done, 1 failed"
 
 

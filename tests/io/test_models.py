@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -42,6 +43,12 @@ def test_the_same_model_gives_the_same_bytes(model):
     before = model.read_bytes()
     write_model(model, dict(reversed(ARRAYS.items())), METADATA)
     assert model.read_bytes() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX systems")
+def test_a_model_can_be_read_by_whom_other_files_can(model, tmp_path):
+    (tmp_path / "other").touch()
+    assert model.stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_cut_short_anywhere_is_refused(model):
