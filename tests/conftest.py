@@ -60,3 +60,13 @@ def fixed_seeds() -> None:
     np.random.seed(0)  # noqa: NPY002 - libraries draw from it
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)
+
+
+@pytest.fixture
+def threads():
+    """torch.set_num_threads, by which all compiled loops go too; undone after the test."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)

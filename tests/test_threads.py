@@ -10,17 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
 import sasnet_sdf.threads
 from sasnet_sdf.threads import over_ranges, thread_count
-
-
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 5])

@@ -8,7 +8,6 @@ import torch
 from sasnet_sdf.encodings import HashGrid
 from sasnet_sdf.model_config import GridConfig
 
-numba = pytest.importorskip("numba")
 GRID = GridConfig(levels=4, log2_table=8, coarsest=4, finest=40, interpolation="smoothstep")
 
 
@@ -24,16 +23,14 @@ def results(grid, points):
     return features, slope, *torch.autograd.grad(slope.square().sum(), (points, grid.table))
 
 
-def test_same_bits_for_any_number_of_threads(grid):
+def test_same_bits_for_any_number_of_threads(grid, threads):
     points = torch.rand(3000, 3) * 2 - 1
-    threads = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
-        alone = results(grid, points)
-    finally:
-        numba.set_num_threads(threads)
-    for one, several in zip(alone, results(grid, points), strict=True):
-        assert torch.equal(one, several)
+    answers = []
+    for count in (1, 2, 3):
+        threads(count)
+        answers.append(results(grid, points))
+    for one, *others in zip(*answers, strict=True):
+        assert all(torch.equal(one, several) for several in others)
 
 
 def test_layout_of_the_arguments_does_not_matter(grid):

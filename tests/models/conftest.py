@@ -83,11 +83,3 @@ def smooth_points():
         return torch.from_numpy(points[:count])
 
     return draw
-
-
-@pytest.fixture
-def threads():
-    """torch.set_num_threads, undone after the test."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)

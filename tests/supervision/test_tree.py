@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -44,17 +43,16 @@ def test_neighbours_on_a_lattice_where_distances_are_equal():
     assert distances == pytest.approx(cKDTree(points).query(points, 41)[0][:, 1:], rel=1e-5)
 
 
-def test_results_do_not_depend_on_threads(rng):
+def test_results_do_not_depend_on_threads(rng, threads):
     points = _clustered(30_000, rng)
     queries = rng.uniform(-1, 1, (30_000, 3))
-    before, answers = numba.get_num_threads(), []
-    for threads in {1, before}:
-        numba.set_num_threads(threads)
+    answers = []
+    for count in (1, 2, 3):
+        threads(count)
         tree = Tree.of(points)
         answers.append((tree.nearest(queries), *tree.neighbours(8)))
-    numba.set_num_threads(before)
-    for one, other in zip(answers[0], answers[-1], strict=True):
-        assert np.array_equal(one, other)
+    for one, *others in zip(*answers, strict=True):
+        assert all(np.array_equal(one, other) for other in others)
 
 
 def test_morton_code_interleaves_bits():

@@ -63,13 +63,6 @@ def test_the_same_seed_gives_the_same_bytes():
     assert not torch.equal(one["weights"], other["weights"])
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def test_the_number_of_threads_changes_no_byte(threads):
     threads(1)
     alone = fit(25)[0].state_dict()

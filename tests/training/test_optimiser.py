@@ -129,20 +129,17 @@ def test_sums_are_left_zero():
     assert (ours.gradient_sums == 0).all()
 
 
-def test_same_bits_for_any_number_of_threads():
-    threads, results = torch.get_num_threads(), []
+def test_same_bits_for_any_number_of_threads(threads):
+    results = []
     gradients = [torch.randn(ROWS, 2) * (torch.rand(ROWS, 1) < 0.3) for _ in range(4)]
-    try:
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            torch.manual_seed(0)
-            ours, _, cpu_adam, _ = parameter_and_twin(ROWS)
-            for gradient in gradients:
-                ours.gradient_sums += gradient
-                cpu_adam.step()
-            results.append(ours.detach().clone())
-    finally:
-        torch.set_num_threads(threads)
+    for count in (1, 2, 3):
+        threads(count)
+        torch.manual_seed(0)
+        ours, _, cpu_adam, _ = parameter_and_twin(ROWS)
+        for gradient in gradients:
+            ours.gradient_sums += gradient
+            cpu_adam.step()
+        results.append(ours.detach().clone())
     assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
 
 
