@@ -4,16 +4,18 @@ LONGEST = 2000
 """Letters of a message."""
 
 
+def printable(text: str) -> str:
+    """The text without what breaks a line or steers a terminal: words of a file may be anybody's."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 class SasnetError(Exception):
     """Something the user can act on; its message is one line that says what is wrong and what to do."""
 
     exit_code = 1
 
     def __init__(self, message: str = ""):
-        # words of anybody's file may stand in it: they neither break the line nor steer a terminal
-        super().__init__(
-            "".join(letter if letter.isprintable() else " " for letter in str(message)[:LONGEST])
-        )
+        super().__init__(printable(str(message)[:LONGEST]))
 
 
 class UsageError(SasnetError):

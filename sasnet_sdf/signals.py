@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import printable
+
 Array = NDArray[np.floating]
 
 
@@ -118,7 +120,7 @@ def checked_header(values: dict[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> str | int:
     if isinstance(value, str):
-        return "".join(letter if letter.isprintable() else " " for letter in value[:200])
+        return printable(value[:200])
     if type(value) is not int or not 0 <= value < 2**15:
         raise ValueError(f"its header holds {value!r:.40}")
     return value

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from .options import FILE, printable, verbose_option
+from ..errors import printable
+from .options import FILE, verbose_option
 
 
 @click.command("info", short_help="Say what a cloud, mesh, image, volume or model holds.")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import click
 
-from ..errors import Interrupted, SasnetError
-from .options import Session, printable
+from ..errors import Interrupted, SasnetError, printable
+from .options import Session
 
 COMMANDS = (
     *("reconstruct", "extract", "query", "evaluate", "compare"),

@@ -23,11 +23,6 @@ class Session:
     verbose: bool = False
 
 
-def printable(text: str) -> str:
-    """The text without what would steer the terminal: words of a file may be anybody's."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 FILE = click.Path(path_type=Path)
 OUTPUT = click.Path(path_type=Path, dir_okay=False)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from .options import printable
+from ..errors import printable
 
 BAR = 12
 
