@@ -31,7 +31,7 @@ from sasnet_sdf.signals import Grid, Signal
 KODAK = ("kodim01", "kodim05", "kodim07", "kodim08", "kodim15", "kodim23")
 DIV2K = ("test_00", "test_01", "test_02", "test_03")
 VOLUMES = ("inia19_t1_brain", "neghip", "carotid")
-RATIO, STEPS, BATCH = 0.25, 1500, 16_384
+RATIO, STEPS, BATCH = 0.25, 1500, 8192
 OF_A_VOXEL, MOST = 0.1, 300_000
 UP = 20_000
 """Parameters of the networks that are rendered up: as many as a small image has numbers, or so."""

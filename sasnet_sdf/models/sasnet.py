@@ -115,12 +115,16 @@ class SASNet(nn.Module):
         return (self.output_weight @ h + self.output_bias[:, None]).t(), masks
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """The trainable parameters and their rates: those of the sines, and of the masks' network."""
+        """The trainable parameters and their rates: the sines', the masks' network's, the matrices'."""
+        config = self.config
         masks = [] if self.masks is None else list(self.masks.parameters())
-        mask_ids = {id(p) for p in masks}
-        sines = [p for p in self.parameters() if id(p) not in mask_ids]
-        groups = [(sines, self.config.rate), (masks, self.config.grid_rate)]
-        return [{"params": params, "lr": rate} for params, rate in groups if params]
+        muon = [] if config.muon_rate is None else [self.weights]
+        others = {id(p) for p in (*masks, *muon)}
+        sines = [p for p in self.parameters() if id(p) not in others]
+        groups = [{"params": sines, "lr": config.rate}, {"params": masks, "lr": config.grid_rate}]
+        if config.muon_rate is not None:
+            groups.append({"params": muon, "lr": config.muon_rate / config.omega0, "muon": True})
+        return [group for group in groups if group["params"]]
 
     def architecture(self) -> dict[str, Any]:
         """What a model file needs to build this network again."""

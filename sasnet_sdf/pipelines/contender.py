@@ -75,9 +75,11 @@ def trained(
 
 
 def _learning_at(model: ModelConfig, rate: float) -> ModelConfig:
-    """The settings with that rate, and that of the masks' network in the same ratio."""
-    other = getattr(model, "grid_rate", None)
-    return replace(model, rate=rate, **({"grid_rate": other * rate / model.rate} if other else {}))
+    """The settings with that rate, and its other rates in the same ratio."""
+    others = {name: getattr(model, name, None) for name in ("grid_rate", "muon_rate")}
+    return replace(
+        model, rate=rate, **{name: own * rate / model.rate for name, own in others.items() if own is not None}
+    )
 
 
 def _engine(model: Any) -> str:

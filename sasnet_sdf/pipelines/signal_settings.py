@@ -32,7 +32,7 @@ _OF_SURFACES = ("eikonal_weight", "eikonal_batch", "normal_weight", "mask_sparsi
 
 POWER, BAND = 0.98, 0.6
 """The first layer's highest frequency, as a share of that below which POWER of the signal's power lies."""
-NARROWEST, WIDEST = 0.15, 0.45
+NARROWEST, WIDEST = 0.1, 0.2
 """It lies between these shares of the highest that samples can hold, half a cycle a sample.
 
 The layers after the first make higher ones; SASNet's published bands for images are 0.22 to 0.25 of that.
@@ -43,10 +43,14 @@ MOST_BAND = {2: 400, 3: 60}
 """All vectors up to the band are laid out before some are drawn."""
 LOOKED_AT = {2: 512, 3: 128}
 """Samples along an axis, in the signal's middle, that its spectrum is taken of."""
-LOW, LOW_SHARE = 0.2, 0.8
+LOW, LOW_SHARE = 0.4, 0.8
 """The highest frequency without a mask, as a share of the band (theirs: 0.2 and 0.21), and the share
 of the first layer that lies below: with 0.5, as theirs, textures come out worse."""
-BANDS = 8
+RATE, GRID_RATE, MUON_RATE, OF_WIDTH = 1.5e-3, 1e-3, 0.18, 22.0
+"""Muon's rate is OF_WIDTH over the width, at most MUON_RATE: 0.18 was best of 0.08 to 0.36 at widths of
+114 to 132, 0.1 of 0.06 to 0.3 at 187, where 0.3 learnt little more than noise."""
+MASK_BIAS = 2.0
+"""Masks begin nearly open, and learn slowly: what they change from step to step is noise to the matrices."""
 TABLE = 0.03
 """The share of the parameters that the hash grid may take.
 
@@ -130,7 +134,7 @@ def known_models(signal: Signal, count: int) -> Mapping[str, ModelConfig]:
     return {
         **PUBLISHED,
         "sasnet": chosen(signal, count),
-        "tuner": replace(tuner, masks=False, rate=published.rate),
+        "tuner": replace(tuner, masks=False, rate=published.rate, muon_rate=None),
     }
 
 
@@ -153,17 +157,19 @@ def chosen(signal: Signal, count: int, hidden_layers: int = 2) -> SASNetConfig:
     # a network that is small for its signal holds it as if it had fewer samples
     room = min(1.0, (count / (ENOUGH * signal.values.size)) ** (1 / grid.dim))
     band = int(np.clip(round(share * room * highest), 4, MOST_BAND[grid.dim]))
+    width = max(8, int(math.sqrt(count / hidden_layers)))
     config = replace(
         base,
-        width=max(8, int(math.sqrt(count / hidden_layers))),
+        width=width,
         hidden_layers=hidden_layers,
-        rate=1.5e-3,
-        grid_rate=3e-2,
+        rate=RATE,
+        muon_rate=min(MUON_RATE, OF_WIDTH / width),
+        grid_rate=GRID_RATE,
+        mask_bias=MASK_BIAS,
         band=band,
         low=max(1, round(LOW * band)),
         low_share=LOW_SHARE,
         decoder_width=8,
-        bands=BANDS,
         grid=_grid(count, grid.dim),
     )
     return _with_room(config, grid.dim)

@@ -36,9 +36,9 @@ class SignalBatches:
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         if self._kept is not None:
-            return self._on_device(self._kept, self._slices.on_device(step))
+            return self._on_device(self._kept, self._slices(step))
         grid, signal = self._signal.grid, self._signal
-        index = np.unravel_index(self._slices.on_cpu(step), grid.shape, order=signal.order)
+        index = np.unravel_index(self._slices(step), grid.shape, order=signal.order)
         unit = grid.to_unit(np.stack(index, 1)).astype(np.float32)
         return torch.from_numpy(unit), torch.from_numpy(self._scaled(signal.values[index]))
 

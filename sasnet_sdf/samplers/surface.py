@@ -72,9 +72,9 @@ class Batches:
     def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         if self._rows.device.type == "cpu":
             # numpy's: PyTorch wakes all threads for a gather of this size
-            rows = torch.from_numpy(self._rows.numpy().take(self._slices.on_cpu(step), axis=0, mode="clip"))
+            rows = torch.from_numpy(self._rows.numpy().take(self._slices(step), axis=0, mode="clip"))
         else:
-            rows = self._rows.index_select(0, self._slices.on_device(step))
+            rows = self._rows.index_select(0, self._slices(step))
         return rows[:, :3].contiguous(), rows[:, 3].contiguous(), rows[:, 4:]
 
 

@@ -1,4 +1,4 @@
-"""Adam with a rate for each part of the network, warm-up, and a cosine to a fraction of the rate."""
+"""Adam and Muon with a rate for each part of the network, warm-up, and a cosine to a fraction of the rate."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .cpu_adam import CPUAdam
+from .muon import Muon
 from .state import History, State
 
 BETAS, EPSILON = (0.9, 0.99), 1e-15
@@ -23,25 +24,32 @@ def schedule(fraction: float, warmup: float, final_rate: float) -> float:
 
 
 class Optimiser:
-    """Adam over a model's parameter groups, each at a rate of its own: dicts of `params` and `lr`."""
+    """Over a model's parameter groups, each at a rate of its own: dicts of `params` and `lr`.
+
+    Groups with `muon` set learn by Muon, the others by Adam.
+    """
 
     def __init__(self, groups: list[dict[str, Any]]):
-        parameters = self._parameters = [part for group in groups for part in group["params"]]
+        parameters = [part for group in groups for part in group["params"]]
         self.on_cuda = all(parameter.device.type == "cuda" for parameter in parameters)
         settings: dict[str, Any] = {"betas": BETAS, "eps": EPSILON}
         every = [{**group, "base": group["lr"]} for group in groups]
         if self.on_cuda:
             # rates that a recorded step reads anew each time
             every = [{**g, "lr": torch.tensor(g["lr"], device=parameters[0].device)} for g in every]
-            self._adam = torch.optim.Adam(every, fused=True, capturable=True, **settings)
+        self._muon = Muon([group for group in every if group.get("muon")])
+        of_adam = [group for group in every if not group.get("muon")]
+        self._parameters = [part for group in of_adam for part in group["params"]]
+        if self.on_cuda:
+            self._adam = torch.optim.Adam(of_adam, fused=True, capturable=True, **settings)
         elif all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters):
-            self._adam = CPUAdam(every, **settings)
+            self._adam = CPUAdam(of_adam, **settings)
         else:
-            self._adam = torch.optim.Adam(every, **settings)
+            self._adam = torch.optim.Adam(of_adam, **settings)
 
     def set_share(self, share: float) -> None:
         """The next updates are at `share` of each group's base rate."""
-        for group in self._adam.param_groups:
+        for group in (*self._adam.param_groups, *self._muon.param_groups):
             if self.on_cuda:
                 group["lr"].fill_(group["base"] * share)
             else:
@@ -49,11 +57,12 @@ class Optimiser:
 
     def step(self) -> None:
         """One update; gradients are cleared after it."""
-        self._adam.step()
-        self._adam.zero_grad()
+        for part in (self._adam, self._muon):
+            part.step()
+            part.zero_grad()
 
     def state(self, history: History) -> State:
-        """A copy of the parameters and of what Adam knows of them, after what has happened."""
+        """A copy of the parameters and of their moments, after what has happened."""
         tensors = [tensor.clone() for tensor in self._places()]
         updates = (
             self._adam.updates
@@ -72,16 +81,18 @@ class Optimiser:
         else:
             for part in self._parameters:
                 self._adam.state[part]["step"].fill_(state.updates)
-        self._adam.zero_grad()
+        for optimiser in (self._adam, self._muon):
+            optimiser.zero_grad()
         for part in self._parameters:
             if hasattr(part, "gradient_sums"):  # those of the step that went wrong
                 part.gradient_sums.zero_()
 
     def _places(self) -> list[Tensor]:
-        """Of every parameter the value and the two moments."""
-        return [tensor for part in self._parameters for tensor in (part.detach(), *self._moments(part))]
+        """Of every parameter the value and its moments: Adam has two, Muon one."""
+        every = {part: self._moments(part) for part in self._parameters} | self._muon.moments
+        return [tensor for part, moments in every.items() for tensor in (part.detach(), *moments)]
 
-    def _moments(self, parameter: Tensor) -> tuple[Tensor, Tensor]:
+    def _moments(self, parameter: Tensor) -> tuple[Tensor, ...]:
         if isinstance(self._adam, CPUAdam):
             return self._adam.moments[parameter]
         known = self._adam.state[parameter]

@@ -67,8 +67,8 @@ class History:
 class State:
     """A run after history.steps_done steps.
 
-    tensors: of every parameter its value and Adam's two moments, one after the other. updates: how
-    many Adam has made.
+    tensors: of every parameter its value and its moments, one after the other. updates: how many Adam
+    has made.
     """
 
     history: History

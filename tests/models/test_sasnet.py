@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,6 +73,16 @@ def test_frequencies_are_frozen_and_every_other_number_learns(model):
     table = model.masks.grid.table.numel()
     assert sum(p.numel() for p in groups[1]["params"]) == table + 48 * (8 + 1) + 20 * (48 + 1)
     assert sum(p.numel() for p in groups[0]["params"]) == 64 + 2 * 64 * 65 + 65
+
+
+def test_matrices_of_hidden_layers_learn_by_muon_where_it_has_a_rate():
+    model = build_model(replace(CONFIG, muon_rate=0.15))
+    sines, masks, matrices = model.parameter_groups()
+    assert matrices["muon"] and matrices["lr"] == pytest.approx(0.15 / CONFIG.omega0)
+    assert [id(p) for p in matrices["params"]] == [id(model.weights)]
+    assert "muon" not in sines and "muon" not in masks
+    grouped = [id(p) for group in (sines, masks, matrices) for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in model.parameters())
 
 
 def test_start(model):

@@ -8,6 +8,7 @@ import torch
 
 from sasnet_sdf.geometry import Frame, PointCloud
 from sasnet_sdf.samplers import Batches, Pool, draw_pool
+from sasnet_sdf.samplers.slices import Slices
 from sasnet_sdf.samplers.surface import MIDDLE_SHARE, NEAR_SHARE, morton_code
 from sasnet_sdf.supervision import prepare
 
@@ -86,7 +87,19 @@ def test_batches_take_one_target_of_every_slice():
         assert torch.equal(points[:, 0], distances)
         assert torch.equal(normals[:, 2], distances)
         seen.update(distances.tolist())
-    assert len(seen) == 1000
+        assert len(seen) == 100 * min(step + 1, 10)  # an epoch has every place once
+
+
+@pytest.mark.parametrize("count, size", [(1003, 100), (101, 100), (100, 100), (7, 100), (10**6, 3)])
+def test_an_epoch_has_every_place_at_least_once(count, size):
+    slices = Slices(count, size, 3)
+    steps = -(-count // min(size, count))
+    places = np.sort(np.concatenate([slices(step) for step in range(steps)]))
+    assert np.array_equal(np.unique(places), np.arange(count))
+    assert len(places) - count < size  # where a slice is shorter by one, one comes twice
+    second = np.concatenate([slices(step) for step in range(steps, 2 * steps)])
+    assert np.array_equal(np.unique(second), np.arange(count))
+    assert count <= 101 or not np.array_equal(slices(steps), slices(0))  # in another order
 
 
 def test_batches_are_reproducible_and_fit_the_pool(pool):
