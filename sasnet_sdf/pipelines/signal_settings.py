@@ -46,9 +46,10 @@ LOOKED_AT = {2: 512, 3: 128}
 LOW, LOW_SHARE = 0.4, 0.8
 """The highest frequency without a mask, as a share of the band (theirs: 0.2 and 0.21), and the share
 of the first layer that lies below: with 0.5, as theirs, textures come out worse."""
-RATE, GRID_RATE, MUON_RATE, OF_WIDTH = 1.5e-3, 1e-3, 0.18, 22.0
-"""Muon's rate is OF_WIDTH over the width, at most MUON_RATE: 0.18 was best of 0.08 to 0.36 at widths of
-114 to 132, 0.1 of 0.06 to 0.3 at 187, where 0.3 learnt little more than noise."""
+HIDDEN_LAYERS = 3
+RATE, GRID_RATE, MUON_RATE, OF_WIDTH = 1.5e-3, 1e-3, 0.18, 15.0
+"""Muon's rate is OF_WIDTH over the width, at most MUON_RATE: about the best, whose optimum is flat below
+and steep above, where three times as much learns little more than noise."""
 MASK_BIAS = 2.0
 """Masks begin nearly open, and learn slowly: what they change from step to step is noise to the matrices."""
 TABLE = 0.03
@@ -149,7 +150,7 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
         raise UsageError(f"model {model.name}: {error}{least}") from error
 
 
-def chosen(signal: Signal, count: int, hidden_layers: int = 2) -> SASNetConfig:
+def chosen(signal: Signal, count: int, hidden_layers: int = HIDDEN_LAYERS) -> SASNetConfig:
     """SASNet for a signal, by its resolution and its spectrum; its width is a first guess."""
     grid, base = signal.grid, SASNetConfig()
     highest = base.period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
