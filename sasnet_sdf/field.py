@@ -96,7 +96,7 @@ class Field:
             "architecture": architecture,
             "frame": self.frame.to_dict(),
             "bounds": {"low": self.low.tolist(), "high": self.high.tolist()},
-            "training": self.metadata,
+            "training": networks.lasting(self.metadata),
         }
         if self.support is not None:
             # more points would make the file larger than the surface needs to be told where to end

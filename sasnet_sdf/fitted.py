@@ -208,9 +208,9 @@ class FittedSignal:
             "peak": self.peak,
             "header": self.header,
         }
-        write_model(
-            Path(path), arrays, {"architecture": architecture, "signal": signal, "training": self.metadata}
-        )
+        training = networks.lasting(self.metadata)
+        metadata = {"architecture": architecture, "signal": signal, "training": training}
+        write_model(Path(path), arrays, metadata)
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto", engine: str = "auto") -> FittedSignal:

@@ -54,6 +54,11 @@ def written(model: nn.Module) -> tuple[dict[str, Array], dict[str, Any]]:
     return arrays, {**architecture, "config": to_dict(model.config)}
 
 
+def lasting(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What a model file says of the training: all but the time a step took, which no seed brings again."""
+    return {name: value for name, value in metadata.items() if name != "ms_per_step"}
+
+
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 """What the numbers and words of a damaged model file may raise where they are used."""
 

@@ -19,6 +19,7 @@ ROOMS = (
     "errors",
     "system",
     "threads",
+    "kernels",
     "model_config",
     "config",
     "progress",

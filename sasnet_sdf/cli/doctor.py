@@ -5,12 +5,10 @@ from __future__ import annotations
 import importlib
 import platform
 import sys
-import tempfile
 import warnings
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -98,16 +96,12 @@ def _gpu() -> str:
 
 def _kernel_cache() -> str:
     """Where numba keeps compiled kernels; without a folder they are compiled in every run."""
-    try:
-        from ..encodings import grid_kernels
+    from ..encodings import grid_kernels
 
-        kernel: Any = grid_kernels.scatter  # a type checker takes numba's dispatcher for a function
-        folder = Path(kernel.stats.cache_path)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return f"{folder} (writable)"
-    except (OSError, RuntimeError) as error:
-        return f"not writable, kernels compile in every run: set NUMBA_CACHE_DIR ({error})"
+    folder = grid_kernels.scatter.stats.cache_path
+    if folder is None:
+        return "nowhere, kernels compile in every run: set NUMBA_CACHE_DIR to a folder that can be written"
+    return f"{folder} (writable)"
 
 
 def _engines() -> list[tuple[str, str]]:

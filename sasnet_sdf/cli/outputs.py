@@ -1,12 +1,14 @@
-"""Files that a command will write: refused before the work starts, whole when they appear."""
+"""Files that a command will write: refused before the work starts, whole when they appear, not lost."""
 
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import SasnetError, UsageError
 
 
 def check_outputs(source: Path, *outputs: Path | None, overwrite: bool) -> None:
@@ -32,6 +34,37 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be made ({error.strerror or error})") from error
+
+
+class Saver:
+    """Writes what took long to make; what has lost its place goes into a new folder for temporary files."""
+
+    def __init__(self) -> None:
+        self._failures: list[SasnetError] = []
+
+    def save(self, write: Callable[[Path], Any], path: Path) -> Any:
+        """write(path), or write to another place; what it gives, or None."""
+        try:
+            return write(path)
+        except SasnetError as error:
+            failure = error
+        try:
+            elsewhere = Path(tempfile.mkdtemp(prefix="sasnet-sdf-")) / path.name
+            result = write(elsewhere)
+            failure = type(failure)(f"{failure}; it is in {elsewhere} instead")
+        except (SasnetError, OSError):
+            result = None
+        self._failures.append(failure)
+        return result
+
+    def check(self, checkpoint: str | None) -> None:
+        """Raise what went wrong, once everything has been tried; checkpoint: where the training is kept."""
+        if not self._failures:
+            return
+        told = "; ".join(map(str, self._failures))
+        if checkpoint is not None:
+            told += f"; {checkpoint} has the training: the same command with --resume goes on from its end"
+        raise type(self._failures[0])(told)
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ from .options import (
     threads_option,
     verbose_option,
 )
-from .outputs import check_outputs, make_folder, write_json
+from .outputs import Saver, check_outputs, make_folder, write_json
 from .progress import Show, shown
 from .stop import StopRequest
 
@@ -220,9 +220,10 @@ def _done(job: Job, config: Config, session: Session, stop: StopRequest, watch: 
     result = _reconstruct(job.source, config, stop, watch)
     watch(Progress("write", 0.0))
     write_started = time.perf_counter()
-    lost = result.mesh.save(job.output)
+    saver = Saver()
+    lost = saver.save(result.mesh.save, job.output) or ()
     if job.model:
-        result.field.save(job.model)
+        saver.save(result.field.save, job.model)
     now = time.perf_counter()
     numbers = {
         **result.report,
@@ -233,7 +234,8 @@ def _done(job: Job, config: Config, session: Session, stop: StopRequest, watch: 
         "seconds": {**result.report["seconds"], "write": now - write_started, "total": now - started},
     }
     if job.report:
-        write_json(job.report, numbers)
+        saver.save(lambda path: write_json(path, numbers), job.report)
+    saver.check(config.checkpoint.folder)
     watch(Progress("write", 1.0, str(job.output)))
     return numbers
 

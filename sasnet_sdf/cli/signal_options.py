@@ -28,7 +28,7 @@ from .options import (
     threads_option,
     verbose_option,
 )
-from .outputs import check_outputs, make_folder, write_json
+from .outputs import Saver, check_outputs, make_folder, write_json
 from .progress import shown
 from .reconstruct import watcher
 from .stop import StopRequest
@@ -127,14 +127,20 @@ def run_fit(
         assert fitted.report is not None
         watch(Progress("write", 0.0))
         write_started = time.perf_counter()
-        fitted.save(output)
+        saver = Saver()
+
+        def write(path: Path) -> int:
+            fitted.save(path)
+            return path.stat().st_size
+
+        size = saver.save(write, output) or 0
         notes = [*fitted.report["notes"], *[INTERRUPTED] * stop.requested]
         if pictures:
-            notes += draw(fitted, signal, pictures)
+            notes += saver.save(lambda folder: draw(fitted, signal, folder), pictures) or []
         now = time.perf_counter()
         numbers = {
             **fitted.report,
-            "bits_per_sample": bits(fitted, signal, fitted.report["metrics"]["psnr"], output.stat().st_size),
+            "bits_per_sample": bits(fitted, signal, fitted.report["metrics"]["psnr"], size),
             "notes": notes,
             "interrupted": stop.requested,
             "peak_memory_bytes": peak_memory_bytes(),
@@ -142,7 +148,8 @@ def run_fit(
             "seconds": {**fitted.report["seconds"], "write": now - write_started, "total": now - started},
         }
         if report:
-            write_json(report, numbers)
+            saver.save(lambda path: write_json(path, numbers), report)
+        saver.check(words["checkpoint"])
         watch(Progress("write", 1.0, str(output)))
     if not quiet:
         from .signal_summary import summarise_fit

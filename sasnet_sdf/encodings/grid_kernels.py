@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ..kernels import kept
+
 TILE = 128
 """Points of a tile."""
 
@@ -24,7 +26,7 @@ _FAST = {"contract", "nsz", "arcp"}
 # what only kernels call needs no way in from Python, which takes long to compile
 _NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _jit = njit(fastmath=_FAST, error_model="numpy", **_NO_WRAPPERS)
-_entry = njit(nogil=True, fastmath=_FAST, error_model="numpy", cache=True)
+_entry = kept(nogil=True, fastmath=_FAST, error_model="numpy")
 
 
 @_jit

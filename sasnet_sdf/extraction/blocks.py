@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ..geometry import Array
+from ..kernels import kept
 
 SIDE = 8
 VOLUME = SIDE**3
 
-jit = njit(cache=True, error_model="numpy")
+jit = kept(error_model="numpy")
 
 
 class SparseValues:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ..kernels import kept
 
 _SALT = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -11,7 +12,7 @@ _30, _27, _31 = np.uint64(30), np.uint64(27), np.uint64(31)
 _FREE, _ONE = np.uint64(0), np.uint64(1)
 
 
-@njit(cache=True)
+@kept()
 def _stirred(bits):  # pragma: no cover - compiled
     """A permutation of 64 bits that spreads neighbours apart (Steele et al. 2014, SplitMix64)."""
     bits = bits + _SALT
@@ -20,7 +21,7 @@ def _stirred(bits):  # pragma: no cover - compiled
     return bits ^ (bits >> _31)
 
 
-@njit(cache=True)
+@kept()
 def mark_first(points, edges, offsets, table, first):  # pragma: no cover - compiled
     """Mark the finite points (N, 3) whose cell is not yet in the table; the number of them.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from ..kernels import kept
 
 
-@njit(cache=True)
+@kept()
 def decompress(source, target):  # pragma: no cover - compiled
     """Fill `target` from `source`, both uint8 arrays; the bytes written, or -1 where the stream is damaged.
 

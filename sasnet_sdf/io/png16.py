@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
+from ..kernels import kept
 from .orientation import turned
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -78,7 +78,7 @@ def write(path: Path, values: NDArray[np.uint16]) -> None:
         _put(file, b"IEND", b"")
 
 
-@njit(cache=True)
+@kept()
 def unfilter(rows, pixel):  # pragma: no cover - compiled
     """Undo the filters of rows (H, 1 + bytes) uint8 in place, each led by its filter's number.
 

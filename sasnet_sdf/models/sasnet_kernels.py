@@ -23,6 +23,7 @@ import numpy as np
 from numba import njit
 
 from ..encodings.grid_kernels import TILE, interpolate
+from ..kernels import kept
 from ..layers.elementwise_kernels import sigmoids_of, sines_of
 from ..layers.matrix_kernels import FAST, add_product, fill_rows
 
@@ -30,7 +31,7 @@ from ..layers.matrix_kernels import FAST, add_product, fill_rows
 _NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 jit = njit(fastmath=FAST, error_model="numpy", **_NO_WRAPPERS)
 part = njit(fastmath=FAST, error_model="numpy", inline="always")
-entry = njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
+entry = kept(nogil=True, fastmath=FAST, error_model="numpy")
 
 HIDDEN, MASKS, FREQUENCIES = 0, 1, 2
 """The first layers; the hidden sines and the output follow."""

@@ -54,7 +54,7 @@ class Results:
     def open(cls, folder: Path, run: dict[str, Any], overwrite: bool) -> Results:
         """The results in a folder if they are of the same run, else none yet.
 
-        Raises UsageError where they are of another run and may not be overwritten.
+        Raises UsageError where they are of another run and may not be overwritten, or there can be none.
         """
         path, run = folder / "results.json", json.loads(json.dumps(run))
         if path.exists() and not overwrite:
@@ -70,8 +70,11 @@ class Results:
                     "choose another folder, or give --overwrite"
                 )
             return cls(folder, numbers)
-        for name in ("meshes", "fields"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        try:
+            for name in ("meshes", "fields"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be made ({error.strerror or error})") from error
         results = cls(folder, {"run": run, "rows": []})
         results._write("results.json", json.dumps(results.numbers, indent=1))
         return results

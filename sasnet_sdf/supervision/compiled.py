@@ -6,9 +6,11 @@ from typing import Any
 
 from numba import njit
 
+from ..kernels import kept
+
 _NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-kernel = njit(cache=True, nogil=True, error_model="numpy")
+kernel = kept(nogil=True, error_model="numpy")
 """A loop `(start, stop, ...)` for over_ranges."""
 
 part = njit(error_model="numpy", **_NO_WRAPPERS)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
-from ..threads import over_ranges
+from ..kernels import kept
+from ..threads import denormals_are_zero, over_ranges
 
 _BLOCK = 64
 LARGE = 1 << 16
@@ -64,7 +64,8 @@ class CPUAdam:
                 if parameter.numel() >= LARGE:
                     over_ranges(_update, blocks, *arguments)
                 else:
-                    _update(0, blocks, *arguments)
+                    with denormals_are_zero():
+                        _update(0, blocks, *arguments)
 
     def zero_grad(self) -> None:
         """Drop the gradients; sums are zero after a step."""
@@ -78,7 +79,7 @@ class CPUAdam:
         return sums if gradient is None else sums.add_(gradient)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
+@kept(nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
 def _update(
     first_block, end_block, values, gradient, first, second, rate, beta1, beta2, root_correction, eps
 ):

@@ -122,6 +122,25 @@ def test_what_cannot_be_reconstructed(command, folder, expected, tmp_path):
         assert _reconstructed(command, folder / name, tmp_path) in (3, 4), name
 
 
+def test_what_cannot_be_compared(command, folder, expected, tmp_path):
+    """As input, and beside an input that is whole."""
+    words = ["--models", "siren", "--budget", "parameters=500,steps=1,batch=64", "--device", "cpu", "-q"]
+    surfaces = ["--preset", "fast", "--resolution", "16", "--set", "targets=500"]
+    failing = [name for name, told in expected.items() if told == "clear failure" or told.startswith("fail")]
+    failing = [name for name in failing if suffix_of(name) in (*READABLE, *IMAGES, *VOLUMES)]
+    assert len(failing) >= 18
+    for name in failing:
+        more = surfaces if name.endswith(READABLE) and "volume" not in name else []
+        code, _, error = command("compare", folder / name, "-o", tmp_path / "results", *words, *more)
+        assert code in (3, 4) and name in error, name
+    code, _, error = command(
+        *("compare", folder / "ok_plain.ply", "--reference", folder / "bad_count_2e9.ply"),
+        *("-o", tmp_path / "results", *words),
+    )
+    assert code == 3 and "bad_count_2e9.ply" in error
+    assert not list(tmp_path.rglob("*.*"))
+
+
 @pytest.mark.slow
 def test_reconstruct(command, files, tmp_path):
     codes = [_reconstructed(command, path, tmp_path) for path in files if path.suffix.lower() in READABLE]
@@ -133,6 +152,7 @@ def test_models_and_other_files_are_not_taken_for_each_other(command, files, tmp
         for words in (
             ("render", path, "-o", tmp_path / "a.png"),
             ("extract", path, "-o", tmp_path / "a.ply"),
+            ("query", path, path, "-o", tmp_path / "a.csv"),
         ):
             code, _, error = command(*words)
             assert code == 3 and path.name in error
