@@ -72,7 +72,7 @@ def check_reconstruction(
     batch = min(config.training.batch, targets)
     network, sample, _ = _training(config, device, engine)
     drawing = PER_FACE * faces + PER_TARGET * targets
-    training = KEPT_TARGET * targets + network
+    later, training = held + KEPT_POINT * points, KEPT_TARGET * targets + network
 
     def points_that_fit() -> str:
         least = min(
@@ -83,10 +83,16 @@ def check_reconstruction(
             return f"the process holds {format_memory(held - LIBRARIES)} already; give it more"
         return f"max-points {int(0.97 * least)} would fit"
 
+    def targets_that_fit() -> str:
+        fits = min(
+            (limit - later - PER_FACE * faces) / PER_TARGET,
+            (limit - later - network - batch * sample) / KEPT_TARGET,
+        )
+        return f"supervision.targets={int(fits)} would fit" if fits >= 50_000 else points_that_fit()
+
     check_memory(f"preparing {points} points", held + PER_POINT * points, limit, points_that_fit)
-    held += KEPT_POINT * points
-    check_memory(f"drawing {targets} targets", held + drawing, limit, points_that_fit)
-    _check_batch(held + training, batch, sample, limit, points_that_fit)
+    check_memory(f"drawing {targets} targets", later + drawing, limit, targets_that_fit)
+    _check_batch(later + training, batch, sample, limit, points_that_fit)
 
 
 def check_extraction(
@@ -188,6 +194,7 @@ def _kept_a_sample(ask: Callable[[int], Any]) -> float:
         kept: dict[int, Tensor] = {}
 
         def keep(tensor: Tensor, kept: dict[int, Tensor] = kept) -> Tensor:
+            tensor = tensor.detach()  # what a node saved of its own result would keep it alive for ever
             if tensor.device.type == "cpu":
                 kept[tensor.untyped_storage().data_ptr()] = tensor
             return tensor

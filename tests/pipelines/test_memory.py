@@ -56,15 +56,18 @@ print(json.dumps([limit, peak_memory_bytes(), refusals]))
 @pytest.mark.parametrize(
     ("kind", "count", "words", "stage"),
     [
-        ("cloud", 200_000, {"settings": ["supervision.targets=100000"]}, "preparing 200000 points"),
-        ("cloud", 2000, {"settings": ["supervision.targets=1500000"]}, "drawing 1500000 targets"),
+        ("cloud", 120_000, {"settings": ["supervision.targets=50000"]}, "preparing 120000 points"),
+        ("cloud", 2000, {"settings": ["supervision.targets=800000"]}, "drawing 800000 targets"),
         (
             *("cloud", 2000),
             {"model": "siren", "settings": ["supervision.targets=50000", "training.batch=50000"]},
             "training on batches of 50000",
         ),
-        ("image", 640, {}, "measuring the fit"),
-        ("volume", 80, {"model": "siren", "batch": 100_000}, "training on batches of 100000"),
+        ("image", 640, {"parameters": 3000, "batch": 1000}, "measuring the fit"),
+        (
+            *("volume", 48, {"model": "siren", "parameters": 5000, "batch": 100_000}),
+            "training on batches of 100000",
+        ),
     ],
 )
 def test_raised_until_it_fits_it_fits(root, kind, count, words, stage):
