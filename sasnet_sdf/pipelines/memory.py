@@ -8,7 +8,7 @@ is refused with what would.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,8 +53,42 @@ the network takes on the way back, beside what it kept."""
 PER_MEASURED = {2: 60, 3: 140}
 """For a number of an image, or of a volume, that a fit is compared with."""
 
+MAPPED, SCATTERED = 32 << 20, 2.4
+"""Arrays of so many bytes go back to the system when they are freed. Smaller ones leave gaps in the heap:
+three steps on layers of 19 MB took 2.4 times what one held."""
+
 _PROBE = 256
 """Samples that a network is asked for, and as many again, to see what it keeps for each."""
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What passes through a network take of the CPU's memory, in bytes.
+
+    network: for its parameters, while they are trained. drawn: for a sample of a batch, beside what
+    PyTorch keeps: what is drawn, and what compiled passes keep. kept: what PyTorch keeps of a sample for
+    the way back, and takes beside on it. largest: the largest array, a sample.
+    """
+
+    network: float = 0.0
+    drawn: float = PER_SAMPLE
+    kept: float = 0.0
+    largest: float = 0.0
+
+    def of(self, count: int) -> float:
+        """With gradients by the points, of so many points at once."""
+        return count * self.kept * (1.0 if count * self.largest >= MAPPED else SCATTERED)
+
+    def alone(self, count: int) -> float:
+        """Without gradients."""
+        return count * LARGEST * self.largest * SCATTERED
+
+    def step(self, batch: int) -> float:
+        """Of a step of training, beside the parameters."""
+        return batch * self.drawn + self.of(batch)
+
+    def batch_that_fits(self, room: float) -> int:
+        return int(0.97 * room / (self.drawn + SCATTERED * self.kept))
 
 
 def check_reconstruction(
@@ -70,14 +104,14 @@ def check_reconstruction(
     else:
         points, faces = (0, len(geometry.faces)) if is_closed(geometry.faces) else (MESH_SAMPLES, 0)
     batch = min(config.training.batch, targets)
-    network, sample, _ = _training(config, device, engine)
+    passes = _training(config, device, engine)
     drawing = PER_FACE * faces + PER_TARGET * targets
-    later, training = held + KEPT_POINT * points, KEPT_TARGET * targets + network
+    later, training = held + KEPT_POINT * points, KEPT_TARGET * targets + passes.network
 
     def points_that_fit() -> str:
         least = min(
             (limit - held) / PER_POINT,
-            (limit - held - max(drawing, training + batch * sample)) / KEPT_POINT,
+            (limit - held - max(drawing, training + passes.step(batch))) / KEPT_POINT,
         )
         if not isinstance(geometry, PointCloud) or least < 1000:
             return f"the process holds {format_memory(held - LIBRARIES)} already; give it more"
@@ -86,13 +120,13 @@ def check_reconstruction(
     def targets_that_fit() -> str:
         fits = min(
             (limit - later - PER_FACE * faces) / PER_TARGET,
-            (limit - later - network - batch * sample) / KEPT_TARGET,
+            (limit - later - passes.network - passes.step(batch)) / KEPT_TARGET,
         )
         return f"supervision.targets={int(fits)} would fit" if fits >= 50_000 else points_that_fit()
 
     check_memory(f"preparing {points} points", held + PER_POINT * points, limit, points_that_fit)
     check_memory(f"drawing {targets} targets", later + drawing, limit, targets_that_fit)
-    _check_batch(later + training, batch, sample, limit, points_that_fit)
+    _check_batch(later + training, batch, passes, limit, points_that_fit)
 
 
 def check_extraction(
@@ -105,10 +139,10 @@ def check_extraction(
     """
     if config.max_memory is None:
         return
-    network, _, passing = _training(config, device, engine)
-    needs = Needs(TRIMMED, CHUNK * passing)
+    passes = _training(config, device, engine)
+    needs = Needs(TRIMMED, passes.of(CHUNK))
     vertices = vertices_of(target, lattice.cell)
-    needs.check(config.max_memory, lattice, vertices, held_bytes() + LIBRARIES + network)
+    needs.check(config.max_memory, lattice, vertices, held_bytes() + LIBRARIES + passes.network)
 
 
 def check_fit(signal: Signal, config: SignalConfig, device: str, engine: str) -> None:
@@ -120,22 +154,23 @@ def check_fit(signal: Signal, config: SignalConfig, device: str, engine: str) ->
         return
     samples = int(np.prod(signal.grid.shape))
     batch = min(config.training.batch, samples)
-    network, sample, passing = _training(config, device, engine, signal)
+    passes = _training(config, device, engine, signal)
     held = held_bytes() + LIBRARIES
 
     def advice() -> str:
         return f"the process holds {format_memory(held - LIBRARIES)} already; give it more"
 
-    _check_batch(held + network, batch, sample, limit, advice)
+    _check_batch(held + passes.network, batch, passes, limit, advice)
     numbers = signal.channels * min(samples, MOST_MEASURED)
-    needed = held + network + PER_MEASURED[signal.grid.dim] * numbers + RENDERED * passing
+    needed = held + passes.network + PER_MEASURED[signal.grid.dim] * numbers + passes.alone(RENDERED)
     check_memory("measuring the fit", needed, limit, advice)
 
 
 def field_needs(ask: Callable[[np.ndarray], Any]) -> Needs:
     """What extracting and trimming takes, from how a field gives values and gradients of a few points."""
     places = np.random.default_rng(0).uniform(-1, 1, (2 * _PROBE, 3))
-    return Needs(TRIMMED, CHUNK * _kept_a_sample(lambda count: ask(places[:count])))
+    kept, largest = _kept_a_sample(lambda count: ask(places[:count]))
+    return Needs(TRIMMED, Passes(kept=kept, largest=largest).of(CHUNK))
 
 
 def vertices_of(target: CloudTarget | MeshTarget, cell: float) -> float:
@@ -147,28 +182,26 @@ def vertices_of(target: CloudTarget | MeshTarget, cell: float) -> float:
     return float((area[:, None] * np.abs(target.normals)).sum()) / cell**2
 
 
-def _check_batch(held: float, batch: int, sample: float, limit: int, otherwise: Callable[[], str]) -> None:
+def _check_batch(held: float, batch: int, passes: Passes, limit: int, otherwise: Callable[[], str]) -> None:
     def advice() -> str:
-        fits = int(0.97 * (limit - held) / sample)
+        fits = passes.batch_that_fits(limit - held)
         return f"training.batch={fits} would fit" if fits >= min(256, batch) else otherwise()
 
-    check_memory(f"training on batches of {batch}", held + batch * sample, limit, advice)
+    check_memory(f"training on batches of {batch}", held + passes.step(batch), limit, advice)
 
 
 def _training(
     config: Config | SignalConfig, device: str, engine: str, signal: Signal | None = None
-) -> tuple[float, float, float]:
-    """Bytes of the CPU's memory that training takes for the network, and for each sample of a batch; and
-    what a pass takes for each of many points at once."""
-    nothing = 0.0, PER_SAMPLE, PER_SAMPLE
+) -> Passes:
+    """What training takes for the settings' network."""
     if device != "cpu":
-        return nothing
+        return Passes()
     assert config.model is not None
     dim, channels = (3, 1) if signal is None else (signal.grid.dim, signal.channels)
     try:
         model: Any = build_model(config.model, dim, channels, engine, config.seed)
     except ValueError:  # whoever trains it says what is wrong
-        return nothing
+        return Passes()
     settings, generator = config.training, torch.Generator().manual_seed(0)
     eikonal = settings.eikonal_batch / settings.batch
 
@@ -181,14 +214,13 @@ def _training(
             task = SignalTask(model, lambda _: (points, torch.zeros(count, channels)))
         return task.loss(*task.draw(0))
 
-    passing = PER_SAMPLE + _kept_a_sample(ask)
-    sample = passing + (kept_bytes(model) if getattr(model, "compiled", False) else 0)
+    compiled = kept_bytes(model) if getattr(model, "compiled", False) else 0
     each = PER_PARAMETER + PER_STATE * (config.checkpoint.folder is not None)
-    return float(each * parameter_count(model)), sample, passing
+    return Passes(each * parameter_count(model), PER_SAMPLE + compiled, *_kept_a_sample(ask))
 
 
-def _kept_a_sample(ask: Callable[[int], Any]) -> float:
-    """Bytes that PyTorch keeps on the CPU of each sample for the way back, and takes beside on it."""
+def _kept_a_sample(ask: Callable[[int], Any]) -> tuple[float, float]:
+    """Bytes on the CPU of each sample: what PyTorch keeps and takes for the way back, the largest array."""
     totals, largest = [], 0.0
     for count in (_PROBE, 2 * _PROBE):
         kept: dict[int, Tensor] = {}
@@ -204,4 +236,4 @@ def _kept_a_sample(ask: Callable[[int], Any]) -> float:
         totals.append(sum(tensor.untyped_storage().nbytes() for tensor in kept.values()))
         of_samples = [tensor.untyped_storage().nbytes() for tensor in kept.values() if count in tensor.shape]
         largest = max(of_samples, default=0) / count
-    return max(totals[1] - totals[0], 0) / _PROBE + LARGEST * largest
+    return max(totals[1] - totals[0], 0) / _PROBE + LARGEST * largest, largest
