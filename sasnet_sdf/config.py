@@ -110,6 +110,7 @@ class SignalConfig:
     seed: int = 0
     device: str = "auto"
     engine: str = "auto"
+    max_memory: int | None = None
     parameters: int | None = None
     ratio: float | None = None
     model: ModelConfig | None = None

@@ -15,11 +15,16 @@ from .field import Field
 from .networks import by_chunks
 from .progress import OnProgress, Progress, silent
 from .signals import Array, Grid, Signal, checked_header
+from .system import check_memory, format_memory, held_bytes
 
 _DTYPES = re.compile(r"[<>|=]([iu][1248]|f(2|4|8|16))")
 
 MOST_SAMPLES = 1 << 33
 """Of a rendering: 64 GB of one channel; a typing error asks for more."""
+
+COPIES, PER_PLACE, WORKING = 2, 100, 200 << 20
+"""What a rendering takes of the memory: times its samples, as writing may copy them; bytes for a place and
+each channel of a slab; bytes for the network's passes."""
 
 
 class FittedSignal:
@@ -87,6 +92,7 @@ class FittedSignal:
         size: tuple[int, ...] | None = None,
         region: tuple[float, ...] | None = None,
         shift: tuple[float, ...] | None = None,
+        max_memory: int | None = None,
         on_progress: OnProgress = silent,
     ) -> Signal:
         """The signal on another grid, with values of the type that the samples had.
@@ -95,7 +101,8 @@ class FittedSignal:
         array's axes of a volume (voxels). region: its lowest corner, then its highest; all of the
         domain unless given. scale: new cells along a cell. size: new cells along each axis, instead.
         shift: how far the grid is moved; of cells whose centre leaves the domain nothing is made up:
-        they are left away. Raises UsageError for what lies outside, or is too large.
+        they are left away. max_memory: bytes that the process may hold. Raises UsageError for what
+        lies outside, or is too large.
         """
         low, high = self._region(region)
         extent = high - low
@@ -111,6 +118,8 @@ class FittedSignal:
                 raise UsageError("size must be whole numbers of at least 1")
         if np.prod(counts) * len(self.low) > MOST_SAMPLES:
             raise UsageError(f"a rendering of {np.prod(counts):,.0f} samples is too large")
+        if max_memory is not None:
+            self._check_room(counts, max_memory)
         step = extent / counts
         moved = np.zeros(self.grid.dim) if shift is None else self._ordered(shift, "shift")
         first = low + step / 2 - 0.5 + moved
@@ -147,6 +156,26 @@ class FittedSignal:
             out[start : start + slab] = _as(out.dtype, values).reshape(*index.shape[:-1], -1)
             on_progress(Progress("render", min(1.0, (start + slab) / len(rows))))
         return out
+
+    def _check_room(self, counts: Array, limit: int) -> None:
+        """Raise UsageError, with the size that would fit, where so many cells along the axes would not."""
+        held = held_bytes()
+
+        def needed(counts: Array) -> float:
+            samples, across = np.prod(counts), np.prod(counts[1:])
+            slab = PER_PLACE * max(across, networks.CHUNK) * (2 + len(self.low))
+            return held + WORKING + slab + COPIES * samples * len(self.low) * self.dtype.itemsize
+
+        def advice() -> str:
+            smaller = counts
+            while needed(smaller) > limit and smaller.max() > 1:
+                smaller = np.maximum(np.floor(0.97 * smaller), 1)
+            if needed(smaller) > limit:
+                return f"the process holds {format_memory(held)} already, so no size would fit"
+            size = smaller[::-1] if self.grid.dim == 2 else smaller
+            return f"size {'x'.join(str(int(n)) for n in size)} would fit"
+
+        check_memory(f"a rendering of {np.prod(counts):,.0f} samples", needed(counts), limit, advice)
 
     def _region(self, region: tuple[float, ...] | None) -> tuple[Array, Array]:
         """The corners of a part of the domain, in cells along the array's axes."""

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from .errors import UsageError
@@ -28,6 +29,23 @@ def parse_memory(text: str | int) -> int:
     if size <= 0:
         raise UsageError(f"a memory size is at least 1 byte, not {text!r}")
     return size
+
+
+def format_memory(size: float) -> str:
+    """A size as parse_memory reads it, such as 3.25G or 512M."""
+    return f"{size / 2**30:.2f}G" if size >= 2**30 else f"{size / 2**20:.0f}M"
+
+
+def check_memory(work: str, needed: float, limit: int | None, advice: Callable[[], str]) -> None:
+    """Refuse work for which the process would come to hold more than `limit` bytes, if there is a limit.
+
+    advice: what would fit. Raises UsageError.
+    """
+    if limit is not None and needed > limit:
+        raise UsageError(
+            f"{work} needs about {format_memory(needed)}, more than the {format_memory(limit)} of "
+            f"max-memory; {advice()}"
+        )
 
 
 def peak_memory_bytes() -> int:

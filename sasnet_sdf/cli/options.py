@@ -112,6 +112,11 @@ engine_option = click.option(
 )
 
 
+max_memory_option = click.option(
+    "--max-memory", metavar="SIZE", help="Refuse work that needs more, such as 4G."
+)
+
+
 def lattice_options(command: Command) -> Command:
     """How finely the surface is sampled and what of it is kept; make_config knows their bounds."""
     options = (
@@ -137,7 +142,7 @@ def lattice_options(command: Command) -> Command:
         click.option("--watertight", is_flag=True, help="Close what is open instead of trimming it."),
         click.option("--faces", type=int, metavar="N", help="Decimate to N triangles."),
         click.option("--keep-components", is_flag=True, help="Keep pieces that few points bear out."),
-        click.option("--max-memory", metavar="SIZE", help="Refuse work that needs more, such as 4G."),
+        max_memory_option,
     )
     for option in reversed(options):
         command = option(command)

@@ -10,10 +10,12 @@ import click
 
 from .._optional import require
 from ..errors import UsageError
+from ..system import parse_memory
 from .options import (
     FILE,
     device_option,
     engine_option,
+    max_memory_option,
     output_option,
     overwrite_option,
     progress_option,
@@ -69,7 +71,7 @@ def numbers(kind: type, separators: str) -> Any:
     metavar="N",
     help="Of an isosurface: lattice cells along the longest side. [default: two a voxel]",
 )
-@click.option("--max-memory", metavar="SIZE", help="Refuse a surface that needs more, such as 4G.")
+@max_memory_option
 @device_option
 @engine_option
 @threads_option
@@ -97,10 +99,9 @@ def command(
     options it has the samples that were fitted. Nothing outside their domain is made up.
     """
     check_outputs(model, output, overwrite=overwrite)
-    if isosurface is None and (resolution is not None or max_memory is not None):
-        raise UsageError(
-            "--resolution and --max-memory are for an isosurface; for samples give --scale or --size"
-        )
+    if isosurface is None and resolution is not None:
+        raise UsageError("--resolution is for an isosurface; for samples give --scale or --size")
+    limit = None if max_memory is None else parse_memory(max_memory)
     with StopRequest(), shown(progress, quiet) as show:
         from ..fitted import FittedSignal
         from ..io.atomic import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
@@ -110,36 +111,34 @@ def command(
             if given := [name for name, value in view.items() if value is not None]:
                 raise UsageError(f"--{given[0]} is for samples, not for an isosurface")
             check_writable(output, overwrite, MESHES)
-            lines = _surface(fitted, isosurface, resolution, max_memory, output, show)
+            lines = _surface(fitted, isosurface, resolution, limit, output, show)
         else:
             check_writable(output, overwrite, IMAGES if fitted.kind == "image" else VOLUMES)
             if suffix_of(output) in (".nii", ".nii.gz"):  # before the work, not after it
                 require("nibabel", "volumes", "writing NIfTI files")
-            lines = _samples(fitted, view, output, show)
+            lines = _samples(fitted, view, limit, output, show)
     if not quiet:
         click.echo("\n".join(lines), err=True)
 
 
 def _surface(
-    fitted: Any, level: float, resolution: Any, max_memory: Any, output: Path, show: Any
+    fitted: Any, level: float, resolution: Any, limit: int | None, output: Path, show: Any
 ) -> list[str]:
     from ..pipelines.render import isosurface
-    from ..system import parse_memory
     from .summary import note_lines, surface_lines
 
-    limit = None if max_memory is None else parse_memory(max_memory)
     mesh, facts = isosurface(fitted, level, resolution=resolution, max_memory=limit, on_progress=show)
     lost = mesh.save(output)
     return [*surface_lines(facts), f"wrote {output}", *note_lines(lost)]
 
 
-def _samples(fitted: Any, view: dict[str, Any], output: Path, show: Any) -> list[str]:
+def _samples(fitted: Any, view: dict[str, Any], limit: int | None, output: Path, show: Any) -> list[str]:
     from ..io.images import check_samples, write_image
     from .summary import note_lines
 
     if fitted.kind == "image":
         check_samples(fitted.dtype, len(fitted.low), output)
-    signal = fitted.render(**view, on_progress=show)
+    signal = fitted.render(**view, max_memory=limit, on_progress=show)
     shape = signal.grid.shape[::-1] if fitted.kind == "image" else signal.grid.shape
     if fitted.kind == "image":
         write_image(signal.values, output)

@@ -19,6 +19,7 @@ from .options import (
     checkpoint_options,
     device_option,
     engine_option,
+    max_memory_option,
     model_option,
     overwrite_option,
     preset_option,
@@ -72,6 +73,7 @@ def fit_options(command: Command) -> Command:
         device_option,
         engine_option,
         threads_option,
+        max_memory_option,
         checkpoint_options,
         click.option("--report", type=OUTPUT, metavar="FILE.json", help="Keep what was done, in numbers."),
         click.option(

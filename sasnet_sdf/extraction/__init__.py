@@ -5,16 +5,18 @@ from .cap import Capped
 from .components import drop_small_components, drop_unsupported_components
 from .decimate import decimate
 from .lattice import Lattice, lattice_around
-from .memory import estimated_bytes
+from .memory import TRIMMED, Needs
 from .support import Support
 from .surface import Surface, extract_surface
 from .trim import REACH, Trimmed, trim_by_spacing, trim_to_length
 
 __all__ = [
     "REACH",
+    "TRIMMED",
     "Blend",
     "Capped",
     "Lattice",
+    "Needs",
     "Support",
     "Surface",
     "Trimmed",
@@ -22,7 +24,6 @@ __all__ = [
     "decimate",
     "drop_small_components",
     "drop_unsupported_components",
-    "estimated_bytes",
     "extract_surface",
     "lattice_around",
     "trim_by_spacing",

@@ -14,7 +14,7 @@ from ..progress import OnProgress, Progress, silent
 from .descent import CHUNK, ValueField, sample_near_surface
 from .lattice import Lattice
 from .marching import march
-from .memory import Budget
+from .memory import Budget, Needs
 
 GradientField = Callable[[Array], "tuple[Array, Array]"]
 
@@ -48,14 +48,16 @@ def extract_surface(
     *,
     on_progress: OnProgress = silent,
     max_memory: int | None = None,
+    needs: Needs = Needs(),  # noqa: B008 - it is frozen
 ) -> Surface:
     """The zero level of a field inside the lattice; closed where the field's zero level is.
 
     field: points (N, 3) float64 in the unit cube -> values (N,), negative inside.
     field_with_gradient: points -> (values (N,), gradients (N, 3)). max_memory: bytes that the
-    process may hold. Raises NoSurface, or UsageError where the lattice needs more memory.
+    process may hold; needs: what extracting and the field take of them. Raises NoSurface, or
+    UsageError where the lattice needs more memory.
     """
-    budget = Budget(max_memory, lattice)
+    budget = Budget(max_memory, lattice, needs)
     budget.check(1, 0)
 
     def report(fraction: float, message: str) -> None:

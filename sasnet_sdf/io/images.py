@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnreadableInput, UsageError
+from ..errors import SasnetError, UnreadableInput, UsageError
 from ..signals import Grid, Signal
 from .atomic import IMAGES, atomic_write, suffix_of
 from .reading import check_claim, check_file, reason_of
@@ -57,7 +57,7 @@ def read_image(path: str | Path) -> tuple[Signal, list[str]]:
             values, notes = found if found is not None else _from_pillow(path)
         else:
             values, notes = _from_pillow(path, _DEEP.get(head[24:26], 0) if head[:4] == b"\x89PNG" else 0)
-    except UnreadableInput:
+    except SasnetError:
         raise
     except OSError as error:
         raise UnreadableInput(f"{path}: cannot be read ({error.strerror or reason_of(error)})") from error
@@ -85,7 +85,7 @@ def _from_pillow(path: Path, deep: int = 0) -> tuple[NDArray[Any], list[str]]:
                     return png16.read(path), notes
                 image.load()
                 return _shown(ImageOps.exif_transpose(image), path, notes), notes
-    except UnreadableInput:
+    except SasnetError:
         raise
     except Exception as error:
         if isinstance(error, Image.DecompressionBombError):

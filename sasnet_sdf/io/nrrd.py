@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import require
-from ..errors import UnreadableInput, UsageError
+from ..errors import SasnetError, UnreadableInput, UsageError
 from .reading import check_claim, reason_of
 
 _TYPES = {
@@ -64,7 +64,7 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]
             affine[:3, 3] = origin
         kept = {name: header[name] for name in _KEPT if name in header}
         return values, affine, kept
-    except UnreadableInput:
+    except SasnetError:
         raise
     except Exception as error:
         raise UnreadableInput(f"{path}: not a NRRD file that can be read ({reason_of(error)})") from error

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
-from ..errors import UnreadableInput, UsageError
-from ..system import held_bytes, memory_limit_bytes
+from ..errors import UnreadableInput
+from ..system import check_memory, held_bytes, memory_limit_bytes
 
 _RATIO = 1400
 """No byte of the usual compressions stands for more (deflate: 1,032; the LZW of TIFF: 1,340)."""
@@ -17,6 +20,22 @@ _HARMLESS = 2**28
 
 _TIMES = {".ply": 10, ".obj": 8, ".stl": 13, ".off": 23, ".glb": 18, ".npz": 6}
 """Times a file's size that reading it takes where it is read as a whole; measured on 5 to 22 MB of each."""
+
+
+_COPIES = 2.5
+"""Of the samples that a header names, what reading them takes: Pillow's picture, and the array."""
+
+_LIMIT: ContextVar[int | None] = ContextVar("max_memory", default=None)
+
+
+@contextmanager
+def within(max_memory: int | None) -> Iterator[None]:
+    """Readers refuse, inside, samples whose reading would take more than `max_memory` bytes in all."""
+    token = _LIMIT.set(max_memory)
+    try:
+        yield
+    finally:
+        _LIMIT.reset(token)
 
 
 def check_file(path: Path) -> None:
@@ -41,7 +60,7 @@ def check_claim(path: Path, wanted: int, ratio: int = _RATIO) -> None:
 
     ratio: bytes that a byte of the file may stand for.
 
-    Raises UnreadableInput.
+    Raises UnreadableInput, and UsageError where there would be more than `within` allows.
     """
     size, limit = path.stat().st_size, memory_limit_bytes()
     if wanted > max(_HARMLESS, ratio * size):
@@ -52,16 +71,16 @@ def check_claim(path: Path, wanted: int, ratio: int = _RATIO) -> None:
         raise UnreadableInput(
             f"{path}: needs {wanted / 2**30:.1f} GiB of memory, there are {limit / 2**30:.1f}"
         )
+    if (most := _LIMIT.get()) is not None:
+        needed, advice = held_bytes() + _COPIES * wanted, "NPY volumes are read where they lie"
+        check_memory(f"{path}: reading it", needed, most, lambda: advice)
 
 
 def check_room(path: Path, max_memory: int | None) -> None:
     """Refuse a file that is read as a whole and needs more than `max_memory` bytes. Raises UsageError."""
-    if max_memory is None or not (needed := held_bytes() + _taken(path)) > max_memory:
-        return
-    raise UsageError(
-        f"{path}: reading it needs about {needed / 2**20:.0f}M, more than the {max_memory / 2**20:.0f}M of"
-        " max-memory; a binary PLY of points alone is read piece by piece"
-    )
+    if max_memory is not None:
+        advice = "a binary PLY of points alone is read piece by piece"
+        check_memory(f"{path}: reading it", held_bytes() + _taken(path), max_memory, lambda: advice)
 
 
 def _taken(path: Path) -> float:

@@ -22,7 +22,7 @@ _REFINEMENTS, _ALL_APART = 20, 1.1
 
 
 def default_max_points(available_bytes: int) -> int:
-    """The number of points whose supervision and training fit into the memory that is available."""
+    """The number of points whose supervision and training fit into the memory that is available to them."""
     return max(available_bytes // BYTES_A_POINT, 100_000)
 
 

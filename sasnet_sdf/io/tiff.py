@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnreadableInput, UsageError
+from ..errors import SasnetError, UnreadableInput, UsageError
 from .orientation import turned
 from .reading import check_claim, reason_of
 
@@ -211,7 +211,7 @@ def _opened(path: Path) -> Iterator[Any]:
             if not len(tif.pages):
                 raise UnreadableInput(f"{path}: has no pages")
             yield tif
-    except UnreadableInput:
+    except SasnetError:
         raise
     except Exception as error:
         raise UnreadableInput(f"{path}: not a TIFF file that can be read ({reason_of(error)})") from error

@@ -64,6 +64,13 @@ def _evaluated(points: Tensor, flat: Tensor, table: Tensor, model: SASNet) -> tu
     return result
 
 
+def kept_bytes(model: SASNet) -> int:
+    """What a batch keeps for the way back and takes on it, for each of its points."""
+    (hidden, features), (masks, _), (width, _), *others = [weight.shape for weight, _ in _layers(model)]
+    # the decoder, sines and cosines of _Batch._room, and the gradients by the features, twice
+    return 4 * (features + hidden + masks + 1 + 2 * len(others) * width + 2 * features)
+
+
 def _check(points: Tensor, model: SASNet) -> None:
     if points.ndim != 2 or points.shape[1] != model.dim:
         raise ValueError(f"points must have the shape (N, {model.dim}), found {tuple(points.shape)}")

@@ -7,12 +7,13 @@ from typing import Any
 
 from ..config import ExtractionConfig
 from ..edges import Edges
-from ..extraction import Capped, Surface, decimate, extract_surface, lattice_around
+from ..extraction import Capped, Lattice, Needs, Surface, decimate, extract_surface, lattice_around
 from ..extraction.descent import ValueField
 from ..extraction.surface import GradientField
 from ..field import Field
-from ..geometry import TriangleMesh
+from ..geometry import Array, Frame, TriangleMesh
 from ..progress import OnProgress, silent
+from .memory import field_needs
 from .settings import make_config
 from .trimming import held_to_length, kept_part
 
@@ -52,13 +53,13 @@ def surface_of(
     field: Field, config: ExtractionConfig, max_memory: int | None, on_progress: OnProgress
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """The same, from settings."""
-    cell = 2 / config.resolution
-    if config.edge_length is not None:
-        cell = config.edge_length / field.frame.scale
-    lattice = lattice_around(field.low, field.high, cell)
+    lattice = lattice_of(config, field.frame, field.low, field.high)
+    needs = Needs() if max_memory is None else field_needs(field.unit_gradient)
 
     def sampled(values: ValueField, gradients: GradientField) -> Surface:
-        return extract_surface(values, gradients, lattice, on_progress=on_progress, max_memory=max_memory)
+        return extract_surface(
+            values, gradients, lattice, on_progress=on_progress, max_memory=max_memory, needs=needs
+        )
 
     free = field.unit_distance, field.unit_gradient
     capped = Capped.inside(lattice, *free)
@@ -69,11 +70,19 @@ def surface_of(
         surface = sampled(capped.distance, capped.gradient)
         mesh, facts = _finished(surface, field, config)
     return replace(mesh, vertices=field.frame.to_world(mesh.vertices)), {
-        "resolution": round(2 / cell),
-        "edge_length": cell * field.frame.scale,
+        "resolution": round(2 / lattice.cell),
+        "edge_length": lattice.cell * field.frame.scale,
         "lattice": [int(n) for n in lattice.shape],
         **facts,
     }
+
+
+def lattice_of(config: ExtractionConfig, frame: Frame, low: Array, high: Array) -> Lattice:
+    """The lattice around the data between low (3,) and high (3,) in the unit cube of `frame`."""
+    cell = 2 / config.resolution
+    if config.edge_length is not None:
+        cell = config.edge_length / frame.scale
+    return lattice_around(low, high, cell)
 
 
 def _finished(

@@ -14,16 +14,18 @@ from .. import __version__
 from ..config import SignalConfig, to_dict
 from ..errors import UnusableGeometry, UsageError
 from ..fitted import FittedSignal
+from ..io.reading import within
 from ..metrics import peak_of
 from ..models import build_model, parameter_count
 from ..networks import choose
 from ..progress import OnProgress, Progress, silent
 from ..samplers import SignalBatches
 from ..signals import Array, Grid, Signal
-from ..system import peak_memory_bytes
+from ..system import parse_memory, peak_memory_bytes
 from ..threads import thread_count
 from ..training import History
 from .checkpoints import train_and_keep
+from .memory import check_fit
 from .signal_report import measured
 from .signal_settings import signal_config
 from .signal_task import SignalTask
@@ -73,15 +75,19 @@ def fit_signal(
     """fit_image or fit_volume, as `kind` says, and the signal that was read."""
     seconds: dict[str, float] = {}
     started = time.perf_counter()
+    asked = words.get("max_memory")
+    limit = None if asked is None else parse_memory(asked)
     with timed(seconds, "read"):
         on_progress(Progress("read", 0.0, "reading"))
-        signal, notes = load_signal(source, kind, spacing)
+        with within(limit):
+            signal, notes = load_signal(source, kind, spacing)
         low, high, missing = ranges(signal)
         check_size(signal, low)
     if missing and not isinstance(source, (str, Path)):  # a reader says so itself
         notes.append(f"{missing} of {signal.values.size} values are not finite; the fit leaves them out")
     config = signal_config(signal, preset, **words)
     device, engine = choose(config.device, config.engine)
+    check_fit(signal, config, device, engine)
     with timed(seconds, "training"):
         fitted, history = train_on(signal, (low, high), config, device, engine, on_progress)
     with timed(seconds, "evaluation"):

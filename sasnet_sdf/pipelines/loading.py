@@ -24,6 +24,12 @@ _SHARE = 0.5
 Of all its memory, not of what is free now, so that the same scan gives the same bytes again.
 """
 
+_RESERVED = 450 << 20
+"""Bytes of `max_memory` that are not for points: Python, the libraries, and what they compile.
+
+A constant, and not what the process holds, for the same reason.
+"""
+
 
 def load(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, list[str]]:
     """A path, a geometry or an array (N, 3) as geometry that can be used, and notes about what was left out.
@@ -49,7 +55,9 @@ def most_points(config: Config) -> int:
 
     if config.max_points is not None:
         return config.max_points
-    memory = config.max_memory or int(_SHARE * memory_limit_bytes())
+    if config.max_memory is not None:
+        return min(default_max_points(config.max_memory - _RESERVED), MOST_POINTS)
+    memory = int(_SHARE * memory_limit_bytes())
     return min(default_max_points(memory), MOST_POINTS) if memory else MOST_POINTS
 
 

@@ -18,9 +18,10 @@ from ..progress import OnProgress, Progress, silent
 from ..system import peak_memory_bytes
 from ..threads import thread_count
 from .attributes import check_carried, with_attributes
-from .extract import surface_of
+from .extract import lattice_of, surface_of
 from .fitting import Problem, fit
 from .loading import load
+from .memory import check_extraction, check_reconstruction
 from .selection import framed, with_normals
 from .settings import make_config
 from .timing import timed
@@ -63,10 +64,13 @@ def reconstruct(
         geometry = with_normals(given, config.supervision.normals, name)
         geometry, frame, far = framed(geometry)
         notes += far
+        check_reconstruction(geometry, config, device, engine)
 
     with timed(seconds, "supervision"):
         problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
         notes += problem.notes
+        lattice = lattice_of(config.extraction, frame, *problem.target.bounds)
+        check_extraction(problem.target, lattice, config, device, engine)
 
     with timed(seconds, "training"):
         field, history = fit(problem, config, device, engine, on_progress)

@@ -8,11 +8,12 @@ import numpy as np
 
 from ..edges import Edges
 from ..errors import NoSurface, UsageError
-from ..extraction import extract_surface
+from ..extraction import Needs, extract_surface
 from ..extraction.lattice import Lattice
 from ..fitted import FittedSignal
 from ..geometry import Array, TriangleMesh
 from ..progress import OnProgress, silent
+from .memory import field_needs
 
 
 def isosurface(
@@ -57,9 +58,10 @@ def isosurface(
     def with_gradient(points: Array) -> tuple[Array, Array]:
         return values(points), -fitted.slopes_at_index(points * step)[:, channel] * step / half
 
+    needs = Needs() if max_memory is None else field_needs(with_gradient)
     try:
         surface = extract_surface(
-            values, with_gradient, lattice, on_progress=on_progress, max_memory=max_memory
+            values, with_gradient, lattice, on_progress=on_progress, max_memory=max_memory, needs=needs
         )
     except NoSurface as error:
         raise NoSurface(f"the volume has no surface at {level:g}: take another level") from error

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..config import PRESETS, CheckpointConfig, Config
 from ..errors import UsageError
+from ..system import parse_memory
 from .model_choice import model_of, with_settings
 
 _SECTION = {
@@ -114,14 +115,8 @@ def _trim(value: Any) -> str | float:
     return length
 
 
-def _memory(value: Any) -> int:
-    from ..system import parse_memory
-
-    return parse_memory(value) if isinstance(value, str) else value
-
-
 def _names(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-_PARSED = {"trim": _trim, "max_memory": _memory, "carry": _names}
+_PARSED = {"trim": _trim, "max_memory": parse_memory, "carry": _names}

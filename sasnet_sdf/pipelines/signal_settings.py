@@ -16,6 +16,7 @@ from ..metrics.spectrum import radial_spectrum
 from ..model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
 from ..models.budget import parameters_of, with_parameters
 from ..signals import Signal
+from ..system import parse_memory
 from .model_choice import model_of, with_settings
 from .settings import checkpoint_config
 
@@ -27,6 +28,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "time_limit": (1e-9, 1e9),
     "seed": (0, 2**63 - 1),
 }
+_FREE = ("device", "engine", "max_memory")
 _OF_TRAINING = ("steps", "batch", "time_limit")
 _OF_SURFACES = ("eikonal_weight", "eikonal_batch", "normal_weight", "mask_sparsity_weight")
 
@@ -73,16 +75,18 @@ def signal_config(
 
     model: as model_of takes it; SASNet's values are those chosen from the signal, others' those that
     their papers published. Words: parameters, ratio (trainable parameters a number of the signal),
-    steps, time_limit (seconds), batch (samples), seed, device, engine, checkpoint (a folder),
-    checkpoint_every (seconds), resume. Raises UsageError.
+    steps, time_limit (seconds), batch (samples), seed, device, engine, max_memory (bytes, or "4G"),
+    checkpoint (a folder), checkpoint_every (seconds), resume. Raises UsageError.
     """
     if preset not in SIGNAL_STEPS:
         raise UsageError(f"unknown preset {preset!r}: one of {', '.join(SIGNAL_STEPS)}")
     given = {name: value for name, value in changes.items() if value is not None}
     checkpoint = checkpoint_config(given)
+    if "max_memory" in given:
+        given["max_memory"] = parse_memory(given["max_memory"])
     for name, value in given.items():
-        if name not in (*_BOUNDS, "device", "engine"):
-            raise UsageError(f"unknown setting {name!r}: one of {', '.join((*_BOUNDS, 'device', 'engine'))}")
+        if name not in (*_BOUNDS, *_FREE):
+            raise UsageError(f"unknown setting {name!r}: one of {', '.join((*_BOUNDS, *_FREE))}")
         low, high = _BOUNDS.get(name, (None, None))
         if low is not None and not low <= value <= high:
             raise UsageError(f"{name.replace('_', '-')} must lie between {low:g} and {high:g}, found {value}")
@@ -100,7 +104,7 @@ def signal_config(
     for setting in settings:
         if setting.partition("=")[0].rpartition(".")[2] in _OF_SURFACES:
             raise UsageError(f"--set {setting}: only surfaces have that term")
-    config = with_settings(config, settings, (*_BOUNDS, "device", "engine", "preset"))
+    config = with_settings(config, settings, (*_BOUNDS, *_FREE, "preset"))
     assert config.model is not None
     if chosen_width:
         sized = config.model
