@@ -52,6 +52,9 @@ HIDDEN_LAYERS = 3
 RATE, GRID_RATE, MUON_RATE, OF_WIDTH = 1.5e-3, 1e-3, 0.18, 15.0
 """Muon's rate is OF_WIDTH over the width, at most MUON_RATE: about the best, whose optimum is flat below
 and steep above, where three times as much learns little more than noise."""
+SMOOTH: dict[str, Any] = {"hidden_layers": 2, "omega0": 10.0, "period": 6.3, "muon_rate": 0.015}
+"""Of a network that has at least as many parameters as the signal has numbers: nothing else decides what
+lies between the samples, and more or higher frequencies would fill it with noise."""
 MASK_BIAS = 2.0
 """Masks begin nearly open, and learn slowly: what they change from step to step is noise to the matrices."""
 TABLE = 0.03
@@ -135,11 +138,11 @@ def default_count(signal: Signal) -> int:
 def known_models(signal: Signal, count: int) -> Mapping[str, ModelConfig]:
     """What each name of a model stands for: of SASNet, and TUNER, with the signal's frequencies."""
     published = PUBLISHED["tuner"]
-    tuner = chosen(signal, count, published.hidden_layers)
+    tuner = {"hidden_layers": published.hidden_layers, "masks": False, "rate": published.rate}
     return {
         **PUBLISHED,
         "sasnet": chosen(signal, count),
-        "tuner": replace(tuner, masks=False, rate=published.rate, muon_rate=None),
+        "tuner": chosen(signal, count, **tuner, muon_rate=None),
     }
 
 
@@ -154,28 +157,27 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
         raise UsageError(f"model {model.name}: {error}{least}") from error
 
 
-def chosen(signal: Signal, count: int, hidden_layers: int = HIDDEN_LAYERS) -> SASNetConfig:
+def chosen(signal: Signal, count: int, **changes: Any) -> SASNetConfig:
     """SASNet for a signal, by its resolution and its spectrum; its width is a first guess."""
-    grid, base = signal.grid, SASNetConfig()
+    grid, base = signal.grid, SASNetConfig(hidden_layers=HIDDEN_LAYERS, rate=RATE, grid_rate=GRID_RATE)
     highest = base.period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
     share = np.clip(BAND * cutoff(signal) / 0.5, NARROWEST, WIDEST)
     # a network that is small for its signal holds it as if it had fewer samples
     room = min(1.0, (count / (ENOUGH * signal.values.size)) ** (1 / grid.dim))
     band = int(np.clip(round(share * room * highest), 4, MOST_BAND[grid.dim]))
-    width = max(8, int(math.sqrt(count / hidden_layers)))
+    changes = {**(SMOOTH if count >= signal.values.size else {}), **changes}
+    width = max(8, int(math.sqrt(count / changes.get("hidden_layers", base.hidden_layers))))
+    changes = {"muon_rate": min(MUON_RATE, OF_WIDTH / width), **changes}
     config = replace(
         base,
         width=width,
-        hidden_layers=hidden_layers,
-        rate=RATE,
-        muon_rate=min(MUON_RATE, OF_WIDTH / width),
-        grid_rate=GRID_RATE,
-        mask_bias=MASK_BIAS,
         band=band,
         low=max(1, round(LOW * band)),
         low_share=LOW_SHARE,
         decoder_width=8,
+        mask_bias=MASK_BIAS,
         grid=_grid(count, grid.dim),
+        **changes,
     )
     return _with_room(config, grid.dim)
 
