@@ -26,7 +26,7 @@ class GridConfig:
     interpolation: str = "linear"
 
 
-_POSITIVE = ("rate", "grid_rate", "muon_rate", "omega0", "period", "scale")
+_POSITIVE = ("rate", "grid_rate", "omega0", "period", "scale")
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,10 @@ class ModelConfig:
         for name, value in vars(self).items():
             if type(value) is int and value < 1:
                 raise ValueError(f"{name} must be at least 1, found {value}")
-            if name in _POSITIVE and value is not None and not 0 < value < math.inf:
+            if name in _POSITIVE and not 0 < value < math.inf:
                 raise ValueError(f"{name} must be positive, found {value}")
+            if name == "muon_rate" and not 0 <= value < math.inf:
+                raise ValueError(f"{name} must not be negative, found {value}")
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class SASNetConfig(ModelConfig):
     Frequencies are integer vectors k of h0 = sin(2 pi / period k.x + b); `low_share` of the
     `width` neurons have max|k| <= `low` and no mask, the rest reach up to `band` and are sorted
     into `bands`, one mask each. Every hidden layer has `groups` masks. `rate` is the sines',
-    `grid_rate` that of the masks' network. With `muon_rate` the matrices of the hidden layers learn
-    by Muon: a step turns the arguments of their sines by about so many radians. Ablations: `frozen`
+    `grid_rate` that of the masks' network. With a `muon_rate` the matrices of the hidden layers
+    learn by Muon: a step turns the arguments of their sines by about so many radians. Ablations: `frozen`
     off trains the frequencies too, `masks` off leaves their network away, `sampled` off starts from
     SIREN's first layer instead.
     """
@@ -73,7 +75,7 @@ class SASNetConfig(ModelConfig):
     mask_bias: float = 0.0
     grid: GridConfig = field(default_factory=GridConfig)
     grid_rate: float = 1e-2
-    muon_rate: float | None = None
+    muon_rate: float = 0.0
     frozen: bool = True
     masks: bool = True
     sampled: bool = True

@@ -118,12 +118,14 @@ class SASNet(nn.Module):
         """The trainable parameters and their rates: the sines', the masks' network's, the matrices'."""
         config = self.config
         masks = [] if self.masks is None else list(self.masks.parameters())
-        muon = [] if config.muon_rate is None else [self.weights]
+        muon = [self.weights] if config.muon_rate else []
         others = {id(p) for p in (*masks, *muon)}
         sines = [p for p in self.parameters() if id(p) not in others]
-        groups = [{"params": sines, "lr": config.rate}, {"params": masks, "lr": config.grid_rate}]
-        if config.muon_rate is not None:
-            groups.append({"params": muon, "lr": config.muon_rate / config.omega0, "muon": True})
+        groups = [
+            {"params": sines, "lr": config.rate},
+            {"params": masks, "lr": config.grid_rate},
+            {"params": muon, "lr": config.muon_rate / config.omega0, "muon": True},
+        ]
         return [group for group in groups if group["params"]]
 
     def architecture(self) -> dict[str, Any]:

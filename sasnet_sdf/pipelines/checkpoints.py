@@ -17,7 +17,7 @@ from ..config import CheckpointConfig, Config, SignalConfig, to_dict
 from ..errors import SasnetError, UnreadableInput, UsageError
 from ..io.models import read_model, write_model
 from ..progress import OnProgress, Progress
-from ..training import History, State, Task, train
+from ..training import History, State, Task, state_shapes, train
 
 KEPT = 2
 """Checkpoints of a run: where the last one was damaged, there is the one before it."""
@@ -33,8 +33,7 @@ def train_and_keep(
     """Train, with the checkpoints that the settings ask for. data: all that the task is made from."""
     if config.checkpoint.folder is None:
         return train(task, groups, config.training, on_progress)
-    parameters = [part for group in groups for part in group["params"]]
-    folder = CheckpointFolder(config.checkpoint, run_name(config, data), parameters)
+    folder = CheckpointFolder(config.checkpoint, run_name(config, data), state_shapes(groups))
     on_progress(Progress("training", 0.0, "; ".join(folder.notes)))
     history = train(task, groups, config.training, on_progress, folder)
     history.notes += folder.notes
@@ -49,13 +48,12 @@ class CheckpointFolder:
     the state to go on from, if any; `notes` says what happened, for the report.
     """
 
-    def __init__(self, config: CheckpointConfig, run: str, parameters: Iterable[Tensor]):
+    def __init__(self, config: CheckpointConfig, run: str, shapes: list[tuple[int, ...]]):
         assert config.folder is not None
         self.every = config.every
         self.notes: list[str] = []
         self._folder, self._run, self._failed = Path(config.folder), run, False
-        shapes = [tuple(part.shape) for part in parameters]
-        self._shapes = [shape for shape in shapes for _ in range(3)]
+        self._shapes = shapes
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -102,7 +100,7 @@ class CheckpointFolder:
         return None
 
     def _read(self, path: Path) -> State:
-        """A state whose tensors are finite and have the parameters' shapes. Raises UnreadableInput."""
+        """A state whose tensors are finite and of the right shapes. Raises UnreadableInput."""
         arrays, metadata = read_model(path)
         try:
             known = metadata["checkpoint"]

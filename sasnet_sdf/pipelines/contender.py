@@ -76,10 +76,8 @@ def trained(
 
 def _learning_at(model: ModelConfig, rate: float) -> ModelConfig:
     """The settings with that rate, and its other rates in the same ratio."""
-    others = {name: getattr(model, name, None) for name in ("grid_rate", "muon_rate")}
-    return replace(
-        model, rate=rate, **{name: own * rate / model.rate for name, own in others.items() if own is not None}
-    )
+    rates = [name for name in ("rate", "grid_rate", "muon_rate") if hasattr(model, name)]
+    return replace(model, **{name: getattr(model, name) * rate / model.rate for name in rates})
 
 
 def _engine(model: Any) -> str:

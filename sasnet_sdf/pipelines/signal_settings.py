@@ -142,7 +142,7 @@ def known_models(signal: Signal, count: int) -> Mapping[str, ModelConfig]:
     return {
         **PUBLISHED,
         "sasnet": chosen(signal, count),
-        "tuner": chosen(signal, count, **tuner, muon_rate=None),
+        "tuner": chosen(signal, count, **tuner, muon_rate=0.0),
     }
 
 

@@ -23,6 +23,20 @@ def schedule(fraction: float, warmup: float, final_rate: float) -> float:
     return final_rate + (1 - final_rate) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
+def state_shapes(groups: list[dict[str, Any]]) -> list[tuple[int, ...]]:
+    """The shapes of a State's tensors, in order: of every parameter the value and its moments.
+
+    Adam has two and comes first, Muon one.
+    """
+    groups = sorted(groups, key=lambda group: bool(group.get("muon")))
+    return [
+        tuple(part.shape)
+        for group in groups
+        for part in group["params"]
+        for _ in range(2 if group.get("muon") else 3)
+    ]
+
+
 class Optimiser:
     """Over a model's parameter groups, each at a rate of its own: dicts of `params` and `lr`.
 
@@ -88,7 +102,7 @@ class Optimiser:
                 part.gradient_sums.zero_()
 
     def _places(self) -> list[Tensor]:
-        """Of every parameter the value and its moments: Adam has two, Muon one."""
+        """What a State has, of state_shapes."""
         every = {part: self._moments(part) for part in self._parameters} | self._muon.moments
         return [tensor for part, moments in every.items() for tensor in (part.detach(), *moments)]
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sasnet_sdf.training.muon import MOMENTUM, Muon, orthogonal
-from sasnet_sdf.training.optimiser import Optimiser
+from sasnet_sdf.training.optimiser import Optimiser, state_shapes
 from sasnet_sdf.training.state import History
 
 
@@ -71,7 +71,7 @@ def test_a_state_goes_back_and_on_to_the_same_bits():
         return torch.randn(1, 12, 12, generator=torch.Generator().manual_seed(step))
 
     sine, matrix = nn.Parameter(torch.ones(5)), nn.Parameter(torch.ones(1, 12, 12))
-    groups = [{"params": [sine], "lr": 1e-2}, {"params": [matrix], "lr": 1e-2, "muon": True}]
+    groups = [{"params": [matrix], "lr": 1e-2, "muon": True}, {"params": [sine], "lr": 1e-2}]
     optimiser = Optimiser(groups)
 
     def steps(numbers):
@@ -81,6 +81,7 @@ def test_a_state_goes_back_and_on_to_the_same_bits():
 
     steps(range(3))
     state = optimiser.state(History())
+    assert [tuple(tensor.shape) for tensor in state.tensors] == state_shapes(groups)
     steps(range(3, 6))
     there = matrix.detach().clone(), sine.detach().clone()
     optimiser.restore(state)
