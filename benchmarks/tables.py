@@ -1,4 +1,5 @@
-"""The tables of docs/benchmarks.md, docs/scans.md and the README, from what the benchmarks found.
+"""The tables of docs/benchmarks.md, docs/scans.md, docs/signals.md and the README, from what the
+benchmarks found.
 
     python benchmarks/reconstruct.py > reconstruct.json
     python benchmarks/reconstruct.py --presets balanced --resolution 1024 \\
@@ -7,8 +8,10 @@
     python benchmarks/tables.py reconstruct.json fine_lattice.json step.json
     python benchmarks/scans.py -o scans.json
     python benchmarks/tables.py --scans scans.json
+    python benchmarks/signals.py -o signals.json
+    python benchmarks/tables.py --signals signals.json
 
-The first three go together; docs/scans.md and the README change between their marks only.
+The first three go together; docs/scans.md, docs/signals.md and the README change between their marks only.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,15 +31,18 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("clean", nargs="*", type=Path, metavar="RECONSTRUCT FINE_LATTICE STEP")
     cli.add_argument("--scans", type=Path)
+    cli.add_argument("--signals", type=Path)
     options = cli.parse_args()
-    if len(options.clean) not in (0, 3) or not (options.clean or options.scans):
-        cli.error("give three files, --scans, or both")
+    if len(options.clean) not in (0, 3) or not (options.clean or options.scans or options.signals):
+        cli.error("give three files, --scans or --signals")
     if options.clean:
         results, finer, step = map(read, options.clean)
         (ROOT / "docs" / "benchmarks.md").write_text(page(results, finer, step), encoding="utf-8")
         put(ROOT / "README.md", presets(results))
     if options.scans:
         put(ROOT / "docs" / "scans.md", scans(read(options.scans)))
+    if options.signals:
+        put(ROOT / "docs" / "signals.md", signals(read(options.signals)))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -187,6 +194,43 @@ def presets(results: dict[str, Any]) -> str:
             ]
         )
     return table(["preset", "time", "error / Poisson's", "peak memory"], rows)
+
+
+def signals(found: dict[str, Any]) -> str:
+    """Of each task the means of every network that has all signals, and PSNR signal by signal."""
+    parts = [f"{machine(found)}; commit {found['commit']}."]
+    for task in dict.fromkeys(row["task"] for row in found["rows"]):
+        of_task = [row for row in found["rows"] if row["task"] == task]
+        names = list(dict.fromkeys(row["signal"] for row in of_task))
+        by_model: dict[str, dict[str, dict[str, Any]]] = {}
+        for row in of_task:
+            by_model.setdefault(row["model"], {})[row["signal"]] = row
+        whole = {model: rows for model, rows in by_model.items() if len(rows) == len(names)}
+        keys = [key for key in FIGURES if all(row.get(key) is not None for row in of_task)]
+        rows = [
+            [f"`{model}`"]
+            + [f"{mean(row[key] for row in of_model.values()):{FIGURES[key][1]}}" for key in keys]
+            + [f"{of_model[name]['psnr']:.2f}" for name in names]
+            for model, of_model in whole.items()
+        ]
+        parts.append(f"**{TASKS[task]}**\n\n" + table(["", *(FIGURES[key][0] for key in keys), *names], rows))
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+FIGURES = {
+    "psnr": ("PSNR", ".2f"),
+    "ssim": ("SSIM", ".4f"),
+    "psnr_edge": ("at edges", ".2f"),
+    "noisiness": ("noisiness", ".2f"),
+    "background_std": ("background", ".3g"),
+    "ms_per_step": ("ms a step", ".0f"),
+}
+TASKS = {
+    "images": "Images",
+    "x4": "Rendered at 4 times the size",
+    "x16": "Rendered at 16 times the size",
+    "volumes": "Volumes",
+}
 
 
 def span(values: list[float], form: str, unit: str) -> str:
