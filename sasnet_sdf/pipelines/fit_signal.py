@@ -27,7 +27,7 @@ from ..training import History
 from .checkpoints import train_and_keep
 from .memory import check_fit
 from .signal_report import measured
-from .signal_settings import signal_config
+from .signal_settings import notes_on, signal_config
 from .signal_task import SignalTask
 from .timing import timed
 
@@ -86,6 +86,7 @@ def fit_signal(
     if missing and not isinstance(source, (str, Path)):  # a reader says so itself
         notes.append(f"{missing} of {signal.values.size} values are not finite; the fit leaves them out")
     config = signal_config(signal, preset, **words)
+    notes += notes_on(signal, config)
     device, engine = choose(config.device, config.engine)
     check_fit(signal, config, device, engine)
     with timed(seconds, "training"):

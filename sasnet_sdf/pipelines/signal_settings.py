@@ -159,18 +159,24 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
 
 def chosen(signal: Signal, count: int, **changes: Any) -> SASNetConfig:
     """SASNet for a signal, by its resolution and its spectrum; its width is a first guess."""
-    grid, base = signal.grid, SASNetConfig(hidden_layers=HIDDEN_LAYERS, rate=RATE, grid_rate=GRID_RATE)
+    grid, base = signal.grid, SASNetConfig()
     highest = base.period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
     share = np.clip(BAND * cutoff(signal) / 0.5, NARROWEST, WIDEST)
     # a network that is small for its signal holds it as if it had fewer samples
     room = min(1.0, (count / (ENOUGH * signal.values.size)) ** (1 / grid.dim))
     band = int(np.clip(round(share * room * highest), 4, MOST_BAND[grid.dim]))
-    changes = {**(SMOOTH if count >= signal.values.size else {}), **changes}
-    width = max(8, int(math.sqrt(count / changes.get("hidden_layers", base.hidden_layers))))
+    changes = {
+        "hidden_layers": HIDDEN_LAYERS,
+        "rate": RATE,
+        **(SMOOTH if _is_larger(signal, count) else {}),
+        **changes,
+    }
+    width = max(8, int(math.sqrt(count / changes["hidden_layers"])))
     changes = {"muon_rate": min(MUON_RATE, OF_WIDTH / width), **changes}
     config = replace(
         base,
         width=width,
+        grid_rate=GRID_RATE,
         band=band,
         low=max(1, round(LOW * band)),
         low_share=LOW_SHARE,
@@ -180,6 +186,21 @@ def chosen(signal: Signal, count: int, **changes: Any) -> SASNetConfig:
         **changes,
     )
     return _with_room(config, grid.dim)
+
+
+def _is_larger(signal: Signal, count: int) -> bool:
+    return count >= signal.values.size
+
+
+def notes_on(signal: Signal, config: SignalConfig) -> list[str]:
+    """What the user should know of the settings."""
+    assert config.parameters is not None
+    if not (isinstance(config.model, SASNetConfig) and _is_larger(signal, config.parameters)):
+        return []
+    return [
+        f"{config.parameters:,} parameters for {signal.values.size:,} numbers: kept smooth between the "
+        "samples, and less close to them"
+    ]
 
 
 def _with_room(config: SASNetConfig, dim: int) -> SASNetConfig:

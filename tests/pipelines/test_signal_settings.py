@@ -42,6 +42,13 @@ def test_a_network_that_is_larger_than_its_signal_has_lower_frequencies_and_a_sl
     small, large = chosen(wave(0.3), 16_383), chosen(wave(0.3), 16_384)
     assert large.band / large.period < 0.4 * small.band / small.period
     assert large.muon_rate < 0.2 * small.muon_rate and large.hidden_layers < small.hidden_layers
+    image = wave(0.3, 60)
+    told, silent, other = (
+        fit_image(image, steps=1, parameters=count, model=model).report["notes"]
+        for count, model in ((4000, "sasnet"), (3000, "sasnet"), (4000, "siren"))
+    )
+    assert any("for 3,600 numbers: kept smooth" in note for note in told)
+    assert not any("kept smooth" in note for note in (*silent, *other))
 
 
 @pytest.mark.parametrize("count", [2000, 20_000, 200_000])
