@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from ..errors import UnreadableInput
-from ..system import check_memory, held_bytes, memory_limit_bytes
+from ..system import check_memory, format_memory, held_bytes, memory_limit_bytes
 
 _RATIO = 1400
 """No byte of the usual compressions stands for more (deflate: 1,032; the LZW of TIFF: 1,340)."""
@@ -72,8 +72,9 @@ def check_claim(path: Path, wanted: int, ratio: int = _RATIO) -> None:
             f"{path}: needs {wanted / 2**30:.1f} GiB of memory, there are {limit / 2**30:.1f}"
         )
     if (most := _LIMIT.get()) is not None:
-        needed, advice = held_bytes() + _COPIES * wanted, "NPY volumes are read where they lie"
-        check_memory(f"{path}: reading it", needed, most, lambda: advice)
+        held = held_bytes()
+        advice = f"the process holds {format_memory(held)} already; NPY files alone are read where they lie"
+        check_memory(f"{path}: reading it", held + _COPIES * wanted, most, lambda: advice)
 
 
 def check_room(path: Path, max_memory: int | None) -> None:
