@@ -150,7 +150,7 @@ def test_a_file_that_comes_whole_is_refused_where_max_memory_is_less(tmp_path):
     few = held_bytes() + (4 << 20)
     for name in ("scan.obj", "zeros.npz"):
         with pytest.raises(
-            UsageError, match=rf"{name}: reading it needs about \d+M, more than the \d+M of max-m"
+            UsageError, match=rf"{name}: reading it needs about [0-9.]+[MG], more than the [0-9.]+[MG]"
         ):
             read_geometry(tmp_path / name, max_memory=few)
     assert len(read_geometry(tmp_path / "scan.obj", max_memory=few + (1 << 30))) == 20_000
