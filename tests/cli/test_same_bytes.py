@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import igl
 import numpy as np
 import pytest
 
+import sasnet_sdf
 from sasnet_sdf.cli.main import run
+from sasnet_sdf.geometry import PointCloud
 
 FIT = ["--preset", "fast", "--steps", "12", "--device", "cpu", "-q", "--overwrite"]
 SCAN = [*FIT, "--resolution", "32", "--set", "targets=6000", "--set", "width=16"]
@@ -57,3 +60,23 @@ def test_the_same_bytes(name, number, folder, elsewhere, threads):
     threads(number)
     assert run(words(folder, name, number, output)) == 0
     assert output.read_bytes() == elsewhere[name].read_bytes()
+
+
+@pytest.mark.slow
+def test_by_pytorch_surfaces_of_other_numbers_of_threads_lie_close(threads):
+    rng = np.random.default_rng(0)
+    around, across = rng.uniform(0, 2 * np.pi, (2, 6000))
+    normals = np.stack([np.cos(across) * np.cos(around), np.cos(across) * np.sin(around), np.sin(across)], 1)
+    circle = np.stack([np.cos(around), np.sin(around), 0 * around], 1)
+    torus, meshes = PointCloud(0.6 * circle + 0.25 * normals, normals), []
+    for number in (1, 3):
+        threads(number)
+        fast = {"preset": "fast", "steps": 300, "resolution": 48, "engine": "torch", "device": "cpu"}
+        settings = ["targets=6000", "width=32"]
+        meshes.append(sasnet_sdf.reconstruct(torus, **fast, settings=settings).mesh)
+    one, other = meshes
+    squares, *_ = igl.point_mesh_squared_distance(one.vertices, other.vertices, other.faces.astype(np.int64))
+    cells = np.sqrt(squares) * 48 / 1.7
+    assert np.median(cells) < 0.03
+    assert np.quantile(cells, 0.99) < 0.45
+    assert cells.max() < 1.5
