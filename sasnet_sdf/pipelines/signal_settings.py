@@ -49,12 +49,17 @@ LOW, LOW_SHARE = 0.4, 0.8
 """The highest frequency without a mask, as a share of the band (theirs: 0.2 and 0.21), and the share
 of the first layer that lies below: with 0.5, as theirs, textures come out worse."""
 HIDDEN_LAYERS = 3
-RATE, GRID_RATE, MUON_RATE, OF_WIDTH = 1.5e-3, 1e-3, 0.18, 15.0
+RATE, GRID_RATE = 1.5e-3, 1e-3
+MUON_RATE, OF_WIDTH = {2: 0.18, 3: 0.08}, {2: 15.0, 3: 8.0}
 """Muon's rate is OF_WIDTH over the width, at most MUON_RATE: about the best, whose optimum is flat below
-and steep above, where three times as much learns little more than noise."""
-SMOOTH: dict[str, Any] = {"hidden_layers": 2, "omega0": 10.0, "period": 6.3, "muon_rate": 0.015}
-"""Of a network that has at least as many parameters as the signal has numbers: nothing else decides what
-lies between the samples, and more or higher frequencies would fill it with noise."""
+and steep above, where twice as much costs a volume up to ten decibels."""
+LONGEST = 6.3
+"""The period of a network with as many parameters as the signal has numbers; it shrinks with the root of
+their ratio. All frequencies go with it: what many parameters can hold by lower ones is smoother between
+the samples, which they alone decide there."""
+SMOOTH: dict[str, Any] = {"omega0": 10.0, "muon_rate": 0.015}
+"""Of a network that has at least as many parameters as the signal has numbers: more, or at a higher rate,
+fills what lies between the samples with noise."""
 MASK_BIAS = 2.0
 """Masks begin nearly open, and learn slowly: what they change from step to step is noise to the matrices."""
 TABLE = 0.03
@@ -168,11 +173,12 @@ def chosen(signal: Signal, count: int, **changes: Any) -> SASNetConfig:
     changes = {
         "hidden_layers": HIDDEN_LAYERS,
         "rate": RATE,
+        "period": float(np.clip(LONGEST * math.sqrt(count / signal.values.size), base.period, LONGEST)),
         **(SMOOTH if _is_larger(signal, count) else {}),
         **changes,
     }
     width = max(8, int(math.sqrt(count / changes["hidden_layers"])))
-    changes = {"muon_rate": min(MUON_RATE, OF_WIDTH / width), **changes}
+    changes = {"muon_rate": min(MUON_RATE[grid.dim], OF_WIDTH[grid.dim] / width), **changes}
     config = replace(
         base,
         width=width,

@@ -7,6 +7,7 @@ import pytest
 
 from sasnet_sdf import fit_image, fit_volume
 from sasnet_sdf.config import MOST_PARAMETERS
+from sasnet_sdf.model_config import SASNetConfig
 from sasnet_sdf.models.budget import parameters_of
 from sasnet_sdf.pipelines.signal_settings import (
     NARROWEST,
@@ -17,6 +18,8 @@ from sasnet_sdf.pipelines.signal_settings import (
     signal_config,
 )
 from sasnet_sdf.signals import Grid, Signal
+
+SHORTEST = SASNetConfig().period
 
 
 def wave(frequency, size=128):
@@ -31,17 +34,21 @@ def test_the_cutoff_of_a_wave_is_its_frequency(frequency):
 
 
 def test_the_band_follows_the_detail_within_bounds():
-    highest = chosen(wave(0.3), 10_000).period * 128 / 4
+    highest = SHORTEST * 128 / 4
     bands = [chosen(wave(f), 10_000).band for f in (0.01, 0.1, 0.13, 0.49)]
     assert bands == sorted(bands)
     assert bands[0] == round(NARROWEST * highest) and bands[-1] == round(WIDEST * highest)
     assert bands[1] == pytest.approx(0.6 * 0.1 / 0.5 * highest, abs=2)
 
 
-def test_a_network_that_is_larger_than_its_signal_has_lower_frequencies_and_a_slower_pace():
+def test_frequencies_go_down_with_the_root_of_the_parameters_a_number():
+    periods = [chosen(wave(0.3), count).period for count in (1000, 4096, 8192, 16_384, 10**6)]
+    assert periods == pytest.approx([SHORTEST, 6.3 / 2, 6.3 / 2**0.5, 6.3, 6.3])
+
+
+def test_a_network_that_is_larger_than_its_signal_is_kept_smooth_and_says_so():
     small, large = chosen(wave(0.3), 16_383), chosen(wave(0.3), 16_384)
-    assert large.band / large.period < 0.4 * small.band / small.period
-    assert large.muon_rate < 0.2 * small.muon_rate and large.hidden_layers < small.hidden_layers
+    assert large.muon_rate < 0.2 * small.muon_rate and large.omega0 < small.omega0
     image = wave(0.3, 60)
     told, silent, other = (
         fit_image(image, steps=1, parameters=count, model=model).report["notes"]
@@ -55,6 +62,9 @@ def test_a_network_that_is_larger_than_its_signal_has_lower_frequencies_and_a_sl
 def test_a_wider_network_learns_its_matrices_more_slowly(count):
     config = chosen(wave(0.3, 1024), count)
     assert config.muon_rate == pytest.approx(min(0.18, 15 / config.width), rel=0.02)
+    volume = Signal(np.zeros((80, 80, 80, 1), np.float32), Grid.of_volume((80, 80, 80)))
+    config = chosen(volume, count)
+    assert config.muon_rate == pytest.approx(min(0.08, 8 / config.width), rel=0.02)
 
 
 def test_a_signal_that_is_all_the_same_has_no_cutoff():
@@ -121,6 +131,6 @@ def test_a_hole_is_no_detail():
 
 def test_large_images_have_wider_bands_and_small_networks_narrower_ones():
     large = wave(0.3, 1024)
-    assert chosen(large, 200_000).band == pytest.approx(0.2 * chosen(large, 200_000).period * 256, abs=3)
+    assert chosen(large, 200_000).band == pytest.approx(0.2 * SHORTEST * 256, abs=3)
     # of a hundredth of the parameters the band is a tenth, as far as the width lets it
     assert chosen(large, 2000).band < 0.2 * chosen(large, 200_000).band
