@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import sasnet_sdf
 from sasnet_sdf.errors import UsageError
+from sasnet_sdf.system import held_bytes
 
 WORDS = {
     "preset": "fast",
@@ -60,6 +62,26 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(cloud, whole, tmp_path):
     assert result.report["training"]["steps"] == 120
     again = sasnet_sdf.reconstruct(cloud, **WORDS, **keep, resume=True)  # of a run that was done
     assert same(again, whole) and "resumed after step 120" in " ".join(again.report["notes"])
+
+
+def test_where_the_surface_is_refused_the_training_is_kept_for_another_resolution(
+    cloud, whole, tmp_path, monkeypatch
+):
+    """The trained surface is larger than the data told: here by a limit that comes down meanwhile."""
+    keep = {"checkpoint": tmp_path, "checkpoint_every": 0, "max_memory": 8 << 30}
+    module = "sasnet_sdf.pipelines.reconstruct"
+    surface_of = sys.modules[module].surface_of
+
+    def within_less(field, config, limit, on_progress):
+        return surface_of(field, config, held_bytes() + (36 << 20), on_progress)
+
+    monkeypatch.setattr(f"{module}.surface_of", within_less)
+    with pytest.raises(UsageError, match=r"extraction at resolution 256 .* resolution [0-9]+ would fit"):
+        sasnet_sdf.reconstruct(cloud, **{**WORDS, "resolution": 256}, **keep)
+    monkeypatch.undo()
+    result = sasnet_sdf.reconstruct(cloud, **WORDS, **keep, resume=True)
+    assert same(result, whole)
+    assert any("resumed after step 120" in text for text in result.report["notes"])
 
 
 def test_what_cannot_be_resumed_starts_afresh_and_says_so(cloud, whole, tmp_path):
