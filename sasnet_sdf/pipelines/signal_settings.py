@@ -41,6 +41,8 @@ The layers after the first make higher ones; SASNet's published bands for images
 """
 ENOUGH = 0.1
 """Parameters a number of the signal, below which the band is narrowed with their number."""
+PLENTY = 0.25
+"""The same, above which lower frequencies are enough, and smoother between the samples."""
 MOST_BAND = {2: 400, 3: 60}
 """All vectors up to the band are laid out before some are drawn."""
 LOOKED_AT = {2: 512, 3: 128}
@@ -55,11 +57,11 @@ MUON_RATE, OF_WIDTH = {2: 0.18, 3: 0.08}, {2: 15.0, 3: 8.0}
 and steep above, where twice as much costs a volume up to ten decibels."""
 LONGEST = 6.3
 """The period of a network with as many parameters as the signal has numbers; it shrinks with the root of
-their ratio. All frequencies go with it: what many parameters can hold by lower ones is smoother between
-the samples, which they alone decide there."""
-SMOOTH: dict[str, Any] = {"omega0": 10.0, "muon_rate": 0.015}
-"""Of a network that has at least as many parameters as the signal has numbers: more, or at a higher rate,
-fills what lies between the samples with noise."""
+their ratio. Frequencies lie the denser in the band, and begin lower."""
+SMOOTH_OMEGA0, SMOOTH_MUON_RATE = 10.0, 0.015
+"""Of a network that has at least as many parameters as the signal has numbers: at a higher rate it would
+fill what lies between the samples, which nothing else decides, with noise. The rate shrinks with the root
+of their ratio."""
 MASK_BIAS = 2.0
 """Masks begin nearly open, and learn slowly: what they change from step to step is noise to the matrices."""
 TABLE = 0.03
@@ -162,36 +164,37 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
         raise UsageError(f"model {model.name}: {error}{least}") from error
 
 
-def chosen(signal: Signal, count: int, **changes: Any) -> SASNetConfig:
+def chosen(signal: Signal, count: int, hidden_layers: int = HIDDEN_LAYERS, **changes: Any) -> SASNetConfig:
     """SASNet for a signal, by its resolution and its spectrum; its width is a first guess."""
-    grid, base = signal.grid, SASNetConfig()
-    highest = base.period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
+    grid, base, ratio = signal.grid, SASNetConfig(), count / signal.values.size
+    period = float(np.clip(LONGEST * math.sqrt(ratio), base.period, LONGEST))
+    highest = period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
     share = np.clip(BAND * cutoff(signal) / 0.5, NARROWEST, WIDEST)
     # a network that is small for its signal holds it as if it had fewer samples
-    room = min(1.0, (count / (ENOUGH * signal.values.size)) ** (1 / grid.dim))
+    room = min(1.0, (ratio / ENOUGH) ** (1 / grid.dim), PLENTY / ratio)
     band = int(np.clip(round(share * room * highest), 4, MOST_BAND[grid.dim]))
-    changes = {
-        "hidden_layers": HIDDEN_LAYERS,
-        "rate": RATE,
-        "period": float(np.clip(LONGEST * math.sqrt(count / signal.values.size), base.period, LONGEST)),
-        **(SMOOTH if _is_larger(signal, count) else {}),
-        **changes,
-    }
-    width = max(8, int(math.sqrt(count / changes["hidden_layers"])))
-    changes = {"muon_rate": min(MUON_RATE[grid.dim], OF_WIDTH[grid.dim] / width), **changes}
+    width = max(8, int(math.sqrt(count / hidden_layers)))
+    if _is_larger(signal, count):
+        omega0, muon_rate = SMOOTH_OMEGA0, SMOOTH_MUON_RATE / math.sqrt(ratio)
+    else:
+        omega0, muon_rate = base.omega0, min(MUON_RATE[grid.dim], OF_WIDTH[grid.dim] / width)
     config = replace(
         base,
         width=width,
+        hidden_layers=hidden_layers,
+        rate=RATE,
         grid_rate=GRID_RATE,
+        muon_rate=muon_rate,
+        omega0=omega0,
+        period=period,
         band=band,
         low=max(1, round(LOW * band)),
         low_share=LOW_SHARE,
         decoder_width=8,
         mask_bias=MASK_BIAS,
         grid=_grid(count, grid.dim),
-        **changes,
     )
-    return _with_room(config, grid.dim)
+    return _with_room(replace(config, **changes), grid.dim)
 
 
 def _is_larger(signal: Signal, count: int) -> bool:

@@ -35,7 +35,7 @@ def test_the_cutoff_of_a_wave_is_its_frequency(frequency):
 
 def test_the_band_follows_the_detail_within_bounds():
     highest = SHORTEST * 128 / 4
-    bands = [chosen(wave(f), 10_000).band for f in (0.01, 0.1, 0.13, 0.49)]
+    bands = [chosen(wave(f), 1800).band for f in (0.01, 0.1, 0.13, 0.49)]
     assert bands == sorted(bands)
     assert bands[0] == round(NARROWEST * highest) and bands[-1] == round(WIDEST * highest)
     assert bands[1] == pytest.approx(0.6 * 0.1 / 0.5 * highest, abs=2)
@@ -131,6 +131,9 @@ def test_a_hole_is_no_detail():
 
 def test_large_images_have_wider_bands_and_small_networks_narrower_ones():
     large = wave(0.3, 1024)
-    assert chosen(large, 200_000).band == pytest.approx(0.2 * SHORTEST * 256, abs=3)
+    fine, coarse = chosen(large, 200_000), chosen(large, 800_000)
+    assert fine.band / fine.period == pytest.approx(0.2 * 256, abs=2)
+    # of more parameters than a quarter of the numbers, it is the lower the more they are
+    assert coarse.band / coarse.period == pytest.approx(0.2 * 256 * 0.25 / (800_000 / 1024**2), abs=2)
     # of a hundredth of the parameters the band is a tenth, as far as the width lets it
     assert chosen(large, 2000).band < 0.2 * chosen(large, 200_000).band
