@@ -57,13 +57,13 @@ def compare_signal(
     signal, notes = load_signal(source, kind)
     low, high, _ = ranges(signal)
     check_size(signal, low)
-    wanted = {words: _sized(words, signal, budget) for words in models if not is_poisson(words)}
+    base = SignalConfig(seed=seed)
+    training = training_of(base.training, budget)
+    wanted = {words: _sized(words, signal, budget, training) for words in models if not is_poisson(words)}
     if any(is_poisson(words) for words in models):
         notes.append(f"Poisson is made from points, not from the {kind}: it was left away")
     if not wanted:
         raise UsageError("there is no model left to compare: Poisson is made from points")
-    base = SignalConfig(seed=seed)
-    training = training_of(base.training, budget)
     run = {
         "version": __version__,
         "kind": kind,
@@ -107,9 +107,9 @@ def compare_signal(
     return results.numbers
 
 
-def _sized(words: str, signal: Signal, budget: Budget) -> ModelConfig:
+def _sized(words: str, signal: Signal, budget: Budget, training: TrainingConfig) -> ModelConfig:
     count = budget.parameters or default_count(signal)
-    known = known_models(signal, count)
+    known = known_models(signal, count, training)
     config = model_of(words, known)
     return config if budget.parameters is None else sized_model(config, signal, budget.parameters)
 

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from ..config import FEWEST_PARAMETERS, MOST_PARAMETERS, RATIO, SIGNAL_STEPS, SignalConfig
+from ..config import (
+    FEWEST_PARAMETERS,
+    MOST_PARAMETERS,
+    RATIO,
+    SIGNAL_STEPS,
+    SignalConfig,
+    TrainingConfig,
+)
 from ..errors import UsageError
 from ..metrics.spectrum import radial_spectrum
 from ..model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
@@ -58,10 +65,10 @@ and steep above, where twice as much costs a volume up to ten decibels."""
 LONGEST = 6.3
 """The period of a network with as many parameters as the signal has numbers; it shrinks with the root of
 their ratio. Frequencies lie the denser in the band, and begin lower."""
-SMOOTH_OMEGA0, SMOOTH_MUON_RATE = 10.0, 0.015
+SMOOTH_OMEGA0, SMOOTH_MUON_RATE, EPOCHS = 10.0, 0.015, 1500
 """Of a network that has at least as many parameters as the signal has numbers: at a higher rate it would
 fill what lies between the samples, which nothing else decides, with noise. The rate shrinks with the root
-of their ratio."""
+of their ratio, and is for at least so many epochs: of fewer, each goes further."""
 MASK_BIAS = 2.0
 """Masks begin nearly open, and learn slowly: what they change from step to step is noise to the matrices."""
 TABLE = 0.03
@@ -110,7 +117,8 @@ def signal_config(
     training = replace(config.training, **{"steps": SIGNAL_STEPS[preset], **of_training})
     config = replace(config, training=training, **given)
     count = _count(signal, config)
-    config = replace(config, parameters=count, model=model_of(model or "sasnet", known_models(signal, count)))
+    known = known_models(signal, count, training)
+    config = replace(config, parameters=count, model=model_of(model or "sasnet", known))
     for setting in settings:
         if setting.partition("=")[0].rpartition(".")[2] in _OF_SURFACES:
             raise UsageError(f"--set {setting}: only surfaces have that term")
@@ -142,14 +150,16 @@ def default_count(signal: Signal) -> int:
     return round(min(max(RATIO * signal.values.size, FEWEST_PARAMETERS), MOST_PARAMETERS))
 
 
-def known_models(signal: Signal, count: int) -> Mapping[str, ModelConfig]:
+def known_models(signal: Signal, count: int, training: TrainingConfig) -> Mapping[str, ModelConfig]:
     """What each name of a model stands for: of SASNet, and TUNER, with the signal's frequencies."""
+    samples = math.prod(signal.grid.shape)
+    epochs = training.steps * min(training.batch, samples) / samples
     published = PUBLISHED["tuner"]
     tuner = {"hidden_layers": published.hidden_layers, "masks": False, "rate": published.rate}
     return {
         **PUBLISHED,
-        "sasnet": chosen(signal, count),
-        "tuner": chosen(signal, count, **tuner, muon_rate=0.0),
+        "sasnet": chosen(signal, count, epochs),
+        "tuner": chosen(signal, count, epochs, **tuner, muon_rate=0.0),
     }
 
 
@@ -164,7 +174,13 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
         raise UsageError(f"model {model.name}: {error}{least}") from error
 
 
-def chosen(signal: Signal, count: int, hidden_layers: int = HIDDEN_LAYERS, **changes: Any) -> SASNetConfig:
+def chosen(
+    signal: Signal,
+    count: int,
+    epochs: float = EPOCHS,
+    hidden_layers: int = HIDDEN_LAYERS,
+    **changes: Any,
+) -> SASNetConfig:
     """SASNet for a signal, by its resolution and its spectrum; its width is a first guess."""
     grid, base, ratio = signal.grid, SASNetConfig(), count / signal.values.size
     period = float(np.clip(LONGEST * math.sqrt(ratio), base.period, LONGEST))
@@ -174,10 +190,10 @@ def chosen(signal: Signal, count: int, hidden_layers: int = HIDDEN_LAYERS, **cha
     room = min(1.0, (ratio / ENOUGH) ** (1 / grid.dim), PLENTY / ratio)
     band = int(np.clip(round(share * room * highest), 4, MOST_BAND[grid.dim]))
     width = max(8, int(math.sqrt(count / hidden_layers)))
+    omega0, muon_rate = base.omega0, min(MUON_RATE[grid.dim], OF_WIDTH[grid.dim] / width)
     if _is_larger(signal, count):
-        omega0, muon_rate = SMOOTH_OMEGA0, SMOOTH_MUON_RATE / math.sqrt(ratio)
-    else:
-        omega0, muon_rate = base.omega0, min(MUON_RATE[grid.dim], OF_WIDTH[grid.dim] / width)
+        smooth_rate = SMOOTH_MUON_RATE / math.sqrt(ratio) * max(1.0, EPOCHS / epochs)
+        omega0, muon_rate = SMOOTH_OMEGA0, min(muon_rate, smooth_rate)
     config = replace(
         base,
         width=width,

@@ -49,6 +49,8 @@ def test_frequencies_go_down_with_the_root_of_the_parameters_a_number():
 def test_a_network_that_is_larger_than_its_signal_is_kept_smooth_and_says_so():
     small, large = chosen(wave(0.3), 16_383), chosen(wave(0.3), 16_384)
     assert large.muon_rate < 0.2 * small.muon_rate and large.omega0 < small.omega0
+    rates = [chosen(wave(0.3), 16_384, epochs).muon_rate for epochs in (6000, 1500, 750, 10)]
+    assert rates == pytest.approx([0.015, 0.015, 0.03, small.muon_rate], rel=1e-4)
     image = wave(0.3, 60)
     told, silent, other = (
         fit_image(image, steps=1, parameters=count, model=model).report["notes"]
