@@ -223,7 +223,6 @@ FIGURES = {
     "psnr_edge": ("at edges", ".2f"),
     "noisiness": ("noisiness", ".2f"),
     "background_std": ("background", ".3g"),
-    "ms_per_step": ("ms a step", ".0f"),
 }
 TASKS = {
     "images": "Images",
