@@ -181,7 +181,10 @@ def chosen(
     hidden_layers: int = HIDDEN_LAYERS,
     **changes: Any,
 ) -> SASNetConfig:
-    """SASNet for a signal, by its resolution and its spectrum; its width is a first guess."""
+    """SASNet for a signal, by its resolution and its spectrum; its width is a first guess.
+
+    count: parameters. epochs: how often the training sees each sample.
+    """
     grid, base, ratio = signal.grid, SASNetConfig(), count / signal.values.size
     period = float(np.clip(LONGEST * math.sqrt(ratio), base.period, LONGEST))
     highest = period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
