@@ -76,7 +76,9 @@ def reconstruct(
         field, history = fit(problem, config, device, engine, on_progress)
 
     with timed(seconds, "extraction"):
-        mesh, extraction = surface_of(field, config.extraction, config.max_memory, on_progress)
+        mesh, extraction = surface_of(
+            field, config.extraction, config.max_memory, on_progress, problem.target
+        )
         mesh = with_attributes(mesh, geometry, problem.target, frame, config.extraction)
 
     report = {

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import igl
 import numpy as np
 
 from ..geometry import Array
+from .evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,19 @@ class MeshTarget:
     vertices: Array
     faces: np.ndarray
     spacing: float = 0.004
+    trust: float = 1.0
+
+    @cached_property
+    def _boxes(self) -> Any:
+        tree = igl.AABB()
+        tree.init(self.vertices, self.faces)
+        return tree
+
+    @cached_property
+    def _winding(self) -> Any:
+        tree = igl.FastWindingNumberBVH()
+        tree.init(self.vertices, self.faces, 2)
+        return tree
 
     @property
     def bounds(self) -> tuple[Array, Array]:
@@ -33,16 +49,22 @@ class MeshTarget:
 
     def distance(self, queries: Array) -> tuple[Array, Array]:
         """Signed distances (M,) and gradients (M, 3) at queries (M, 3)."""
-        found = igl.point_mesh_squared_distance(queries, self.vertices, self.faces)
-        squared, face, foot = (np.asarray(part) for part in found[:3])
+        queries = np.ascontiguousarray(queries, np.float64)
+        squared, face, foot = self._boxes.squared_distance(self.vertices, self.faces, queries)
         size = np.sqrt(np.maximum(squared, 0))
-        winding = np.asarray(igl.fast_winding_number(self.vertices, self.faces, queries))
-        sign = np.where(winding > 0.5, -1.0, 1.0)
+        sign = np.where(self._winding.winding_number(queries) > 0.5, -1.0, 1.0)
         gradient = (queries - foot) * sign[:, None]
         length = np.linalg.norm(gradient, axis=1, keepdims=True)
         on_surface = length[:, 0] < 1e-9
         gradient[on_surface] = face_normals(self.vertices, self.faces)[np.ravel(face)[on_surface]]
         return sign * size, gradient / np.where(length < 1e-9, 1.0, length)
+
+    def evidence(self, places: Array, zone: float) -> Evidence:
+        """The exact distance at places (M, 3), wherever they are."""
+        del zone
+        distance, gradient = self.distance(places)
+        rows, everywhere = np.arange(len(distance)), np.full(len(distance), np.inf)
+        return Evidence(rows, distance, gradient, np.abs(distance), everywhere)
 
 
 def face_normals(vertices: Array, faces: np.ndarray) -> Array:
