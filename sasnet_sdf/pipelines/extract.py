@@ -73,13 +73,20 @@ def surface_of(
 
     def sampled(values: ValueField, gradients: GradientField) -> Surface:
         return extract_surface(
-            values, gradients, lattice, on_progress=on_progress, max_memory=max_memory, needs=needs
+            values,
+            gradients,
+            lattice,
+            on_progress=on_progress,
+            creases=creases,
+            max_memory=max_memory,
+            needs=needs,
         )
 
-    free = field.unit_distance, field.unit_gradient
+    free, creases = (field.unit_distance, field.unit_gradient), False
     if data is not None and config.refine == "auto":
         refined = Refined(*free, data.evidence, ZONE * lattice.cell, data.trust)
         free = refined.distance, refined.gradient
+        creases = data.trust == 1.0
     capped = Capped.inside(lattice, *free)
     surface = sampled(*((capped.distance, capped.gradient) if config.watertight else free))
     mesh, facts = _finished(surface, field, config)
