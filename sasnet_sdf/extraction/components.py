@@ -8,6 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..geometry import Array, TriangleMesh
+from ..progress import tick
 
 CHUNK = 1 << 16
 """Triangles that are measured together."""
@@ -58,6 +59,7 @@ def _areas(mesh: TriangleMesh) -> Array:
     """The area (F,) of each triangle."""
     areas = np.empty(len(mesh.faces))
     for start in range(0, len(areas), CHUNK):
+        tick()
         a, b, c = (mesh.vertices[mesh.faces[start : start + CHUNK, n]] for n in range(3))
         areas[start : start + CHUNK] = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
     return areas

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import NoSurface
 from ..geometry import Array
+from ..progress import steps
 from . import kernels
 from .blocks import SparseValues
 from .lattice import Lattice
@@ -61,7 +62,9 @@ class Sampler:
         Raises NoSurface where a value is not finite.
         """
         values = np.empty(len(points), np.float32)
+        step = steps()
         for start in range(0, len(points), CHUNK):
+            step((start + CHUNK) / len(points))
             part = points[start : start + CHUNK]
             indices = np.minimum(part.astype(np.int64) * stride, self.lattice.shape)
             values[start : start + CHUNK] = np.asarray(self.field(self.lattice.points(indices))).reshape(-1)
@@ -160,11 +163,14 @@ def _refine(
         )  # fmt: skip
         return _evaluate_wanted(sampler, fine, stride)
 
+    step = steps()
+    step(0.7)
     likely = (MARGIN * SMOOTH * errors + FLOOR * change).astype(np.float32)
     sample_children(likely)
     bounds = np.where(
         mixed_signs(corners), likely, np.maximum(likely, MARGIN * errors + FLOOR * change)
     ).astype(np.float32)
+    step(1.0)
     while True:
         while sample_children(bounds):
             pass

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import UnreadableInput, UsageError
 from ..geometry import Array, PointCloud, TriangleMesh
+from ..progress import each, steps
 from . import glb, obj, ply
 from .atomic import MESHES, atomic_write
 from .reading import count_of, reason_of, text_of
@@ -128,10 +129,13 @@ def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
 
 
 def _write_off(path: str | Path, mesh: TriangleMesh) -> None:
+    step = steps()
     with atomic_write(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
+        step(0.5)
         file.write(f"OFF\n{len(mesh.vertices)} {len(mesh.faces)} 0\n")
-        file.writelines(" ".join(map(repr, row)) + "\n" for row in mesh.vertices.tolist())
-        file.writelines("3 {} {} {}\n".format(*row) for row in mesh.faces.tolist())
+        file.writelines(" ".join(map(repr, row)) + "\n" for row in each(mesh.vertices.tolist(), obj.OFTEN))
+        step(1.0)
+        file.writelines("3 {} {} {}\n".format(*row) for row in each(mesh.faces.tolist(), obj.OFTEN))
 
 
 def _rounding(vertices: Array) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import Array
+from ..progress import tick
 from .columns import COLOR, POSITION, SENSOR, Columns
 from .scan import PIECE, Scan, empty_rows
 
@@ -51,6 +52,7 @@ def _pieces(path: Path, notes: list[str]) -> Iterator[Columns]:
             if 6 * header.rows > size:
                 raise _cut_short(path, size // 6, header.rows, line)
             for start in range(0, header.rows, PIECE):
+                tick(file.buffer.tell() / size)
                 count = min(PIECE, header.rows - start)
                 table = _table(list(islice(file, count)), line, path)
                 line += len(table)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
+from ..progress import tick
 from .columns import Columns, named, names_in, unnamed
 from .reading import count_of
 from .scan import PIECE, Scan
@@ -78,10 +79,11 @@ def tables_of(path: Path, separator: str | None = None, skip: int = 0) -> Iterat
     Comments and empty lines are passed. Raises UnreadableInput with the number of the first line
     that does not fit.
     """
-    width = None
+    width, size = None, path.stat().st_size
     with _opened(path) as file:
         lines: Iterator[str] = islice(file, skip, None)
         while piece := list(islice(lines, PIECE)):
+            tick(file.buffer.tell() / size)
             remarks = ["#", "//"] if any("#" in line or "//" in line for line in piece) else None
             try:
                 table = _parsed(piece, separator, remarks)

@@ -12,7 +12,7 @@ from ..extraction.descent import ValueField
 from ..extraction.surface import GradientField
 from ..field import Field
 from ..geometry import Array, Frame, TriangleMesh
-from ..progress import OnProgress, silent
+from ..progress import OnProgress, silent, stage, steps
 from .memory import field_needs
 from .settings import make_config
 from .trimming import held_to_length, kept_part
@@ -46,28 +46,32 @@ def extract(
         faces=faces,
         max_memory=max_memory,
     )
-    return surface_of(field, config.extraction, config.max_memory, on_progress)
+    with stage("extraction", on_progress):
+        return surface_of(field, config.extraction, config.max_memory)
 
 
 def surface_of(
-    field: Field, config: ExtractionConfig, max_memory: int | None, on_progress: OnProgress
+    field: Field, config: ExtractionConfig, max_memory: int | None
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """The same, from settings."""
     lattice = lattice_of(config, field.frame, field.low, field.high)
     needs = Needs() if max_memory is None else field_needs(field.unit_gradient)
 
     def sampled(values: ValueField, gradients: GradientField) -> Surface:
-        return extract_surface(
-            values, gradients, lattice, on_progress=on_progress, max_memory=max_memory, needs=needs
-        )
+        return extract_surface(values, gradients, lattice, max_memory=max_memory, needs=needs)
 
+    step = steps()
+    step(0.7)
     free = field.unit_distance, field.unit_gradient
     capped = Capped.inside(lattice, *free)
     surface = sampled(*((capped.distance, capped.gradient) if config.watertight else free))
+    step(0.8)
     mesh, facts = _finished(surface, field, config)
     if facts["trim"]["solid"] and facts["boundary_edges"]:
         # it is closed but for the lattice's border, across which the field closes a hole in the data
+        step(0.95)
         surface = sampled(capped.distance, capped.gradient)
+        step(1.0)
         mesh, facts = _finished(surface, field, config)
     return replace(mesh, vertices=field.frame.to_world(mesh.vertices)), {
         "resolution": round(2 / lattice.cell),
@@ -89,6 +93,8 @@ def _finished(
     surface: Surface, field: Field, config: ExtractionConfig
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """What is kept of a surface, with the number of triangles that is asked for; in the unit cube."""
+    step = steps()
+    step(0.6, "trimming")
     mesh, trim = kept_part(
         TriangleMesh(surface.vertices, surface.faces, surface.normals),
         field.support,
@@ -96,9 +102,11 @@ def _finished(
         field.frame.scale,
     )
     if config.faces is not None:
+        step(0.9, "decimating")
         mesh = decimate(mesh, config.faces)
         if trim["length"] is not None and field.support is not None:
             mesh = held_to_length(mesh, field.support, trim["length"] / field.frame.scale)
+    step(1.0, "counting edges")
     edges = Edges.of(mesh.faces)
     return mesh, {
         "evaluations": surface.evaluations,

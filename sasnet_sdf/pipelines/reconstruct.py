@@ -14,7 +14,7 @@ from ..config import Config, to_dict
 from ..field import Field
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..networks import choose
-from ..progress import OnProgress, Progress, silent
+from ..progress import OnProgress, silent, stage, steps
 from ..system import peak_memory_bytes
 from ..threads import thread_count
 from .attributes import check_carried, with_attributes
@@ -56,8 +56,7 @@ def reconstruct(
     seconds: dict[str, float] = {}
     started = time.perf_counter()
 
-    with timed(seconds, "read"):
-        on_progress(Progress("read", 0.0, "reading"))
+    with timed(seconds, "read"), stage("read", on_progress, "reading"):
         given, notes = load(source, config)
         check_carried(given, config.extraction.carry)
         name = str(source) if isinstance(source, (str, Path)) else "the input"
@@ -66,7 +65,7 @@ def reconstruct(
         notes += far
         check_reconstruction(geometry, config, device, engine)
 
-    with timed(seconds, "supervision"):
+    with timed(seconds, "supervision"), stage("supervision", on_progress):
         problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
         notes += problem.notes
         lattice = lattice_of(config.extraction, frame, *problem.target.bounds)
@@ -75,8 +74,11 @@ def reconstruct(
     with timed(seconds, "training"):
         field, history = fit(problem, config, device, engine, on_progress)
 
-    with timed(seconds, "extraction"):
-        mesh, extraction = surface_of(field, config.extraction, config.max_memory, on_progress)
+    with timed(seconds, "extraction"), stage("extraction", on_progress):
+        step = steps()
+        step(0.9)
+        mesh, extraction = surface_of(field, config.extraction, config.max_memory)
+        step(1.0, "carrying colors over")
         mesh = with_attributes(mesh, geometry, problem.target, frame, config.extraction)
 
     report = {

@@ -8,6 +8,10 @@ import igl
 import numpy as np
 
 from ..geometry import Array
+from ..progress import steps
+
+PIECE = 1024
+"""Queries that are asked together: far from a fine mesh they take a quarter of a second."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +37,45 @@ class MeshTarget:
 
     def distance(self, queries: Array) -> tuple[Array, Array]:
         """Signed distances (M,) and gradients (M, 3) at queries (M, 3)."""
-        found = igl.point_mesh_squared_distance(queries, self.vertices, self.faces)
-        squared, face, foot = (np.asarray(part) for part in found[:3])
-        size = np.sqrt(np.maximum(squared, 0))
-        winding = np.asarray(igl.fast_winding_number(self.vertices, self.faces, queries))
-        sign = np.where(winding > 0.5, -1.0, 1.0)
+        step = steps()
+        step(0.7)
+        squared, face, foot = nearest_on(self.vertices, self.faces, queries)
+        size = np.sqrt(squared)
+        step(1.0)
+        sign = np.where(winding_numbers(self.vertices, self.faces, queries) > 0.5, -1.0, 1.0)
         gradient = (queries - foot) * sign[:, None]
         length = np.linalg.norm(gradient, axis=1, keepdims=True)
         on_surface = length[:, 0] < 1e-9
-        gradient[on_surface] = face_normals(self.vertices, self.faces)[np.ravel(face)[on_surface]]
+        gradient[on_surface] = face_normals(self.vertices, self.faces)[face[on_surface]]
         return sign * size, gradient / np.where(length < 1e-9, 1.0, length)
+
+
+def nearest_on(vertices: Array, faces: np.ndarray, queries: Array) -> tuple[Array, np.ndarray, Array]:
+    """Where a mesh is nearest to queries (M, 3): squared distances (M,), faces (M,), places (M, 3)."""
+    tree = igl.AABB()
+    tree.init(vertices, faces)
+    squared, face, foot = (
+        np.empty(len(queries)),
+        np.empty(len(queries), np.int64),
+        np.empty((len(queries), 3)),
+    )
+    step = steps()
+    for start in range(0, len(queries), PIECE):
+        step((start + PIECE) / len(queries))
+        part = slice(start, start + PIECE)
+        squared[part], face[part], foot[part] = tree.squared_distance(vertices, faces, queries[part])
+    return np.maximum(squared, 0), face, foot
+
+
+def winding_numbers(vertices: Array, faces: np.ndarray, queries: Array) -> Array:
+    """The generalised winding numbers (M,) of a mesh at queries (M, 3)."""
+    tree = igl.FastWindingNumberBVH()
+    tree.init(vertices, faces)
+    numbers, step = np.empty(len(queries)), steps()
+    for start in range(0, len(queries), PIECE):
+        step((start + PIECE) / len(queries))
+        numbers[start : start + PIECE] = tree.winding_number(queries[start : start + PIECE])
+    return numbers
 
 
 def face_normals(vertices: Array, faces: np.ndarray) -> Array:
