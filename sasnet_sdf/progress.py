@@ -158,6 +158,15 @@ def each(items: Sequence[T], every: int = 1) -> Iterator[T]:
         yield item
 
 
+def pieces(count: int, size: int) -> Iterator[slice]:
+    """Slices of so many rows of `count`, one after the other; what is done in each is a step of its own."""
+    step = steps()
+    for start in range(0, count, size):
+        end = min(start + size, count)
+        step(end / count)
+        yield slice(start, end)
+
+
 def say(message: str) -> None:
     """Tell what holds up the step that is being done, at once."""
     now = _NOW.get()

@@ -21,7 +21,7 @@ from .progress import tick
 PIECES = 4
 """Ranges for each thread, at least: a thread that the system holds up keeps the others waiting less."""
 
-LONGEST = 1024
+LONGEST = 512
 """Numbers of a range, at most: the slowest kernels take a fifth of a second for so many, and between two
 ranges the run may be stopped."""
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import NoSurface
 from ..geometry import Array
-from ..progress import steps
+from ..progress import pieces, steps
 from . import kernels
 from .blocks import SparseValues
 from .lattice import Lattice
@@ -62,12 +62,9 @@ class Sampler:
         Raises NoSurface where a value is not finite.
         """
         values = np.empty(len(points), np.float32)
-        step = steps()
-        for start in range(0, len(points), CHUNK):
-            step((start + CHUNK) / len(points))
-            part = points[start : start + CHUNK]
-            indices = np.minimum(part.astype(np.int64) * stride, self.lattice.shape)
-            values[start : start + CHUNK] = np.asarray(self.field(self.lattice.points(indices))).reshape(-1)
+        for part in pieces(len(points), CHUNK):
+            indices = np.minimum(points[part].astype(np.int64) * stride, self.lattice.shape)
+            values[part] = np.asarray(self.field(self.lattice.points(indices))).reshape(-1)
         if not np.isfinite(values).all():
             raise NoSurface("the field is not finite everywhere: training went astray; take a lower rate")
         self.evaluations += len(points)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import NoSurface
 from ..geometry import Array
-from ..progress import steps
+from ..progress import pieces, steps
 from .descent import CHUNK, ValueField, sample_near_surface
 from .lattice import Lattice
 from .marching import march
@@ -100,10 +100,7 @@ def _reason(low: float, high: float) -> str:
 def _refine(field: GradientField, vertices: Array, cell: float) -> tuple[Array, Array]:
     """One Newton step p - f g / |g|^2 of at most half a cell, and unit normals g / |g|; both (V, 3)."""
     moved, normals = np.empty_like(vertices), np.empty_like(vertices)
-    step = steps()
-    for start in range(0, len(vertices), CHUNK):
-        step((start + CHUNK) / len(vertices))
-        part = slice(start, start + CHUNK)
+    for part in pieces(len(vertices), CHUNK):
         values, gradients = field(vertices[part])
         gradients = np.asarray(gradients, np.float64)
         length = np.linalg.norm(gradients, axis=1)

@@ -13,6 +13,7 @@ from .. import __version__
 from ..config import Config, to_dict
 from ..field import Field
 from ..geometry import Array, PointCloud, TriangleMesh
+from ..io.triangles import without_unused
 from ..networks import choose
 from ..progress import OnProgress, silent, stage, steps
 from ..system import peak_memory_bytes
@@ -108,7 +109,7 @@ def reconstruct(
 def _points(geometry: PointCloud | TriangleMesh) -> Array:
     if isinstance(geometry, PointCloud):
         return geometry.points
-    return geometry.vertices[np.unique(geometry.faces)]
+    return without_unused(geometry).vertices
 
 
 def _input_facts(source: Any, geometry: PointCloud | TriangleMesh) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import UnusableGeometry
 from ..geometry import Array, PointCloud
-from ..progress import steps
+from ..progress import each, steps, tick
 from ..threads import over_ranges
 from .denoise import denoise
 from .dipoles import offsets
@@ -148,6 +148,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     surfels = surfels_of(tree.points, normals)
     del normals, planes
     balls = _balls(tree.points, lists[:, :FIT])
+    tick(0.5)
     winding = WindingNumber.of_cloud(tree, surfels, spacing)
     target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding)
     facts = {
@@ -191,9 +192,9 @@ def _spacing(distances: np.ndarray) -> Array:
 def _balls(points: Array, lists: np.ndarray) -> tuple[Array, Array]:
     """The mean (N, 3) of each point and its neighbours (N, k), and the farthest of them from it (N,)."""
     # a neighbour at a time: all at once would take k times the memory of the points
-    centres = sum((points[column] for column in lists.T), points) / (lists.shape[1] + 1)
+    centres = sum((points[column] for column in each(lists.T)), points) / (lists.shape[1] + 1)
     reach = np.linalg.norm(points - centres, axis=1)
-    for column in lists.T:
+    for column in each(lists.T):
         np.maximum(reach, np.linalg.norm(points[column] - centres, axis=1), out=reach)
     return centres, reach
 

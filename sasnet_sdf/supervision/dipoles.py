@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Array
+from ..progress import tick
 from ..threads import over_ranges
 from .compiled import kernel
 from .consensus import Votes
@@ -21,6 +22,7 @@ def dipole_votes(points: Array, normals: Array, lists: np.ndarray, spacing: Arra
     votes = np.empty((len(points), min(PAIRED, lists.shape[1])), np.float32)
     over_ranges(_vote, len(points), points.ravel(), normals.ravel(), lists, spacing, blur, votes)
     rows, columns = np.nonzero(np.isfinite(votes))
+    tick()
     first, second, values = rows.astype(np.int32), lists[rows, columns], votes[rows, columns]
     return Votes(len(points), first, second, values, np.abs(values))
 

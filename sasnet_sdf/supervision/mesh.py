@@ -8,7 +8,7 @@ import igl
 import numpy as np
 
 from ..geometry import Array
-from ..progress import steps
+from ..progress import pieces, steps
 
 PIECE = 1024
 """Queries that are asked together: far from a fine mesh they take a quarter of a second."""
@@ -54,15 +54,9 @@ def nearest_on(vertices: Array, faces: np.ndarray, queries: Array) -> tuple[Arra
     """Where a mesh is nearest to queries (M, 3): squared distances (M,), faces (M,), places (M, 3)."""
     tree = igl.AABB()
     tree.init(vertices, faces)
-    squared, face, foot = (
-        np.empty(len(queries)),
-        np.empty(len(queries), np.int64),
-        np.empty((len(queries), 3)),
-    )
-    step = steps()
-    for start in range(0, len(queries), PIECE):
-        step((start + PIECE) / len(queries))
-        part = slice(start, start + PIECE)
+    count = len(queries)
+    squared, face, foot = np.empty(count), np.empty(count, np.int64), np.empty((count, 3))
+    for part in pieces(count, PIECE):
         squared[part], face[part], foot[part] = tree.squared_distance(vertices, faces, queries[part])
     return np.maximum(squared, 0), face, foot
 
@@ -71,10 +65,9 @@ def winding_numbers(vertices: Array, faces: np.ndarray, queries: Array) -> Array
     """The generalised winding numbers (M,) of a mesh at queries (M, 3)."""
     tree = igl.FastWindingNumberBVH()
     tree.init(vertices, faces)
-    numbers, step = np.empty(len(queries)), steps()
-    for start in range(0, len(queries), PIECE):
-        step((start + PIECE) / len(queries))
-        numbers[start : start + PIECE] = tree.winding_number(queries[start : start + PIECE])
+    numbers = np.empty(len(queries))
+    for part in pieces(len(queries), PIECE):
+        numbers[part] = tree.winding_number(queries[part])
     return numbers
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Array
-from ..progress import steps
+from ..progress import pieces, steps
 from .consensus import agree, correct
 from .dipoles import PAIRED, dipole_votes, offsets
 from .tree import Tree
@@ -18,6 +18,7 @@ _STEP = 0.5  # spacings to either side of the surface
 _PROBES = 10_000  # points, about, at which the winding number is asked
 _SMALL, _SHARE = 50, 2000  # points, and one in so many: groups of fewer are not probed
 _CLEAR = 0.1  # the part of a winding number by which neighbours are overruled
+_PIECE = 1 << 17  # points that are looked at together
 _ROUNDS = 8  # surfaces inside surfaces take one each
 
 
@@ -37,7 +38,7 @@ def orient(tree: Tree, normals: Array, lists: np.ndarray, spacing: Array) -> tup
     """
     step = steps()
     step(0.05)
-    blur = (offsets(tree.points, normals, lists) ** 2)[lists[:, :PAIRED]].mean(1)
+    blur = _mean_of_others(offsets(tree.points, normals, lists) ** 2, lists[:, :PAIRED])
     small = min(max(_SMALL, len(normals) // _SHARE), len(normals))
     step(0.1)
     votes = dipole_votes(tree.points, normals, lists, spacing, _LITTLE * blur)
@@ -60,6 +61,14 @@ def orient(tree: Tree, normals: Array, lists: np.ndarray, spacing: Array) -> tup
     correct(votes, signs)
     doubt = max((float((groups >= 0).mean()) for groups in found.doubtful), default=0.0)
     return normals * signs[:, None], 1 - doubt
+
+
+def _mean_of_others(values: Array, lists: np.ndarray) -> Array:
+    """The mean of values (N,) over the rows that lists (N, k) name."""
+    mean = np.empty(len(lists))
+    for part in pieces(len(lists), _PIECE):
+        mean[part] = values[lists[part]].mean(1)
+    return mean
 
 
 def _turn_groups(
