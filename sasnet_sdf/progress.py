@@ -67,8 +67,10 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], "bool | None"]
-"""Called several times a second. Returning False during training ends the training, with what there
-is; in any other stage it stops the run, which raises Interrupted."""
+"""Called several times a second. False as its answer during training ends the training, and the
+run goes on with what there is; in any other stage it stops the run, which raises Interrupted. So a
+callback that goes on saying False stops the run in any case, and one that wants the surface so far
+says it during training alone. What it raises passes through, and ends the run as well."""
 
 
 def silent(progress: Progress) -> None:
@@ -98,7 +100,7 @@ class _Stage:
         self._told = time.perf_counter()
         report = Progress(self.name, self.fraction, self.message if message is None else message)
         if self.on_progress(report) is False:
-            raise Interrupted("interrupted by the progress callback; nothing was written")
+            raise Interrupted("interrupted: the progress callback returned False")
 
 
 _NOW: ContextVar[_Stage | None] = ContextVar("stage", default=None)

@@ -34,8 +34,8 @@ def extract(
 
     resolution: lattice cells along the side of the unit cube. edge_length: a cell's side, in world
     units. trim: "auto", "off", or the length in world units from the data beyond which no surface
-    stays. watertight: close what is open instead. Raises NoSurface, or UsageError where the lattice
-    would need more than max_memory.
+    stays. watertight: close what is open instead. Raises NoSurface, UsageError where the lattice
+    would need more than max_memory, and Interrupted where the callback returns False.
     """
     config = make_config(
         resolution=resolution,

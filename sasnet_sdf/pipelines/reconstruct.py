@@ -49,8 +49,10 @@ def reconstruct(
 
     source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points. preset and changes
     are the words of the command line (see make_config); `config` replaces them all. The callback
-    ends training early by returning False; the surface is then that of the field so far.
-    Raises a SasnetError: UnreadableInput, UnusableGeometry, NoSurface, UsageError, MissingBackend.
+    hears several times a second where the run is. Returning False during training ends the training,
+    and the surface is that of the field so far; returning False in any other stage stops the run at
+    once. What the callback raises ends the run too. Raises a SasnetError: UnreadableInput,
+    UnusableGeometry, NoSurface, UsageError, MissingBackend, Interrupted.
     """
     config = config or make_config(preset, **changes)
     device, engine = choose(config.device, config.engine)
