@@ -51,6 +51,7 @@ class ExtractionConfig:
     points support (200 are always enough) are dropped unless `keep_components`; where the points
     are not known, those of less than that share of the largest one's area. `faces`: decimate to
     this many triangles. `colors`: auto or off. `carry`: the input's scalars that the mesh is to have.
+    `refine`: auto, the surface follows the data where there are data, or off, it is the network's.
     """
 
     resolution: int = 512
@@ -61,6 +62,7 @@ class ExtractionConfig:
     trim: str | float = "auto"
     watertight: bool = False
     colors: str = "auto"
+    refine: str = "auto"
     carry: tuple[str, ...] = ()
 
 

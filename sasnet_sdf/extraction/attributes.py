@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..geometry import Array
 from ..progress import steps
 from ..supervision import CloudTarget
-from ..supervision.mesh import nearest_on
+from ..supervision.mesh import MeshTree
 
 NEIGHBOURS = 12
 """Points beside the nearest one that are averaged."""
@@ -50,7 +50,7 @@ class Blend:
     @classmethod
     def of_mesh(cls, vertices: Array, faces: NDArray, places: Array) -> Blend:
         """The corners of the nearest triangle, by the barycentric coordinates of its nearest point."""
-        _, face, foot = nearest_on(vertices, faces, np.ascontiguousarray(places))
+        _, face, foot = MeshTree(vertices, faces).nearest(np.ascontiguousarray(places))
         corners = faces[face]
         a, b, c = (vertices[corners[:, n]] for n in range(3))
         whole = np.cross(b - a, c - a)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
-from ..supervision.mesh import face_normals, nearest_on, sample_surface, winding_numbers
+from ..supervision.mesh import MeshTree, face_normals, sample_surface
 
 UNIT = 1e4
 """Lengths are reported in 1e-4 of the diagonal."""
@@ -41,6 +41,10 @@ class Triangles:
         whole = normals.any(axis=1)
         return cls(vertices, np.ascontiguousarray(mesh.faces[whole], np.int64), normals[whole])
 
+    @cached_property
+    def _tree(self) -> MeshTree:
+        return MeshTree(self.vertices, self.faces)
+
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Points (count, 3) drawn evenly by area, and the normals there."""
         points, face = sample_surface(self.vertices, self.faces, count, rng)
@@ -48,7 +52,7 @@ class Triangles:
 
     def nearest(self, points: Array) -> tuple[Array, Array]:
         """The exact distance (N,) of each of points (N, 3), and the normal (N, 3) where it is nearest."""
-        squared, face, _ = nearest_on(self.vertices, self.faces, points)
+        squared, face, _ = self._tree.nearest(points)
         return np.sqrt(squared), self.normals[face]
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
@@ -56,7 +60,7 @@ class Triangles:
 
         Jacobson et al. 2013; the fast sums are those of Barill et al. 2018.
         """
-        return winding_numbers(self.vertices, self.faces, points) > 0.5
+        return self._tree.winding_number(points) > 0.5
 
 
 @dataclass(frozen=True)

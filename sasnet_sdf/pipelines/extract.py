@@ -7,12 +7,23 @@ from typing import Any
 
 from ..config import ExtractionConfig
 from ..edges import Edges
-from ..extraction import Capped, Lattice, Needs, Surface, decimate, extract_surface, lattice_around
+from ..extraction import (
+    ZONE,
+    Capped,
+    Lattice,
+    Needs,
+    Refined,
+    Surface,
+    decimate,
+    extract_surface,
+    lattice_around,
+)
 from ..extraction.descent import ValueField
 from ..extraction.surface import GradientField
 from ..field import Field
 from ..geometry import Array, Frame, TriangleMesh
 from ..progress import OnProgress, silent, stage, steps
+from ..supervision import CloudTarget, MeshTarget
 from .memory import field_needs
 from .settings import make_config
 from .trimming import held_to_length, kept_part
@@ -51,9 +62,12 @@ def extract(
 
 
 def surface_of(
-    field: Field, config: ExtractionConfig, max_memory: int | None
+    field: Field,
+    config: ExtractionConfig,
+    max_memory: int | None,
+    data: CloudTarget | MeshTarget | None = None,
 ) -> tuple[TriangleMesh, dict[str, Any]]:
-    """The same, from settings."""
+    """The same, from settings; on the data, where they are given and the settings do not forbid it."""
     lattice = lattice_of(config, field.frame, field.low, field.high)
     needs = Needs() if max_memory is None else field_needs(field.unit_gradient)
 
@@ -63,6 +77,9 @@ def surface_of(
     step = steps()
     step(0.7)
     free = field.unit_distance, field.unit_gradient
+    if data is not None and config.refine == "auto":
+        refined = Refined(*free, data.evidence, ZONE * lattice.cell, data.trust)
+        free = refined.distance, refined.gradient
     capped = Capped.inside(lattice, *free)
     surface = sampled(*((capped.distance, capped.gradient) if config.watertight else free))
     step(0.8)

@@ -80,7 +80,7 @@ def reconstruct(
     with timed(seconds, "extraction"), stage("extraction", on_progress):
         step = steps()
         step(0.9)
-        mesh, extraction = surface_of(field, config.extraction, config.max_memory)
+        mesh, extraction = surface_of(field, config.extraction, config.max_memory, problem.target)
         step(1.0, "carrying colors over")
         mesh = with_attributes(mesh, geometry, problem.target, frame, config.extraction)
 

@@ -21,6 +21,7 @@ _SECTION = {
     "trim": "extraction",
     "watertight": "extraction",
     "colors": "extraction",
+    "refine": "extraction",
     "carry": "extraction",
     "normals": "supervision",
 }
@@ -36,6 +37,7 @@ _CHECKPOINTS = {"checkpoint": "folder", "checkpoint_every": "every", "resume": "
 _CHOICES = {
     "normals": ("auto", "file", "sensors", "estimate"),
     "colors": ("auto", "off"),
+    "refine": ("auto", "off"),
 }
 
 
@@ -48,8 +50,8 @@ def make_config(
     its paper published. settings: any other setting as "KEY=VALUE", such as "training.batch=8192".
 
     Words: steps, time_limit (seconds), resolution, edge_length (world units), trim ("auto", "off" or
-    a length in world units), watertight, keep_components, faces, colors ("auto", "off"), carry
-    (names of scalars), normals ("auto", "file", "sensors", "estimate"), max_points, seed, device,
+    a length in world units), watertight, keep_components, faces, colors ("auto", "off"), refine
+    ("auto", "off"), carry (names of scalars), normals ("auto", "file", "sensors", "estimate"), max_points, seed, device,
     engine, max_memory (bytes, or "4G"), checkpoint (a folder), checkpoint_every (seconds), resume.
     Raises UsageError.
     """

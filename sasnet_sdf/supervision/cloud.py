@@ -14,6 +14,7 @@ from ..threads import over_ranges
 from .denoise import denoise
 from .dipoles import offsets
 from .duplicates import first_of_equals
+from .evidence import Evidence
 from .implicit import signed_distances
 from .morton import morton_order
 from .normals import turn_to_sensors
@@ -33,6 +34,11 @@ WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
 FIT = 8  # neighbours
 # spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.064
 NOISY = 0.12
+# the core of fits to points without noise, and the noise at which it has grown tenfold: fits that come
+# close to passing through the points are the best where those are exact (see docs/benchmarks.md)
+_SHARP, _SOFT = 0.03, 0.06
+_TRUST_IN_NOISE = 0.3  # the mean of a field and of denoised points is better than either
+_BESIDE = 2.5  # reaches of a point beyond which it says nothing
 _NEAREST = 8  # neighbours that show the noise: of more, some are of another sheet close by
 DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
 _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
@@ -49,7 +55,9 @@ class CloudTarget:
     tree: of the points (N, 3), in Morton order. surfels (6 N,): points and outward normals, flat.
     lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones.
     width (N,): the radius of the fit around each point. centres (N, 3), reach (N,): the ball that
-    holds a point and its nearest neighbours.
+    holds a point and its nearest neighbours. core: the squared part of a fit's radius within which
+    points count alike; what is nearer to the query counts more. trust: what the surface of the data
+    counts beside a field that was trained on it, from 0 to 1.
 
     Beyond that ball a fit extrapolates, and the winding number decides the sign, which wrong normals
     mislead less; but only where it is clear: in a cavity whose walls were seen in part it hovers
@@ -64,6 +72,8 @@ class CloudTarget:
     centres: Array
     reach: Array
     winding: WindingNumber
+    core: float
+    trust: float
 
     @property
     def points(self) -> Array:
@@ -94,9 +104,7 @@ class CloudTarget:
         step(0.2)
         nearest = self.tree.nearest(queries)
         step(0.6)
-        distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
-        surface = self.surfels, self.lists, self.width
-        over_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
+        distances, gradients = self._fitted(queries, nearest)
         step(1.0)
         off = np.linalg.norm(queries - self.centres[nearest], axis=1)
         beyond = np.flatnonzero(off > self.reach[nearest])
@@ -106,6 +114,23 @@ class CloudTarget:
         clear = np.abs(depth) > np.maximum(_CLEAR, _SAMPLED * self.spacing[near] / straight)
         overruled = clear & ((depth > 0) != (distances[beyond] < 0))
         distances[beyond[overruled]] = (-np.sign(depth) * straight)[overruled]
+        return distances, gradients
+
+    def evidence(self, places: Array, zone: float) -> Evidence:
+        """What the points say of places (M, 3) within `zone` of them, or within some of their reaches."""
+        places = np.ascontiguousarray(places, np.float64)
+        nearest = self.tree.nearest(places)
+        apart = np.linalg.norm(places - self.points[nearest], axis=1)
+        rows = np.flatnonzero(apart <= np.maximum(zone, _BESIDE * self.reach[nearest]))
+        nearest = nearest[rows]
+        fitted = self._fitted(places[rows], nearest)
+        return Evidence(rows, *fitted, apart[rows], self.reach[nearest])
+
+    def _fitted(self, queries: Array, nearest: np.ndarray) -> tuple[Array, Array]:
+        """Signed distances and gradients by the fits around the nearest points (M,)."""
+        distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
+        surface = self.surfels, self.lists, self.width, self.core
+        over_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
         return distances, gradients
 
 
@@ -150,7 +175,9 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     balls = _balls(tree.points, lists[:, :FIT])
     tick(0.5)
     winding = WindingNumber.of_cloud(tree, surfels, spacing)
-    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding)
+    core = _SHARP * (1 + 10 * (noise / _SOFT) ** 4)
+    trust = 1.0 if sigma is None else _TRUST_IN_NOISE
+    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding, core, trust)
     facts = {
         "used_points": len(cloud),
         "duplicates_merged": merged,

@@ -5,7 +5,8 @@ Guennebaud & Gross 2007 (algebraic point set surfaces), in the closed form of Gu
 surface, not from the query: weights that followed the query off the surface would bend the slope
 of the distance. Where the normals around a query fall into groups, at an edge or between two
 sheets, each group is a surface of its own, and the solid is their intersection or their union
-(Ohtake et al. 2003, sec. 4.2).
+(Ohtake et al. 2003, sec. 4.2). Weights rise towards the query as an inverse square, so that the
+surface all but passes through points that are exact (Shen et al. 2004, sec. 3.2).
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ _REACH = 1.2  # widths from the nearest point that a foot may be
 
 
 @kernel
-def signed_distances(start, stop, surfels, lists, width, queries, nearest, distances, gradients):
+def signed_distances(start, stop, surfels, lists, width, core, queries, nearest, distances, gradients):
     """Signed distances (M,) and unit gradients (M, 3) at queries start..stop of (M, 3), negative inside.
 
     surfels (6 N,): points and normals, flat. lists (N, k): neighbours. width (N,): the radius of
-    the fit around each point. nearest (M,): the point nearest to each query.
+    the fit around each point. core: the squared part of it within which points count alike.
+    nearest (M,): the point nearest to each query.
     """
     count = lists.shape[1] + 1
     near, group = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -46,7 +48,7 @@ def signed_distances(start, stop, surfels, lists, width, queries, nearest, dista
         apart, value = _APART * radius, 0.0
         for g in range(_split(surfels, near, query, group, heads)):
             sphere = first if g == 0 else other
-            here = _project(surfels, near, group, g, heads[g], radius, query, sphere, slope, sums)
+            here = _project(surfels, near, group, g, heads[g], radius, core, query, sphere, slope, sums)
             if g > 0:
                 there = _offset(surfels, near, group, g, first)
                 back = _offset(surfels, near, group, np.int64(0), other)
@@ -118,7 +120,7 @@ def _split(surfels, near, query, group, heads):
 
 
 @part
-def _project(surfels, near, group, which, head, width, query, sphere, slope, sums):
+def _project(surfels, near, group, which, head, width, core, query, sphere, slope, sums):
     """The signed distance of the query from a group's surface; `slope` is its unit gradient there."""
     distance = 0.0
     for a in range(3):
@@ -133,7 +135,7 @@ def _project(surfels, near, group, which, head, width, query, sphere, slope, sum
         share = min(_REACH * width / np.sqrt(far + 1e-300), 1.0)
         for a in range(3):
             sphere[5 + a] = surfels[6 * head + a] + share * sphere[5 + a]
-        _fit(surfels, near, group, which, head, width, sphere, sums)
+        _fit(surfels, near, group, which, head, width, core, sphere, sums)
         value = _value(sphere, query, np.int64(0))
         distance = 2 * value / (1 + np.sqrt(max(1 + 4 * sphere[4] * value, 0.0)))
         length = 0.0
@@ -168,7 +170,7 @@ def _offset(surfels, near, group, which, sphere):
 
 
 @part
-def _fit(surfels, near, group, which, head, width, sphere, sums):
+def _fit(surfels, near, group, which, head, width, core, sphere, sums):
     """sphere[:5] = u of S(x) = u0 + u.x + u4 x.x about sphere[5:8], scaled so that |grad S| = 1 on S = 0."""
     w = pn = pp = 0.0
     for a in range(6):
@@ -185,7 +187,7 @@ def _fit(surfels, near, group, which, head, width, sphere, sums):
         share = 1 - squared / (width * width)
         if share <= 0:
             continue
-        weight = share * share * np.exp(-0.5 * ((1 - _cosine(surfels, near[k], head)) / _AGREEMENT) ** 2)
+        weight = share * share / (squared / (width * width) + core) * np.exp(-0.5 * ((1 - _cosine(surfels, near[k], head)) / _AGREEMENT) ** 2)
         w += weight
         pn += weight * along
         pp += weight * squared

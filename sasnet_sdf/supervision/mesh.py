@@ -3,15 +3,57 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import igl
 import numpy as np
 
 from ..geometry import Array
 from ..progress import pieces, steps
+from .evidence import Evidence
 
 PIECE = 1024
 """Queries that are asked together: far from a fine mesh they take a quarter of a second."""
+
+
+@dataclass(frozen=True)
+class MeshTree:
+    """The triangles of a mesh in trees of boxes: vertices (V, 3) float64, faces (F, 3) int64.
+
+    libigl builds the trees; each is built when it is first asked.
+    """
+
+    vertices: Array
+    faces: np.ndarray
+
+    def nearest(self, queries: Array) -> tuple[Array, np.ndarray, Array]:
+        """Where the mesh is nearest to queries (M, 3): squared distances (M,), faces (M,), places (M, 3)."""
+        count = len(queries)
+        squared, face, foot = np.empty(count), np.empty(count, np.int64), np.empty((count, 3))
+        for part in pieces(count, PIECE):
+            found = self._boxes.squared_distance(self.vertices, self.faces, queries[part])
+            squared[part], face[part], foot[part] = found
+        return np.maximum(squared, 0), face, foot
+
+    def winding_number(self, queries: Array) -> Array:
+        """The generalised winding number (M,) at queries (M, 3)."""
+        numbers = np.empty(len(queries))
+        for part in pieces(len(queries), PIECE):
+            numbers[part] = self._windings.winding_number(queries[part])
+        return numbers
+
+    @cached_property
+    def _boxes(self) -> Any:
+        tree = igl.AABB()
+        tree.init(self.vertices, self.faces)
+        return tree
+
+    @cached_property
+    def _windings(self) -> Any:
+        tree = igl.FastWindingNumberBVH()
+        tree.init(self.vertices, self.faces, 2)
+        return tree
 
 
 @dataclass(frozen=True)
@@ -25,6 +67,11 @@ class MeshTarget:
     vertices: Array
     faces: np.ndarray
     spacing: float = 0.004
+    trust: float = 1.0
+
+    @cached_property
+    def _tree(self) -> MeshTree:
+        return MeshTree(self.vertices, self.faces)
 
     @property
     def bounds(self) -> tuple[Array, Array]:
@@ -37,38 +84,25 @@ class MeshTarget:
 
     def distance(self, queries: Array) -> tuple[Array, Array]:
         """Signed distances (M,) and gradients (M, 3) at queries (M, 3)."""
+        queries = np.ascontiguousarray(queries, np.float64)
         step = steps()
         step(0.7)
-        squared, face, foot = nearest_on(self.vertices, self.faces, queries)
+        squared, face, foot = self._tree.nearest(queries)
         size = np.sqrt(squared)
         step(1.0)
-        sign = np.where(winding_numbers(self.vertices, self.faces, queries) > 0.5, -1.0, 1.0)
+        sign = np.where(self._tree.winding_number(queries) > 0.5, -1.0, 1.0)
         gradient = (queries - foot) * sign[:, None]
         length = np.linalg.norm(gradient, axis=1, keepdims=True)
         on_surface = length[:, 0] < 1e-9
         gradient[on_surface] = face_normals(self.vertices, self.faces)[face[on_surface]]
         return sign * size, gradient / np.where(length < 1e-9, 1.0, length)
 
-
-def nearest_on(vertices: Array, faces: np.ndarray, queries: Array) -> tuple[Array, np.ndarray, Array]:
-    """Where a mesh is nearest to queries (M, 3): squared distances (M,), faces (M,), places (M, 3)."""
-    tree = igl.AABB()
-    tree.init(vertices, faces)
-    count = len(queries)
-    squared, face, foot = np.empty(count), np.empty(count, np.int64), np.empty((count, 3))
-    for part in pieces(count, PIECE):
-        squared[part], face[part], foot[part] = tree.squared_distance(vertices, faces, queries[part])
-    return np.maximum(squared, 0), face, foot
-
-
-def winding_numbers(vertices: Array, faces: np.ndarray, queries: Array) -> Array:
-    """The generalised winding numbers (M,) of a mesh at queries (M, 3)."""
-    tree = igl.FastWindingNumberBVH()
-    tree.init(vertices, faces)
-    numbers = np.empty(len(queries))
-    for part in pieces(len(queries), PIECE):
-        numbers[part] = tree.winding_number(queries[part])
-    return numbers
+    def evidence(self, places: Array, zone: float) -> Evidence:
+        """The exact distance at places (M, 3), wherever they are."""
+        del zone
+        distance, gradient = self.distance(places)
+        rows, everywhere = np.arange(len(distance)), np.full(len(distance), np.inf)
+        return Evidence(rows, distance, gradient, np.abs(distance), everywhere)
 
 
 def face_normals(vertices: Array, faces: np.ndarray) -> Array:
