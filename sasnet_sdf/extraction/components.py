@@ -20,6 +20,7 @@ def component_of_vertices(mesh: TriangleMesh) -> NDArray[np.int32]:
     ends = np.concatenate([a, b]), np.concatenate([b, c])
     graph = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(len(mesh.vertices),) * 2).tocsr()
     del a, b, c, ends
+    tick()
     return connected_components(graph, directed=False)[1]
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import NoSurface
 from ..geometry import Array
-from ..progress import pieces, steps
+from ..progress import pieces, steps, tick
 from . import kernels
 from .blocks import SparseValues
 from .lattice import Lattice
@@ -29,6 +29,9 @@ from .stencil import CHILD_POINTS, WEIGHTS, mixed_signs
 
 CHUNK = 32_768
 """Points that go to the field at once: a network's activations for them are part of the memory's plan."""
+
+CELLS = 1 << 18
+"""Cells that are looked at together: the run may be stopped in between."""
 
 BASE = 12
 """The first lattice has between BASE and 2 * BASE cells along the longest side."""
@@ -90,6 +93,7 @@ def sample_near_surface(
     while True:
         shape = np.array([-(-n // stride) for n in lattice.shape])
         cells = _known_cells(values, shape)
+        tick()
         if stride == 1:
             return values, cells, sampler
         corners = values.corners(cells)
@@ -148,16 +152,23 @@ def _refine(
 
     def sample_children(bounds: Array) -> bool:
         """Evaluate what is missing at the children in doubt; whether that was anything."""
+        part = steps()
+        part(0.1)
         needed = np.zeros(fine.index.shape, np.bool_)
-        kernels.survey(
-            cells, corners, bounds, np.float32(MARGIN), np.float32(STEEPER) * change, shape,
-            fine.index, fine.values, fine.assumed, masks, needed,
-        )  # fmt: skip
+        for some in pieces(len(cells), CELLS):
+            kernels.survey(
+                cells[some], corners[some], bounds[some], np.float32(MARGIN), np.float32(STEEPER) * change,
+                shape, fine.index, fine.values, fine.assumed, masks[some], needed,
+            )  # fmt: skip
+        part(0.2)
         fine.allocate(needed)
-        kernels.ask(
-            cells, corners, masks, np.maximum(doubt, bounds),
-            fine.index, fine.values, fine.assumed, fine.wanted,
-        )  # fmt: skip
+        limits = np.maximum(doubt, bounds)
+        for some in pieces(len(cells), CELLS):
+            kernels.ask(
+                cells[some], corners[some], masks[some], limits[some],
+                fine.index, fine.values, fine.assumed, fine.wanted,
+            )  # fmt: skip
+        part(1.0)
         return _evaluate_wanted(sampler, fine, stride)
 
     step = steps()
@@ -171,6 +182,7 @@ def _refine(
     while True:
         while sample_children(bounds):
             pass
+        tick()
         _want_beside_surface(fine, shape)
         if not _evaluate_wanted(sampler, fine, stride):
             return fine
@@ -185,6 +197,7 @@ def _steepest(corners: Array) -> float:
 
 def _evaluate_wanted(sampler: Sampler, fine: SparseValues, stride: int) -> bool:
     """Evaluate the points that are wanted; whether there were any."""
+    tick()
     points = fine.take_wanted()
     fine.put(points, sampler.at(points, stride))
     return len(points) > 0

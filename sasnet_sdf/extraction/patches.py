@@ -80,7 +80,9 @@ def _regions(mesh: TriangleMesh, supported: NDArray[np.bool_]) -> NDArray[np.int
     same = supported[starts] == supported[ends]
     starts, ends = starts[same], ends[same]
     del corners, same
+    tick()
     shape = (len(mesh.vertices),) * 2
     graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=shape).tocsr()
     del starts, ends
+    tick()
     return connected_components(graph, directed=False)[1]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import NoSurface
 from ..geometry import Array
-from ..progress import pieces, steps
+from ..progress import pieces, steps, tick
 from .descent import CHUNK, ValueField, sample_near_surface
 from .lattice import Lattice
 from .marching import march
@@ -126,6 +126,7 @@ def _folded(before: Array, after: Array, faces: NDArray[np.int64]) -> NDArray[np
     """Which triangles (F,) turn over when their vertices move."""
     folded = np.empty(len(faces), np.bool_)
     for start in range(0, len(faces), CHUNK):
+        tick()
         part = faces[start : start + CHUNK]
         turned = (_normals(before, part) * _normals(after, part)).sum(1) < 0
         folded[start : start + CHUNK] = turned
