@@ -57,7 +57,7 @@ def command(
     check_outputs(model, output, overwrite=overwrite)
     with StopRequest() as stop, shown(progress, quiet) as show:
         watch = watcher(stop, show)
-        watch(Progress("read", 0.0, "starting"))
+        watch(Progress("read", 0.0, "reading"))
         from ..field import Field
         from ..pipelines.extract import extract
 

@@ -217,7 +217,7 @@ def _one_by_one(
 def _done(job: Job, config: Config, session: Session, stop: StopRequest, watch: OnProgress) -> dict[str, Any]:
     """Do it, write what was asked for, and give the numbers of the report."""
     started = time.perf_counter()
-    watch(Progress("read", 0.0, "starting"))
+    watch(Progress("read", 0.0, "reading"))
     result = _reconstruct(job.source, config, stop, watch)
     write_started = time.perf_counter()
     saver = Saver()

@@ -119,7 +119,7 @@ def run_fit(
         check_pictures(pictures, overwrite)
     with StopRequest() as stop, shown(progress, quiet) as show:
         watch = watcher(stop, show, STOPPING)
-        watch(Progress("read", 0.0, "starting"))
+        watch(Progress("read", 0.0, "reading"))
         from ..pipelines.fit_signal import fit_signal
         from ..pipelines.signal_report import bits, draw
 
