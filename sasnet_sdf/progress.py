@@ -90,8 +90,7 @@ class _Stage:
         """Tell it at once where there is a new message, else as often as EVERY allows."""
         self.fraction = max(self.fraction, min(fraction, 1.0))
         news = message is not None and message != self.message
-        if news:
-            self.message = message
+        self.message = self.message if message is None else message
         if news or time.perf_counter() - self._told >= EVERY:
             self.tell()
 

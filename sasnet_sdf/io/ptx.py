@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import Array
-from ..progress import tick
 from .columns import COLOR, POSITION, SENSOR, Columns
+from .reading import opened
 from .scan import PIECE, Scan, empty_rows
 
 _HEADER = 10
@@ -46,13 +47,12 @@ def read(path: Path) -> Scan:
 def _pieces(path: Path, notes: list[str]) -> Iterator[Columns]:
     missing = total = line = 0
     size = path.stat().st_size
-    with path.open(encoding="ascii", errors="replace") as file:
+    with TextIOWrapper(opened(path), encoding="ascii", errors="replace") as file:
         while (header := _header(file, line, path)) is not None:
             line += _HEADER
             if 6 * header.rows > size:
                 raise _cut_short(path, size // 6, header.rows, line)
             for start in range(0, header.rows, PIECE):
-                tick(file.buffer.tell() / size)
                 count = min(PIECE, header.rows - start)
                 table = _table(list(islice(file, count)), line, path)
                 line += len(table)

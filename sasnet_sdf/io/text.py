@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -15,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from ..progress import tick
 from .columns import Columns, named, names_in, unnamed
-from .reading import count_of
+from .reading import count_of, opened
 from .scan import PIECE, Scan
 
 _COMMENT = re.compile(r"#|//")
@@ -79,11 +79,10 @@ def tables_of(path: Path, separator: str | None = None, skip: int = 0) -> Iterat
     Comments and empty lines are passed. Raises UnreadableInput with the number of the first line
     that does not fit.
     """
-    width, size = None, path.stat().st_size
+    width = None
     with _opened(path) as file:
         lines: Iterator[str] = islice(file, skip, None)
         while piece := list(islice(lines, PIECE)):
-            tick(file.buffer.tell() / size)
             remarks = ["#", "//"] if any("#" in line or "//" in line for line in piece) else None
             try:
                 table = _parsed(piece, separator, remarks)
@@ -103,7 +102,7 @@ def _parsed(lines: list[str], separator: str | None, remarks: list[str] | None) 
 
 def _opened(path: Path) -> TextIO:
     """utf-8 with or without a mark; other bytes can only stand in comments and names."""
-    return path.open(encoding="utf-8-sig", errors="replace")
+    return TextIOWrapper(opened(path), encoding="utf-8-sig", errors="replace")
 
 
 def _layout(lines: Iterable[str], path: Path) -> Layout:
