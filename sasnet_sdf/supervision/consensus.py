@@ -111,8 +111,11 @@ def _weakly_held(votes: Votes, signs: Array) -> np.ndarray:
     support, all_of_it = np.zeros(votes.count), np.zeros(votes.count)
     kept = votes.votes * signs[votes.first] * signs[votes.second]
     for end in (votes.first, votes.second):
+        tick()
         support += np.bincount(end, kept, votes.count)
+        tick()
         all_of_it += np.bincount(end, votes.weights, votes.count)
+    tick()
     return support < _WEAK * all_of_it
 
 
