@@ -98,7 +98,12 @@ class _Stage:
         """Call the callback now; Interrupted where it answers False."""
         self._told = time.perf_counter()
         report = Progress(self.name, self.fraction, self.message if message is None else message)
-        if self.on_progress(report) is False:
+        token = _NOW.set(None)  # what the callback computes is no part of the stage
+        try:
+            answer = self.on_progress(report)
+        finally:
+            _NOW.reset(token)
+        if answer is False:
             raise Interrupted("interrupted: the progress callback returned False")
 
 

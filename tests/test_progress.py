@@ -116,6 +116,18 @@ def test_what_the_callback_raises_passes(clock):
     tick(0.6)
 
 
+def test_what_the_callback_computes_is_not_told(clock):
+    reports = []
+
+    def computes(report: Progress):
+        reports.append(report)
+        tick(0.9)
+
+    with stage("read", computes):
+        tick(0.1)
+    assert [report.fraction for report in reports] == [0, 0.1, 1]
+
+
 @pytest.mark.parametrize("answer", [None, True, 0, ""])
 def test_other_answers_than_false_go_on(answer):
     with stage("read", lambda _: answer):
