@@ -22,11 +22,13 @@ from .surface import GradientField
 ZONE = 4.0
 """Cells from the data within which they are asked: a gap that is too narrow for a network is within."""
 
-FADE = 1.0
-"""Reaches beyond its own reach over which a datum's word fades, as far as it is extrapolated."""
+NEAR, FAR = 1.0, 2.0
+"""Reaches along the surface from the nearest datum between which the data's word fades."""
 
-SURE = 0.5
-"""Distances from the data that the field must show to overrule them about the side, beyond their reach."""
+BESIDE, SURE, BLUR = 0.5, 0.3, 0.15
+"""The field overrules the data about the side where they are extrapolated by more reaches than the first,
+and its value is more than the second of the distance from them and the third of the zone: beyond an edge,
+a plane goes on for nothing, but nearer to the surface than that a network may itself be wrong."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ class Refined:
 
     def _share(self, found: Evidence, values: Array) -> Array:
         """What the data count (K,), where the field has `values` (K,)."""
-        along = np.sqrt(np.maximum(found.apart**2 - found.distance**2, 0.0))
-        beyond = ((along / found.reach - 1) / FADE).clip(0, 1)
+        along = np.sqrt(np.maximum(found.apart**2 - found.distance**2, 0.0)) / found.reach
+        beyond = ((along - NEAR) / (FAR - NEAR)).clip(0, 1)
         share = self.trust * (1 - beyond * beyond * (3 - 2 * beyond))
-        # with wrong normals, or between close sheets, an extrapolated side may be wrong
         other = (values > 0) != (found.distance > 0)
-        overruled = other & (found.apart > found.reach) & (np.abs(values) > SURE * found.apart)
+        sure = np.abs(values) > np.maximum(SURE * found.apart, BLUR * self.zone)
+        overruled = other & (along > BESIDE) & sure
         return np.where(overruled, 0.0, share)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import NoSurface
 from ..geometry import Array
 from ..progress import pieces, steps, tick
+from .creases import sharpen
 from .descent import CHUNK, ValueField, sample_near_surface
 from .lattice import Lattice
 from .marching import march
@@ -46,13 +47,15 @@ def extract_surface(
     field_with_gradient: GradientField,
     lattice: Lattice,
     *,
+    creases: bool = False,
     max_memory: int | None = None,
     needs: Needs = Needs(),  # noqa: B008 - it is frozen
 ) -> Surface:
     """The zero level of a field inside the lattice; closed where the field's zero level is.
 
     field: points (N, 3) float64 in the unit cube -> values (N,), negative inside.
-    field_with_gradient: points -> (values (N,), gradients (N, 3)). max_memory: bytes that the
+    field_with_gradient: points -> (values (N,), gradients (N, 3)). creases: give the mesh vertices on
+    the field's sharp edges, if it is one that has some. max_memory: bytes that the
     process may hold; needs: what extracting and the field take of them. Raises NoSurface, or
     UsageError where the lattice needs more memory.
     """
@@ -75,10 +78,17 @@ def extract_surface(
     if not len(faces):
         raise NoSurface(_reason(sampler.lowest, sampler.highest))
     del values, cells
+    # the triangles of a cell lie in it
+    cells = np.floor(vertices[faces].mean(1)).astype(np.int64) if creases else None
     vertices = lattice.points(vertices)
-    step(1.0, "moving vertices onto the surface")
+    step(0.9, "moving vertices onto the surface")
     moved, normals = _refine(field_with_gradient, vertices, lattice.cell)
     vertices = _without_folds(vertices, moved, faces)
+    if cells is not None:
+        step(1.0, "looking for sharp edges")
+        vertices, normals, faces = sharpen(
+            field_with_gradient, vertices, normals, faces, cells, lattice.cell, lattice.low
+        )
     evaluations = sampler.evaluations + GRADIENT_COST * len(vertices)
     return Surface(vertices, faces, normals, evaluations, sampler.evaluations)
 

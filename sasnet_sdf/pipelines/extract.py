@@ -72,14 +72,17 @@ def surface_of(
     needs = Needs() if max_memory is None else field_needs(field.unit_gradient)
 
     def sampled(values: ValueField, gradients: GradientField) -> Surface:
-        return extract_surface(values, gradients, lattice, max_memory=max_memory, needs=needs)
+        return extract_surface(
+            values, gradients, lattice, creases=creases, max_memory=max_memory, needs=needs
+        )
 
     step = steps()
     step(0.7)
-    free = field.unit_distance, field.unit_gradient
+    free, creases = (field.unit_distance, field.unit_gradient), False
     if data is not None and config.refine == "auto":
         refined = Refined(*free, data.evidence, ZONE * lattice.cell, data.trust)
         free = refined.distance, refined.gradient
+        creases = data.trust == 1.0
     capped = Capped.inside(lattice, *free)
     surface = sampled(*((capped.distance, capped.gradient) if config.watertight else free))
     step(0.8)

@@ -1,0 +1,254 @@
+"""Sharp edges in the mesh where the field has them: vertices on creases and corners.
+
+Extended marching cubes (Kobbelt et al. 2001): where the field's normals differ much over a cell, the
+planes through the cell's vertices meet in a point on the crease. The cell's triangles become a fan
+around that point, and edges across the crease flip to run along it. A cell is left as it is where the
+field does not vanish at the point, as on a small bump, or where a triangle would fold; so the mesh
+stays closed and manifold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
+
+from ..geometry import Array
+
+SHARP = 0.85
+"""The cosine (32 degrees) between normals of a cell's vertices below which a crease is looked for."""
+
+FLAT = 0.02
+"""Eigenvalue, over the largest, from which a direction counts as determined by the planes."""
+
+OUTSIDE = 0.25
+"""Cells beyond its own that a point may lie."""
+
+OFF = 0.05
+"""Cells by which the field may be off zero at a point: a bump whose planes meet above it is more."""
+
+APART = 0.005
+"""Cells that points are apart at the least: several cells may find one corner."""
+
+STEPS = 2
+"""Newton steps of vertices beside creases: the first may end on a plane's extension beyond the crease."""
+
+WELD = 1e-3
+"""Cells between two places that are taken for one."""
+
+GradientField = Callable[[Array], "tuple[Array, Array]"]
+Faces = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Patches:
+    """The triangles of P pieces of cells: rows (T,) of all triangles, and the piece (T,) of each.
+
+    corners: (K, 2) the pairs (piece, vertex) that occur, ordered.
+    """
+
+    rows: NDArray[np.int64]
+    piece: NDArray[np.int64]
+    corners: NDArray[np.int64]
+    count: int
+
+    def sums(self, values: Array) -> Array:
+        """The sums (P, ...) of values (K, ...) at the corners."""
+        total = np.zeros((self.count, *values.shape[1:]))
+        np.add.at(total, self.corners[:, 0], values)
+        return total
+
+
+def sharpen(
+    field: GradientField,
+    vertices: Array,
+    normals: Array,
+    faces: Faces,
+    cells: NDArray[np.int64],
+    cell: float,
+    low: Array,
+) -> tuple[Array, Array, Faces]:
+    """The mesh with vertices on its creases: vertices (V', 3), unit normals (V', 3), faces (F', 3).
+
+    field: points -> values and gradients. vertices, normals (V, 3): on the field's zero. cells
+    (F, 3): the lattice cell of each triangle. cell, low (3,): the lattice's, as vertices are.
+    """
+    patches = _sharp_patches(normals, faces, cells)
+    if not patches.count:
+        return vertices, normals, faces
+    near = np.unique(patches.corners[:, 1])
+    vertices, normals = vertices.copy(), normals.copy()
+    vertices[near], normals[near] = _settled(field, vertices[near], cell)
+    points = _meeting_points(patches, vertices, normals)
+    good = _plausible(field, points, patches, cells, cell, low)
+    return _with_fans(patches, points, good, vertices, normals, faces)
+
+
+def _sharp_patches(normals: Array, faces: Faces, cells: NDArray[np.int64]) -> _Patches:
+    """The connected pieces of cells that have a triangle over which the normals differ much."""
+    a, b, c = (normals[faces[:, n]] for n in range(3))
+    least = np.minimum((a * b).sum(1), np.minimum((b * c).sum(1), (c * a).sum(1)))
+    key = np.ascontiguousarray(cells) @ np.array([1 << 42, 1 << 21, 1])
+    rows = np.flatnonzero(np.isin(key, key[least < SHARP]))
+    if not len(rows):
+        none = np.empty(0, np.int64)
+        return _Patches(none, none, np.empty((0, 2), np.int64), 0)
+    # triangles of a cell that share a vertex are one piece; vertices are told apart by cell
+    _, cell = np.unique(key[rows], return_inverse=True)
+    pairs, corner = np.unique(
+        np.stack([np.repeat(cell, 3), faces[rows].ravel()], 1), axis=0, return_inverse=True
+    )
+    corner = corner.reshape(-1, 3)
+    ends = np.concatenate([corner[:, 0], corner[:, 1]]), np.concatenate([corner[:, 1], corner[:, 2]])
+    graph = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(len(pairs),) * 2)
+    count, piece = connected_components(graph, directed=False)
+    corners = np.stack([piece.astype(np.int64), pairs[:, 1]], 1)
+    return _Patches(rows, piece[corner[:, 0]].astype(np.int64), corners, count)
+
+
+def _settled(field: GradientField, start: Array, cell: float) -> tuple[Array, Array]:
+    """Points (N, 3) moved onto the field's zero, and unit normals there; by half a cell in all, else not."""
+    points = start
+    for _ in range(STEPS):
+        points = points - _newton(*field(points))
+    strayed = np.linalg.norm(points - start, axis=1) > cell / 2
+    # two that meet would be one where the mesh is welded by place
+    _, number, times = np.unique(
+        np.rint(points / (WELD * cell)), axis=0, return_inverse=True, return_counts=True
+    )
+    points = np.where((strayed | (times[number.reshape(-1)] > 1))[:, None], start, points)
+    gradients = field(points)[1]
+    return points, gradients / np.maximum(np.linalg.norm(gradients, axis=1, keepdims=True), 1e-12)
+
+
+def _newton(values: Array, gradients: Array) -> Array:
+    length = np.maximum((gradients * gradients).sum(1), 1e-12)
+    return (values / length)[:, None] * gradients
+
+
+def _meeting_points(patches: _Patches, vertices: Array, normals: Array) -> Array:
+    """Where the planes at each piece's vertices meet, nearest to their mean: (P, 3)."""
+    piece, vertex = patches.corners.T
+    middle = patches.sums(vertices[vertex]) / np.bincount(piece, minlength=patches.count)[:, None]
+    n = normals[vertex]
+    offset = (n * (vertices[vertex] - middle[piece])).sum(1)
+    matrix = patches.sums(n[:, :, None] * n[:, None, :])
+    right = patches.sums(n * offset[:, None])
+    values, axes = np.linalg.eigh(matrix)
+    inverse = np.where(values > FLAT * values[:, -1:], 1 / np.maximum(values, 1e-300), 0.0)
+    along = np.einsum("pji,pj->pi", axes, right) * inverse
+    return middle + np.einsum("pij,pj->pi", axes, along)
+
+
+def _plausible(
+    field: GradientField,
+    points: Array,
+    patches: _Patches,
+    cells: NDArray[np.int64],
+    cell: float,
+    low: Array,
+) -> NDArray[np.bool_]:
+    """Whether each point (P, 3) lies about its cell, on the field's zero, and apart from the others."""
+    first = np.full(patches.count, len(patches.rows))
+    np.minimum.at(first, patches.piece, np.arange(len(patches.rows)))
+    corner = low + cell * cells[patches.rows[first]]
+    inside = ((points >= corner - OUTSIDE * cell) & (points <= corner + (1 + OUTSIDE) * cell)).all(1)
+    inside[inside] = np.abs(field(points[inside])[0]) < OFF * cell
+    # of cells that find the same corner, the one that it is farthest inside keeps it
+    rows = np.flatnonzero(inside)
+    depth = np.abs(points[rows] - corner[rows] - cell / 2).max(1)
+    pairs = KDTree(points[rows]).query_pairs(APART * cell, output_type="ndarray")
+    inside[rows[pairs[np.arange(len(pairs)), depth[pairs].argmax(1)]]] = False
+    return inside
+
+
+def _with_fans(
+    patches: _Patches,
+    points: Array,
+    good: NDArray[np.bool_],
+    vertices: Array,
+    normals: Array,
+    faces: Faces,
+) -> tuple[Array, Array, Faces]:
+    """The mesh whose good pieces are fans around their points."""
+    piece, ends = _rims(patches, faces, good)
+    a, b, p = vertices[ends[:, 0]], vertices[ends[:, 1]], points[piece]
+    across = np.cross(b - a, p - a)
+    upright = (across * (normals[ends[:, 0]] + normals[ends[:, 1]])).sum(1) > 0
+    good = good & (np.bincount(piece, ~upright, patches.count) == 0)
+    kept = good[piece]
+    piece, ends = piece[kept], ends[kept]
+
+    number = len(vertices) + np.cumsum(good) - 1
+    fans = np.column_stack([ends, number[piece]])
+    mean = patches.sums(normals[patches.corners[:, 1]])[good]
+    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+    vertices, normals = np.concatenate([vertices, points[good]]), np.concatenate([normals, mean])
+    fans = _along_creases(fans, vertices, normals)
+    whole = np.ones(len(faces), np.bool_)
+    whole[patches.rows[good[patches.piece]]] = False
+    return _without_unused(vertices, normals, np.concatenate([faces[whole], fans]))
+
+
+def _rims(patches: _Patches, faces: Faces, good: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Faces]:
+    """The directed edges (E, 2) around pieces that are discs, and the piece (E,) of each.
+
+    Takes the others out of `good` (P,).
+    """
+    triangles = faces[patches.rows]
+    piece = np.repeat(patches.piece, 3)
+    ends = np.stack([triangles, np.roll(triangles, -1, 1)], 2).reshape(-1, 2)
+    limit = int(faces.max()) + 1
+    # an edge inside a piece is there in both directions
+    forward = np.stack([piece, ends[:, 0] * limit + ends[:, 1]], 1)
+    backward = np.stack([piece, ends[:, 1] * limit + ends[:, 0]], 1)
+    _, place = np.unique(np.concatenate([forward, backward]), axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    rim = ~np.isin(place[: len(ends)], place[len(ends) :])
+    # a disc's rim passes through each of its vertices once, and Euler's number is one
+    edges = np.bincount(piece, minlength=patches.count)
+    outer = np.bincount(piece[rim], minlength=patches.count)
+    corners = np.bincount(patches.corners[:, 0], minlength=patches.count)
+    disc = corners - (edges + outer) // 2 + edges // 3 == 1
+    starts = np.unique(np.stack([piece[rim], ends[rim, 0]], 1), axis=0)
+    disc &= np.bincount(starts[:, 0], minlength=patches.count) == outer
+    good &= disc
+    chosen = rim & good[piece]
+    return piece[chosen], ends[chosen]
+
+
+def _along_creases(fans: Faces, vertices: Array, normals: Array) -> Faces:
+    """Fans (T, 3), whose points come last, with the edges between them that cross a crease turned along it."""
+    limit = len(vertices)
+    forward, backward = fans[:, 0] * limit + fans[:, 1], fans[:, 1] * limit + fans[:, 0]
+    order = np.argsort(forward)
+    there = np.searchsorted(forward[order], backward).clip(max=len(fans) - 1)
+    partner = order[there]
+    crossed = (forward[partner] == backward) & (fans[:, 0] < fans[:, 1])
+    first = np.flatnonzero(crossed)
+    a, b, p = fans[first].T
+    q = fans[partner[first], 2]
+    crossed = (normals[a] * normals[b]).sum(1) < SHARP
+    turned = [np.stack([p, a, q], 1), np.stack([q, b, p], 1)]
+    for triangle, beside in zip(turned, (a, b), strict=True):
+        x, y, z = (vertices[triangle[:, n]] for n in range(3))
+        crossed &= (np.cross(y - x, z - x) * normals[beside]).sum(1) > 0
+    # two cells that share two such edges would have two edges between the same points
+    ends = np.sort(np.stack([p, q], 1), 1)
+    _, number, times = np.unique(ends, axis=0, return_inverse=True, return_counts=True)
+    crossed &= times[number.reshape(-1)] == 1
+    fans = fans.copy()
+    fans[first[crossed]] = turned[0][crossed]
+    fans[partner[first[crossed]]] = turned[1][crossed]
+    return fans
+
+
+def _without_unused(vertices: Array, normals: Array, faces: Faces) -> tuple[Array, Array, Faces]:
+    used = np.zeros(len(vertices), np.bool_)
+    used[faces] = True
+    return vertices[used], normals[used], (np.cumsum(used) - 1)[faces]
