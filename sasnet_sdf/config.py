@@ -25,9 +25,14 @@ class SupervisionConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The loop: batches of `batch` targets, Adam with warm-up and a cosine to `final_rate` of the rates."""
+    """The loop: batches of `batch` targets, Adam with warm-up and a cosine to `final_rate` of the rates.
 
-    steps: int = 2000
+    `noisy_steps`: steps where the targets are those of a noisy scan, whose noise the network averages;
+    None: as many as of any other input.
+    """
+
+    steps: int = 300
+    noisy_steps: int | None = None
     batch: int = 4096
     warmup: int = 20
     final_rate: float = 0.01
@@ -40,6 +45,10 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.eikonal_batch) < 1:
             raise ValueError("training needs steps, and batches, of at least 1")
+
+    def on_noise(self) -> TrainingConfig:
+        """The training on the targets of a noisy scan."""
+        return self if self.noisy_steps is None else replace(self, steps=self.noisy_steps, noisy_steps=None)
 
 
 @dataclass(frozen=True)
@@ -131,11 +140,15 @@ SIGNAL_STEPS = {"fast": 500, "balanced": 1500, "fine": 6000}
 PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",
-        training=TrainingConfig(steps=450),
-        supervision=SupervisionConfig(targets=400_000),
-        extraction=ExtractionConfig(resolution=320),
+        training=TrainingConfig(steps=200, noisy_steps=450),
+        supervision=SupervisionConfig(targets=300_000),
+        extraction=ExtractionConfig(resolution=384),
     ),
-    "balanced": Config(preset="balanced"),
+    "balanced": Config(
+        preset="balanced",
+        training=TrainingConfig(steps=300, noisy_steps=600),
+        supervision=SupervisionConfig(targets=400_000),
+    ),
     "fine": Config(
         preset="fine",
         training=TrainingConfig(steps=6000),

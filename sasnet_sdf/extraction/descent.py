@@ -25,7 +25,7 @@ from ..progress import pieces, steps, tick
 from . import kernels
 from .blocks import SparseValues
 from .lattice import Lattice
-from .stencil import CHILD_POINTS, WEIGHTS, mixed_signs
+from .stencil import CHILD_POINTS, CORNERS, WEIGHTS, mixed_signs
 
 CHUNK = 32_768
 """Points that go to the field at once: a network's activations for them are part of the memory's plan."""
@@ -148,44 +148,69 @@ def _refine(
     fine = SparseValues(tuple(shape + 1))
     change = np.float32(_steepest(corners) / 2)
     doubt = MARGIN * errors if stride == 1 else np.full_like(errors, np.inf)
-    masks = np.empty(len(cells), np.uint8)
+    parents = _Parents(cells, shape)
 
-    def sample_children(bounds: Array) -> bool:
-        """Evaluate what is missing at the children in doubt; whether that was anything."""
+    def sample_children(bounds: Array, rows: NDArray | slice) -> NDArray[np.int32]:
+        """Evaluate what is missing at the children in doubt of some cells; the points that were."""
+        some, some_corners, some_bounds = cells[rows], corners[rows], bounds[rows]
+        masks, needed = np.empty(len(some), np.uint8), np.zeros(fine.index.shape, np.bool_)
         part = steps()
         part(0.1)
-        needed = np.zeros(fine.index.shape, np.bool_)
-        for some in pieces(len(cells), CELLS):
+        for piece in pieces(len(some), CELLS):
             kernels.survey(
-                cells[some], corners[some], bounds[some], np.float32(MARGIN), np.float32(STEEPER) * change,
-                shape, fine.index, fine.values, fine.assumed, masks[some], needed,
+                some[piece], some_corners[piece], some_bounds[piece],
+                np.float32(MARGIN), np.float32(STEEPER) * change, shape,
+                fine.index, fine.values, fine.assumed, masks[piece], needed,
             )  # fmt: skip
         part(0.2)
+        bounds[rows] = some_bounds
         fine.allocate(needed)
-        limits = np.maximum(doubt, bounds)
-        for some in pieces(len(cells), CELLS):
+        limits = np.maximum(doubt[rows], some_bounds)
+        for piece in pieces(len(some), CELLS):
             kernels.ask(
-                cells[some], corners[some], masks[some], limits[some],
+                some[piece], some_corners[piece], masks[piece], limits[piece],
                 fine.index, fine.values, fine.assumed, fine.wanted,
             )  # fmt: skip
         part(1.0)
         return _evaluate_wanted(sampler, fine, stride)
 
-    step = steps()
+    step, everywhere = steps(), slice(None)
     step(0.7)
     likely = (MARGIN * SMOOTH * errors + FLOOR * change).astype(np.float32)
-    sample_children(likely)
+    sample_children(likely, everywhere)
     bounds = np.where(
         mixed_signs(corners), likely, np.maximum(likely, MARGIN * errors + FLOOR * change)
     ).astype(np.float32)
     step(1.0)
+    points = sample_children(bounds, everywhere)
     while True:
-        while sample_children(bounds):
-            pass
+        while len(points):  # what is chosen in a cell depends on its own points
+            points = sample_children(bounds, parents.of(points))
         tick()
         _want_beside_surface(fine, shape)
-        if not _evaluate_wanted(sampler, fine, stride):
+        points = _evaluate_wanted(sampler, fine, stride)
+        if not len(points):
             return fine
+
+
+class _Parents:
+    """Which of the coarse cells (M, 3) hold fine points."""
+
+    def __init__(self, cells: NDArray[np.int32], shape: NDArray):
+        self._sides = shape // 2 + 2  # a lattice of odd length has half a cell more; and one before the first
+        keys = self._keys(cells)
+        self._order = np.argsort(keys)
+        self._keys_in_order = keys[self._order]
+
+    def of(self, points: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The rows of the cells in which, or on whose sides, points (N, 3) lie."""
+        found = np.unique(np.concatenate([self._keys((points - corner) >> 1) for corner in CORNERS]))
+        there = np.searchsorted(self._keys_in_order, found).clip(max=len(self._order) - 1)
+        return np.sort(self._order[there[self._keys_in_order[there] == found]])
+
+    def _keys(self, cells: NDArray[np.int32]) -> NDArray[np.int64]:
+        i, j, k = (cells + 1).astype(np.int64).T
+        return (i * (self._sides[1] + 1) + j) * (self._sides[2] + 1) + k
 
 
 def _steepest(corners: Array) -> float:
@@ -195,12 +220,12 @@ def _steepest(corners: Array) -> float:
     return float(np.sqrt(np.square(changes).sum(0).max(initial=0)))
 
 
-def _evaluate_wanted(sampler: Sampler, fine: SparseValues, stride: int) -> bool:
-    """Evaluate the points that are wanted; whether there were any."""
+def _evaluate_wanted(sampler: Sampler, fine: SparseValues, stride: int) -> NDArray[np.int32]:
+    """Evaluate the points that are wanted; those points (N, 3)."""
     tick()
     points = fine.take_wanted()
     fine.put(points, sampler.at(points, stride))
-    return len(points) > 0
+    return points
 
 
 def _want_beside_surface(fine: SparseValues, shape: NDArray) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..config import Config, TrainingConfig, to_dict
+from ..config import PRESETS, Config, TrainingConfig, to_dict
 from ..errors import Interrupted, MissingBackend, NoSurface, UnusableGeometry, UsageError
 from ..field import Field
 from ..geometry import Array, PointCloud, TriangleMesh
@@ -38,6 +38,9 @@ from .settings import make_config
 
 HELD_OUT = 50_000
 """Targets that no model is trained on, by which the best rate is chosen."""
+
+TARGETS = 1_000_000
+"""Targets of a comparison, unless others are asked for: more than a preset, which ends its training sooner."""
 
 MODELS = (
     *("sasnet", "siren:omega0=10", "siren:omega0=30", "siren:omega0=90", "finer", "wire", "gauss"),
@@ -74,6 +77,8 @@ def compare(
     """
     budget = budget if isinstance(budget, Budget) else Budget.of(budget)
     config = make_config(preset, **changes)
+    if config.supervision.targets == PRESETS[preset].supervision.targets:
+        config = replace(config, supervision=replace(config.supervision, targets=TARGETS))
     refuse_other_words(changes)
     if isinstance(source, (str, Path)) and (kind := signal_kind(source)):
         refuse_for_signals(reference, changes)

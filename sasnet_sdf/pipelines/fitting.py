@@ -33,6 +33,11 @@ class Problem:
     facts: dict[str, Any]
     notes: list[str]
 
+    @property
+    def noisy(self) -> bool:
+        """Whether noise was taken off the points."""
+        return self.facts.get("noise") is not None
+
     @classmethod
     def of(cls, geometry: PointCloud | TriangleMesh, frame: Frame, targets: int, seed: int) -> Problem:
         """Prepare the geometry and draw so many targets."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,8 @@ def reconstruct(
     with timed(seconds, "supervision"), stage("supervision", on_progress):
         problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
         notes += problem.notes
+        if problem.noisy:
+            config = replace(config, training=config.training.on_noise())
         lattice = lattice_of(config.extraction, frame, *problem.target.bounds)
         check_extraction(problem.target, lattice, config, device, engine)
 

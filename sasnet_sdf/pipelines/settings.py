@@ -73,7 +73,8 @@ def make_config(
             config = replace(config, **{name: value})
         elif name in _SECTION:
             section = _SECTION[name]
-            config = replace(config, **{section: replace(getattr(config, section), **{name: value})})
+            values = {"steps": value, "noisy_steps": None} if name == "steps" else {name: value}
+            config = replace(config, **{section: replace(getattr(config, section), **values)})
         else:
             raise UsageError(
                 f"unknown setting {name!r}: one of {', '.join([*_SECTION, *_TOP, *_CHECKPOINTS])}"
