@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .progress import tick
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -23,8 +25,12 @@ class Edges:
         """Of triangles (F, 3). Loops that meet in a vertex count as one."""
         limit = int(faces.max(initial=0)) + 1
         ends = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64), axis=1)
-        edges = np.sort(ends[:, 0] * limit + ends[:, 1])
+        tick()
+        edges = ends[:, 0] * limit + ends[:, 1]
         del ends
+        tick()
+        edges.sort()
+        tick()
         starts = np.flatnonzero(np.diff(edges, prepend=-1))
         uses = np.diff(starts, append=len(edges))
         boundary = np.stack(np.divmod(edges[starts[uses == 1]], limit), 1)

@@ -49,6 +49,6 @@ class MissingBackend(SasnetError):
 
 
 class Interrupted(SasnetError):
-    """The user stopped the run."""
+    """The user stopped the run, by Ctrl-C or by a progress callback that returned False."""
 
     exit_code = 130

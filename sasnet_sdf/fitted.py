@@ -13,7 +13,7 @@ from . import networks
 from .errors import UnreadableInput, UnusableGeometry, UsageError
 from .field import Field
 from .networks import by_chunks
-from .progress import OnProgress, Progress, silent
+from .progress import ALONE, OnProgress, silent, stage, steps
 from .signals import Array, Grid, Signal, checked_header
 from .system import check_memory, format_memory, held_bytes
 
@@ -133,7 +133,8 @@ class FittedSignal:
         into_old = np.diag([*step, 1.0])
         into_old[:-1, -1] = [axis[0] for axis in axes]
         grid = Grid(tuple(len(axis) for axis in axes), self.grid.affine @ into_old)
-        return Signal(self._at(axes, self.dtype, on_progress), grid, self.header)
+        with stage(ALONE, on_progress):
+            return Signal(self._at(axes, self.dtype), grid, self.header)
 
     def at_samples(self, first: Array, end: Array) -> Array:
         """Values (*, C) float64, not rounded, at the samples from index first (d,) to before end (d,)."""
@@ -141,20 +142,21 @@ class FittedSignal:
             [np.arange(a, b, dtype=np.float64) for a, b in zip(first, end, strict=True)], np.float64
         )
 
-    def _at(self, axes: list[Array], dtype: Any, on_progress: OnProgress = silent) -> np.ndarray:
+    def _at(self, axes: list[Array], dtype: Any) -> np.ndarray:
         """Values (*, C) at all combinations of indices along the axes."""
         rows, *others = axes
         out = np.empty((*(len(axis) for axis in axes), len(self.low)), dtype)
         across = int(np.prod([len(axis) for axis in others]))
         slab = max(1, networks.CHUNK // across)
+        step = steps()
         for start in range(0, len(rows), slab):
+            step((start + slab) / len(rows))
             part = [rows[start : start + slab], *others]
             index = np.stack(np.meshgrid(*part, indexing="ij"), -1)
             values = self.at_index(index.reshape(-1, self.grid.dim))
             if not np.isfinite(values).all():
                 raise UnusableGeometry("the model gives values that are not finite: it is damaged")
             out[start : start + slab] = _as(out.dtype, values).reshape(*index.shape[:-1], -1)
-            on_progress(Progress("render", min(1.0, (start + slab) / len(rows))))
         return out
 
     def _check_room(self, counts: Array, limit: int) -> None:

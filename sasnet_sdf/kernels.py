@@ -18,6 +18,8 @@ from typing import Any
 from numba import njit
 from numba.core.caching import FunctionCache
 
+from .progress import say
+
 _PROCESS = uuid.uuid4().hex[:8]
 
 
@@ -41,9 +43,12 @@ class _Cache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             self._look()
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
         except Exception:  # noqa: BLE001 - what a damaged file raises depends on its bytes
-            return None
+            found = None
+        if found is None:
+            say("compiling kernels, once a machine")
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:

@@ -16,8 +16,14 @@ from typing import Any
 
 import torch
 
+from .progress import tick
+
 PIECES = 4
-"""Ranges for each thread: a thread that the system holds up keeps the others waiting less."""
+"""Ranges for each thread, at least: a thread that the system holds up keeps the others waiting less."""
+
+LONGEST = 512
+"""Numbers of a range, at most: the slowest kernels take a fifth of a second for so many, and between two
+ranges the run may be stopped."""
 
 _DENORMAL = 5e-324
 
@@ -34,33 +40,42 @@ def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None
     """kernel(lo, hi, *arguments) over [0, count), cut into ranges that the threads take in turn.
 
     The kernel must give the same for any cut, and must not call this again. The calling thread works
-    as well; where a kernel raises, so does this, once all threads have stopped.
+    as well, and says after each of its ranges how far all are, which may stop the run (progress.tick).
+    Where that or a kernel raises, so does this, once all threads have stopped.
     """
-    threads = min(thread_count(), count)
-    if threads <= 1:
-        with denormals_are_zero():
-            kernel(0, count, *arguments)
-        return
-    pieces = min(count, PIECES * threads)
+    if not getattr(kernel, "signatures", True):  # to be compiled: in this thread, which can tell it
+        kernel(0, 0, *arguments)
+    threads = max(1, min(thread_count(), count))
+    pieces = max(min(count, PIECES * threads) if threads > 1 else 1, -(-count // LONGEST))
     ranges = pairwise(count * n // pieces for n in range(pieces + 1))
     lock = threading.Lock()
 
-    def work() -> None:
-        while True:
+    def work(after: Callable[[float], None] = _nothing) -> None:
+        try:
+            while True:
+                with lock:
+                    piece = next(ranges, None)
+                if piece is None:
+                    return
+                kernel(*piece, *arguments)
+                after(piece[1] / max(count, 1))
+        finally:
             with lock:
-                piece = next(ranges, None)
-            if piece is None:
-                return
-            kernel(*piece, *arguments)
+                for _ in ranges:  # what ends one thread ends them all
+                    pass
 
     others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
     try:
         with denormals_are_zero():
-            work()
+            work(tick)
     finally:
         wait(others)
     for other in others:
         other.result()
+
+
+def _nothing(done: float) -> None:
+    """Where one thread tells, the others need not."""
 
 
 @contextmanager

@@ -18,11 +18,11 @@ PACKAGE = Path(__file__).resolve().parent.parent / "sasnet_sdf"
 ROOMS = (
     "errors",
     "system",
+    "progress",
     "threads",
     "kernels",
     "model_config",
     "config",
-    "progress",
     "_optional",
     "geometry",
     "signals",

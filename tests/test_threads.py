@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 import sasnet_sdf.threads
-from sasnet_sdf.threads import over_ranges, thread_count
+from sasnet_sdf import progress
+from sasnet_sdf.errors import Interrupted
+from sasnet_sdf.threads import LONGEST, over_ranges, thread_count
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 5])
@@ -112,3 +114,64 @@ def test_from_several_threads_at_once(threads):
     for caller in callers:
         caller.join(30)
     assert (results == 50).all()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_range_is_short(threads, number):
+    threads(number)
+    ranges = []
+    over_ranges(lambda first, end: ranges.append((first, end)), 5 * LONGEST + 1)
+    assert sorted(ranges)[0][0] == 0 and sorted(ranges)[-1][1] == 5 * LONGEST + 1
+    assert max(end - first for first, end in ranges) <= LONGEST
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_who_watches_hears_how_far_it_is(threads, number, monkeypatch):
+    threads(number)
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    reports = []
+    with progress.stage("supervision", reports.append):
+        over_ranges(lambda first, end: None, 20 * LONGEST)
+    assert [report.fraction for report in reports] == sorted(report.fraction for report in reports)
+    assert number > 1 or len(reports) == 22
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_who_watches_stops_it(threads, number, monkeypatch):
+    """All threads, at the end of their range; and another call works."""
+    threads(number)
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    count, asked = 1000 * LONGEST, threading.Event()
+    marks = np.zeros(count, int)
+
+    def mark(first, end):
+        if threading.current_thread() is not threading.main_thread():
+            asked.wait(20)
+        marks[first:end] += 1
+
+    def stop(report):
+        if report.fraction > 0:
+            asked.set()
+            return False
+        return True
+
+    with pytest.raises(Interrupted), progress.stage("supervision", stop):
+        over_ranges(mark, count)
+    done = marks.sum()
+    assert 0 < done <= 3 * number * LONGEST
+    time.sleep(0.05)
+    assert marks.sum() == done
+    over_ranges(lambda first, end: marks[first:end].fill(5), count)
+    assert (marks == 5).all()
+
+
+def test_the_calling_thread_compiles():
+    """It can tell that it does; the empty range does nothing."""
+    calls = []
+
+    def kernel(first, end):
+        calls.append((first, end, threading.current_thread() is threading.main_thread()))
+
+    kernel.signatures = []
+    over_ranges(kernel, 10)
+    assert calls[0] == (0, 0, True) and sum(end - first for first, end, _ in calls) == 10

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..pipelines.settings import make_config
+from ..progress import Progress, stage
 from .options import (
     FILE,
     device_option,
@@ -22,6 +23,7 @@ from .options import (
 )
 from .outputs import check_outputs
 from .progress import shown
+from .reconstruct import watcher
 from .stop import StopRequest
 
 
@@ -53,13 +55,16 @@ def command(
     """
     make_config(device=device, engine=engine, **lattice)  # refuses what is out of range before the work
     check_outputs(model, output, overwrite=overwrite)
-    with StopRequest(), shown(progress, quiet) as show:
+    with StopRequest() as stop, shown(progress, quiet) as show:
+        watch = watcher(stop, show)
+        watch(Progress("read", 0.0, "reading"))
         from ..field import Field
         from ..pipelines.extract import extract
 
         field = Field.load(model, device=device, engine=engine)
-        mesh, facts = extract(field, on_progress=show, **lattice)
-        lost = mesh.save(output)
+        mesh, facts = extract(field, on_progress=watch, **lattice)
+        with stage("write", watch):
+            lost = mesh.save(output)
     if not quiet:
         from .summary import note_lines, surface_lines
 

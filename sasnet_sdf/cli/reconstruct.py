@@ -15,7 +15,7 @@ import click
 from ..config import Config
 from ..errors import Interrupted, NoSurface, UsageError
 from ..pipelines.settings import make_config
-from ..progress import OnProgress, Progress
+from ..progress import OnProgress, Progress, stage
 from ..system import peak_memory_bytes
 from .options import (
     FILE,
@@ -225,13 +225,14 @@ def _one_by_one(
 def _done(job: Job, config: Config, session: Session, stop: StopRequest, watch: OnProgress) -> dict[str, Any]:
     """Do it, write what was asked for, and give the numbers of the report."""
     started = time.perf_counter()
+    watch(Progress("read", 0.0, "reading"))
     result = _reconstruct(job.source, config, stop, watch)
-    watch(Progress("write", 0.0))
     write_started = time.perf_counter()
     saver = Saver()
-    lost = saver.save(result.mesh.save, job.output) or ()
-    if job.model:
-        saver.save(result.field.save, job.model)
+    with stage("write", watch):
+        lost = saver.save(result.mesh.save, job.output) or ()
+        if job.model:
+            saver.save(result.field.save, job.model)
     now = time.perf_counter()
     numbers = {
         **result.report,

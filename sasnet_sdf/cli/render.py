@@ -10,6 +10,7 @@ import click
 
 from .._optional import require
 from ..errors import UsageError
+from ..progress import OnProgress
 from ..system import parse_memory
 from .options import (
     FILE,
@@ -25,6 +26,7 @@ from .options import (
 )
 from .outputs import check_outputs
 from .progress import shown
+from .reconstruct import watcher
 from .stop import StopRequest
 
 
@@ -102,7 +104,8 @@ def command(
     if isosurface is None and resolution is not None:
         raise UsageError("--resolution is for an isosurface; for samples give --scale or --size")
     limit = None if max_memory is None else parse_memory(max_memory)
-    with StopRequest(), shown(progress, quiet) as show:
+    with StopRequest() as stop, shown(progress, quiet) as show:
+        watch = watcher(stop, show)
         from ..fitted import FittedSignal
         from ..io.atomic import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
 
@@ -111,34 +114,36 @@ def command(
             if given := [name for name, value in view.items() if value is not None]:
                 raise UsageError(f"--{given[0]} is for samples, not for an isosurface")
             check_writable(output, overwrite, MESHES)
-            lines = _surface(fitted, isosurface, resolution, limit, output, show)
+            lines = _surface(fitted, isosurface, resolution, limit, output, watch)
         else:
             check_writable(output, overwrite, IMAGES if fitted.kind == "image" else VOLUMES)
             if suffix_of(output) in (".nii", ".nii.gz"):  # before the work, not after it
                 require("nibabel", "volumes", "writing NIfTI files")
-            lines = _samples(fitted, view, limit, output, show)
+            lines = _samples(fitted, view, limit, output, watch)
     if not quiet:
         click.echo("\n".join(lines), err=True)
 
 
 def _surface(
-    fitted: Any, level: float, resolution: Any, limit: int | None, output: Path, show: Any
+    fitted: Any, level: float, resolution: Any, limit: int | None, output: Path, watch: OnProgress
 ) -> list[str]:
     from ..pipelines.render import isosurface
     from .summary import note_lines, surface_lines
 
-    mesh, facts = isosurface(fitted, level, resolution=resolution, max_memory=limit, on_progress=show)
+    mesh, facts = isosurface(fitted, level, resolution=resolution, max_memory=limit, on_progress=watch)
     lost = mesh.save(output)
     return [*surface_lines(facts), f"wrote {output}", *note_lines(lost)]
 
 
-def _samples(fitted: Any, view: dict[str, Any], limit: int | None, output: Path, show: Any) -> list[str]:
+def _samples(
+    fitted: Any, view: dict[str, Any], limit: int | None, output: Path, watch: OnProgress
+) -> list[str]:
     from ..io.images import check_samples, write_image
     from .summary import note_lines
 
     if fitted.kind == "image":
         check_samples(fitted.dtype, len(fitted.low), output)
-    signal = fitted.render(**view, max_memory=limit, on_progress=show)
+    signal = fitted.render(**view, max_memory=limit, on_progress=watch)
     shape = signal.grid.shape[::-1] if fitted.kind == "image" else signal.grid.shape
     if fitted.kind == "image":
         write_image(signal.values, output)

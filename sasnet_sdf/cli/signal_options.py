@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..errors import Interrupted, UsageError
-from ..progress import Progress
+from ..progress import Progress, stage
 from ..system import peak_memory_bytes
 from .options import (
     OUTPUT,
@@ -119,6 +119,7 @@ def run_fit(
         check_pictures(pictures, overwrite)
     with StopRequest() as stop, shown(progress, quiet) as show:
         watch = watcher(stop, show, STOPPING)
+        watch(Progress("read", 0.0, "reading"))
         from ..pipelines.fit_signal import fit_signal
         from ..pipelines.signal_report import bits, draw
 
@@ -127,7 +128,6 @@ def run_fit(
         except KeyboardInterrupt as error:
             raise Interrupted("interrupted; nothing was written") from error
         assert fitted.report is not None
-        watch(Progress("write", 0.0))
         write_started = time.perf_counter()
         saver = Saver()
 
@@ -135,10 +135,11 @@ def run_fit(
             fitted.save(path)
             return path.stat().st_size
 
-        size = saver.save(write, output) or 0
         notes = [*fitted.report["notes"], *[INTERRUPTED] * stop.requested]
-        if pictures:
-            notes += saver.save(lambda folder: draw(fitted, signal, folder), pictures) or []
+        with stage("write", watch):
+            size = saver.save(write, output) or 0
+            if pictures:
+                notes += saver.save(lambda folder: draw(fitted, signal, folder), pictures) or []
         now = time.perf_counter()
         numbers = {
             **fitted.report,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import igl
 import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Array
+from ..progress import steps
 from ..supervision import CloudTarget
+from ..supervision.mesh import MeshTree
 
 NEIGHBOURS = 12
 """Points beside the nearest one that are averaged."""
@@ -49,8 +50,8 @@ class Blend:
     @classmethod
     def of_mesh(cls, vertices: Array, faces: NDArray, places: Array) -> Blend:
         """The corners of the nearest triangle, by the barycentric coordinates of its nearest point."""
-        found = igl.point_mesh_squared_distance(np.ascontiguousarray(places), vertices, faces)
-        foot, corners = np.asarray(found[2]), faces[np.ravel(np.asarray(found[1]))]
+        _, face, foot = MeshTree(vertices, faces).nearest(np.ascontiguousarray(places))
+        corners = faces[face]
         a, b, c = (vertices[corners[:, n]] for n in range(3))
         whole = np.cross(b - a, c - a)
         size = (whole * whole).sum(1)
@@ -90,8 +91,9 @@ def blend(
     Labels are those of the row that counts most, with their type; of all else the mean, in float64.
     """
     labels = {name for name, data in values.items() if is_label(data)}
-    parts = []
+    parts, step = [], steps()
     for start in range(0, max(len(places), 1), chunk):
+        step((start + chunk) / max(len(places), 1))
         here = at(places[start : start + chunk])
         parts.append({n: here.foremost(v) if n in labels else here.mean(v) for n, v in values.items()})
     return {name: np.concatenate([part[name] for part in parts]) for name in values}

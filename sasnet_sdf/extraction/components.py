@@ -8,6 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..geometry import Array, TriangleMesh
+from ..progress import tick
 
 CHUNK = 1 << 16
 """Triangles that are measured together."""
@@ -19,6 +20,7 @@ def component_of_vertices(mesh: TriangleMesh) -> NDArray[np.int32]:
     ends = np.concatenate([a, b]), np.concatenate([b, c])
     graph = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(len(mesh.vertices),) * 2).tocsr()
     del a, b, c, ends
+    tick()
     return connected_components(graph, directed=False)[1]
 
 
@@ -58,6 +60,7 @@ def _areas(mesh: TriangleMesh) -> Array:
     """The area (F,) of each triangle."""
     areas = np.empty(len(mesh.faces))
     for start in range(0, len(areas), CHUNK):
+        tick()
         a, b, c = (mesh.vertices[mesh.faces[start : start + CHUNK, n]] for n in range(3))
         areas[start : start + CHUNK] = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
     return areas

@@ -157,7 +157,9 @@ def _plausible(
     first = np.full(patches.count, len(patches.rows))
     np.minimum.at(first, patches.piece, np.arange(len(patches.rows)))
     corner = low + cell * cells[patches.rows[first]]
-    inside = ((points >= corner - OUTSIDE * cell) & (points <= corner + (1 + OUTSIDE) * cell)).all(1)
+    inside = np.asarray(
+        ((points >= corner - OUTSIDE * cell) & (points <= corner + (1 + OUTSIDE) * cell)).all(1)
+    )
     inside[inside] = np.abs(field(points[inside])[0]) < OFF * cell
     # of cells that find the same corner, the one that it is farthest inside keeps it
     rows = np.flatnonzero(inside)

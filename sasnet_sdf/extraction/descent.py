@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import NoSurface
 from ..geometry import Array
+from ..progress import pieces, steps, tick
 from . import kernels
 from .blocks import SparseValues
 from .lattice import Lattice
@@ -28,6 +29,9 @@ from .stencil import CHILD_POINTS, CORNERS, WEIGHTS, mixed_signs
 
 CHUNK = 32_768
 """Points that go to the field at once: a network's activations for them are part of the memory's plan."""
+
+CELLS = 1 << 18
+"""Cells that are looked at together: the run may be stopped in between."""
 
 BASE = 12
 """The first lattice has between BASE and 2 * BASE cells along the longest side."""
@@ -61,10 +65,9 @@ class Sampler:
         Raises NoSurface where a value is not finite.
         """
         values = np.empty(len(points), np.float32)
-        for start in range(0, len(points), CHUNK):
-            part = points[start : start + CHUNK]
-            indices = np.minimum(part.astype(np.int64) * stride, self.lattice.shape)
-            values[start : start + CHUNK] = np.asarray(self.field(self.lattice.points(indices))).reshape(-1)
+        for part in pieces(len(points), CHUNK):
+            indices = np.minimum(points[part].astype(np.int64) * stride, self.lattice.shape)
+            values[part] = np.asarray(self.field(self.lattice.points(indices))).reshape(-1)
         if not np.isfinite(values).all():
             raise NoSurface("the field is not finite everywhere: training went astray; take a lower rate")
         self.evaluations += len(points)
@@ -90,6 +93,7 @@ def sample_near_surface(
     while True:
         shape = np.array([-(-n // stride) for n in lattice.shape])
         cells = _known_cells(values, shape)
+        tick()
         if stride == 1:
             return values, cells, sampler
         corners = values.corners(cells)
@@ -148,30 +152,41 @@ def _refine(
 
     def sample_children(bounds: Array, rows: NDArray | slice) -> NDArray[np.int32]:
         """Evaluate what is missing at the children in doubt of some cells; the points that were."""
-        some, some_bounds, masks = cells[rows], bounds[rows], np.empty(len(cells[rows]), np.uint8)
-        needed = np.zeros(fine.index.shape, np.bool_)
-        kernels.survey(
-            some, corners[rows], some_bounds, np.float32(MARGIN), np.float32(STEEPER) * change, shape,
-            fine.index, fine.values, fine.assumed, masks, needed,
-        )  # fmt: skip
+        some, some_corners, some_bounds = cells[rows], corners[rows], bounds[rows]
+        masks, needed = np.empty(len(some), np.uint8), np.zeros(fine.index.shape, np.bool_)
+        part = steps()
+        part(0.1)
+        for piece in pieces(len(some), CELLS):
+            kernels.survey(
+                some[piece], some_corners[piece], some_bounds[piece],
+                np.float32(MARGIN), np.float32(STEEPER) * change, shape,
+                fine.index, fine.values, fine.assumed, masks[piece], needed,
+            )  # fmt: skip
+        part(0.2)
         bounds[rows] = some_bounds
         fine.allocate(needed)
-        kernels.ask(
-            some, corners[rows], masks, np.maximum(doubt[rows], some_bounds),
-            fine.index, fine.values, fine.assumed, fine.wanted,
-        )  # fmt: skip
+        limits = np.maximum(doubt[rows], some_bounds)
+        for piece in pieces(len(some), CELLS):
+            kernels.ask(
+                some[piece], some_corners[piece], masks[piece], limits[piece],
+                fine.index, fine.values, fine.assumed, fine.wanted,
+            )  # fmt: skip
+        part(1.0)
         return _evaluate_wanted(sampler, fine, stride)
 
-    everywhere = slice(None)
+    step, everywhere = steps(), slice(None)
+    step(0.7)
     likely = (MARGIN * SMOOTH * errors + FLOOR * change).astype(np.float32)
     sample_children(likely, everywhere)
     bounds = np.where(
         mixed_signs(corners), likely, np.maximum(likely, MARGIN * errors + FLOOR * change)
     ).astype(np.float32)
+    step(1.0)
     points = sample_children(bounds, everywhere)
     while True:
         while len(points):  # what is chosen in a cell depends on its own points
             points = sample_children(bounds, parents.of(points))
+        tick()
         _want_beside_surface(fine, shape)
         points = _evaluate_wanted(sampler, fine, stride)
         if not len(points):
@@ -207,6 +222,7 @@ def _steepest(corners: Array) -> float:
 
 def _evaluate_wanted(sampler: Sampler, fine: SparseValues, stride: int) -> NDArray[np.int32]:
     """Evaluate the points that are wanted; those points (N, 3)."""
+    tick()
     points = fine.take_wanted()
     fine.put(points, sampler.at(points, stride))
     return points

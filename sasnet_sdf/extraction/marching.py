@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
 from ..geometry import Array
+from ..progress import steps, tick
 from .blocks import SIDE, SparseValues
 from .stencil import mixed_signs
 
@@ -32,13 +33,17 @@ def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArra
 
     Triangles run counter-clockwise seen from where the field is positive. No vertex stands twice.
     """
+    step = steps()
+    step(0.2)
     scale, cells = _crossed(values, cells)
     if not len(cells):
         return np.empty((0, 3)), np.empty((0, 3), np.int64)
     tiles, order, starts = _by_tile(cells)
     keys, faces, centres, count = [], [], [], 0
     mask = np.empty((TILE + 1,) * 3, np.bool_)
+    step(0.5)
     for tile, start, end in zip(tiles, starts, [*starts[1:], len(order)], strict=True):
+        tick(end / len(order))
         corner = tile * TILE
         mask.fill(False)
         mask[tuple((cells[order[start:end]] - corner + 1).T)] = True
@@ -48,6 +53,7 @@ def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArra
         centres.append((key[inside], local[inside].astype(np.float64) + corner))
         faces.append(triangles.astype(np.int32) + np.int32(count))
         count += len(local)
+    step(1.0)
     key, inverse = np.unique(np.concatenate(keys), return_inverse=True)
     del keys
     vertices = _on_edges(values, key)

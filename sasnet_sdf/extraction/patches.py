@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..geometry import Array, TriangleMesh
+from ..progress import tick
 
 CHUNK = 1 << 15
 """Triangles that are looked at together."""
@@ -55,6 +56,7 @@ def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array
     area, opening = np.zeros(count), np.zeros((count, 3))
     touching = [np.empty((0, 2), np.int32)]
     for start in range(0, len(mesh.faces), CHUNK):
+        tick()
         faces = mesh.faces[start : start + CHUNK]
         known = supported[faces]
         first = np.where(known.all(1), 0, (~known).argmax(1))  # an unsupported corner where there is one
@@ -78,7 +80,9 @@ def _regions(mesh: TriangleMesh, supported: NDArray[np.bool_]) -> NDArray[np.int
     same = supported[starts] == supported[ends]
     starts, ends = starts[same], ends[same]
     del corners, same
+    tick()
     shape = (len(mesh.vertices),) * 2
     graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=shape).tocsr()
     del starts, ends
+    tick()
     return connected_components(graph, directed=False)[1]

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import coo_array
 
 from ..geometry import Array, TriangleMesh
+from ..progress import tick
 
 FEWEST, MOST = 5, 40
 """Rounds of averaging: fewer leave the lattice's steps, more cost more than a smoother line is worth."""
@@ -30,5 +31,6 @@ def smoothed(mesh: TriangleMesh, values: Array, width: float) -> Array:
     share = (1 / (1 + np.diff(beside.indptr))).astype(np.float32)
     values = values.astype(np.float32)
     for _ in range(rounds):
+        tick()
         values = share * (values + beside @ values)
     return values.astype(np.float64)

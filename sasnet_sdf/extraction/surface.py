@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import NoSurface
 from ..geometry import Array
-from ..progress import OnProgress, Progress, silent
+from ..progress import pieces, steps, tick
 from .creases import sharpen
 from .descent import CHUNK, ValueField, sample_near_surface
 from .lattice import Lattice
@@ -47,7 +47,6 @@ def extract_surface(
     field_with_gradient: GradientField,
     lattice: Lattice,
     *,
-    on_progress: OnProgress = silent,
     creases: bool = False,
     max_memory: int | None = None,
     needs: Needs = Needs(),  # noqa: B008 - it is frozen
@@ -63,19 +62,18 @@ def extract_surface(
     budget = Budget(max_memory, lattice, needs)
     budget.check(1, 0)
 
-    def report(fraction: float, message: str) -> None:
-        on_progress(Progress("extraction", fraction, message))
+    step = steps()
 
     def on_level(stride: int, vertices: int) -> None:
         budget.check(stride, vertices)
         # a lattice of twice the cell holds a quarter of the vertices
         if vertices * stride**2 > NOISE * max(lattice.shape) ** 2:
             raise NoSurface(_NOISE)
-        report(0.5 / stride**2, "sampling the field near its surface")
+        step(2.0 / stride**2, "sampling the field near its surface")
 
-    report(0.0, "sampling the field")
+    step(0.01, "sampling the field")
     values, cells, sampler = sample_near_surface(field, lattice, on_level)
-    report(0.5, "marching cubes")
+    step(0.6, "marching cubes")
     vertices, faces = march(values, cells)
     if not len(faces):
         raise NoSurface(_reason(sampler.lowest, sampler.highest))
@@ -83,12 +81,11 @@ def extract_surface(
     # the triangles of a cell lie in it
     cells = np.floor(vertices[faces].mean(1)).astype(np.int64) if creases else None
     vertices = lattice.points(vertices)
-    report(0.6, "moving vertices onto the surface")
-    moved, normals = _refine(
-        field_with_gradient, vertices, lattice.cell, lambda done: report(0.6 + 0.4 * done, "moving vertices")
-    )
+    step(0.9, "moving vertices onto the surface")
+    moved, normals = _refine(field_with_gradient, vertices, lattice.cell)
     vertices = _without_folds(vertices, moved, faces)
     if cells is not None:
+        step(1.0, "looking for sharp edges")
         vertices, normals, faces = sharpen(
             field_with_gradient, vertices, normals, faces, cells, lattice.cell, lattice.low
         )
@@ -110,22 +107,18 @@ def _reason(low: float, high: float) -> str:
     )
 
 
-def _refine(
-    field: GradientField, vertices: Array, cell: float, on_chunk: Callable[[float], None]
-) -> tuple[Array, Array]:
+def _refine(field: GradientField, vertices: Array, cell: float) -> tuple[Array, Array]:
     """One Newton step p - f g / |g|^2 of at most half a cell, and unit normals g / |g|; both (V, 3)."""
     moved, normals = np.empty_like(vertices), np.empty_like(vertices)
-    for start in range(0, len(vertices), CHUNK):
-        part = slice(start, start + CHUNK)
+    for part in pieces(len(vertices), CHUNK):
         values, gradients = field(vertices[part])
         gradients = np.asarray(gradients, np.float64)
         length = np.linalg.norm(gradients, axis=1)
         usable = np.isfinite(length) & (length > 1e-3 * np.median(length))
         length = np.where(usable, length, 1.0)[:, None]
         normals[part] = np.where(usable[:, None], gradients / length, 0.0)
-        step = np.where(usable, np.asarray(values, np.float64).reshape(-1), 0.0)[:, None] / length
-        moved[part] = vertices[part] - np.clip(step, -cell / 2, cell / 2) * normals[part]
-        on_chunk(min(1.0, (start + CHUNK) / len(vertices)))
+        along = np.where(usable, np.asarray(values, np.float64).reshape(-1), 0.0)[:, None] / length
+        moved[part] = vertices[part] - np.clip(along, -cell / 2, cell / 2) * normals[part]
     return moved, normals
 
 
@@ -143,6 +136,7 @@ def _folded(before: Array, after: Array, faces: NDArray[np.int64]) -> NDArray[np
     """Which triangles (F,) turn over when their vertices move."""
     folded = np.empty(len(faces), np.bool_)
     for start in range(0, len(faces), CHUNK):
+        tick()
         part = faces[start : start + CHUNK]
         turned = (_normals(before, part) * _normals(after, part)).sum(1) < 0
         folded[start : start + CHUNK] = turned

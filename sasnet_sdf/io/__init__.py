@@ -28,7 +28,8 @@ _READERS = {
     ".e57": "e57",
     ".ptx": "ptx",
     ".obj": "obj",
-    **dict.fromkeys((".stl", ".off", ".glb"), "meshes"),
+    ".off": "off",
+    **dict.fromkeys((".stl", ".glb"), "meshes"),
 }
 """The module of this room whose `read(path)` knows an extension: it gives a mesh, a cloud or a Scan."""
 

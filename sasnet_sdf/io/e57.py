@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .._optional import require
 from ..errors import UnreadableInput
 from ..geometry import Array
+from ..progress import tick
 from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns
 from .e57_xml import check_xml
 from .scan import PIECE, Scan, empty_rows
@@ -41,6 +42,7 @@ def _pieces(library: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
         image = library.ImageFile(str(path), "r")
         scans = image.root()["data3D"]
         for index in range(len(scans)):
+            tick(index / len(scans))
             pose, count = _pose(scans[index]), scans[index]["points"].childCount()
             # a bit a point, which a scan of numbers that never change does without
             if count > 8 * path.stat().st_size:

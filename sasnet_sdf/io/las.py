@@ -12,6 +12,7 @@ import numpy as np
 
 from .._optional import require
 from ..errors import UnreadableInput
+from ..progress import tick
 from .columns import COLOR, POSITION, Columns
 from .crs import name_of
 from .reading import check_claim, reason_of
@@ -49,6 +50,7 @@ def _pieces(laspy: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
             if not len(piece["x"]):
                 raise _cut_short(path, found, header.point_count)
             found += len(piece["x"])
+            tick(found / header.point_count)
             yield piece
 
 

@@ -1,4 +1,4 @@
-"""Meshes: writing in every format; reading STL, OFF and GLB, which trimesh parses."""
+"""Meshes: writing in every format; reading STL and GLB, which trimesh parses."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 
 from ..errors import UnreadableInput, UsageError
 from ..geometry import Array, PointCloud, TriangleMesh
-from . import glb, obj, ply
+from . import glb, obj, off, ply
 from .atomic import MESHES, atomic_write
-from .reading import count_of, reason_of, text_of
+from .reading import reason_of, text_of
 from .triangles import welded
 
 
 def read(path: Path) -> PointCloud | TriangleMesh:
-    """A mesh, its vertices welded where the format splits them; points where an OFF has no faces.
+    """A mesh, its vertices welded, which both formats split; points where a GLB has no faces.
 
     The parts of a GLB scene become one mesh in the scene's coordinates. Raises UnreadableInput.
     """
     kind = path.suffix.lower()
-    least = {".stl": _check_stl, ".off": _check_off, ".glb": _check_glb}[kind](path)
+    least = {".stl": _check_stl, ".glb": _check_glb}[kind](path)
     mesh = _parsed(path, kind[1:])
     vertices, faces = np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64).reshape(-1, 3)
     if vertices.shape[1:] != (3,):
@@ -38,8 +38,7 @@ def read(path: Path) -> PointCloud | TriangleMesh:
         return PointCloud(vertices, colors=colors)
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise UnreadableInput(f"{path}: a face names vertex {faces.max()}, there are {len(vertices)}")
-    mesh = TriangleMesh(vertices, faces, colors=colors)
-    return mesh if kind == ".off" else welded(mesh)
+    return welded(TriangleMesh(vertices, faces, colors=colors))
 
 
 def _parsed(path: Path, kind: str) -> Any:
@@ -88,27 +87,6 @@ def _check_glb(path: Path) -> int:
     return 1
 
 
-def _check_off(path: Path) -> int:
-    """At least as many triangles as the header names polygons."""
-    lines = [line.partition("#")[0] for line in text_of(path).split("\n")]
-    words = " ".join(lines).strip().removeprefix("OFF").split()
-    vertices, faces = (count_of(word) for word in [*words[:2], "", ""][:2])
-    if vertices is None or faces is None:
-        raise UnreadableInput(f"{path}: not an OFF file (it does not begin with OFF and two counts)")
-    # a vertex is three words, a face at least one
-    if 3 * vertices + faces > len(words):
-        raise UnreadableInput(
-            f"{path}: cut short: its {len(words)} words cannot be the {vertices} vertices and {faces} faces"
-            " that its header names; copy or export it again"
-        )
-    rows = [row for line in lines if (row := line.split())]
-    if len(rows) == vertices + faces + (1 if len(rows[0]) > 1 else 2):
-        for row in rows[len(rows) - faces :]:
-            if (count_of(row[0]) or 0) >= len(row):
-                raise UnreadableInput(f"{path}: a face has {row[0][:20]} corners, {len(row) - 1} are there")
-    return faces
-
-
 def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
     """Write a mesh in the format of the extension: .ply .obj .stl .off .glb, whole or not at all.
 
@@ -118,20 +96,13 @@ def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
     Raises UsageError.
     """
     kind = Path(path).suffix.lower()
-    writers = {".ply": ply.write_mesh, ".obj": obj.write, ".off": _write_off, ".stl": _write_stl}
+    writers = {".ply": ply.write_mesh, ".obj": obj.write, ".off": off.write, ".stl": _write_stl}
     if kind not in MESHES:
         raise UsageError(f"{path}: unknown extension {kind or '(none)'}; known: {' '.join(MESHES)}")
     notes = writers.get(kind, _write_glb)(path, mesh) or ()
     if mesh.colors is not None and kind in (".off", ".stl"):
         notes = (*notes, f"{path}: {kind[1:].upper()} is written without colours; PLY keeps them")
     return notes
-
-
-def _write_off(path: str | Path, mesh: TriangleMesh) -> None:
-    with atomic_write(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
-        file.write(f"OFF\n{len(mesh.vertices)} {len(mesh.faces)} 0\n")
-        file.writelines(" ".join(map(repr, row)) + "\n" for row in mesh.vertices.tolist())
-        file.writelines("3 {} {} {}\n".format(*row) for row in mesh.faces.tolist())
 
 
 def _rounding(vertices: Array) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
+from ..progress import each, steps
 from .atomic import atomic_write
 from .columns import as_colors
 from .reading import text_of
@@ -20,6 +21,9 @@ from .triangles import fans
 
 _LARGEST = 2**53
 """An index: beyond it no file has vertices."""
+
+OFTEN = 10_000
+"""Lines after which the run may be stopped."""
 
 
 def read(path: Path) -> PointCloud | TriangleMesh:
@@ -33,7 +37,8 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     corners: list[int] = []
     normals_of_corners: list[int] = []
     sizes: list[int] = []
-    for number, line in enumerate(text_of(path).replace("\\\n", " ").split("\n"), 1):
+    lines = text_of(path).replace("\\\n", " ").split("\n")
+    for number, line in enumerate(each(lines, OFTEN), 1):
         words = line.partition("#")[0].split()
         try:
             match words:
@@ -95,11 +100,15 @@ def write(path: str | Path, mesh: TriangleMesh) -> None:
     table = mesh.vertices.astype(np.float64)
     if mesh.colors is not None:
         table = np.hstack([table, np.round(mesh.colors / 255, 4)])
+    step = steps()
     with atomic_write(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
+        step(0.4)
         # repr gives the shortest digits, at most 17, that read back as the same number
-        file.writelines("v " + " ".join(map(repr, row)) + "\n" for row in table.tolist())
+        file.writelines("v " + " ".join(map(repr, row)) + "\n" for row in each(table.tolist(), OFTEN))
+        step(0.6)
         if mesh.normals is not None:
-            file.writelines(f"vn {x:.6g} {y:.6g} {z:.6g}\n" for x, y, z in mesh.normals.tolist())
+            file.writelines(f"vn {x:.6g} {y:.6g} {z:.6g}\n" for x, y, z in each(mesh.normals.tolist(), OFTEN))
+        step(1.0)
         corner = "{0}" if mesh.normals is None else "{0}//{0}"
         face = "f " + " ".join(corner.replace("0", str(k)) for k in range(3)) + "\n"
-        file.writelines(face.format(*row) for row in (mesh.faces + 1).tolist())
+        file.writelines(face.format(*row) for row in each((mesh.faces + 1).tolist(), OFTEN))

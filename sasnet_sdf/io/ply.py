@@ -16,7 +16,7 @@ from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write
 from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns, cloud_from
-from .reading import count_of, reason_of
+from .reading import count_of, opened, reason_of
 from .scan import Scan, columns_of, joined, records
 from .triangles import fans
 
@@ -121,13 +121,16 @@ def _parsed(path: Path, elements: list[_Element]) -> dict[str, NDArray]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # NumPy's, of an element that ends too early
+            warnings.simplefilter("ignore", ResourceWarning)  # plyfile leaves what it wraps around a file
             try:
                 # quick where all faces of a binary file are triangles
-                data = PlyData.read(str(path), known_list_len=triangles)
+                with opened(path) as file:
+                    data = PlyData.read(file, known_list_len=triangles)
             except PlyElementParseError as error:
                 if not triangles or _place(error)[0] != "face":
                     raise
-                data = PlyData.read(str(path))
+                with opened(path) as file:
+                    data = PlyData.read(file)
     except PlyElementParseError as error:
         name, row, count = _place(error)
         if error.message == "early end-of-file":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import UnreadableInput
 from ..geometry import Array
 from .columns import COLOR, POSITION, SENSOR, Columns
+from .reading import opened
 from .scan import PIECE, Scan, empty_rows
 
 _HEADER = 10
@@ -45,7 +47,7 @@ def read(path: Path) -> Scan:
 def _pieces(path: Path, notes: list[str]) -> Iterator[Columns]:
     missing = total = line = 0
     size = path.stat().st_size
-    with path.open(encoding="ascii", errors="replace") as file:
+    with TextIOWrapper(opened(path), encoding="ascii", errors="replace") as file:
         while (header := _header(file, line, path)) is not None:
             line += _HEADER
             if 6 * header.rows > size:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import tick
 from .columns import Columns
 
 PIECE = 1 << 18
@@ -34,6 +35,7 @@ def records(path: Path, kind: np.dtype, offset: int, count: int) -> Iterator[NDA
     with path.open("rb") as file:
         file.seek(offset)
         for start in range(0, max(count, 1), PIECE):
+            tick(start / max(count, 1))
             yield np.fromfile(file, kind, min(PIECE, count - start))
 
 
@@ -59,7 +61,10 @@ def taken(columns: Columns, keep: NDArray | slice) -> Columns:
 
 def joined(pieces: Iterable[Columns], notes: list[str]) -> Columns:
     """All pieces in one; columns that only some of them have are left out, and a note says so."""
-    parts = list(pieces)
+    parts = []
+    for piece in pieces:
+        tick()
+        parts.append(piece)
     if len(parts) < 2:
         return parts[0] if parts else {}
     everywhere = [name for name in parts[0] if all(name in part for part in parts)]

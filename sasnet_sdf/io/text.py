@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from .columns import Columns, named, names_in, unnamed
-from .reading import count_of
+from .reading import count_of, opened
 from .scan import PIECE, Scan
 
 _COMMENT = re.compile(r"#|//")
@@ -101,7 +102,7 @@ def _parsed(lines: list[str], separator: str | None, remarks: list[str] | None) 
 
 def _opened(path: Path) -> TextIO:
     """utf-8 with or without a mark; other bytes can only stand in comments and names."""
-    return path.open(encoding="utf-8-sig", errors="replace")
+    return TextIOWrapper(opened(path), encoding="utf-8-sig", errors="replace")
 
 
 def _layout(lines: Iterable[str], path: Path) -> Layout:

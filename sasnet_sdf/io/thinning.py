@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..geometry import Array, PointCloud
+from ..progress import tick
 from .cells import mark_first
 from .columns import Columns, finite, positions
 from .scan import PIECE, joined, taken
@@ -61,6 +62,7 @@ def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> 
     for piece in pieces:
         # some formats come whole; the sieve's table has room for a piece
         for start in range(0, max(_rows(piece), 1), PIECE):
+            tick()
             sieve.add(taken(piece, slice(start, start + PIECE)))
     columns = joined(sieve.kept, notes)
     if sieve.seen > sieve.finite:

@@ -42,14 +42,15 @@ def welded(mesh: TriangleMesh) -> TriangleMesh:
 
 def without_unused(mesh: TriangleMesh) -> TriangleMesh:
     """The mesh without the vertices that no face uses."""
-    used, faces = np.unique(mesh.faces, return_inverse=True)
-    if len(used) == len(mesh.vertices):
+    used = np.zeros(len(mesh.vertices), np.bool_)
+    used[mesh.faces] = True
+    if used.all():
         return mesh
-    return replace(_taken(mesh, used), faces=faces.reshape(-1, 3))
+    return replace(_taken(mesh, used), faces=(np.cumsum(used) - 1)[mesh.faces])
 
 
 def _taken(mesh: TriangleMesh, index: NDArray) -> TriangleMesh:
-    """The vertices at `index` with their attributes; the faces are left as they are."""
+    """The vertices at `index`, or of a mask, with their attributes; the faces are left as they are."""
     return replace(
         mesh,
         vertices=mesh.vertices[index],

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput, UnusableGeometry
 from ..geometry import Array, PointCloud, TriangleMesh
+from ..progress import steps
 from .columns import finite
 from .triangles import welded, without_unused
 
@@ -106,11 +107,15 @@ def _usable_mesh(mesh: TriangleMesh, path: str | Path, notes: list[str]) -> Tria
     if mesh.faces.min() < 0 or mesh.faces.max() >= count:
         outside = mesh.faces[(mesh.faces < 0) | (mesh.faces >= count)][0]
         raise UnreadableInput(f"{path}: a face names vertex {outside} (from 0), there are {count}")
+    step = steps()
+    step(0.3)
     whole = finite(mesh.vertices)[mesh.faces].all(axis=1)
     mesh = without_unused(replace(mesh, faces=mesh.faces[whole]))
     if not whole.all():
         notes.append(f"{total - whole.sum()} of {total} faces have vertices that are not finite: left out")
+    step(0.8)
     mesh = welded(mesh)
+    step(1.0)
     a, b, c = mesh.faces.T
     # A face on a line of three different vertices stays: without it a closed mesh would come apart.
     whole = (a != b) & (b != c) & (c != a)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import igl
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
-from ..supervision.mesh import face_normals, sample_surface
+from ..supervision.mesh import MeshTree, face_normals, sample_surface
 
 UNIT = 1e4
 """Lengths are reported in 1e-4 of the diagonal."""
@@ -42,6 +41,10 @@ class Triangles:
         whole = normals.any(axis=1)
         return cls(vertices, np.ascontiguousarray(mesh.faces[whole], np.int64), normals[whole])
 
+    @cached_property
+    def _tree(self) -> MeshTree:
+        return MeshTree(self.vertices, self.faces)
+
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Points (count, 3) drawn evenly by area, and the normals there."""
         points, face = sample_surface(self.vertices, self.faces, count, rng)
@@ -49,16 +52,15 @@ class Triangles:
 
     def nearest(self, points: Array) -> tuple[Array, Array]:
         """The exact distance (N,) of each of points (N, 3), and the normal (N, 3) where it is nearest."""
-        found = igl.point_mesh_squared_distance(points, self.vertices, self.faces)
-        squared, face = (np.ravel(part) for part in found[:2])
-        return np.sqrt(np.maximum(squared, 0)), self.normals[face]
+        squared, face, _ = self._tree.nearest(points)
+        return np.sqrt(squared), self.normals[face]
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
         """Whether each of points (N, 3) is inside: a generalised winding number above 1/2.
 
         Jacobson et al. 2013; the fast sums are those of Barill et al. 2018.
         """
-        return np.asarray(igl.fast_winding_number(self.vertices, self.faces, points)) > 0.5
+        return self._tree.winding_number(points) > 0.5
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ..io.kinds import signal_kind
 from ..losses import distance_error
 from ..model_config import ModelConfig
 from ..networks import choose
-from ..progress import OnProgress, Progress, silent
+from ..progress import OnProgress, silent, stage
 from ..samplers import draw_pool
 from ..system import hardware
 from ..training import History
@@ -40,7 +40,7 @@ HELD_OUT = 50_000
 """Targets that no model is trained on, by which the best rate is chosen."""
 
 TARGETS = 1_000_000
-"""Targets of a comparison, unless others are asked for: more than a preset, which ends its training sooner."""
+"""Of a comparison, unless others are asked for: a preset has fewer, as it ends its training sooner."""
 
 MODELS = (
     *("sasnet", "siren:omega0=10", "siren:omega0=30", "siren:omega0=90", "finer", "wire", "gauss"),
@@ -90,9 +90,10 @@ def compare(
     device, engine = choose(config.device, config.engine)
     wanted = {words: None if is_poisson(words) else sized(words, budget) for words in models}
 
-    on_progress(Progress("read", 0.0, "reading"))
-    given, notes = load(source, config)
-    truth = given if reference is None else load(reference, config)[0]
+    before = on_part(on_progress, "", 0, len(wanted))
+    with stage("read", before, "reading"):
+        given, notes = load(source, config)
+        truth = given if reference is None else load(reference, config)[0]
     if isinstance(given, TriangleMesh) and None in wanted.values():
         wanted = {words: model for words, model in wanted.items() if model is not None}
         notes.append("Poisson is made from points, and the input is a mesh: it was left away")
@@ -114,7 +115,8 @@ def compare(
     missing = [words for words in wanted if results.row(words) is None]
     if missing:
         config = replace(config, training=training_of(config.training, budget))
-        problem = _problem(given, config, run["input"] or "the input")
+        with stage("supervision", before):
+            problem = _problem(given, config, run["input"] or "the input")
         notes += problem.notes
         fit_with, error_of = _training(problem, config, device, engine)
         for number, words in enumerate(missing):
@@ -128,7 +130,8 @@ def compare(
                 mesh = None
                 try:
                     if field is not None:
-                        mesh = surface_of(field, config.extraction, config.max_memory, watch)[0]
+                        with stage("extraction", watch):
+                            mesh = surface_of(field, config.extraction, config.max_memory)[0]
                 except NoSurface as error:
                     row["failure"] = str(error).partition(";")[0]
             try:
@@ -137,9 +140,9 @@ def compare(
             except UnusableGeometry:
                 mesh, row["failure"] = None, "no triangle of the surface has an area"
             results.add(words, row, mesh, field)
-    on_progress(Progress("write", 0.0, "tables and pictures"))
-    results.numbers["notes"] = notes + draw_all(results.folder, results.numbers["rows"], truth)
-    results.write_tables()
+    with stage("write", on_progress, "tables and pictures"):
+        results.numbers["notes"] = notes + draw_all(results.folder, results.numbers["rows"], truth)
+        results.write_tables()
     return results.numbers
 
 

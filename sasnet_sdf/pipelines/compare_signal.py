@@ -16,7 +16,7 @@ from ..errors import Interrupted, UsageError
 from ..fitted import FittedSignal
 from ..model_config import ModelConfig
 from ..networks import by_chunks, choose
-from ..progress import OnProgress, Progress, silent
+from ..progress import OnProgress, silent, stage
 from ..samplers import SignalBatches
 from ..signals import Signal
 from ..system import hardware
@@ -53,9 +53,9 @@ def compare_signal(
 
     kind: image or volume. Otherwise as `compare`, which calls this. Raises a SasnetError.
     """
-    on_progress(Progress("read", 0.0, "reading"))
-    signal, notes = load_signal(source, kind)
-    low, high, _ = ranges(signal)
+    with stage("read", on_part(on_progress, "", 0, len(models)), "reading"):
+        signal, notes = load_signal(source, kind)
+        low, high, _ = ranges(signal)
     check_size(signal, low)
     base = SignalConfig(seed=seed)
     training = training_of(base.training, budget)
@@ -101,9 +101,9 @@ def compare_signal(
         if fitted is not None:
             row |= measured(fitted, signal)[0]
         results.add(words, row, None, fitted)
-    on_progress(Progress("write", 0.0, "tables and pictures"))
-    results.numbers["notes"] = notes + draw_signals(results.folder, results.numbers["rows"], signal)
-    results.write_tables()
+    with stage("write", on_progress, "tables and pictures"):
+        results.numbers["notes"] = notes + draw_signals(results.folder, results.numbers["rows"], signal)
+        results.write_tables()
     return results.numbers
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..config import TrainingConfig, to_dict
-from ..errors import SasnetError, UsageError
+from ..errors import Interrupted, SasnetError, UsageError
 from ..model_config import ModelConfig
 from ..progress import OnProgress, Progress, silent
 from ..training import History
@@ -43,7 +43,7 @@ def trained(
             # what is compiled or laid out once is no part of what a step takes
             fit_with(at_rate, replace(training, steps=WARM_UP, time_limit=None), silent)
             result, history = fit_with(at_rate, training, on_progress)
-        except UsageError:
+        except (UsageError, Interrupted):
             raise
         except SasnetError as error:
             tried[f"{rate:g}"] = None

@@ -24,7 +24,7 @@ from ..metrics import (
     overlap,
     surface_figures,
 )
-from ..progress import OnProgress, Progress, silent
+from ..progress import OnProgress, silent, stage, steps
 from .extract import extract
 from .loading import load
 from .settings import make_config
@@ -60,22 +60,25 @@ def evaluate(
     config = make_config(seed=seed, resolution=resolution)
     if not FEWEST <= samples <= MOST:
         raise UsageError(f"samples must lie between {FEWEST} and {MOST}, found {samples}")
-    on_progress(Progress("read", 0.0, "reading"))
-    truth, facts, truth_notes = _reference(reference, config)
+    with stage("read", on_progress, "reading"):
+        truth, facts, truth_notes = _reference(reference, config)
     mesh, extracted, notes = _measured(source, resolution, config, on_progress)
     field = field or extracted
 
-    on_progress(Progress("evaluation", 0.0, "measuring"))
-    if isinstance(truth, PointCloud):
-        frame = frame_around(truth.points)
-        shape = Points.of(truth, frame)
-    else:
-        frame = frame_around(truth.vertices)
-        shape = _triangles(truth, frame, _name(reference, "the reference"))
-    closed = facts["boundary_edges"] == 0
-    figures = _against(_triangles(mesh, frame, _name(source)), shape, closed, samples, seed)
-    if field is not None:
-        figures |= _of_field(field, frame, shape, closed, samples, seed)
+    with stage("evaluation", on_progress, "measuring"):
+        if isinstance(truth, PointCloud):
+            frame = frame_around(truth.points)
+            shape = Points.of(truth, frame)
+        else:
+            frame = frame_around(truth.vertices)
+            shape = _triangles(truth, frame, _name(reference, "the reference"))
+        closed = facts["boundary_edges"] == 0
+        step = steps()
+        step(0.6)
+        figures = _against(_triangles(mesh, frame, _name(source)), shape, closed, samples, seed)
+        step(1.0)
+        if field is not None:
+            figures |= _of_field(field, frame, shape, closed, samples, seed)
     return {
         "version": __version__,
         "reference": "mesh" if isinstance(truth, TriangleMesh) else "cloud",
@@ -95,12 +98,16 @@ def _against(
     mesh: Triangles, reference: Triangles | Points, closed: bool, samples: int, seed: int
 ) -> dict[str, Any]:
     """The figures of a mesh and its reference, both in the reference's frame."""
+    step = steps()
+    step(0.4)
     figures = surface_figures(mesh, reference, samples, _generator(seed, 0))
     figures |= dict.fromkeys(("spacing", *OF_A_MESH))
     if isinstance(reference, Points):
         return figures | {"spacing": reference.spacing() * UNIT}
+    step(0.6)
     if closed:
         figures |= overlap(mesh, reference, samples, _generator(seed, 1))
+    step(1.0)
     # by default the 300,000 of its evaluators
     return figures | legacy_chamfer(mesh, reference, samples * 3 // 2, _generator(seed, 2))
 

@@ -24,7 +24,7 @@ from ..extraction.descent import ValueField
 from ..extraction.surface import GradientField
 from ..field import Field
 from ..geometry import Array, Frame, TriangleMesh
-from ..progress import OnProgress, silent
+from ..progress import OnProgress, silent, stage, steps
 from ..supervision import CloudTarget, MeshTarget
 from .memory import field_needs
 from .settings import make_config
@@ -50,8 +50,8 @@ def extract(
 
     resolution: lattice cells along the side of the unit cube. edge_length: a cell's side, in world
     units. trim: "auto", "off", or the length in world units from the data beyond which no surface
-    stays. watertight: close what is open instead. Raises NoSurface, or UsageError where the lattice
-    would need more than max_memory.
+    stays. watertight: close what is open instead. Raises NoSurface, UsageError where the lattice
+    would need more than max_memory, and Interrupted where the callback returns False.
     """
     config = make_config(
         resolution=resolution,
@@ -62,14 +62,14 @@ def extract(
         faces=faces,
         max_memory=max_memory,
     )
-    return surface_of(field, config.extraction, config.max_memory, on_progress)
+    with stage("extraction", on_progress):
+        return surface_of(field, config.extraction, config.max_memory)
 
 
 def surface_of(
     field: Field,
     config: ExtractionConfig,
     max_memory: int | None,
-    on_progress: OnProgress,
     data: CloudTarget | MeshTarget | None = None,
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """The same, from settings; on the data, where they are given and the settings do not forbid it."""
@@ -78,15 +78,11 @@ def surface_of(
 
     def sampled(values: ValueField, gradients: GradientField) -> Surface:
         return extract_surface(
-            values,
-            gradients,
-            lattice,
-            on_progress=on_progress,
-            creases=creases,
-            max_memory=max_memory,
-            needs=needs,
+            values, gradients, lattice, creases=creases, max_memory=max_memory, needs=needs
         )
 
+    step = steps()
+    step(0.7)
     free, creases, refined = (field.unit_distance, field.unit_gradient), False, None
     if data is not None and config.refine == "auto":
         refined = Refined(*free, data.evidence, ZONE * lattice.cell, data.trust)
@@ -94,10 +90,13 @@ def surface_of(
         creases = data.trust == 1.0
     capped = Capped.inside(lattice, *free)
     surface = sampled(*((capped.distance, capped.gradient) if config.watertight else free))
+    step(0.8)
     mesh, facts = _finished(surface, field, config)
     if facts["trim"]["solid"] and facts["boundary_edges"]:
         # it is closed but for the lattice's border, across which the field closes a hole in the data
+        step(0.95)
         surface = sampled(capped.distance, capped.gradient)
+        step(1.0)
         mesh, facts = _finished(surface, field, config)
     facts["refinement"] = _refinement(field, mesh, refined, lattice.cell)
     return replace(mesh, vertices=field.frame.to_world(mesh.vertices)), {
@@ -135,6 +134,8 @@ def _finished(
     surface: Surface, field: Field, config: ExtractionConfig
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """What is kept of a surface, with the number of triangles that is asked for; in the unit cube."""
+    step = steps()
+    step(0.6, "trimming")
     mesh, trim = kept_part(
         TriangleMesh(surface.vertices, surface.faces, surface.normals),
         field.support,
@@ -142,9 +143,11 @@ def _finished(
         field.frame.scale,
     )
     if config.faces is not None:
+        step(0.9, "decimating")
         mesh = decimate(mesh, config.faces)
         if trim["length"] is not None and field.support is not None:
             mesh = held_to_length(mesh, field.support, trim["length"] / field.frame.scale)
+    step(1.0, "counting edges")
     edges = Edges.of(mesh.faces)
     return mesh, {
         "evaluations": surface.evaluations,

@@ -18,7 +18,7 @@ from ..io.reading import within
 from ..metrics import peak_of
 from ..models import build_model, parameter_count
 from ..networks import choose
-from ..progress import OnProgress, Progress, silent
+from ..progress import OnProgress, Progress, silent, stage, tick
 from ..samplers import SignalBatches
 from ..signals import Array, Grid, Signal
 from ..system import parse_memory, peak_memory_bytes
@@ -42,8 +42,9 @@ def fit_image(
     """Train a network on an image: a path, or an array (H, W) or (H, W, C) of 1 to 4 channels.
 
     preset and words are those of the command line (see signal_config). The callback ends training
-    early by returning False. What was done is in the `report` of the result.
-    Raises a SasnetError: UnreadableInput, UnusableGeometry, UsageError, MissingBackend.
+    early by returning False, with the model so far; at any other time that stops the run, which raises
+    Interrupted. What was done is in the `report` of the result. Raises a SasnetError: UnreadableInput,
+    UnusableGeometry, UsageError, MissingBackend, Interrupted.
     """
     return fit_signal(source, "image", preset=preset, on_progress=on_progress, **words)[0]
 
@@ -77,8 +78,7 @@ def fit_signal(
     started = time.perf_counter()
     asked = words.get("max_memory")
     limit = None if asked is None else parse_memory(asked)
-    with timed(seconds, "read"):
-        on_progress(Progress("read", 0.0, "reading"))
+    with timed(seconds, "read"), stage("read", on_progress, "reading"):
         with within(limit):
             signal, notes = load_signal(source, kind, spacing)
         low, high, missing = ranges(signal)
@@ -91,8 +91,7 @@ def fit_signal(
     check_fit(signal, config, device, engine)
     with timed(seconds, "training"):
         fitted, history = train_on(signal, (low, high), config, device, engine, on_progress)
-    with timed(seconds, "evaluation"):
-        on_progress(Progress("evaluation", 0.0, "measuring"))
+    with timed(seconds, "evaluation"), stage("evaluation", on_progress, "measuring"):
         metrics, more = measured(fitted, signal)
     fitted.report = {
         "version": __version__,
@@ -202,6 +201,7 @@ def ranges(signal: Signal) -> tuple[Array, Array, int]:
     low, high = np.full(signal.channels, np.inf), np.full(signal.channels, -np.inf)
     missing = 0
     for slab in signal.slabs():
+        tick()
         numbers = slab.reshape(-1, signal.channels).astype(np.float64)
         finite = np.isfinite(numbers)
         missing += int(finite.size - finite.sum())

@@ -11,7 +11,7 @@ from ..extraction import Support
 from ..field import Field
 from ..geometry import Frame, PointCloud, TriangleMesh
 from ..models import build_model, parameter_count
-from ..progress import OnProgress, Progress
+from ..progress import OnProgress, Progress, steps
 from ..samplers import Batches, Pool, draw_pool
 from ..supervision import CloudTarget, MeshTarget, prepare
 from ..training import History
@@ -41,7 +41,10 @@ class Problem:
     @classmethod
     def of(cls, geometry: PointCloud | TriangleMesh, frame: Frame, targets: int, seed: int) -> Problem:
         """Prepare the geometry and draw so many targets."""
+        step = steps()
+        step(0.8)
         target, facts = prepare(geometry, frame)
+        step(1.0, "drawing targets")
         notes = facts.pop("notes", [])
         return cls(geometry, frame, target, draw_pool(target, targets, seed), facts, notes)
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..config import Config
 from ..errors import UnusableGeometry
 from ..geometry import PointCloud, TriangleMesh
+from ..progress import steps
 from ..system import memory_limit_bytes
 
 MOST_POINTS = 5_000_000
@@ -40,13 +41,17 @@ def load(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, list[s
     from ..io.thinning import thinned
     from ..io.validate import validated
 
-    most = most_points(config)
+    most, name = most_points(config), "the input"
+    step = steps()
+    step(0.9)
     if isinstance(source, (str, Path)):
-        return validated(read_geometry(source, most, config.max_memory), str(source))
-    if isinstance(source, TriangleMesh):
-        return validated(source, "the input")
-    cloud = source if isinstance(source, PointCloud) else _cloud_of(source)
-    return validated(thinned(cloud, most), "the input")
+        found, name = read_geometry(source, most, config.max_memory), str(source)
+    elif isinstance(source, TriangleMesh):
+        found = source
+    else:
+        found = thinned(source if isinstance(source, PointCloud) else _cloud_of(source), most)
+    step(1.0, "checking")
+    return validated(found, name)
 
 
 def most_points(config: Config) -> int:

@@ -13,8 +13,9 @@ from .. import __version__
 from ..config import Config, to_dict
 from ..field import Field
 from ..geometry import Array, PointCloud, TriangleMesh
+from ..io.triangles import without_unused
 from ..networks import choose
-from ..progress import OnProgress, Progress, silent
+from ..progress import OnProgress, silent, stage, steps
 from ..system import peak_memory_bytes
 from ..threads import thread_count
 from .attributes import check_carried, with_attributes
@@ -48,16 +49,17 @@ def reconstruct(
 
     source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points. preset and changes
     are the words of the command line (see make_config); `config` replaces them all. The callback
-    ends training early by returning False; the surface is then that of the field so far.
-    Raises a SasnetError: UnreadableInput, UnusableGeometry, NoSurface, UsageError, MissingBackend.
+    hears several times a second where the run is. Returning False during training ends the training,
+    and the surface is that of the field so far; returning False in any other stage stops the run at
+    once. What the callback raises ends the run too. Raises a SasnetError: UnreadableInput,
+    UnusableGeometry, NoSurface, UsageError, MissingBackend, Interrupted.
     """
     config = config or make_config(preset, **changes)
     device, engine = choose(config.device, config.engine)
     seconds: dict[str, float] = {}
     started = time.perf_counter()
 
-    with timed(seconds, "read"):
-        on_progress(Progress("read", 0.0, "reading"))
+    with timed(seconds, "read"), stage("read", on_progress, "reading"):
         given, notes = load(source, config)
         check_carried(given, config.extraction.carry)
         name = str(source) if isinstance(source, (str, Path)) else "the input"
@@ -66,7 +68,7 @@ def reconstruct(
         notes += far
         check_reconstruction(geometry, config, device, engine)
 
-    with timed(seconds, "supervision"):
+    with timed(seconds, "supervision"), stage("supervision", on_progress):
         problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
         notes += problem.notes
         if problem.noisy:
@@ -77,10 +79,11 @@ def reconstruct(
     with timed(seconds, "training"):
         field, history = fit(problem, config, device, engine, on_progress)
 
-    with timed(seconds, "extraction"):
-        mesh, extraction = surface_of(
-            field, config.extraction, config.max_memory, on_progress, problem.target
-        )
+    with timed(seconds, "extraction"), stage("extraction", on_progress):
+        step = steps()
+        step(0.9)
+        mesh, extraction = surface_of(field, config.extraction, config.max_memory, problem.target)
+        step(1.0, "carrying colors over")
         mesh = with_attributes(mesh, geometry, problem.target, frame, config.extraction)
 
     report = {
@@ -111,7 +114,7 @@ def reconstruct(
 def _points(geometry: PointCloud | TriangleMesh) -> Array:
     if isinstance(geometry, PointCloud):
         return geometry.points
-    return geometry.vertices[np.unique(geometry.faces)]
+    return without_unused(geometry).vertices
 
 
 def _input_facts(source: Any, geometry: PointCloud | TriangleMesh) -> dict[str, Any]:

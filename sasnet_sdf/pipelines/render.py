@@ -12,7 +12,7 @@ from ..extraction import Needs, extract_surface
 from ..extraction.lattice import Lattice
 from ..fitted import FittedSignal
 from ..geometry import Array, TriangleMesh
-from ..progress import OnProgress, silent
+from ..progress import OnProgress, silent, stage
 from .memory import field_needs
 
 
@@ -60,9 +60,8 @@ def isosurface(
 
     needs = Needs() if max_memory is None else field_needs(with_gradient)
     try:
-        surface = extract_surface(
-            values, with_gradient, lattice, on_progress=on_progress, max_memory=max_memory, needs=needs
-        )
+        with stage("extraction", on_progress):
+            surface = extract_surface(values, with_gradient, lattice, max_memory=max_memory, needs=needs)
     except NoSurface as error:
         raise NoSurface(f"the volume has no surface at {level:g}: take another level") from error
     # a vertex moves onto the surface, but not beyond the last samples

@@ -12,6 +12,7 @@ from scipy.spatial import KDTree
 
 from ..errors import UsageError
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
+from ..io.triangles import without_unused
 
 INNER = 0.005
 """Share of the points beyond each side of the inner box."""
@@ -53,7 +54,7 @@ def with_normals(geometry: PointCloud | TriangleMesh, source: str, name: str) ->
 def framed(geometry: PointCloud | TriangleMesh) -> tuple[PointCloud | TriangleMesh, Frame, list[str]]:
     """The geometry without points far from all others, the frame around it, and a note about those."""
     if isinstance(geometry, TriangleMesh):
-        return geometry, Frame.around(geometry.vertices[np.unique(geometry.faces)]), []
+        return geometry, Frame.around(without_unused(geometry).vertices), []
     far = far_points(geometry.points)
     if not far.any():
         return geometry, Frame.around(geometry.points), []

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import Array
+from ..progress import steps
 from ..supervision.morton import morton_code, morton_order
 from .slices import Slices
 
@@ -41,16 +42,21 @@ class Pool:
 
 def draw_pool(source: DistanceSource, count: int, seed: int) -> Pool:
     """`count` targets: most of them close to the surface, some farther, the rest anywhere in the cube."""
+    step = steps()
+    step(0.1)
     rng = np.random.default_rng(seed)
     near_count, middle_count = int(count * NEAR_SHARE), int(count * MIDDLE_SHARE)
     base, scale = source.surface_points(near_count, rng)
     near = base + rng.laplace(0, NEAR_SPREAD, base.shape) * scale[:, None]
+    step(0.2)
     base, _ = source.surface_points(middle_count, rng)
     middle = base + rng.laplace(0, MIDDLE_SPREAD, base.shape)
     anywhere = rng.uniform(-1, 1, (count - near_count - middle_count, 3))
     # what is asked is what is stored: rounded before, not after
     points = _reflect(np.concatenate([near, middle, anywhere])).astype(np.float32)
+    step(0.3)
     points = points[morton_order(points, 10)]
+    step(1.0)
     distances, normals = source.distance(points.astype(np.float64))
     arrays = points, distances.astype(np.float32), normals.astype(np.float32)
     return Pool(*(torch.from_numpy(array) for array in arrays))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import UnusableGeometry
 from ..geometry import Array, PointCloud
+from ..progress import each, steps, tick
 from ..threads import over_ranges
 from .denoise import denoise
 from .dipoles import offsets
@@ -99,8 +100,12 @@ class CloudTarget:
 
         Many queries take least time in Morton order.
         """
+        step = steps()
+        step(0.2)
         nearest = self.tree.nearest(queries)
+        step(0.6)
         distances, gradients = self._fitted(queries, nearest)
+        step(1.0)
         off = np.linalg.norm(queries - self.centres[nearest], axis=1)
         beyond = np.flatnonzero(off > self.reach[nearest])
         near = nearest[beyond]
@@ -131,33 +136,44 @@ class CloudTarget:
 
 def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     """The target of a cloud in the unit cube, and what was found in it, for the report."""
+    step = steps()
+    step(0.02, "merging equal points")
     given = len(cloud)
     kept = first_of_equals(cloud.points)
     cloud = cloud if len(kept) == given else cloud.select(kept)
     merged = given - len(cloud)
+    step(0.08, "finding neighbors")
     cloud = cloud.select(morton_order(cloud.points))
     tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
+    step(0.1, "finding outliers")
     keep = belongs(tree.points, lists, distances)
     outliers = int((~keep).sum())
     if outliers:
         cloud = cloud.select(keep)
+        step(0.15, "finding neighbors")
         del tree, lists, distances  # most of what is in memory, and as much comes again
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
     spacing = _spacing(distances)
+    step(0.17, "measuring the noise")
     noise = _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing)
     planes = sigma = None
     if noise > NOISY:
+        step(0.6, "denoising")
         del lists, distances
         cloud, planes, sigma, lost = _denoised(cloud, tree, spacing)
         outliers += lost
+        step(0.65, "finding neighbors")
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
         spacing = _spacing(distances)
     width = WIDE * distances[:, min(FIT, distances.shape[1]) - 1].astype(np.float64)
     del distances
+    step(0.95, "orienting normals")
     normals, oriented = _orient(cloud, tree, lists, spacing, planes)
+    step(1.0, "telling inside from outside")
     surfels = surfels_of(tree.points, normals)
     del normals, planes
     balls = _balls(tree.points, lists[:, :FIT])
+    tick(0.5)
     winding = WindingNumber.of_cloud(tree, surfels, spacing)
     core = _SHARP * (1 + 10 * (noise / _SOFT) ** 4)
     trust = 1.0 if sigma is None else _TRUST_IN_NOISE
@@ -203,9 +219,9 @@ def _spacing(distances: np.ndarray) -> Array:
 def _balls(points: Array, lists: np.ndarray) -> tuple[Array, Array]:
     """The mean (N, 3) of each point and its neighbours (N, k), and the farthest of them from it (N,)."""
     # a neighbour at a time: all at once would take k times the memory of the points
-    centres = sum((points[column] for column in lists.T), points) / (lists.shape[1] + 1)
+    centres = sum((points[column] for column in each(lists.T)), points) / (lists.shape[1] + 1)
     reach = np.linalg.norm(points - centres, axis=1)
-    for column in lists.T:
+    for column in each(lists.T):
         np.maximum(reach, np.linalg.norm(points[column] - centres, axis=1), out=reach)
     return centres, reach
 
@@ -230,8 +246,13 @@ def _orient(
         return np.where(agree, planes, -planes), {"normals_from": "file"}
     if cloud.sensors is not None:
         return turn_to_sensors(cloud.points, planes, cloud.sensors, lists), {"normals_from": "sensors"}
+    step = steps()
+    step(0.3)
     voters = tree.neighbours(_VOTERS)[0]
-    normals, confidence = orient(tree, fit_planes(tree.points, voters)[0], voters, spacing)
+    step(0.5)
+    sides = fit_planes(tree.points, voters)[0]
+    step(1.0)
+    normals, confidence = orient(tree, sides, voters, spacing)
     # planes of few tell details, where they do not lie across two close sheets
     alike = (planes * normals).sum(1, keepdims=True)
     normals = np.where(np.abs(alike) < _ALIKE, normals, np.sign(alike) * planes)

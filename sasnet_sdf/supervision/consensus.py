@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from ..geometry import Array
+from ..progress import steps, tick
 from .compiled import kernel
 
 _SWEEPS = 20  # of corrections at each level; few are needed
@@ -51,19 +52,25 @@ def agree(votes: Votes, small: int) -> Agreement:
     """
     levels, groups, turns = [votes], [], []
     sizes: list[np.ndarray] = [np.ones(votes.count)]
+    done, step = 0.0, steps()
     while len(levels[-1].votes):
         level = levels[-1]
+        done += 0.6 * (0.5 - done)  # each level has half the nodes of the one before, or fewer
+        step(done)
         group, turn = np.empty(level.count, np.int32), np.empty(level.count)
         parts = _join(0, level.count, level.first, level.second, level.votes, group, turn)
         levels.append(_between(level, parts, group, turn))
         groups.append(group)
         turns.append(turn)
+        tick(0.9)
         sizes.append(np.bincount(group, sizes[-1], parts))
     signs, doubtful = np.ones(levels[-1].count), []
     parts = np.where(sizes[-1] >= small, np.arange(levels[-1].count), -1)
     for level, group, turn, size in zip(
         levels[-2::-1], groups[::-1], turns[::-1], sizes[-2::-1], strict=True
     ):
+        done += 0.6 * (1.0 - done)
+        step(done)
         signs, parts = turn * signs[group], parts[group]
         doubtful = [labels[group] for labels in doubtful]
         correct(level, signs)
@@ -75,11 +82,15 @@ def agree(votes: Votes, small: int) -> Agreement:
 
 def correct(votes: Votes, signs: Array) -> None:
     """Turn the nodes (N,) that are outvoted, in place."""
-    _correct(0, _SWEEPS, votes.first, votes.second, votes.votes, signs)
+    for sweep in range(_SWEEPS):
+        tick(sweep / _SWEEPS)
+        if _correct(0, votes.count, votes.first, votes.second, votes.votes, signs):
+            break
 
 
 def _between(votes: Votes, count: int, group: np.ndarray, turn: Array) -> Votes:
     """The sums of votes between groups of nodes, after the nodes have turned."""
+    tick(0.3)
     first, second = group[votes.first], group[votes.second]
     apart = np.flatnonzero(first != second)
     first, second = first[apart], second[apart]
@@ -88,6 +99,7 @@ def _between(votes: Votes, count: int, group: np.ndarray, turn: Array) -> Votes:
     values.real = votes.votes[apart] * turn[votes.first[apart]] * turn[votes.second[apart]]
     values.imag = votes.weights[apart]
     ends = np.minimum(first, second), np.maximum(first, second)
+    tick(0.5)
     sums = csr_array(coo_array((values, ends), (count, count)))
     first = np.repeat(np.arange(count, dtype=np.int32), np.diff(sums.indptr))
     both = np.asarray(sums.data)
@@ -99,8 +111,11 @@ def _weakly_held(votes: Votes, signs: Array) -> np.ndarray:
     support, all_of_it = np.zeros(votes.count), np.zeros(votes.count)
     kept = votes.votes * signs[votes.first] * signs[votes.second]
     for end in (votes.first, votes.second):
+        tick()
         support += np.bincount(end, kept, votes.count)
+        tick()
         all_of_it += np.bincount(end, votes.weights, votes.count)
+    tick()
     return support < _WEAK * all_of_it
 
 
@@ -142,22 +157,18 @@ def _join(start, stop, first, second, votes, group, turn):
 
 @kernel
 def _correct(start, stop, first, second, votes, signs):
-    """Turn nodes that are outvoted, the most outvoted among neighbours first."""
-    support, least = np.empty(len(signs)), np.empty(len(signs))
-    for _ in range(start, stop):
-        for i in range(len(signs)):
-            support[i], least[i] = 0.0, 0.0
-        for e in range(len(votes)):
-            vote = votes[e] * signs[first[e]] * signs[second[e]]
-            support[first[e]] += vote
-            support[second[e]] += vote
-        for e in range(len(votes)):
-            least[first[e]] = min(least[first[e]], support[second[e]])
-            least[second[e]] = min(least[second[e]], support[first[e]])
-        done = True
-        for i in range(len(signs)):
-            if support[i] < 0 and support[i] <= least[i]:
-                signs[i] = -signs[i]
-                done = False
-        if done:
-            break
+    """Turn nodes that are outvoted, the most outvoted among neighbours first; whether there are none."""
+    support, least = np.zeros(stop), np.zeros(stop)
+    for e in range(len(votes)):
+        vote = votes[e] * signs[first[e]] * signs[second[e]]
+        support[first[e]] += vote
+        support[second[e]] += vote
+    for e in range(len(votes)):
+        least[first[e]] = min(least[first[e]], support[second[e]])
+        least[second[e]] = min(least[second[e]], support[first[e]])
+    done = True
+    for i in range(start, stop):
+        if support[i] < 0 and support[i] <= least[i]:
+            signs[i] = -signs[i]
+            done = False
+    return done

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import Array
+from ..progress import steps
 from ..threads import over_ranges
 from .quadrics import TERMS, choose_widths, fit_quadrics, gather, tangent_planes
 from .tree import Tree
@@ -45,12 +46,18 @@ def denoise(tree: Tree, spacing: Array) -> Denoised:
     around = tree.points.ravel(), tree.boxes.ravel(), spacing
     normals, quadrics = np.empty((count, 3)), np.empty((count, TERMS + 2))
     misses, least = np.empty((count, last + 1)), np.empty(count)
-    scale = 1.0
+    scale, done, step = 1.0, 0.0, steps()
     while True:
+        done += 0.6 * (0.7 - done)  # nobody knows how often the windows will be widened
+        step(done)
+        part = steps()
+        part(0.2)
         over_ranges(tangent_planes, count, *around, scale * _PLANE, normals)
         limits, noise = np.full(count, last), np.full(count, np.inf)
+        part(0.7)
         fit = *around, scale * WIDTHS, normals, limits, noise, DOUBT, quadrics, misses
         over_ranges(fit_quadrics, count, *fit)
+        part(1.0)
         over_ranges(choose_widths, count, *around, scale * _AROUND, misses, limits, least)
         slender = _PER_MISS * np.median(least) / (scale * _PLANE * np.median(spacing))
         if slender <= _SLENDER or scale >= _COARSEST:
@@ -58,8 +65,10 @@ def denoise(tree: Tree, spacing: Array) -> Denoised:
         scale = min(scale * max(slender / _SLENDER, 1.25), _COARSEST)
     least[np.isinf(least)] = np.median(least)
     np.maximum((_PER_MISS * least) ** 2, 1e-18, out=noise)
+    step(0.9)
     over_ranges(fit_quadrics, count, *fit)
     moved, turned = np.empty((count, 3)), np.empty((count, 3))
     reach = scale * WIDTHS[-1]
+    step(1.0)
     over_ranges(gather, count, *around, reach, normals, noise, quadrics, TOLERANCE, moved, turned)
     return Denoised(moved, turned, np.sqrt(noise), np.isfinite(turned[:, 0]))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Array
+from ..progress import pieces, steps
 from ..threads import over_ranges
 from .compiled import kernel
 from .consensus import Votes
 
+_PIECE = 1 << 18  # points that are looked at together
 PAIRED = 12  # nearest neighbours that a point forms pairs with
 
 
@@ -18,10 +20,18 @@ def dipole_votes(points: Array, normals: Array, lists: np.ndarray, spacing: Arra
     The energy of two dipoles: n.m - 3 (n.r)(m.r) / r^2, over r^3 in spacings (N,). r^2 is longer by
     blur (N,), squared, of both: dipoles that are smeared over the depth of the noise.
     """
+    step = steps()
+    step(0.4)
     votes = np.empty((len(points), min(PAIRED, lists.shape[1])), np.float32)
     over_ranges(_vote, len(points), points.ravel(), normals.ravel(), lists, spacing, blur, votes)
-    rows, columns = np.nonzero(np.isfinite(votes))
-    first, second, values = rows.astype(np.int32), lists[rows, columns], votes[rows, columns]
+    step(0.9)
+    parts = []
+    for part in pieces(len(points), _PIECE):
+        rows, columns = np.nonzero(np.isfinite(votes[part]))
+        first = (rows + part.start).astype(np.int32)
+        parts.append((first, lists[first, columns], votes[first, columns]))
+    step(1.0)
+    first, second, values = (np.concatenate(of_all) for of_all in zip(*parts, strict=True))
     return Votes(len(points), first, second, values, np.abs(values))
 
 

@@ -10,10 +10,13 @@ from ..geometry import Array
 def first_of_equals(points: Array) -> np.ndarray:
     """The index of the first of every set of equal points (N, 3), in order."""
     words = _hash(points)
-    in_order = np.sort(words)
-    if (in_order[1:] != in_order[:-1]).all():
-        return np.arange(len(points))
-    return np.sort(np.unique(points, axis=0, return_index=True)[1])
+    order = np.argsort(words, kind="stable")
+    again = 1 + np.flatnonzero(words[order[1:]] == words[order[:-1]])
+    if not (points[order[again]] == points[order[again - 1]]).all():  # two that differ have one word
+        return np.sort(np.unique(points, axis=0, return_index=True)[1])
+    first = np.ones(len(points), np.bool_)
+    first[order[again]] = False
+    return np.flatnonzero(first)
 
 
 def _hash(points: Array) -> np.ndarray:

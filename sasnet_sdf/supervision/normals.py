@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Array
+from ..progress import each
 
 
 def turn_to_sensors(points: Array, normals: Array, sensors: Array, lists: np.ndarray) -> Array:
@@ -17,6 +18,6 @@ def turn_to_sensors(points: Array, normals: Array, sensors: Array, lists: np.nda
     ray = sensors - points
     seen = (ray * normals).sum(1) / np.maximum(np.linalg.norm(ray, axis=1), 1e-300)
     votes = seen.copy()
-    for near in lists.T:
+    for near in each(lists.T):
         votes += (normals * normals[near]).sum(1) * seen[near]
     return np.where(votes[:, None] < 0, -normals, normals)

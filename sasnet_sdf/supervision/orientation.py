@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Array
+from ..progress import pieces, steps
 from .consensus import agree, correct
 from .dipoles import PAIRED, dipole_votes, offsets
 from .tree import Tree
@@ -17,6 +18,7 @@ _STEP = 0.5  # spacings to either side of the surface
 _PROBES = 10_000  # points, about, at which the winding number is asked
 _SMALL, _SHARE = 50, 2000  # points, and one in so many: groups of fewer are not probed
 _CLEAR = 0.1  # the part of a winding number by which neighbours are overruled
+_PIECE = 1 << 17  # points that are looked at together
 _ROUNDS = 8  # surfaces inside surfaces take one each
 
 
@@ -34,20 +36,39 @@ def orient(tree: Tree, normals: Array, lists: np.ndarray, spacing: Array) -> tup
     winding number normal consistency), says which side of each connected part is out, and decides
     about groups whose votes contradict each other.
     """
-    blur = (offsets(tree.points, normals, lists) ** 2)[lists[:, :PAIRED]].mean(1)
+    step = steps()
+    step(0.05)
+    blur = _mean_of_others(offsets(tree.points, normals, lists) ** 2, lists[:, :PAIRED])
     small = min(max(_SMALL, len(normals) // _SHARE), len(normals))
-    found = agree(dipole_votes(tree.points, normals, lists, spacing, _LITTLE * blur), small)
+    step(0.1)
+    votes = dipole_votes(tree.points, normals, lists, spacing, _LITTLE * blur)
+    step(0.5)
+    found = agree(votes, small)
+    del votes
+    step(0.6)
     # the square root of a point's area, from the disc that holds all neighbours: noise spreads them
     # in depth, and the nearest look too far apart
     reach = np.linalg.norm(tree.points[lists[:, -1]] - tree.points, axis=1)
     apart = np.maximum(reach * np.sqrt(np.pi / (lists.shape[1] + 0.5)), 1e-9)
     signs = found.signs
     _turn_groups(tree, normals, signs, apart, found.parts, 0.0)
-    for groups in found.doubtful:
+    for number, groups in enumerate(found.doubtful, 1):
+        step(0.6 + 0.3 * number / len(found.doubtful))
         _turn_groups(tree, normals, signs, apart, groups, _CLEAR)
-    correct(dipole_votes(tree.points, normals, lists, spacing, _MUCH * blur), signs)
+    step(0.95)
+    votes = dipole_votes(tree.points, normals, lists, spacing, _MUCH * blur)
+    step(1.0)
+    correct(votes, signs)
     doubt = max((float((groups >= 0).mean()) for groups in found.doubtful), default=0.0)
     return normals * signs[:, None], 1 - doubt
+
+
+def _mean_of_others(values: Array, lists: np.ndarray) -> Array:
+    """The mean of values (N,) over the rows that lists (N, k) name."""
+    mean = np.empty(len(lists))
+    for part in pieces(len(lists), _PIECE):
+        mean[part] = values[lists[part]].mean(1)
+    return mean
 
 
 def _turn_groups(
@@ -64,22 +85,25 @@ def _turn_groups(
     order = np.argsort(groups, kind="stable")
     order = order[np.searchsorted(groups[order], 0) :]
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    step = _STEP * spacing[:, None] * normals
+    apart = _STEP * spacing[:, None] * normals
+    step = steps()
     counts = [min(len(rows), max(_SMALL, _PROBES * len(rows) // len(signs))) for rows in members]
     probes, own = [], []
-    for rows, count in zip(members, counts, strict=True):
+    for number, (rows, count) in enumerate(zip(members, counts, strict=True), 1):
+        step(0.3 * number / len(members))
         probes.append(rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)])
         turned = normals[rows] * signs[rows, None]
         part = tree.points[rows]
-        number = WindingNumber.of_closed(Tree.of(part), surfels_of(part, turned), spacing[rows])
-        own.append(_beside(number, tree.points[probes[-1]], step[probes[-1]]))
+        winding = WindingNumber.of_closed(Tree.of(part), surfels_of(part, turned), spacing[rows])
+        own.append(_beside(winding, tree.points[probes[-1]], apart[probes[-1]]))
     probe, own = np.concatenate(probes), np.concatenate(own, 1)
     group = np.repeat(np.arange(len(members)), counts)
     outward, turn = signs[probe], np.ones(len(members))
-    for _ in range(_ROUNDS):
-        number = WindingNumber.of_closed(tree, surfels_of(tree.points, normals * signs[:, None]), spacing)
+    for number in range(1, _ROUNDS + 1):
+        step(0.3 + 0.7 * number / _ROUNDS)
+        winding = WindingNumber.of_closed(tree, surfels_of(tree.points, normals * signs[:, None]), spacing)
         mine = own * turn[group]
-        above, below = _beside(number, tree.points[probe], step[probe]) - mine
+        above, below = _beside(winding, tree.points[probe], apart[probe]) - mine
         # the others' field should be short of 1/2 by one's own, and fall along the normal
         right = mine.mean(0) * (1 - above - below) + outward * turn[group] * (below - above)
         wrong = np.flatnonzero(np.bincount(group, right) / counts < -clear)

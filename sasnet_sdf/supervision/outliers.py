@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Array
+from ..progress import each
 from .planes import fit_planes
 
 _LONELY = 2.5  # times as far from its neighbours as they are from theirs
@@ -18,7 +19,7 @@ def belongs(points: Array, lists: np.ndarray, distances: np.ndarray) -> np.ndarr
     fills space: a part that was scanned sparsely is sparse too, but it is flat.
     """
     mean = distances.mean(1)
-    less = sum((_LONELY * mean[column] >= mean for column in lists.T), np.zeros(len(mean), np.int8))
+    less = sum((_LONELY * mean[column] >= mean for column in each(lists.T)), np.zeros(len(mean), np.int8))
     keep = 2 * less > lists.shape[1]  # than the median of its neighbours, that is
     sparse = np.flatnonzero(mean > _SPARSE * np.median(mean))
     _, residuals = fit_planes(points, lists, sparse)

@@ -16,7 +16,8 @@ def find_nearest(start, stop, points, boxes, queries, found):
     stack, lower = np.empty(64, np.int64), np.empty(64)
     for q in range(start, stop):
         x, y, z = queries[q, 0], queries[q, 1], queries[q, 2]
-        worst = _squared_distance(points, best, x, y, z)  # from the last query's answer, a good guess
+        # from the last query's answer, a good guess; of points equally near it favors none
+        worst = _squared_distance(points, best, x, y, z) * 1.00001 + 1e-300
         stack[0], lower[0], top = 1, 0.0, 0
         while top >= 0:
             node, bound = stack[top], lower[top]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry import Array
+from ..progress import tick
 from ..threads import over_ranges
 from .compiled import kernel
 from .search import LEAF
@@ -56,7 +57,9 @@ class WindingNumber:
         # a lone point far from the others would otherwise stand for a large area
         areas = np.minimum(spacing, 2 * np.median(spacing)) ** 2
         weighted = np.concatenate([areas[:, None], areas[:, None] * points, areas[:, None] * normals], 1)
+        tick()
         sums = combine_up(weighted, np.add, 0.0)
+        tick()
         centre = sums[:, 1:4] / np.maximum(sums[:, :1], 1e-300)
         corner = np.maximum(centre - tree.boxes[:, :3], tree.boxes[:, 3:] - centre)
         clear = _BETA**2 * (np.maximum(corner, 0) ** 2).sum(1)  # zero where the node is empty

@@ -16,6 +16,9 @@ from .step import Task, step_of
 REPORT_EVERY = 20
 """Steps of a stretch, of which the mean loss is reported."""
 
+PATIENCE = 0.5
+"""Seconds after which whoever watches is asked in the midst of a stretch, whether to go on."""
+
 COPY_EVERY = 100
 """Steps, at most, that are lost where the loss turns into no number."""
 
@@ -64,12 +67,13 @@ class _Run:
             optimiser.restore(checkpoints.start)
         self.good = optimiser.state(self.history)
         self.step = self.history.steps_done
-        self.started = self.kept = time.perf_counter()
+        self.started = self.kept = self.told = time.perf_counter()
         self.started -= self.history.seconds
 
     def minimise(self) -> History:
         config, history = self.config, self.history
         total, since, ended = 0.0, 0, self.step >= config.steps
+        mean = None
         while not ended:
             loss = self.take(self.step, self._share())
             # on a GPU a number that is asked for is waited for
@@ -78,6 +82,9 @@ class _Run:
             late = config.time_limit is not None and self._elapsed() >= config.time_limit
             last = late or self.step == config.steps
             whole = since == REPORT_EVERY or last
+            waited = not whole and time.perf_counter() - self.told >= PATIENCE
+            cancelled = waited and not self._goes_on(mean)
+            whole = whole or cancelled
             if (whole or not self.optimiser.on_cuda) and not math.isfinite(float(total)):
                 self._go_back()
                 total, since = 0.0, 0
@@ -95,13 +102,18 @@ class _Run:
                     self._go_back()
                     continue
                 self.good = state
-            report = Progress("training", min(1.0, self._fraction()), "", self.step, config.steps, mean)
-            cancelled = self.on_progress(report) is False
+            cancelled = cancelled or not self._goes_on(mean)
             if late or (cancelled and not last):
                 history.ended_by = "time" if late else "cancel"
             ended = last or cancelled
             self._keep(ended)
         return history
+
+    def _goes_on(self, loss: float | None) -> bool:
+        """Tell how far it is; whether whoever watches wants it to go on."""
+        self.told = time.perf_counter()
+        fraction, steps = min(1.0, self._fraction()), self.config.steps
+        return self.on_progress(Progress("training", fraction, "", self.step, steps, loss)) is not False
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self.started

@@ -1,4 +1,4 @@
-"""A blurred field and exact data: the blend follows the data where there are data, and the field elsewhere."""
+"""A blurred field and exact data: the blend follows the data beside them, and the field elsewhere."""
 
 import numpy as np
 import pytest

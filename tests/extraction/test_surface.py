@@ -6,6 +6,7 @@ import pytest
 from sasnet_sdf.errors import NoSurface
 from sasnet_sdf.extraction import decimate, drop_small_components, extract_surface, lattice_around
 from sasnet_sdf.geometry import TriangleMesh
+from sasnet_sdf.progress import stage
 
 CUBE = lattice_around([-0.9] * 3, [0.9] * 3, 2 / 64)
 
@@ -56,7 +57,8 @@ def test_lattices_of_a_few_cells_work(shapes, measure, resolution):
 def test_progress_goes_from_nothing_to_all(shapes):
     told = []
     torus = shapes["torus"]
-    extract_surface(torus.distance, torus.with_gradient, torus.lattice(64), on_progress=told.append)
+    with stage("extraction", told.append):
+        extract_surface(torus.distance, torus.with_gradient, torus.lattice(64))
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
     assert fractions[0] == 0 and fractions[-1] == 1

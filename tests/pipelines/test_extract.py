@@ -14,7 +14,6 @@ from sasnet_sdf.extraction.support import GAP_OF_CLOUD
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import Frame
 from sasnet_sdf.pipelines.extract import surface_of
-from sasnet_sdf.progress import silent
 from sasnet_sdf.supervision.morton import morton_order
 from sasnet_sdf.supervision.tree import Tree
 
@@ -44,7 +43,7 @@ class Ball:
 
 def surface(gap: float, **changes: Any):
     field = cast(Field, Ball(gap))
-    return surface_of(field, ExtractionConfig(resolution=96, **changes), None, silent)
+    return surface_of(field, ExtractionConfig(resolution=96, **changes), None)
 
 
 def test_a_solid_is_closed_at_the_lattices_border():

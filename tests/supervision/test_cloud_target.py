@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import sasnet_sdf.threads
 from sasnet_sdf.errors import UnusableGeometry
 from sasnet_sdf.geometry import Frame, PointCloud
 from sasnet_sdf.supervision import prepare
@@ -153,6 +154,22 @@ def test_a_cavity_seen_in_part_is_empty_up_to_its_middle(solids, rng):
     distance, _ = target.distance(queries)
     assert (distance > 0).mean() > 0.99
     assert (target.distance(outer * 0.75)[0] < 0).all()  # the solid around it
+
+
+def test_it_does_not_depend_on_the_cut(solids, rng, monkeypatch, threads):
+    """Ranges of any length give the same bytes: of a noisy cloud, whose every step is taken."""
+    points, _ = solids["torus"].sample(3000, rng)
+    cloud = PointCloud(points + rng.normal(0, 0.01, points.shape))
+    queries = rng.uniform(-1, 1, (2000, 3))
+    answers = []
+    for longest, number in ((37, 2), (10**6, 1)):
+        monkeypatch.setattr(sasnet_sdf.threads, "LONGEST", longest)
+        threads(number)
+        target, facts = prepare_cloud(cloud)
+        assert facts["noise"] > 0
+        answers.append([target.points, target.normals, target.lists, target.width, *target.distance(queries)])
+    for one, other in zip(*answers, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_too_few_points_are_refused():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+import sasnet_sdf.threads
 from sasnet_sdf.supervision.duplicates import first_of_equals
 from sasnet_sdf.supervision.morton import morton_code, morton_order
 from sasnet_sdf.supervision.tree import Tree
@@ -41,6 +42,20 @@ def test_neighbours_on_a_lattice_where_distances_are_equal():
     points = points[morton_order(points)]
     _, distances = Tree.of(points).neighbours(40)
     assert distances == pytest.approx(cKDTree(points).query(points, 41)[0][:, 1:], rel=1e-5)
+
+
+def test_nearest_does_not_depend_on_the_cut_where_distances_are_equal(monkeypatch):
+    """In the middle of the cells of a lattice eight points are as near as each other."""
+    axis = np.linspace(-0.9, 0.9, 12)
+    points = np.stack(np.meshgrid(axis, axis, axis), -1).reshape(-1, 3)
+    tree = Tree.of(points[morton_order(points)])
+    queries = points[(points < 0.8).all(1)] + (axis[1] - axis[0]) / 2
+    answers = []
+    for longest in (1, 7, 10**6):
+        monkeypatch.setattr(sasnet_sdf.threads, "LONGEST", longest)
+        answers.append(tree.nearest(queries))
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(answers[0], answers[2])
 
 
 def test_results_do_not_depend_on_threads(rng, threads):

@@ -155,6 +155,21 @@ def test_reports():
     assert [r.fraction for r in reports] == [0.4, 0.8, 1.0]
 
 
+def test_slow_steps_are_told_by_the_clock(clock):
+    task, reports = Slope(values=lambda step: tick(clock, 0.2) or float(step)), []
+    history = train(task, task.groups, settings(steps=40), reports.append)
+    assert [r.step for r in reports] == [3, 6, 9, 12, 15, 18, 20, 23, 26, 29, 32, 35, 38, 40]
+    assert [r.loss for r in reports[5:8]] == [None, 9.5, 9.5]  # the mean of the last whole stretch
+    assert history.steps == [20, 40]
+
+
+def test_slow_steps_are_ended_by_the_clock(clock):
+    task = Slope(values=lambda step: tick(clock, 0.2) or float(step))
+    history = train(task, task.groups, settings(steps=40), lambda r: r.step < 24)
+    assert history.ended_by == "cancel" and history.steps_done == len(task.seen) == 26
+    assert history.steps == [20, 26] and history.losses == [9.5, 22.5]
+
+
 def test_the_fraction_that_is_reported_stays_within_one(clock):
     task, reports = Slope(values=lambda step: tick(clock, 1.0) or 0.0), []
     train(task, task.groups, settings(steps=1000, time_limit=5), reports.append)
@@ -240,7 +255,7 @@ def test_checkpoints_are_kept_by_the_clock_and_at_the_end(clock):
     assert kept.states[-1].updates == 190
     cancelled = Kept(every=1e9)
     train(task, task.groups, settings(steps=190), lambda _: False, cancelled)
-    assert [state.history.steps_done for state in cancelled.states] == [20]
+    assert [state.history.steps_done for state in cancelled.states] == [1]  # steps take a second here
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.complex64])

@@ -18,7 +18,8 @@ _replaced: list[tuple[Any, str, Any, Any]] = []
 def register(on_progress: OnProgress = silent) -> None:
     """Make the filters part of PyMeshLab in this process; again: with another callback.
 
-    on_progress: told how far a filter is; returning False ends its training early, with what there is.
+    on_progress: told how far a filter is; returning False ends its training early, with what there is,
+    and in any other stage stops the filter, which raises PyMeshLabException.
     A native filter of the same name goes first. Raises MissingBackend without PyMeshLab.
     """
     unregister()

@@ -41,7 +41,8 @@ def create_from_point_cloud_sasnet(
             may have the position of the sensor of each point in the attributes vx, vy and vz.
         preset (str, default="balanced"): How much work to spend: "fast", "balanced" or "fine".
         on_progress (callable, optional): Called with a sasnet_sdf.Progress, whose `total` goes from
-            0 to 1; returning False during training ends it, with the surface so far.
+            0 to 1; returning False during training ends it, with the surface so far, and in any other
+            stage stops the run, which raises sasnet_sdf.Interrupted.
         **settings: What sasnet_sdf.reconstruct takes, such as resolution, edge_length, trim (lengths
             in the cloud's units), watertight, normals="estimate", faces, carry (attributes of a tensor
             cloud), steps, time_limit, max_memory, seed, device.
