@@ -74,7 +74,7 @@ def surface_of(
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """The same, from settings; on the data, where they are given and the settings do not forbid it."""
     lattice = lattice_of(config, field.frame, field.low, field.high)
-    needs = Needs() if max_memory is None else field_needs(field.unit_gradient)
+    needs = Needs() if max_memory is None else field_needs(field.unit_gradient, config.faces)
 
     def sampled(values: ValueField, gradients: GradientField) -> Surface:
         return extract_surface(

@@ -206,7 +206,7 @@ RichParameterList sasnet::parameters(const MeshDocument& md)
 		"What says where outside is. auto: the layer's normals, else estimated. file: the layer's normals. "
 		"estimate: estimated, whatever the layer has."));
 	list.addParam(RichInt("faces", 0, "Faces",
-		"Decimate to this many triangles (needs pip install fast-simplification). 0: keep all."));
+		"Decimate to this many triangles. 0: keep all."));
 	list.addParam(RichInt("seed", 0, "Seed", "The same seed gives the same surface."));
 	list.addParam(RichInt("steps", 0, "Training steps", "Training steps, instead of the preset's. 0: the preset's."));
 	list.addParam(RichFloat("timelimit", 0, "Time limit", "End training after so many seconds. 0: no limit."));
