@@ -30,6 +30,10 @@ BESIDE, SURE, BLUR = 0.5, 0.3, 0.15
 and its value is more than the second of the distance from them and the third of the zone: beyond an edge,
 a plane goes on for nothing, but nearer to the surface than that a network may itself be wrong."""
 
+FACING, SUREST = 1.5, 0.5
+"""The same straight above the data, farther off than so many reaches: the nearest datum may be one of the
+other side of a thin part."""
+
 
 @dataclass(frozen=True)
 class Refined:
@@ -71,5 +75,7 @@ class Refined:
         share = self.trust * (1 - beyond * beyond * (3 - 2 * beyond))
         other = (values > 0) != (found.distance > 0)
         sure = np.abs(values) > np.maximum(SURE * found.apart, BLUR * self.zone)
-        overruled = other & (along > BESIDE) & sure
+        far = found.apart > FACING * found.reach
+        surest = np.abs(values) > np.maximum(SUREST * found.apart, 2 * BLUR * self.zone)
+        overruled = other & (((along > BESIDE) & sure) | (far & surest))
         return np.where(overruled, 0.0, share)

@@ -76,3 +76,19 @@ def test_a_plane_that_goes_on_beyond_an_edge_is_overruled():
     assert field(0.04) == pytest.approx(0.04)  # sure of the other side
     assert field(0.004) < 0  # as far off as a blurred field may be
     assert field(-0.04) == pytest.approx(-0.02, abs=1e-3)  # of the same side: the data's
+
+
+def test_the_other_side_of_a_thin_part_is_overruled():
+    # straight above the data, four reaches off: what lies nearest is a sheet seen from behind
+    place = np.array([[0.0, 0.0, 0.0]])
+
+    def behind(points, zone):
+        one = np.ones(1)
+        apart = 4 * REACH * one
+        return Evidence(np.array([0]), apart, np.array([[0.0, 0, 1]]), apart, REACH * one)
+
+    def field(value):
+        return Refined(lambda p: np.full(1, value), lambda p: None, behind, 0.125).distance(place)[0]
+
+    assert field(-0.15) == pytest.approx(-0.15)  # deep inside by the field
+    assert field(-0.02) == pytest.approx(4 * REACH)  # a narrow gap that the field has filled
