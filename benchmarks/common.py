@@ -69,17 +69,17 @@ def run_tool(source: Path, output: Path, *options: str) -> tuple[float, dict[str
 def run_poisson(
     judge: Path, cloud: Path, truth: Path, folder: Path, scores: tuple[str, ...], *options: str
 ) -> dict[str, Any]:
-    """Screened Poisson at every depth, and the depth of the smallest error."""
+    """Screened Poisson at every depth, and the depth of the smallest error; with --tuned other options."""
     script = [str(judge / "poisson_reference.py"), str(cloud), str(folder / "poisson"), *options]
     done = subprocess.run(
         [sys.executable, *script, "--ground-truth", str(truth)], check=True, stdout=subprocess.PIPE, text=True
     )
-    *depths, best = map(json.loads, done.stdout.splitlines())
-    kept = ("depth", "seconds", *scores)
-    return {
-        "best": {name: best["best"][name] for name in kept},
-        "depths": [{name: row[name] for name in kept} for row in depths],
-    }
+    lines = list(map(json.loads, done.stdout.splitlines()))
+    kept = ("depth", "samples_per_node", "point_weight", "seconds", *scores)
+    rows = [{name: row[name] for name in kept} for row in lines if "depth" in row]
+    best = {key: {name: row[name] for name in kept} for line in lines for key, row in line.items()
+            if key in ("best", "tuned")}  # fmt: skip
+    return {**best, "depths": rows}
 
 
 def cells(row: dict[str, Any], columns: dict[str, str]) -> str:

@@ -31,7 +31,7 @@ class TrainingConfig:
     None: as many as of any other input.
     """
 
-    steps: int = 300
+    steps: int = 250
     noisy_steps: int | None = None
     batch: int = 4096
     warmup: int = 20
@@ -140,19 +140,19 @@ SIGNAL_STEPS = {"fast": 500, "balanced": 1500, "fine": 6000}
 PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",
-        training=TrainingConfig(steps=200, noisy_steps=450),
+        training=TrainingConfig(steps=150, noisy_steps=450),
         supervision=SupervisionConfig(targets=300_000),
-        extraction=ExtractionConfig(resolution=384),
+        extraction=ExtractionConfig(resolution=320),
     ),
     "balanced": Config(
         preset="balanced",
-        training=TrainingConfig(steps=300, noisy_steps=600),
+        training=TrainingConfig(steps=250, noisy_steps=600),
         supervision=SupervisionConfig(targets=400_000),
     ),
     "fine": Config(
         preset="fine",
-        training=TrainingConfig(steps=6000),
-        supervision=SupervisionConfig(targets=2_000_000),
+        training=TrainingConfig(steps=2000),
+        supervision=SupervisionConfig(targets=1_000_000),
         extraction=ExtractionConfig(resolution=768),
     ),
 }

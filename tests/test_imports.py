@@ -51,7 +51,7 @@ BACKWARDS = {("geometry", "io")}
 
 OPTIONAL = {
     *("open3d", "pymeshlab", "matplotlib", "pyvista", "laspy", "pye57"),
-    *("nibabel", "nrrd", "fast_simplification", "tinycudann"),
+    *("nibabel", "nrrd", "tinycudann"),
 }
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))

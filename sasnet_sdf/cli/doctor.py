@@ -37,7 +37,6 @@ class Part(NamedTuple):
 
 
 PARTS = (
-    Part("fast_simplification", "decimation (--faces)", 'pip install "sasnet-sdf[decimate]"'),
     Part("open3d", "the Open3D plugin", 'pip install "sasnet-sdf[open3d]"'),
     Part("pymeshlab", "the MeshLab plugin", 'pip install "sasnet-sdf[meshlab]"'),
     Part("laspy", "LAS and LAZ scans", 'pip install "sasnet-sdf[lidar]"'),

@@ -69,6 +69,14 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
 )
 @lattice_options
 @click.option(
+    "--refine",
+    type=click.Choice(["auto", "off"]),
+    default="auto",
+    show_default=True,
+    help="auto: the surface follows the data where there are data, and the network across holes. "
+    "off: it is the network's everywhere.",
+)
+@click.option(
     "--colors",
     type=click.Choice(["auto", "off"]),
     default="auto",

@@ -5,13 +5,14 @@ from .cap import Capped
 from .components import drop_small_components, drop_unsupported_components
 from .decimate import decimate
 from .lattice import Lattice, lattice_around
-from .memory import TRIMMED, Needs
+from .memory import DECIMATED, TRIMMED, Needs
 from .refinement import ZONE, Refined
 from .support import Support
 from .surface import Surface, extract_surface
 from .trim import REACH, Trimmed, trim_by_spacing, trim_to_length
 
 __all__ = [
+    "DECIMATED",
     "REACH",
     "TRIMMED",
     "ZONE",

@@ -26,7 +26,7 @@ SHARP = 0.85
 FLAT = 0.02
 """Eigenvalue, over the largest, from which a direction counts as determined by the planes."""
 
-OUTSIDE = 0.25
+OUTSIDE = 0.5
 """Cells beyond its own that a point may lie."""
 
 OFF = 0.05
@@ -157,7 +157,9 @@ def _plausible(
     first = np.full(patches.count, len(patches.rows))
     np.minimum.at(first, patches.piece, np.arange(len(patches.rows)))
     corner = low + cell * cells[patches.rows[first]]
-    inside = ((points >= corner - OUTSIDE * cell) & (points <= corner + (1 + OUTSIDE) * cell)).all(1)
+    inside = np.asarray(
+        ((points >= corner - OUTSIDE * cell) & (points <= corner + (1 + OUTSIDE) * cell)).all(1)
+    )
     inside[inside] = np.abs(field(points[inside])[0]) < OFF * cell
     # of cells that find the same corner, the one that it is farthest inside keeps it
     rows = np.flatnonzero(inside)
@@ -177,22 +179,28 @@ def _with_fans(
 ) -> tuple[Array, Array, Faces]:
     """The mesh whose good pieces are fans around their points."""
     piece, ends = _rims(patches, faces, good)
-    a, b, p = vertices[ends[:, 0]], vertices[ends[:, 1]], points[piece]
-    across = np.cross(b - a, p - a)
-    upright = (across * (normals[ends[:, 0]] + normals[ends[:, 1]])).sum(1) > 0
-    good = good & (np.bincount(piece, ~upright, patches.count) == 0)
-    kept = good[piece]
-    piece, ends = piece[kept], ends[kept]
-
-    number = len(vertices) + np.cumsum(good) - 1
-    fans = np.column_stack([ends, number[piece]])
-    mean = patches.sums(normals[patches.corners[:, 1]])[good]
+    mean = patches.sums(normals[patches.corners[:, 1]])
     mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
-    vertices, normals = np.concatenate([vertices, points[good]]), np.concatenate([normals, mean])
-    fans = _along_creases(fans, vertices, normals)
+    places, across = np.concatenate([vertices, points]), np.concatenate([normals, mean])
+    while True:
+        kept = good[piece]
+        fans, turned = _along_creases(
+            np.column_stack([ends[kept], len(vertices) + piece[kept]]), places, across
+        )
+        # an edge that crosses a crease and cannot turn may leave a fold, as others of a cell may
+        folded = ~turned & ~_upright(fans, places, across[fans[:, 0]] + across[fans[:, 1]])
+        if not folded.any():
+            break
+        good[fans[folded, 2] - len(vertices)] = False
     whole = np.ones(len(faces), np.bool_)
     whole[patches.rows[good[patches.piece]]] = False
-    return _without_unused(vertices, normals, np.concatenate([faces[whole], fans]))
+    return _without_unused(places, across, np.concatenate([faces[whole], fans]))
+
+
+def _upright(triangles: Faces, vertices: Array, normals: Array) -> NDArray[np.bool_]:
+    """Whether triangles (T, 3) look along normals (T, 3)."""
+    a, b, c = (vertices[triangles[:, n]] for n in range(3))
+    return (np.cross(b - a, c - a) * normals).sum(1) > 0
 
 
 def _rims(patches: _Patches, faces: Faces, good: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Faces]:
@@ -222,30 +230,31 @@ def _rims(patches: _Patches, faces: Faces, good: NDArray[np.bool_]) -> tuple[NDA
     return piece[chosen], ends[chosen]
 
 
-def _along_creases(fans: Faces, vertices: Array, normals: Array) -> Faces:
-    """Fans (T, 3), whose points come last, with the edges between them that cross a crease turned along it."""
+def _along_creases(fans: Faces, vertices: Array, normals: Array) -> tuple[Faces, NDArray[np.bool_]]:
+    """Fans (T, 3), whose points come last, with edges between them that cross a crease turned along it.
+
+    Also returns which triangles (T,) turned.
+    """
     limit = len(vertices)
     forward, backward = fans[:, 0] * limit + fans[:, 1], fans[:, 1] * limit + fans[:, 0]
     order = np.argsort(forward)
-    there = np.searchsorted(forward[order], backward).clip(max=len(fans) - 1)
+    there = np.searchsorted(forward[order], backward).clip(max=max(len(fans) - 1, 0))
     partner = order[there]
-    crossed = (forward[partner] == backward) & (fans[:, 0] < fans[:, 1])
-    first = np.flatnonzero(crossed)
+    first = np.flatnonzero((forward[partner] == backward) & (fans[:, 0] < fans[:, 1]))
     a, b, p = fans[first].T
     q = fans[partner[first], 2]
+    one, other = np.stack([p, a, q], 1), np.stack([q, b, p], 1)
     crossed = (normals[a] * normals[b]).sum(1) < SHARP
-    turned = [np.stack([p, a, q], 1), np.stack([q, b, p], 1)]
-    for triangle, beside in zip(turned, (a, b), strict=True):
-        x, y, z = (vertices[triangle[:, n]] for n in range(3))
-        crossed &= (np.cross(y - x, z - x) * normals[beside]).sum(1) > 0
+    crossed &= _upright(one, vertices, normals[a]) & _upright(other, vertices, normals[b])
     # two cells that share two such edges would have two edges between the same points
     ends = np.sort(np.stack([p, q], 1), 1)
     _, number, times = np.unique(ends, axis=0, return_inverse=True, return_counts=True)
     crossed &= times[number.reshape(-1)] == 1
-    fans = fans.copy()
-    fans[first[crossed]] = turned[0][crossed]
-    fans[partner[first[crossed]]] = turned[1][crossed]
-    return fans
+    fans, turned = fans.copy(), np.zeros(len(fans), np.bool_)
+    first, second = first[crossed], partner[first[crossed]]
+    fans[first], fans[second] = one[crossed], other[crossed]
+    turned[first] = turned[second] = True
+    return fans, turned
 
 
 def _without_unused(vertices: Array, normals: Array, faces: Faces) -> tuple[Array, Array, Faces]:

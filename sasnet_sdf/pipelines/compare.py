@@ -40,7 +40,7 @@ HELD_OUT = 50_000
 """Targets that no model is trained on, by which the best rate is chosen."""
 
 TARGETS = 1_000_000
-"""Targets of a comparison, unless others are asked for: more than a preset, which ends its training sooner."""
+"""Of a comparison, unless others are asked for: a preset has fewer, as it ends its training sooner."""
 
 MODELS = (
     *("sasnet", "siren:omega0=10", "siren:omega0=30", "siren:omega0=90", "finer", "wire", "gauss"),

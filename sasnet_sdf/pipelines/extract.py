@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..config import ExtractionConfig
 from ..edges import Edges
 from ..extraction import (
@@ -27,6 +29,9 @@ from ..supervision import CloudTarget, MeshTarget
 from .memory import field_needs
 from .settings import make_config
 from .trimming import held_to_length, kept_part
+
+MOVED = 1e-3
+"""Cells by which a vertex has moved that counts as moved."""
 
 
 def extract(
@@ -69,7 +74,7 @@ def surface_of(
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """The same, from settings; on the data, where they are given and the settings do not forbid it."""
     lattice = lattice_of(config, field.frame, field.low, field.high)
-    needs = Needs() if max_memory is None else field_needs(field.unit_gradient)
+    needs = Needs() if max_memory is None else field_needs(field.unit_gradient, config.faces)
 
     def sampled(values: ValueField, gradients: GradientField) -> Surface:
         return extract_surface(
@@ -78,7 +83,7 @@ def surface_of(
 
     step = steps()
     step(0.7)
-    free, creases = (field.unit_distance, field.unit_gradient), False
+    free, creases, refined = (field.unit_distance, field.unit_gradient), False, None
     if data is not None and config.refine == "auto":
         refined = Refined(*free, data.evidence, ZONE * lattice.cell, data.trust)
         free = refined.distance, refined.gradient
@@ -93,11 +98,27 @@ def surface_of(
         surface = sampled(capped.distance, capped.gradient)
         step(1.0)
         mesh, facts = _finished(surface, field, config)
+    facts["refinement"] = _refinement(field, mesh, refined, lattice.cell)
     return replace(mesh, vertices=field.frame.to_world(mesh.vertices)), {
         "resolution": round(2 / lattice.cell),
         "edge_length": lattice.cell * field.frame.scale,
         "lattice": [int(n) for n in lattice.shape],
         **facts,
+    }
+
+
+def _refinement(field: Field, mesh: TriangleMesh, refined: Refined | None, cell: float) -> dict[str, Any]:
+    """How far the data moved the surface from the network's own, in world units."""
+    if refined is None:
+        return {"mode": "off", "trust": 0.0, "vertices_moved": 0, "mean": 0.0, "maximum": 0.0}
+    # near the surface the field's value is the distance from its own
+    moved = np.abs(field.unit_distance(mesh.vertices)).astype(np.float64)
+    return {
+        "mode": "auto",
+        "trust": refined.trust,
+        "vertices_moved": int((moved > MOVED * cell).sum()),
+        "mean": float(moved.mean()) * field.frame.scale,
+        "maximum": float(moved.max()) * field.frame.scale,
     }
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config, SignalConfig
-from ..extraction import TRIMMED, Lattice, Needs
+from ..extraction import DECIMATED, TRIMMED, Lattice, Needs
 from ..extraction.descent import CHUNK
 from ..geometry import PointCloud, TriangleMesh
 from ..models import build_model, parameter_count
@@ -140,7 +140,7 @@ def check_extraction(
     if config.max_memory is None:
         return
     passes = _training(config, device, engine)
-    needs = Needs(TRIMMED, passes.of(CHUNK))
+    needs = Needs(_per_vertex(config.extraction.faces), passes.of(CHUNK))
     vertices = vertices_of(target, lattice.cell)
     needs.check(config.max_memory, lattice, vertices, held_bytes() + LIBRARIES + passes.network)
 
@@ -166,11 +166,16 @@ def check_fit(signal: Signal, config: SignalConfig, device: str, engine: str) ->
     check_memory("measuring the fit", needed, limit, advice)
 
 
-def field_needs(ask: Callable[[np.ndarray], Any]) -> Needs:
-    """What extracting and trimming takes, from how a field gives values and gradients of a few points."""
+def field_needs(ask: Callable[[np.ndarray], Any], faces: int | None = None) -> Needs:
+    """What extracting, trimming and decimating to `faces` takes, from how a field gives values and
+    gradients of a few points."""
     places = np.random.default_rng(0).uniform(-1, 1, (2 * _PROBE, 3))
     kept, largest = _kept_a_sample(lambda count: ask(places[:count]))
-    return Needs(TRIMMED, Passes(kept=kept, largest=largest).of(CHUNK))
+    return Needs(_per_vertex(faces), Passes(kept=kept, largest=largest).of(CHUNK))
+
+
+def _per_vertex(faces: int | None) -> int:
+    return TRIMMED if faces is None else DECIMATED
 
 
 def vertices_of(target: CloudTarget | MeshTarget, cell: float) -> float:

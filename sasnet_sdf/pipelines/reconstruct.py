@@ -99,6 +99,7 @@ def reconstruct(
         "frame": frame.to_dict(),
         "training": {name: value for name, value in field.metadata.items() if name != "seed"},
         "trim": extraction.pop("trim"),
+        "refinement": extraction.pop("refinement"),
         "extraction": extraction,
         "attributes": [*(["colors"] if mesh.colors is not None else []), *mesh.scalars],
         "seconds": {**seconds, "total": time.perf_counter() - started},

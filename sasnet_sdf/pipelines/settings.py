@@ -51,8 +51,9 @@ def make_config(
 
     Words: steps, time_limit (seconds), resolution, edge_length (world units), trim ("auto", "off" or
     a length in world units), watertight, keep_components, faces, colors ("auto", "off"), refine
-    ("auto", "off"), carry (names of scalars), normals ("auto", "file", "sensors", "estimate"), max_points, seed, device,
-    engine, max_memory (bytes, or "4G"), checkpoint (a folder), checkpoint_every (seconds), resume.
+    ("auto", "off"), carry (names of scalars), normals ("auto", "file", "sensors", "estimate"),
+    max_points, seed, device, engine, max_memory (bytes, or "4G"), checkpoint (a folder),
+    checkpoint_every (seconds), resume.
     Raises UsageError.
     """
     if preset not in PRESETS:

@@ -187,7 +187,8 @@ def _fit(surfels, near, group, which, head, width, core, sphere, sums):
         share = 1 - squared / (width * width)
         if share <= 0:
             continue
-        weight = share * share / (squared / (width * width) + core) * np.exp(-0.5 * ((1 - _cosine(surfels, near[k], head)) / _AGREEMENT) ** 2)
+        alike = (1 - _cosine(surfels, near[k], head)) / _AGREEMENT
+        weight = share * share / (squared / (width * width) + core) * np.exp(-0.5 * alike * alike)
         w += weight
         pn += weight * along
         pp += weight * squared

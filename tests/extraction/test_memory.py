@@ -9,7 +9,15 @@ import tracemalloc
 import pytest
 
 from sasnet_sdf.errors import UsageError
-from sasnet_sdf.extraction import TRIMMED, Needs, drop_small_components, extract_surface, memory
+from sasnet_sdf.extraction import (
+    DECIMATED,
+    TRIMMED,
+    Needs,
+    decimate,
+    drop_small_components,
+    extract_surface,
+    memory,
+)
 from sasnet_sdf.geometry import TriangleMesh
 from sasnet_sdf.system import peak_memory_bytes
 
@@ -63,19 +71,23 @@ def test_what_is_held_is_between_nothing_and_the_peak():
     assert 10 * MEBI < memory.held_bytes() <= peak_memory_bytes() + MEBI
 
 
-def test_bytes_a_vertex_are_what_is_taken(shapes):
+@pytest.mark.parametrize("per_vertex", [TRIMMED, DECIMATED])
+def test_bytes_a_vertex_are_what_is_taken(shapes, per_vertex):
     def peak(resolution):
         tracemalloc.start()
         surface = shapes["torus"].surface(resolution)
-        drop_small_components(TriangleMesh(surface.vertices, surface.faces, surface.normals), 0.01)
+        mesh = TriangleMesh(surface.vertices, surface.faces, surface.normals)
+        drop_small_components(mesh, 0.01)
+        if per_vertex == DECIMATED:
+            decimate(mesh, 10_000)
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert size < Needs(TRIMMED).bytes(shapes["torus"].lattice(resolution), len(surface.vertices))
+        assert size < Needs(per_vertex).bytes(shapes["torus"].lattice(resolution), len(surface.vertices))
         return size, len(surface.vertices)
 
     small, large = peak(128), peak(288)
     # Some of what a process takes is lost between its allocations, which this does not see.
-    assert 0.5 < (large[0] - small[0]) / (large[1] - small[1]) / TRIMMED < 1
+    assert 0.5 < (large[0] - small[0]) / (large[1] - small[1]) / per_vertex < 1
 
 
 BALL = """

@@ -1,10 +1,10 @@
-"""Fields without a surface, progress, components, fewer triangles."""
+"""Fields without a surface, progress, components."""
 
 import numpy as np
 import pytest
 
 from sasnet_sdf.errors import NoSurface
-from sasnet_sdf.extraction import decimate, drop_small_components, extract_surface, lattice_around
+from sasnet_sdf.extraction import drop_small_components, extract_surface, lattice_around
 from sasnet_sdf.geometry import TriangleMesh
 from sasnet_sdf.progress import stage
 
@@ -105,21 +105,3 @@ def test_colours_stay_with_their_vertices(surface_of):
     colors = (128 + 127 * surface.vertices).astype(np.uint8)
     rest, _ = drop_small_components(TriangleMesh(surface.vertices, surface.faces, None, colors), 0.01)
     np.testing.assert_array_equal(rest.colors, (128 + 127 * rest.vertices).astype(np.uint8))
-
-
-def test_decimation_keeps_the_shape(surface_of, measure):
-    pytest.importorskip("fast_simplification")
-    mesh = mesh_of(surface_of("torus", 128))
-    fewer = decimate(mesh, 5000)
-    assert 4500 < len(fewer.faces) <= 5000
-    found = measure(fewer)
-    assert found.closed
-    assert found.euler == 0
-    assert found.volume.sum() == pytest.approx(2 * np.pi**2 * 0.6 * 0.25**2, rel=5e-3)
-    ring = np.hypot(np.hypot(fewer.vertices[:, 0], fewer.vertices[:, 1]) - 0.6, fewer.vertices[:, 2])
-    assert np.abs(ring - 0.25).max() < 5e-3
-
-
-def test_a_mesh_that_is_small_enough_is_not_decimated(surface_of):
-    mesh = mesh_of(surface_of("sphere", 128))
-    assert decimate(mesh, len(mesh.faces)) is mesh

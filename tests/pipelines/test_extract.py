@@ -70,7 +70,6 @@ def test_off_and_watertight_cut_nothing(changes, loops):
 
 
 def test_fewer_triangles_keep_to_the_length_too():
-    pytest.importorskip("fast_simplification")
     mesh, facts = surface(GAP_OF_CLOUD, trim=0.09, faces=2000)
     unit = Ball.frame.to_unit(mesh.vertices)
     assert 3 * Ball(GAP_OF_CLOUD).support.distance(unit)[0].max() <= facts["trim"]["length"] == 0.09

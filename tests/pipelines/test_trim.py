@@ -112,7 +112,6 @@ def test_a_length_is_kept_to_and_off_is_off():
 
 
 def test_colours_scalars_and_labels_come_along_after_decimation():
-    pytest.importorskip("fast_simplification")
     cloud = ball(8000)
     upper = cloud.points[:, 2] > 0
     noise = np.random.default_rng(3).normal(0, 0.05, len(cloud))

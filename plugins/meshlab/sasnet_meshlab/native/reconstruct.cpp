@@ -90,6 +90,7 @@ QStringList arguments(const RichParameterList& par, const QString& input, const 
 	words << "--trim" << (trim != 0 ? QString::number(trim, 'g', 10) : "auto");
 	words << "--normals" << NORMALS.value(par.getEnum("normals"));
 	words << "--seed" << QString::number(par.getInt("seed"));
+	words << "--refine" << (par.getBool("refine") ? "auto" : "off");
 	words << "--colors" << (par.getBool("colors") ? "auto" : "off");
 	if (par.getBool("watertight"))
 		words << "--watertight";
@@ -199,11 +200,13 @@ RichParameterList sasnet::parameters(const MeshDocument& md)
 		"Surface farther than this from the points is cut away. 0: as far as their spacing tells, unless "
 		"they lie all around a solid. 100 %: nothing is cut away."));
 	list.addParam(RichBool("watertight", false, "Watertight", "Close what is open instead of trimming it."));
+	list.addParam(RichBool("refine", true, "Refine",
+		"Let the surface follow the points where there are points. Else it is the network's everywhere."));
 	list.addParam(RichEnum("normals", 0, NORMALS, "Normals",
 		"What says where outside is. auto: the layer's normals, else estimated. file: the layer's normals. "
 		"estimate: estimated, whatever the layer has."));
 	list.addParam(RichInt("faces", 0, "Faces",
-		"Decimate to this many triangles (needs pip install fast-simplification). 0: keep all."));
+		"Decimate to this many triangles. 0: keep all."));
 	list.addParam(RichInt("seed", 0, "Seed", "The same seed gives the same surface."));
 	list.addParam(RichInt("steps", 0, "Training steps", "Training steps, instead of the preset's. 0: the preset's."));
 	list.addParam(RichFloat("timelimit", 0, "Time limit", "End training after so many seconds. 0: no limit."));
