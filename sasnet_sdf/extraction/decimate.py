@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import TriangleMesh
+from ..progress import tick
 from .collapse import collapse, compact, edges_with_costs, rings
 from .error_quadrics import add_boundary, add_triangles
 
@@ -27,9 +28,11 @@ def decimate(mesh: TriangleMesh, faces: int) -> TriangleMesh:
     center = mesh.vertices.mean(0)
     size = np.abs(mesh.vertices - center).max() or 1.0
     surface = _Surface((mesh.vertices - center) / size, mesh.faces.astype(np.int32))
+    many = len(mesh.faces) - faces
     # Edges without length go first: later, the sides of a row of needles are no longer opposite each other.
     for most in (0.0, np.inf):
         while len(surface.faces) > faces:
+            tick((len(mesh.faces) - len(surface.faces)) / many)
             goal = max(1, int(SHARE * len(surface.faces)))
             if not surface.collapse_cheapest(min(goal, len(surface.faces) - faces), most):
                 break
@@ -53,8 +56,10 @@ class _Surface:
         """Remove `goal` triangles by edges that cost `most` at most; how many were removed."""
         order = _by_cost(self.costs)[: np.count_nonzero(self.costs <= most)]
         state = self.points, self.quadrics, self.kind, self.faces
+        tick()
         removed = collapse(order, self.edges, goal, *state, *self.rings)
         if removed:
+            tick()
             # in place, since quadrics are most of the memory that is taken
             vertices, faces = compact(*state)
             self.points, self.quadrics, self.kind = (array[:vertices] for array in state[:3])
@@ -63,7 +68,9 @@ class _Surface:
         return removed
 
     def _find_edges(self) -> None:
+        tick()
         self.rings = rings(self.faces, len(self.points))
+        tick()
         state = self.points, self.quadrics, self.kind, self.faces
         self.costs = self.space[: edges_with_costs(*state, *self.rings, self.edges, self.space)]
 

@@ -1,4 +1,4 @@
-"""OFF: two counts, then a line for each vertex and for each polygon; colours after them are left out."""
+"""OFF: two counts, then a line for each vertex and for each polygon; colors after them are left out."""
 
 from __future__ import annotations
 

@@ -165,6 +165,8 @@ def test_a_surface_that_is_extracted_again(whole):
     assert {report.stage for report in reports} == {"extraction"} and reports[-1].fraction == 1
     with pytest.raises(Interrupted):
         sasnet_sdf.extract(field, resolution=48, on_progress=lambda report: report.fraction < 0.5)
+    with pytest.raises(Interrupted):
+        sasnet_sdf.extract(field, faces=300, on_progress=lambda report: report.message != "decimating")
 
 
 def test_an_image():
