@@ -7,7 +7,16 @@ from typing import Any
 
 from ..config import ExtractionConfig
 from ..edges import Edges
-from ..extraction import Capped, Lattice, Needs, Surface, decimate, extract_surface, lattice_around
+from ..extraction import (
+    Capped,
+    Lattice,
+    Needs,
+    Surface,
+    decimate,
+    extract_surface,
+    held_to_length,
+    lattice_around,
+)
 from ..extraction.descent import ValueField
 from ..extraction.surface import GradientField
 from ..field import Field
@@ -15,7 +24,7 @@ from ..geometry import Array, Frame, TriangleMesh
 from ..progress import OnProgress, silent
 from .memory import field_needs
 from .settings import make_config
-from .trimming import held_to_length, kept_part
+from .trimming import kept_part
 
 
 def extract(
