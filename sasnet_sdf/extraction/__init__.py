@@ -9,7 +9,7 @@ from .memory import DECIMATED, TRIMMED, Needs
 from .refinement import ZONE, Refined
 from .support import Support
 from .surface import Surface, extract_surface
-from .trim import REACH, Trimmed, trim_by_spacing, trim_to_length
+from .trim import REACH, Trimmed, held_to_length, trim_by_spacing, trim_to_length
 
 __all__ = [
     "DECIMATED",
@@ -29,6 +29,7 @@ __all__ = [
     "drop_small_components",
     "drop_unsupported_components",
     "extract_surface",
+    "held_to_length",
     "lattice_around",
     "trim_by_spacing",
     "trim_to_length",

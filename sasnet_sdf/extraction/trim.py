@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,22 @@ def trim_to_length(mesh: TriangleMesh, distance: Array, support: Support, length
     cut, source = clip(mesh, distance - limit, lambda places: support.distance(places)[0] <= limit)
     lost = _lost(patches, ~patches.supported)
     return Trimmed(cut, source, False, length, length, _widest(patches), lost, 0)
+
+
+def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> TriangleMesh:
+    """The mesh with every vertex within `length` of the data, for what moved them after it was trimmed.
+
+    One that is beyond moves straight to the nearest point, as far as it must. Another cut would leave
+    slivers along the boundary, and pieces of large triangles that hang by a vertex.
+    """
+    limit = (1 - SLACK) * length
+    distance, _ = support.distance(mesh.vertices)
+    beyond = np.flatnonzero(distance > limit)
+    far = mesh.vertices[beyond]
+    nearest = support.tree.points[support.tree.nearest(far)]
+    vertices = mesh.vertices.copy()
+    vertices[beyond] = nearest + (limit / distance[beyond, None]) * (far - nearest)
+    return replace(mesh, vertices=vertices)
 
 
 def trim_by_spacing(mesh: TriangleMesh, distance: Array, spacing: Array, support: Support) -> Trimmed:

@@ -18,6 +18,7 @@ from ..extraction import (
     Surface,
     decimate,
     extract_surface,
+    held_to_length,
     lattice_around,
 )
 from ..extraction.descent import ValueField
@@ -28,7 +29,7 @@ from ..progress import OnProgress, silent, stage, steps
 from ..supervision import CloudTarget, MeshTarget
 from .memory import field_needs
 from .settings import make_config
-from .trimming import held_to_length, kept_part
+from .trimming import kept_part
 
 MOVED = 1e-3
 """Cells by which a vertex has moved that counts as moved."""

@@ -57,12 +57,6 @@ def kept_part(
     }
 
 
-def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> TriangleMesh:
-    """The part of a mesh within a length of the data, for what moved its vertices after it was trimmed."""
-    distance, _ = support.distance(mesh.vertices)
-    return trim_to_length(mesh, distance, support, length).mesh
-
-
 def mode_of(config: ExtractionConfig) -> str:
     """auto, length, watertight or off."""
     if config.watertight:

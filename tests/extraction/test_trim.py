@@ -10,7 +10,7 @@ from sasnet_sdf.extraction import Capped, Support, drop_unsupported_components, 
 from sasnet_sdf.extraction.clip import clip
 from sasnet_sdf.extraction.support import GAP_OF_CLOUD
 from sasnet_sdf.extraction.surface import extract_surface
-from sasnet_sdf.extraction.trim import LENGTH, REACH, trim_by_spacing, trim_to_length
+from sasnet_sdf.extraction.trim import LENGTH, REACH, held_to_length, trim_by_spacing, trim_to_length
 from sasnet_sdf.geometry import TriangleMesh
 from sasnet_sdf.supervision.morton import morton_order
 from sasnet_sdf.supervision.tree import Tree
@@ -118,6 +118,17 @@ def test_a_given_length_is_kept_to(sphere, length):
         assert support.distance(boundary(found.mesh))[0].min() > 0.8 * length
     else:
         assert found.mesh is sphere
+
+
+def test_vertices_beyond_the_length_move_as_far_as_they_must(sphere):
+    support = support_of(on_sphere(200))
+    distance, _ = support.distance(sphere.vertices)
+    length = float(np.quantile(distance, 0.9))
+    held = held_to_length(sphere, support, length)
+    assert farthest(held, support) <= length
+    moved = np.linalg.norm(held.vertices - sphere.vertices, axis=1)
+    np.testing.assert_allclose(moved, (distance - length).clip(0), atol=2e-5 * length)
+    assert held.faces is sphere.faces
 
 
 def test_clip_cuts_where_the_function_vanishes(sphere):
