@@ -81,7 +81,8 @@ def test_tables_and_pictures(compared):
 def test_progress_goes_through_all_models(compared):
     _, _, said = compared
     trained = [p for p in said if p.label]
-    assert [p.label for p in trained if p.stage == "training" and p.step] == list(WORDS)
+    # a slow step is told by the clock as well, so a label may come more than once
+    assert list(dict.fromkeys(p.label for p in trained if p.stage == "training" and p.step)) == list(WORDS)
     totals = [p.total for p in trained]
     assert totals == sorted(totals) and totals[-1] > 0.9 and max(totals) <= 1
 
