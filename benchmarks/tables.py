@@ -11,7 +11,8 @@ benchmarks found.
     python benchmarks/signals.py -o signals.json
     python benchmarks/tables.py --signals signals.json
 
-The first three go together; docs/scans.md, docs/signals.md and the README change between their marks only.
+Of the first three the later ones may be left out, and so are their sections then. docs/scans.md,
+docs/signals.md and the README change between their marks only.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ def main() -> None:
     cli.add_argument("--scans", type=Path)
     cli.add_argument("--signals", type=Path)
     options = cli.parse_args()
-    if len(options.clean) not in (0, 3) or not (options.clean or options.scans or options.signals):
-        cli.error("give three files, --scans or --signals")
+    if len(options.clean) > 3 or not (options.clean or options.scans or options.signals):
+        cli.error("give up to three files, --scans or --signals")
     if options.clean:
-        results, finer, step = map(read, options.clean)
-        (ROOT / "docs" / "benchmarks.md").write_text(page(results, finer, step), encoding="utf-8")
+        results, *others = map(read, options.clean)
+        (ROOT / "docs" / "benchmarks.md").write_text(page(results, *others), encoding="utf-8")
         put(ROOT / "README.md", presets(results))
     if options.scans:
         put(ROOT / "docs" / "scans.md", scans(read(options.scans)))
@@ -55,7 +56,29 @@ def put(path: Path, found: str) -> None:
     path.write_text(before + START + found + END + rest.split(END)[1], encoding="utf-8")
 
 
-def page(results: dict[str, Any], finer: dict[str, Any], step: dict[str, Any]) -> str:
+def page(
+    results: dict[str, Any], finer: dict[str, Any] | None = None, step: dict[str, Any] | None = None
+) -> str:
+    parts = [clean(results)]
+    if finer is not None:
+        parts.append(f"""## On a lattice of 1024
+
+`python benchmarks/reconstruct.py --presets balanced --resolution 1024`
+
+{surfaces(finer, ("balanced",))}""")
+    if step is not None:
+        parts.append(f"""## A training step
+
+`python benchmarks/step.py`: 8,192 points, width 64, 2 hidden layers, optimiser included, in milliseconds;
+with the eikonal term on {step["setting"]["eikonal_points"]} points, or without. The floor is the matrix
+products, sines, gathers and scatters of forward and backward alone, and one pass of Adam by its bytes,
+measured in turn with the step.
+
+{steps(step)}""")
+    return "\n".join(parts)
+
+
+def clean(results: dict[str, Any]) -> str:
     return f"""# Benchmarks
 
 {machine(results)};
@@ -70,20 +93,7 @@ triangles. Poisson (Open3D) is given its best depth for each cloud, which only t
 its seconds leave out the start of a process and files. Settings of the supervision were chosen on
 cheburashka, pepper, casting, spot and bunny; the other shapes here are test data.
 
-{surfaces(results, PRESETS)}
-## The same fields on a lattice of 1024
-
-`python benchmarks/reconstruct.py --presets balanced --resolution 1024`
-
-{surfaces(finer, ("balanced",))}
-## A training step
-
-`python benchmarks/step.py`: 8,192 points, width 64, 2 hidden layers, optimiser included, in milliseconds;
-with the eikonal term on {step["setting"]["eikonal_points"]} points, or without. The floor is the matrix
-products, sines, gathers and scatters of forward and backward alone, and one pass of Adam by its bytes,
-measured in turn with the step.
-
-{steps(step)}"""
+{surfaces(results, PRESETS)}"""
 
 
 def machine(results: dict[str, Any]) -> str:
