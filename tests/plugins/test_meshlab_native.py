@@ -62,7 +62,7 @@ def test_script_of_the_sample_names_every_parameter(root):
     source = (Path(native.__file__).parent / "reconstruct.cpp").read_text(encoding="utf-8")
     declared = re.findall(r'addParam\((Rich\w+)\("(\w+)"', source.replace("(RichLength(", "(RichAbsPerc("))
     assert re.findall(r'type="(\w+)" name="(\w+)"', script) == declared
-    assert len(declared) == 12
+    assert len(declared) == 13
 
 
 def test_building_says_what_is_missing(tmp_path, monkeypatch):
