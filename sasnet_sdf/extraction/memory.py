@@ -21,8 +21,8 @@ PER_VERTEX = 220
 TRIMMED = 350
 """The same where the surface is looked at afterwards: for regions without data, pieces, and its rim."""
 
-DECIMATED = 520
-"""The same where the surface is decimated then."""
+DECIMATED = 490
+"""The same where it is decimated then: the surface, what trimming left of it, and 293 of its own."""
 
 PER_BLOCK = 12
 """Bytes for every block of the lattice, used or not: indices and masks."""
