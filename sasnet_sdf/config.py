@@ -15,7 +15,7 @@ class SupervisionConfig:
     `normals`: what says where outside is: auto, file, sensors or estimate.
     """
 
-    targets: int = 1_000_000
+    targets: int = 400_000
     normals: str = "auto"
 
     def __post_init__(self) -> None:
@@ -27,8 +27,7 @@ class SupervisionConfig:
 class TrainingConfig:
     """The loop: batches of `batch` targets, Adam with warm-up and a cosine to `final_rate` of the rates.
 
-    `noisy_steps`: steps where the targets are those of a noisy scan, whose noise the network averages;
-    None: as many as of any other input.
+    `noisy_steps`: steps for a noisy scan, whose noise the network averages; None: `steps` as well.
     """
 
     steps: int = 250
@@ -46,8 +45,8 @@ class TrainingConfig:
         if min(self.steps, self.batch, self.eikonal_batch) < 1:
             raise ValueError("training needs steps, and batches, of at least 1")
 
-    def on_noise(self) -> TrainingConfig:
-        """The training on the targets of a noisy scan."""
+    def for_noisy_scan(self) -> TrainingConfig:
+        """These settings with the steps of a noisy scan."""
         return self if self.noisy_steps is None else replace(self, steps=self.noisy_steps, noisy_steps=None)
 
 
@@ -60,7 +59,7 @@ class ExtractionConfig:
     points support (200 are always enough) are dropped unless `keep_components`; where the points
     are not known, those of less than that share of the largest one's area. `faces`: decimate to
     this many triangles. `colors`: auto or off. `carry`: the input's scalars that the mesh is to have.
-    `refine`: auto, the surface follows the data where there are data, or off, it is the network's.
+    `refine`: auto (the mesh follows the data where there are data) or off (it is the network's surface).
     """
 
     resolution: int = 512
@@ -103,7 +102,7 @@ class Config:
     max_points: int | None = None
     model: ModelConfig = field(default_factory=SASNetConfig)
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: TrainingConfig = field(default_factory=lambda: TrainingConfig(noisy_steps=600))
     extraction: ExtractionConfig = field(default_factory=ExtractionConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
@@ -144,11 +143,7 @@ PRESETS: dict[str, Config] = {
         supervision=SupervisionConfig(targets=300_000),
         extraction=ExtractionConfig(resolution=320),
     ),
-    "balanced": Config(
-        preset="balanced",
-        training=TrainingConfig(steps=250, noisy_steps=600),
-        supervision=SupervisionConfig(targets=400_000),
-    ),
+    "balanced": Config(preset="balanced"),
     "fine": Config(
         preset="fine",
         training=TrainingConfig(steps=2000),

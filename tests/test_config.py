@@ -7,13 +7,14 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from sasnet_sdf.config import PRESETS, Config, TrainingConfig, to_dict, with_changes
+from sasnet_sdf.config import PRESETS, Config, to_dict, with_changes
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
 
 
 def test_presets_are_named_and_rise():
     assert list(PRESETS) == ["fast", "balanced", "fine"]
     assert all(config.preset == name for name, config in PRESETS.items())
+    assert PRESETS["balanced"] == Config()
     for value in (
         lambda c: c.training.steps,
         lambda c: c.supervision.targets,
@@ -34,7 +35,7 @@ def test_changes_at_any_depth():
             "model": {"width": 32, "grid": {"interpolation": "smoothstep"}},
         },
     )
-    assert changed.seed == 7 and changed.training == replace(TrainingConfig(), steps=10)
+    assert changed.seed == 7 and changed.training == replace(config.training, steps=10)
     grid = replace(GridConfig(), interpolation="smoothstep")
     assert changed.model == replace(SASNetConfig(), width=32, grid=grid)
     assert (changed.supervision, changed.extraction) == (config.supervision, config.extraction)

@@ -6,7 +6,7 @@ from .components import drop_small_components, drop_unsupported_components
 from .decimate import decimate
 from .lattice import Lattice, lattice_around
 from .memory import DECIMATED, TRIMMED, Needs
-from .refinement import ZONE, Refined
+from .refinement import Refined
 from .support import Support
 from .surface import Surface, extract_surface
 from .trim import REACH, Trimmed, held_to_length, trim_by_spacing, trim_to_length
@@ -15,7 +15,6 @@ __all__ = [
     "DECIMATED",
     "REACH",
     "TRIMMED",
-    "ZONE",
     "Blend",
     "Capped",
     "Lattice",

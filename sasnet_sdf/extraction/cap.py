@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import Array
-from .descent import ValueField
+from .descent import GradientField, ValueField
 from .lattice import Lattice
-from .surface import GradientField
 
 INSET = 1.5
 """Cells between the lattice's border and the walls; no lattice point then lies on a wall."""

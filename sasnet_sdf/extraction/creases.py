@@ -9,7 +9,6 @@ stays closed and manifold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from ..geometry import Array
+from .descent import GradientField
 
 SHARP = 0.85
 """The cosine (32 degrees) between normals of a cell's vertices below which a crease is looked for."""
@@ -41,7 +41,6 @@ STEPS = 2
 WELD = 1e-3
 """Cells between two places that are taken for one."""
 
-GradientField = Callable[[Array], "tuple[Array, Array]"]
 Faces = NDArray[np.int64]
 
 

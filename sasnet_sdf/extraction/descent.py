@@ -49,6 +49,10 @@ FLOOR = 0.01
 """The least bound on interpolation's error, in units of the field's change over a cell."""
 
 ValueField = Callable[[Array], Array]
+"""Points (N, 3) of the unit cube -> values (N,), negative inside."""
+
+GradientField = Callable[[Array], "tuple[Array, Array]"]
+"""Points (N, 3) -> values (N,) and gradients (N, 3)."""
 
 
 class Sampler:

@@ -1,10 +1,10 @@
 """A field that follows the data where there are data, and the network where there are none.
 
-A network blurs the surface that it is trained on, by more than the data's own error where the scan
-is clean. So the surface is cut from a blend of the two: of the data's implicit surface beside them,
-and of the network's field across holes, in parts that nobody saw, and far away. Since it is the
-field that is blended, and not the vertices that are moved, triangles cannot fold, and no vertex is
-pulled to another sheet.
+A network blurs the surface that it is trained on, and where the scan is clean this blur is larger than
+the error of the data. So the mesh is extracted from a blend of two fields: the implicit surface of the
+data near them, and the network's field across holes, in unseen parts, and far away. Blending the fields,
+instead of moving the vertices of the network's mesh, also corrects its topology, and cannot fold
+triangles or pull a vertex to another sheet.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ import numpy as np
 
 from ..geometry import Array
 from ..supervision.evidence import Evidence
-from .descent import ValueField
-from .surface import GradientField
+from .descent import GradientField, ValueField
 
 ZONE = 4.0
-"""Cells from the data within which they are asked: a gap that is too narrow for a network is within."""
+"""Cells from the data within which the data count. A gap too narrow for a network lies within."""
 
-NEAR, FAR = 1.0, 2.0
-"""Reaches along the surface from the nearest datum between which the data's word fades."""
+FADE_START, FADE_END = 1.0, 2.0
+"""Where the weight of the data falls from 1 to 0: distances along the surface from the nearest data point,
+in reaches."""
 
-BESIDE, SURE, BLUR = 0.5, 0.3, 0.15
-"""The field overrules the data about the side where they are extrapolated by more reaches than the first,
-and its value is more than the second of the distance from them and the third of the zone: beyond an edge,
-a plane goes on for nothing, but nearer to the surface than that a network may itself be wrong."""
+EDGE_DISTANCE, EDGE_SHARE, EDGE_CELLS = 0.5, 0.3, 0.6
+THIN_DISTANCE, THIN_SHARE, THIN_CELLS = 1.5, 0.5, 1.2
+"""When the field overrules the data where the two disagree about inside and outside.
 
-FACING, SUREST = 1.5, 0.5
-"""The same straight above the data, farther off than so many reaches: the nearest datum may be one of the
-other side of a thin part."""
+EDGE: more than so many reaches along the surface from the nearest data point, where the plane of the
+data may have gone on beyond an edge of the object. THIN: more than so many reaches away from it, where
+it may lie on the far side of a thin part. In both cases the field's value must exceed that share of the
+distance from the data, and that many cells: nearer to its own surface a network may itself be wrong.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,42 +41,46 @@ class Refined:
     """Values and gradients of the blend, at points (N, 3) of the unit cube.
 
     field: points -> values (N,), and field_with_gradient: points -> (values, gradients (N, 3)), are
-    the network's. evidence: (points, zone) -> what the data say within `zone` of them. trust: what
-    the data count beside the field, from 0 to 1.
+    the network's. evidence: (points, zone) -> what the data say within `zone` of them. cell: the
+    side of a lattice cell. trust: the weight of the data where they are dense, from 0 to 1; the
+    field has the rest.
     """
 
     field: ValueField
     field_with_gradient: GradientField
     evidence: Callable[[Array, float], Evidence]
-    zone: float
+    cell: float
     trust: float = 1.0
 
     def distance(self, points: Array) -> Array:
         """Values (N,) float64."""
         values = np.array(self.field(points), np.float64).reshape(-1)
-        found = self.evidence(points, self.zone)
-        share = self._share(found, values[found.rows])
-        values[found.rows] += share * (found.distance - values[found.rows])
+        self._blend(points, values)
         return values
 
     def gradient(self, points: Array) -> tuple[Array, Array]:
-        """Values (N,) and gradients (N, 3), float64; as if the data's share were the same all around."""
+        """Values (N,) and gradients (N, 3), float64. The weights count as constant."""
         values, gradients = (np.array(part, np.float64) for part in self.field_with_gradient(points))
         values = values.reshape(-1)
-        found = self.evidence(points, self.zone)
-        share = self._share(found, values[found.rows])
-        values[found.rows] += share * (found.distance - values[found.rows])
-        gradients[found.rows] += share[:, None] * (found.gradient - gradients[found.rows])
+        found, weight = self._blend(points, values)
+        gradients[found.rows] += weight[:, None] * (found.gradient - gradients[found.rows])
         return values, gradients
 
-    def _share(self, found: Evidence, values: Array) -> Array:
-        """What the data count (K,), where the field has `values` (K,)."""
+    def _blend(self, points: Array, values: Array) -> tuple[Evidence, Array]:
+        """Blend the data into the field's values (N,), in place; what the data say, and their weight (K,)."""
+        found = self.evidence(points, ZONE * self.cell)
+        weight = self._weight(found, values[found.rows])
+        values[found.rows] += weight * (found.distance - values[found.rows])
+        return found, weight
+
+    def _weight(self, found: Evidence, values: Array) -> Array:
+        """The weight of the data (K,) where the field has `values` (K,)."""
         along = np.sqrt(np.maximum(found.apart**2 - found.distance**2, 0.0)) / found.reach
-        beyond = ((along - NEAR) / (FAR - NEAR)).clip(0, 1)
-        share = self.trust * (1 - beyond * beyond * (3 - 2 * beyond))
-        other = (values > 0) != (found.distance > 0)
-        sure = np.abs(values) > np.maximum(SURE * found.apart, BLUR * self.zone)
-        far = found.apart > FACING * found.reach
-        surest = np.abs(values) > np.maximum(SUREST * found.apart, 2 * BLUR * self.zone)
-        overruled = other & (((along > BESIDE) & sure) | (far & surest))
-        return np.where(overruled, 0.0, share)
+        faded = ((along - FADE_START) / (FADE_END - FADE_START)).clip(0, 1)
+        weight = self.trust * (1 - faded * faded * (3 - 2 * faded))
+        size, apart = np.abs(values), found.apart
+        edge = (along > EDGE_DISTANCE) & (size > np.maximum(EDGE_SHARE * apart, EDGE_CELLS * self.cell))
+        thin = apart > THIN_DISTANCE * found.reach
+        thin &= size > np.maximum(THIN_SHARE * apart, THIN_CELLS * self.cell)
+        disagree = (values > 0) != (found.distance > 0)
+        return np.where(disagree & (edge | thin), 0.0, weight)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +11,10 @@ from ..errors import NoSurface
 from ..geometry import Array
 from ..progress import pieces, steps, tick
 from .creases import sharpen
-from .descent import CHUNK, ValueField, sample_near_surface
+from .descent import CHUNK, GradientField, ValueField, sample_near_surface
 from .lattice import Lattice
 from .marching import march
 from .memory import Budget, Needs
-
-GradientField = Callable[[Array], "tuple[Array, Array]"]
 
 GRADIENT_COST = 3
 """Evaluations that a value with its gradient counts as."""

@@ -10,7 +10,6 @@ import numpy as np
 from ..config import ExtractionConfig
 from ..edges import Edges
 from ..extraction import (
-    ZONE,
     Capped,
     Lattice,
     Needs,
@@ -21,8 +20,7 @@ from ..extraction import (
     held_to_length,
     lattice_around,
 )
-from ..extraction.descent import ValueField
-from ..extraction.surface import GradientField
+from ..extraction.descent import GradientField, ValueField
 from ..field import Field
 from ..geometry import Array, Frame, TriangleMesh
 from ..progress import OnProgress, silent, stage, steps
@@ -73,9 +71,16 @@ def surface_of(
     max_memory: int | None,
     data: CloudTarget | MeshTarget | None = None,
 ) -> tuple[TriangleMesh, dict[str, Any]]:
-    """The same, from settings; on the data, where they are given and the settings do not forbid it."""
+    """The same, from settings. The mesh follows `data` where they are given and the settings refine."""
     lattice = lattice_of(config, field.frame, field.low, field.high)
     needs = Needs() if max_memory is None else field_needs(field.unit_gradient, config.faces)
+
+    free, refined = (field.unit_distance, field.unit_gradient), None
+    if data is not None and config.refine == "auto":
+        refined = Refined(*free, data.evidence, lattice.cell, data.trust)
+        free = refined.distance, refined.gradient
+    # noise would grow creases of its own
+    creases = refined is not None and refined.trust == 1.0
 
     def sampled(values: ValueField, gradients: GradientField) -> Surface:
         return extract_surface(
@@ -84,11 +89,6 @@ def surface_of(
 
     step = steps()
     step(0.7)
-    free, creases, refined = (field.unit_distance, field.unit_gradient), False, None
-    if data is not None and config.refine == "auto":
-        refined = Refined(*free, data.evidence, ZONE * lattice.cell, data.trust)
-        free = refined.distance, refined.gradient
-        creases = data.trust == 1.0
     capped = Capped.inside(lattice, *free)
     surface = sampled(*((capped.distance, capped.gradient) if config.watertight else free))
     step(0.8)

@@ -72,7 +72,7 @@ def reconstruct(
         problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
         notes += problem.notes
         if problem.noisy:
-            config = replace(config, training=config.training.on_noise())
+            config = replace(config, training=config.training.for_noisy_scan())
         lattice = lattice_of(config.extraction, frame, *problem.target.bounds)
         check_extraction(problem.target, lattice, config, device, engine)
 

@@ -30,7 +30,7 @@ def cap(points, zone):
 
 
 def surface(trust=1.0):
-    refined = Refined(blurred, blurred_with_gradient, cap, 4 * CELL, trust)
+    refined = Refined(blurred, blurred_with_gradient, cap, CELL, trust)
     lattice = lattice_around([-0.7] * 3, [0.7] * 3, CELL)
     return extract_surface(refined.distance, refined.gradient, lattice)
 
@@ -71,7 +71,7 @@ def test_a_plane_that_goes_on_beyond_an_edge_is_overruled():
         return Evidence(np.array([0]), -0.02 * one, np.array([[0.0, 0, 1]]), 0.055 * one, REACH * one)
 
     def field(value):
-        return Refined(lambda p: np.full(1, value), lambda p: None, plane, 0.125).distance(place)[0]
+        return Refined(lambda p: np.full(1, value), lambda p: None, plane, CELL).distance(place)[0]
 
     assert field(0.04) == pytest.approx(0.04)  # sure of the other side
     assert field(0.004) < 0  # as far off as a blurred field may be
@@ -88,7 +88,7 @@ def test_the_other_side_of_a_thin_part_is_overruled():
         return Evidence(np.array([0]), apart, np.array([[0.0, 0, 1]]), apart, REACH * one)
 
     def field(value):
-        return Refined(lambda p: np.full(1, value), lambda p: None, behind, 0.125).distance(place)[0]
+        return Refined(lambda p: np.full(1, value), lambda p: None, behind, CELL).distance(place)[0]
 
     assert field(-0.15) == pytest.approx(-0.15)  # deep inside by the field
     assert field(-0.02) == pytest.approx(4 * REACH)  # a narrow gap that the field has filled
