@@ -90,8 +90,9 @@ are mean distances between the surfaces, both ways, in 1e-4 of the bounding box'
 
 `python benchmarks/reconstruct.py`. Points without noise, evenly by area, with the exact normals of their
 triangles. Poisson (Open3D) is given its best depth for each cloud, which only the ground truth can tell;
-its seconds leave out the start of a process and files. Settings of the supervision were chosen on
-cheburashka, pepper, casting, spot and bunny; the other shapes here are test data.
+its seconds leave out the start of a process and files. The weights of the supervision
+were chosen on cheburashka, pepper, casting, spot and bunny. The thresholds of the blend and of creases
+were chosen on fandisk, casting, abc_00016513 and the dragon, so those are not test data for them.
 
 {surfaces(results, PRESETS)}"""
 

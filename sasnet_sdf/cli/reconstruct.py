@@ -73,8 +73,8 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     type=click.Choice(["auto", "off"]),
     default="auto",
     show_default=True,
-    help="auto: the surface follows the data where there are data, and the network across holes. "
-    "off: it is the network's everywhere.",
+    help="auto: the mesh follows the data where there are data, and the network across holes. "
+    "off: it is the network's surface everywhere.",
 )
 @click.option(
     "--colors",

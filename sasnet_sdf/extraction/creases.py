@@ -1,10 +1,10 @@
-"""Sharp edges in the mesh where the field has them: vertices on creases and corners.
+"""Sharp features: vertices on the creases and corners of a field's surface.
 
-Extended marching cubes (Kobbelt et al. 2001): where the field's normals differ much over a cell, the
-planes through the cell's vertices meet in a point on the crease. The cell's triangles become a fan
-around that point, and edges across the crease flip to run along it. A cell is left as it is where the
-field does not vanish at the point, as on a small bump, or where a triangle would fold; so the mesh
-stays closed and manifold.
+Extended marching cubes (Kobbelt et al. 2001). Where normals differ strongly within a cell, the tangent
+planes at the cell's vertices intersect in a feature point. The cell's triangles become a fan around that
+point, and edges that cross the crease are flipped to run along it. A cell is left unchanged where the
+field is not zero at the point (a small bump is no crease) or where a triangle would fold. The mesh stays
+closed and manifold.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from ..geometry import Array
 from .descent import GradientField
 
 SHARP = 0.85
-"""The cosine (32 degrees) between normals of a cell's vertices below which a crease is looked for."""
+"""Cosine between two normals of a triangle below which its cell may hold a crease: 32 degrees."""
 
 FLAT = 0.02
-"""Eigenvalue, over the largest, from which a direction counts as determined by the planes."""
+"""Smallest eigenvalue, relative to the largest, of a direction that the planes determine."""
 
 OUTSIDE = 0.5
-"""Cells beyond its own that a point may lie."""
+"""How far a feature point may lie outside its cell, in cells."""
 
 OFF = 0.05
-"""Cells by which the field may be off zero at a point: a bump whose planes meet above it is more."""
+"""Largest field value at a feature point, in cells. Above a smooth bump it is larger."""
 
 APART = 0.005
-"""Cells that points are apart at the least: several cells may find one corner."""
+"""Least distance between feature points, in cells: several cells may find the same corner."""
 
 STEPS = 2
-"""Newton steps of vertices beside creases: the first may end on a plane's extension beyond the crease."""
+"""Newton steps for vertices near creases: the first may end on a plane's extension beyond the crease."""
 
 WELD = 1e-3
-"""Cells between two places that are taken for one."""
+"""Distance, in cells, below which two points count as equal."""
 
 Faces = NDArray[np.int64]
 

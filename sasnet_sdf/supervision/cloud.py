@@ -34,11 +34,11 @@ WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
 FIT = 8  # neighbours
 # spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.064
 NOISY = 0.12
-# the core of fits to points without noise, and the noise at which it has grown tenfold: fits that come
-# close to passing through the points are the best where those are exact (see docs/benchmarks.md)
+# of a fit's weights: the core without noise, where nearly interpolating the points is best, and the noise,
+# in spacings, that makes it eleven times as large
 _SHARP, _SOFT = 0.03, 0.06
-_TRUST_IN_NOISE = 0.3  # the mean of a field and of denoised points is better than either
-_BESIDE = 2.5  # reaches of a point beyond which it says nothing
+_TRUST_IN_NOISE = 0.3  # a weighted mean of field and denoised points is better than either
+_BESIDE = 2.5  # reaches within which a point is asked for evidence
 _NEAREST = 8  # neighbours that show the noise: of more, some are of another sheet close by
 DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
 _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
@@ -55,9 +55,9 @@ class CloudTarget:
     tree: of the points (N, 3), in Morton order. surfels (6 N,): points and outward normals, flat.
     lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones.
     width (N,): the radius of the fit around each point. centres (N, 3), reach (N,): the ball that
-    holds a point and its nearest neighbours. core: the squared part of a fit's radius within which
-    points count alike; what is nearer to the query counts more. trust: what the surface of the data
-    counts beside a field that was trained on it, from 0 to 1.
+    holds a point and its nearest neighbours. core: added to squared distances, in
+    squared radii of the fit, in the weights' denominator. trust: the weight of the data beside a field
+    that was trained on them, from 0 to 1.
 
     Beyond that ball a fit extrapolates, and the winding number decides the sign, which wrong normals
     mislead less; but only where it is clear: in a cavity whose walls were seen in part it hovers
@@ -117,7 +117,7 @@ class CloudTarget:
         return distances, gradients
 
     def evidence(self, places: Array, zone: float) -> Evidence:
-        """What the points say of places (M, 3) within `zone` of them, or within some of their reaches."""
+        """Distances by the points, at those of places (M, 3) within `zone` or _BESIDE reaches of one."""
         places = np.ascontiguousarray(places, np.float64)
         nearest = self.tree.nearest(places)
         apart = np.linalg.norm(places - self.points[nearest], axis=1)

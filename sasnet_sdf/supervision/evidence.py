@@ -1,4 +1,4 @@
-"""What the data say of places beside them."""
+"""The implicit surface of the data, at points near the data."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..geometry import Array
 
 @dataclass(frozen=True)
 class Evidence:
-    """The implicit surface of the data at those K of M places that lie beside data, in the unit cube.
+    """Signed distances by the data at the K of M queried points that lie near data, in the unit cube.
 
-    rows: (K,) which of the places those are. distance: (K,) signed, negative inside. gradient:
-    (K, 3) of unit length, outward. apart: (K,) how far each place is from the nearest datum.
-    reach: (K,) the radius around that datum within which the data speak for themselves; farther
-    along the surface they are extrapolated.
+    rows: (K,) indices of those points. distance: (K,) signed, negative inside. gradient: (K, 3) of
+    unit length, outward. apart: (K,) distance from the nearest data point. reach: (K,) radius around
+    that data point within which its neighbors lie; farther along the surface, `distance` is
+    extrapolated.
     """
 
     rows: np.ndarray

@@ -5,8 +5,8 @@ Guennebaud & Gross 2007 (algebraic point set surfaces), in the closed form of Gu
 surface, not from the query: weights that followed the query off the surface would bend the slope
 of the distance. Where the normals around a query fall into groups, at an edge or between two
 sheets, each group is a surface of its own, and the solid is their intersection or their union
-(Ohtake et al. 2003, sec. 4.2). Weights rise towards the query as an inverse square, so that the
-surface all but passes through points that are exact (Shen et al. 2004, sec. 3.2).
+(Ohtake et al. 2003, sec. 4.2). Weights grow towards the query as an inverse square, so that the
+surface nearly interpolates exact points (Shen, O'Brien & Shewchuk 2004).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def signed_distances(start, stop, surfels, lists, width, core, queries, nearest,
     """Signed distances (M,) and unit gradients (M, 3) at queries start..stop of (M, 3), negative inside.
 
     surfels (6 N,): points and normals, flat. lists (N, k): neighbours. width (N,): the radius of
-    the fit around each point. core: the squared part of it within which points count alike.
-    nearest (M,): the point nearest to each query.
+    the fit around each point. core: added to squared distances, in squared radii, in
+    the weights' denominator.    nearest (M,): the point nearest to each query.
     """
     count = lists.shape[1] + 1
     near, group = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -187,8 +187,8 @@ def _fit(surfels, near, group, which, head, width, core, sphere, sums):
         share = 1 - squared / (width * width)
         if share <= 0:
             continue
-        alike = (1 - _cosine(surfels, near[k], head)) / _AGREEMENT
-        weight = share * share / (squared / (width * width) + core) * np.exp(-0.5 * alike * alike)
+        unlike = (1 - _cosine(surfels, near[k], head)) / _AGREEMENT
+        weight = share * share / (squared / (width * width) + core) * np.exp(-0.5 * unlike * unlike)
         w += weight
         pn += weight * along
         pp += weight * squared

@@ -53,7 +53,8 @@ PARAMETERS = (
         "refine",
         "bool",
         True,
-        "Let the surface follow the points where there are points; else it is the network's everywhere.",
+        "Follow the points where there are points, and the network across holes; off: the network "
+        "everywhere.",
     ),
     TRAINING[1],
     Parameter("faces", "int", 0, "Decimate to so many triangles; 0: keep all."),

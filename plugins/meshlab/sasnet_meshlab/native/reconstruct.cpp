@@ -201,7 +201,7 @@ RichParameterList sasnet::parameters(const MeshDocument& md)
 		"they lie all around a solid. 100 %: nothing is cut away."));
 	list.addParam(RichBool("watertight", false, "Watertight", "Close what is open instead of trimming it."));
 	list.addParam(RichBool("refine", true, "Refine",
-		"Let the surface follow the points where there are points. Else it is the network's everywhere."));
+		"Follow the points where there are points, and the network across holes. Off: the network everywhere."));
 	list.addParam(RichEnum("normals", 0, NORMALS, "Normals",
 		"What says where outside is. auto: the layer's normals, else estimated. file: the layer's normals. "
 		"estimate: estimated, whatever the layer has."));
