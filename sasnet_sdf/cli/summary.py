@@ -16,11 +16,12 @@ BAR = 12
 def summarise(report: dict[str, Any], written: Sequence[Path]) -> str:
     """What came out, where the time went, what it took, and what the user should know."""
     lines = surface_lines(report["extraction"], report["trim"])
+    lines += refinement_lines(report["refinement"])
     if report["attributes"]:
         lines.append(filled(f"carried over: {', '.join(report['attributes'])}", "  "))
     lines += found_lines(report["input"])
     lines.append("")
-    lines += stage_lines(report, {"extraction": _extraction(report)})
+    lines += stage_lines(report, {"extraction": f"{report['extraction']['resolution']} cells"})
     lines.append("")
     lines += [f"wrote {path} ({human_bytes(path.stat().st_size)})" for path in written]
     notes = list(report["notes"])
@@ -88,6 +89,14 @@ def surface_lines(extraction: dict[str, Any], trim: dict[str, Any] | None = None
     return lines
 
 
+def refinement_lines(refinement: dict[str, Any]) -> list[str]:
+    """How far the mesh is from the saved field; nothing where it is the field's own surface."""
+    if refinement["mode"] == "off":
+        return []
+    mean, most = refinement["mean"], refinement["maximum"]
+    return [filled(f"refined onto the data: {mean:.2g} from the field on average, {most:.2g} at most")]
+
+
 def found_lines(found: dict[str, Any]) -> list[str]:
     """What was found in a cloud: its noise, its outliers, which side is outside; nothing of a closed mesh."""
     if "normals_from" not in found:
@@ -133,12 +142,6 @@ def _training(report: dict[str, Any]) -> str:
     training = report["training"]
     loss = "" if training["loss"] is None else f", loss {training['loss']:.3g}"
     return f"{training['steps']:,} steps of {training['ms_per_step']:.1f} ms{loss}"
-
-
-def _extraction(report: dict[str, Any]) -> str:
-    extraction = report["extraction"]
-    per_vertex = extraction["evaluations"] / max(1, extraction["vertices"])
-    return f"{extraction['resolution']} cells, {per_vertex:.1f} evaluations a vertex"
 
 
 def _machine(report: dict[str, Any]) -> str:

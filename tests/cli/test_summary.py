@@ -31,6 +31,7 @@ REPORT = {
         "noise": 1.234e-05,
     },
     "trim": {"mode": "auto", "closed": True, "length": None, "reach": None, "removed": 0.0},
+    "refinement": {"mode": "auto", "mean": 1.234e-05, "maximum": 0.00567},
     "attributes": [],
     "seconds": {
         "read": 0.04,
@@ -68,10 +69,16 @@ def test_it_tells_what_came_out(summary):
     assert summary.startswith(
         "surface of 10 vertices and 16 faces, closed\nnot trimmed: the data lie all around it\n"
     )
-    assert "5.0 evaluations a vertex" in summary
+    assert "refined onto the data: 1.2e-05 from the field on average, 0.0057 at most\n" in summary
+    assert "2048 cells\n" in summary
     assert "out.ply (1.5 kB)" in summary
     assert "note: 300 outliers were left out\n" in summary
     assert summary.endswith("time limit, before its last step")
+
+
+def test_nothing_is_said_of_refinement_that_is_off():
+    refinement = {"mode": "off", "mean": 0.0, "maximum": 0.0}
+    assert "refined" not in summarise({**REPORT, "refinement": refinement}, [])
 
 
 def test_an_open_surface_says_where_it_ends():
