@@ -1,8 +1,8 @@
-"""What a long run tells whoever watches it, and how it is asked to stop.
+"""Progress reports, and how a run is stopped.
 
-Each stage but training is a `with stage(...)`, and what is inside says how far it is: `steps` where
-the work has parts, `tick` from within a loop. Both go to the stage that is being done in this
-context, so that nothing has to be handed down, and cost next to nothing where there is none.
+Every stage except training is a `with stage(...)` block. Code inside it reports how far it is: with
+`steps` where the work has several parts, with `tick` from within a loop. Both find the current stage
+through a context variable, so no argument has to be passed down; without a stage they do nothing.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ ALONE = "render"
 """A stage that is all of its run."""
 
 EVERY = 0.1
-"""Seconds, at least, between two reports of the same step."""
+"""Least number of seconds between two reports with the same message."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One report: `fraction` of the named `stage` is done, from 0 to 1; `message` says what of it is.
+    """One report: `fraction` (0 to 1) of `stage` is done; `message` names the current step.
 
     During training `step`, `steps` and `loss` (running mean) are set. Where a run is several, one
     after another, this is `part` (from 0) of `parts`, and `label` names it.
@@ -67,18 +67,20 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], "bool | None"]
-"""Called several times a second. False as its answer during training ends the training, and the
-run goes on with what there is; in any other stage it stops the run, which raises Interrupted. So a
-callback that goes on saying False stops the run in any case, and one that wants the surface so far
-says it during training alone. What it raises passes through, and ends the run as well."""
+"""A progress callback, called several times a second.
+
+If it returns False during training, training ends and the run continues with the result so far. If it
+returns False in any other stage, the run stops and raises Interrupted. So a callback that keeps
+returning False always stops the run; one that wants the result so far returns False during training
+only. An exception raised by the callback ends the run and reaches the caller."""
 
 
 def silent(progress: Progress) -> None:
-    """The callback of a run that nobody watches."""
+    """The default callback: does nothing."""
 
 
 class _Stage:
-    """How far a stage is: the fraction, which never falls, and the stretch that is being done."""
+    """State of a stage: its fraction, which never falls, and the bounds of the current step."""
 
     def __init__(self, name: str, on_progress: OnProgress):
         self.name, self.on_progress = name, on_progress
@@ -87,7 +89,7 @@ class _Stage:
         self._told = -EVERY
 
     def reach(self, fraction: float, message: str | None = None) -> None:
-        """Tell it at once where there is a new message, else as often as EVERY allows."""
+        """Report at once if the message is new, else at most once every EVERY seconds."""
         self.fraction = max(self.fraction, min(fraction, 1.0))
         news = message is not None and message != self.message
         self.message = self.message if message is None else message
@@ -95,10 +97,10 @@ class _Stage:
             self.tell()
 
     def tell(self, message: str | None = None) -> None:
-        """Call the callback now; Interrupted where it answers False."""
+        """Call the callback now. Raises Interrupted if it returns False."""
         self._told = time.perf_counter()
         report = Progress(self.name, self.fraction, self.message if message is None else message)
-        token = _NOW.set(None)  # what the callback computes is no part of the stage
+        token = _NOW.set(None)  # work done by the callback is not part of the stage
         try:
             answer = self.on_progress(report)
         finally:
@@ -112,9 +114,9 @@ _NOW: ContextVar[_Stage | None] = ContextVar("stage", default=None)
 
 @contextmanager
 def stage(name: str, on_progress: OnProgress, message: str = "") -> Iterator[None]:
-    """What is done inside is this stage, told to the callback from 0 to 1.
+    """Report the progress of the block to the callback, as stage `name`, from 0 to 1.
 
-    Where the callback returns False, `steps` and `tick` raise Interrupted inside.
+    If the callback returns False, `steps` and `tick` raise Interrupted inside the block.
     """
     now = _Stage(name, on_progress)
     token = _NOW.set(now)
@@ -129,10 +131,11 @@ def stage(name: str, on_progress: OnProgress, message: str = "") -> Iterator[Non
 
 
 def steps() -> Callable[..., None]:
-    """`step(until, message)`: what follows takes what is being done now from here to `until`, of 1.
+    """Divide the current step into parts: `step(until, message)` begins the part that ends at `until`.
 
-    "What is being done now" is the caller's own step, or the whole stage: each function counts from
-    0 to 1, whatever share of the whole it is. Without a message the last one stays.
+    `until` is a fraction, from 0 to 1, of the step in which `steps` was called (of the stage, if there
+    is none). So a function counts from 0 to 1, whatever part of the whole run it is. Without a message
+    the last one stays.
     """
     now = _NOW.get()
     if now is None:
@@ -150,14 +153,14 @@ def steps() -> Callable[..., None]:
 
 
 def tick(done: float = 0.0) -> None:
-    """So much of the step that is being done now is done, from 0 to 1; 0 where nobody knows."""
+    """Report that `done` (0 to 1) of the current step is done; 0 if unknown. May raise Interrupted."""
     now = _NOW.get()
     if now is not None:
         now.reach(now.low + done * (now.high - now.low))
 
 
 def each(items: Sequence[T], every: int = 1) -> Iterator[T]:
-    """The items one after the other, and so much of the step is done; told before every so many of them."""
+    """Iterate over items, reporting the share done of the current step before every `every`-th item."""
     for number, item in enumerate(items):
         if number % every == 0:
             tick(number / len(items))
@@ -165,7 +168,7 @@ def each(items: Sequence[T], every: int = 1) -> Iterator[T]:
 
 
 def pieces(count: int, size: int) -> Iterator[slice]:
-    """Slices of so many rows of `count`, one after the other; what is done in each is a step of its own."""
+    """Iterate over slices of `size` rows of `count`; the work on each slice is a step of its own."""
     step = steps()
     for start in range(0, count, size):
         end = min(start + size, count)
@@ -174,11 +177,11 @@ def pieces(count: int, size: int) -> Iterator[slice]:
 
 
 def say(message: str) -> None:
-    """Tell what holds up the step that is being done, at once."""
+    """Report at once, with this message, without changing the message of the step."""
     now = _NOW.get()
     if now is not None:
         now.tell(message)
 
 
 def _nothing(until: float, message: str | None = None) -> None:
-    """The step of what nobody watches."""
+    """The step where there is no stage."""

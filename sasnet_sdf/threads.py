@@ -39,11 +39,11 @@ def thread_count() -> int:
 def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None:
     """kernel(lo, hi, *arguments) over [0, count), cut into ranges that the threads take in turn.
 
-    The kernel must give the same for any cut, and must not call this again. The calling thread works
-    as well, and says after each of its ranges how far all are, which may stop the run (progress.tick).
-    Where that or a kernel raises, so does this, once all threads have stopped.
+    The kernel's result must not depend on how the range is cut, and it must not call this function. The
+    calling thread works as well, and reports progress after each of its ranges, which may stop the run
+    (progress.tick). If that or a kernel raises, this raises as well, after all threads have stopped.
     """
-    if not getattr(kernel, "signatures", True):  # to be compiled: in this thread, which can tell it
+    if not getattr(kernel, "signatures", True):  # compile in this thread, which can report it
         kernel(0, 0, *arguments)
     threads = max(1, min(thread_count(), count))
     pieces = max(min(count, PIECES * threads) if threads > 1 else 1, -(-count // LONGEST))
@@ -75,7 +75,7 @@ def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None
 
 
 def _nothing(done: float) -> None:
-    """Where one thread tells, the others need not."""
+    """Only the calling thread reports."""
 
 
 @contextmanager

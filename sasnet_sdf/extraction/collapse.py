@@ -1,10 +1,11 @@
-"""Edges of a triangle mesh, collapsed where the surface keeps its topology and its shape.
+"""Edge collapses that keep the topology of a triangle mesh and do not fold it.
 
-An edge may go where its ends have no neighbors in common but those across its triangles (the link
-condition: Dey, Edelsbrunner, Guha & Nekhayev, Topology preserving edge contraction, 1999), with the
-boundary as one more vertex that is next to all of its own. Then a manifold stays the manifold it was.
+An edge may collapse if the only common neighbors of its ends are the vertices opposite to it in its
+triangles (the link condition: Dey, Edelsbrunner, Guha & Nekhayev, Topology preserving edge contraction,
+1999); the boundary counts as one more vertex, adjacent to all boundary vertices. This keeps a manifold
+mesh manifold.
 
-The triangles around vertex v are refs[first[v]:last[v]]; one that is gone has -1 as its first corner.
+The triangles around vertex v are refs[first[v]:last[v]]; a removed triangle has -1 as its first corner.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ from .blocks import jit
 from .error_quadrics import BORDER, LOCKED, best_place, cross, difference, dot, place
 
 QUALITY = 0.035
-"""The least quality of a triangle, 1 where it is equilateral and 0 where it has no area.
+"""Least quality of a triangle: 1 for an equilateral one, 0 for one without area.
 
-The normal of one that is narrower than that says little: it may turn over.
+Below it, the normal of an existing triangle is not reliable, so the triangle may turn over.
 """
 
 FOLD = -0.9
-"""Cosine between the normals of two neighbors from which on the surface is folded."""
+"""Cosine between the normals of adjacent triangles below which the surface counts as folded."""
 
 TOUCHING = 1e-7
-"""Distance of two points that are at one place in a file of float32, of a mesh that reaches to 1."""
+"""Distance below which two points coincide once stored as float32, for a mesh within [-1, 1]."""
 
 LEAST = 1e-30
-"""Cost of an edge that has a length, at the least."""
+"""Least cost of an edge that is longer than TOUCHING."""
 
 FLAT = 1e-9
-"""The quality of a triangle below which its area is rounding and it has no normal."""
+"""Quality of a triangle below which its area is rounding error and its normal undefined."""
 
 
 @jit
 def rings(faces, count):
-    """first (V,), last (V,) and refs of `count` vertices, with room for the lists of collapsed edges."""
+    """first (V,), last (V,) and refs of `count` vertices; refs has space for lists of merged vertices."""
     start = np.zeros(count + 1, np.int32)
     for f in range(len(faces)):
         for k in range(3):
@@ -54,9 +55,9 @@ def rings(faces, count):
 
 @jit
 def edges_with_costs(points, quadrics, kind, faces, first, last, refs, edges, costs):
-    """Fill edges (E, 2) and costs (E,) with all that may go; their number.
+    """Fill edges (E, 2) and costs (E,) with all edges that may collapse; returns their number.
 
-    The cost is zero where the ends are at one place, and there alone.
+    The cost is zero only for edges whose ends coincide.
     """
     seen = np.full(len(points), -1, np.int32)
     count = 0
@@ -78,9 +79,9 @@ def edges_with_costs(points, quadrics, kind, faces, first, last, refs, edges, co
 
 @jit
 def collapse(order, edges, goal, points, quadrics, kind, faces, first, last, refs):
-    """Collapse edges in the given order until `goal` triangles are gone; how many are.
+    """Collapse edges in the given order until `goal` triangles are removed; returns how many were.
 
-    A vertex takes part in one collapse at most: costs and order were made for the mesh as it was.
+    A vertex takes part in at most one collapse, since costs and order hold for the unchanged mesh.
     """
     mark = np.zeros(len(points), np.int32)
     slot = np.empty(len(points), np.int32)
@@ -135,7 +136,7 @@ def collapse(order, edges, goal, points, quadrics, kind, faces, first, last, ref
 
 @jit
 def _shared(faces, first, last, refs, kind, a, b, mark, stamp):
-    """How many triangles edge (a, b) has, 1 or 2; 0 where its collapse would change the topology.
+    """Number of triangles at edge (a, b), 1 or 2; 0 if its collapse would change the topology.
 
     mark (V,) holds numbers below `stamp`; `stamp` and `stamp` + 1 are used.
     """
@@ -170,10 +171,10 @@ def _shared(faces, first, last, refs, kind, a, b, mark, stamp):
 
 @jit
 def _sound(points, faces, first, last, refs, a, b, p, limits, mark, stamp, slot, normals):
-    """Whether no triangle gets too narrow, turns over or folds where edge (a, b) becomes point p.
+    """Whether edge (a, b) can become point p without a triangle too narrow, turned over or folded.
 
     limits: the least quality, and the cosine of the sharpest fold. mark (V,) holds numbers below
-    `stamp`, which is used; normals (M, 3): room for M triangles, more than which are refused.
+    `stamp`, which is used; normals (M, 3): a buffer; more than M triangles are refused.
     """
     quality, fold = limits
     count = 0
@@ -209,7 +210,7 @@ def _sound(points, faces, first, last, refs, a, b, p, limits, mark, stamp, slot,
 
 @jit
 def _state(points, faces, first, last, refs, a, b):
-    """The limits to keep to around edge (a, b): no worse than the triangles there are."""
+    """Limits for the surroundings of edge (a, b) that are already worse than QUALITY or FOLD."""
     quality, fold = QUALITY, FOLD
     for side in range(2):
         v = a if side == 0 else b
@@ -230,7 +231,7 @@ def _state(points, faces, first, last, refs, a, b):
 
 @jit
 def _others(faces, f, v):
-    """The corners of a triangle after v, in its sense; the first is -1 where the triangle is gone."""
+    """The two corners that follow v in a triangle; the first is -1 if the triangle was removed."""
     i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
     if i < 0:
         return i, j
@@ -273,7 +274,7 @@ def _normal(points, faces, f):
 
 @jit
 def compact(points, quadrics, kind, faces):
-    """Move what is left to the front; the number of vertices and of triangles."""
+    """Move remaining vertices and triangles to the front of the arrays; returns their numbers."""
     new = np.full(len(points), -1, np.int32)
     triangles = vertices = 0
     for f in range(len(faces)):

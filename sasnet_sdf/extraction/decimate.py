@@ -10,18 +10,18 @@ from .collapse import collapse, compact, edges_with_costs, rings
 from .error_quadrics import add_boundary, add_triangles
 
 SHARE = 1 / 8
-"""Of the triangles, how many a pass removes: fewer follow the costs no better and take longer."""
+"""Share of the triangles that one pass removes. Smaller shares are slower and not more accurate."""
 
 
 def decimate(mesh: TriangleMesh, faces: int) -> TriangleMesh:
-    """The mesh with `faces` triangles, or one fewer; more where its topology takes more.
+    """Simplify a mesh to `faces` triangles, or one fewer; more remain if its topology needs them.
 
-    Closed stays closed, manifold stays manifold, components and handles stay. Normals are those of the
-    triangles around a vertex; colors and scalars are lost. A mesh that is small enough comes back as
-    it is.
+    Quadric edge collapse (Garland & Heckbert 1997). A closed mesh stays closed, a manifold one
+    manifold; components and handles are kept. Vertex normals are recomputed from the triangles; colors
+    and scalars are lost. A mesh that is small enough is returned unchanged.
 
-    Each pass collapses the cheapest edges of what the last one left, each vertex once at most. That
-    is nearly the order of a priority queue, and takes a fraction of its time.
+    Each pass collapses the cheapest edges of the current mesh, each vertex at most once. This comes
+    close to the order of a priority queue in a fraction of the time.
     """
     if len(mesh.faces) <= faces:
         return mesh
@@ -29,7 +29,7 @@ def decimate(mesh: TriangleMesh, faces: int) -> TriangleMesh:
     size = np.abs(mesh.vertices - center).max() or 1.0
     surface = _Surface((mesh.vertices - center) / size, mesh.faces.astype(np.int32))
     many = len(mesh.faces) - faces
-    # Edges without length go first: later, the sides of a row of needles are no longer opposite each other.
+    # Zero-length edges first: once their neighborhood has changed, many of them can no longer collapse.
     for most in (0.0, np.inf):
         while len(surface.faces) > faces:
             tick((len(mesh.faces) - len(surface.faces)) / many)
@@ -40,10 +40,10 @@ def decimate(mesh: TriangleMesh, faces: int) -> TriangleMesh:
 
 
 class _Surface:
-    """What is left of a mesh, its quadrics, and its edges with their costs; for collapse.py."""
+    """The mesh during decimation: its quadrics, and its edges with their costs."""
 
     def __init__(self, points: np.ndarray, faces: np.ndarray):
-        """points (V, 3) float64 and faces (F, 3) int32 are overwritten."""
+        """Overwrites points (V, 3) float64 and faces (F, 3) int32."""
         self.points, self.faces = points, faces
         self.quadrics, self.kind = np.zeros((len(points), 10)), np.zeros(len(points), np.uint8)
         self.edges = np.empty((3 * len(faces), 2), np.int32)
@@ -53,14 +53,14 @@ class _Surface:
         self._find_edges()
 
     def collapse_cheapest(self, goal: int, most: float) -> int:
-        """Remove `goal` triangles by edges that cost `most` at most; how many were removed."""
+        """Remove about `goal` triangles, by edges of cost `most` or less; returns how many were removed."""
         order = _by_cost(self.costs)[: np.count_nonzero(self.costs <= most)]
         state = self.points, self.quadrics, self.kind, self.faces
         tick()
         removed = collapse(order, self.edges, goal, *state, *self.rings)
         if removed:
             tick()
-            # in place, since quadrics are most of the memory that is taken
+            # in place: the quadrics take most of the memory
             vertices, faces = compact(*state)
             self.points, self.quadrics, self.kind = (array[:vertices] for array in state[:3])
             self.faces = self.faces[:faces]
@@ -76,9 +76,8 @@ class _Surface:
 
 
 def _by_cost(costs: np.ndarray) -> np.ndarray:
-    """The order (E,) of float32 costs that are not negative, told apart by their first two or three digits.
+    """The order (E,) that sorts non-negative float32 costs, to two or three significant digits.
 
-    Of such numbers the upper half of the bits is in the order of the numbers, and 16 bits are sorted
-    in linear time.
+    The upper 16 bits of such numbers sort as the numbers do, and 16-bit keys sort in linear time.
     """
     return np.argsort((costs.view(np.uint32) >> 16).astype(np.uint16), kind="stable")

@@ -1,7 +1,7 @@
-"""Squared distances to the planes of a mesh's triangles, summed in a quadric per vertex.
+"""Error quadrics: for each vertex, the sum of squared distances to the planes of its triangles.
 
 Garland & Heckbert, Surface simplification using quadric error metrics, SIGGRAPH 1997. A quadric holds
-the ten numbers of x'Ax + 2b'x + c: the upper triangle of A by rows, b, c.
+ten coefficients of x'Ax + 2b'x + c: the upper triangle of A by rows, b, c.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import numpy as np
 from .blocks import jit
 
 SPREAD = 1e-6
-"""Share of the squared distance to a triangle's corner beside that to its plane.
+"""Weight of the squared distance to a triangle's corner, relative to that to its plane.
 
-It puts vertices of flat parts evenly, and a quadric has exactly one minimum with it.
+It spreads vertices evenly over flat parts, and gives every quadric a unique minimum.
 """
 
 BOUNDARY = 5.0
-"""Weight, beside a surface's, of an area on the plane through a boundary edge, square to its triangle."""
+"""Weight of the plane through a boundary edge, perpendicular to its triangle, relative to a triangle's."""
 
 INNER, BORDER, LOCKED = 0, 1, 2
-"""What a vertex is: inside the surface, on its boundary, or where it is not manifold and stays as it is."""
+"""Kinds of vertices: interior, on the boundary, or not manifold (these do not move)."""
 
 
 @jit
@@ -46,7 +46,7 @@ def cross(p, q):
 
 @jit
 def add_plane(quadric, normal, point, weight):
-    """The squared distance to the plane through a point; normal: of unit length."""
+    """Add the squared distance to the plane through a point with a unit normal."""
     x, y, z = normal
     d = -dot(normal, point)
     quadric[0] += weight * x * x
@@ -63,7 +63,7 @@ def add_plane(quadric, normal, point, weight):
 
 @jit
 def add_triangles(points, faces, quadrics):
-    """Each triangle's plane, for a third of its area, at each of its corners."""
+    """Add each triangle's plane to the quadrics of its corners, weighted by a third of its area."""
     for f in range(len(faces)):
         a, b, c = (place(points, faces[f, 0]), place(points, faces[f, 1]), place(points, faces[f, 2]))
         x, y, z = cross(difference(b, a), difference(c, a))
@@ -86,7 +86,7 @@ def add_triangles(points, faces, quadrics):
 
 @jit
 def add_boundary(points, faces, first, last, refs, quadrics, kind):
-    """The planes of the boundary edges, for their squared length; and the kind (V,) of each vertex."""
+    """Add the planes of boundary edges, weighted by squared length; fill the kind (V,) of each vertex."""
     uses = np.zeros(len(points), np.int32)
     for v in range(len(points)):
         for r in range(first[v], last[v]):
@@ -133,9 +133,9 @@ def _add_edge(points, v, w, opposite, quadrics):
 
 @jit
 def best_place(points, quadrics, a, b):
-    """The lowest value of two vertices' quadrics together, not negative, and where it is.
+    """The minimum, at least 0, of the sum of two vertices' quadrics, and its position.
 
-    Solved by LDL' for the way from the edge's middle, where the numbers are small.
+    Solved by an LDL' factorization relative to the edge's midpoint, for numerical accuracy.
     """
     q, r = quadrics[a], quadrics[b]
     x, y, z = (
@@ -160,7 +160,7 @@ def best_place(points, quadrics, a, b):
     d1 = a11 - l1 * a01
     l3 = (a12 - l1 * a02) / d1
     d2 = a22 - l2 * a02 - l3 * l3 * d1
-    if a00 > 0 and d1 > 0 and d2 > 0:  # else no triangle there has an area
+    if a00 > 0 and d1 > 0 and d2 > 0:  # else no triangle there has area
         g1 -= l1 * g0
         g2 -= l2 * g0 + l3 * g1
         value -= g0 * g0 / a00 + g1 * g1 / d1 + g2 * g2 / d2

@@ -51,8 +51,8 @@ def extract_surface(
     """The zero level of a field inside the lattice; closed where the field's zero level is.
 
     field: points (N, 3) float64 in the unit cube -> values (N,), negative inside.
-    field_with_gradient: points -> (values (N,), gradients (N, 3)). creases: give the mesh vertices on
-    the field's sharp edges, if it is one that has some. max_memory: bytes that the
+    field_with_gradient: points -> (values (N,), gradients (N, 3)). creases: put vertices on
+    the sharp edges and corners of the field's surface (creases.py). max_memory: bytes that the
     process may hold; needs: what extracting and the field take of them. Raises NoSurface, or
     UsageError where the lattice needs more memory.
     """
@@ -75,7 +75,7 @@ def extract_surface(
     if not len(faces):
         raise NoSurface(_reason(sampler.lowest, sampler.highest))
     del values, cells
-    # the triangles of a cell lie in it
+    # marching cubes' triangles lie within their cell, so the center tells which
     cells = np.floor(vertices[faces].mean(1)).astype(np.int64) if creases else None
     vertices = lattice.points(vertices)
     step(0.9, "moving vertices onto the surface")

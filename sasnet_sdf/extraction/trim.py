@@ -67,10 +67,11 @@ def trim_to_length(mesh: TriangleMesh, distance: Array, support: Support, length
 
 
 def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> TriangleMesh:
-    """The mesh with every vertex within `length` of the data, for what moved them after it was trimmed.
+    """The mesh with all vertices within `length` of the data, for a trimmed mesh that was then decimated.
 
-    One that is beyond moves straight to the nearest point, as far as it must. Another cut would leave
-    slivers along the boundary, and pieces of large triangles that hang by a vertex.
+    A vertex beyond that distance moves straight towards the nearest data point until it is within.
+    Cutting the mesh again instead would leave slivers along the boundary, and pieces that are connected
+    by a single vertex.
     """
     limit = (1 - SLACK) * length
     distance, _ = support.distance(mesh.vertices)

@@ -49,9 +49,9 @@ def reconstruct(
 
     source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points. preset and changes
     are the words of the command line (see make_config); `config` replaces them all. The callback
-    hears several times a second where the run is. Returning False during training ends the training,
-    and the surface is that of the field so far; returning False in any other stage stops the run at
-    once. What the callback raises ends the run too. Raises a SasnetError: UnreadableInput,
+    is called several times a second. If it returns False during training, training ends, and the
+    surface is that of the field so far; if it returns False in any other stage, the run stops. An
+    exception that it raises ends the run too. Raises a SasnetError: UnreadableInput,
     UnusableGeometry, NoSurface, UsageError, MissingBackend, Interrupted.
     """
     config = config or make_config(preset, **changes)

@@ -17,7 +17,7 @@ REPORT_EVERY = 20
 """Steps of a stretch, of which the mean loss is reported."""
 
 PATIENCE = 0.5
-"""Seconds after which whoever watches is asked in the midst of a stretch, whether to go on."""
+"""Seconds after which the callback is called in between, so that slow steps can be canceled."""
 
 COPY_EVERY = 100
 """Steps, at most, that are lost where the loss turns into no number."""
@@ -110,7 +110,7 @@ class _Run:
         return history
 
     def _goes_on(self, loss: float | None) -> bool:
-        """Tell how far it is; whether whoever watches wants it to go on."""
+        """Report progress; False if the callback asks to end training."""
         self.told = time.perf_counter()
         fraction, steps = min(1.0, self._fraction()), self.config.steps
         return self.on_progress(Progress("training", fraction, "", self.step, steps, loss)) is not False
