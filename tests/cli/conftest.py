@@ -41,6 +41,7 @@ REPORT: dict[str, Any] = {
         "non_manifold_edges": 0,
         "components_dropped": 0,
     },
+    "refinement": {"mode": "off"},
     "trim": {"mode": "auto", "closed": True, "length": None, "reach": None, "removed": 0.0},
     "attributes": [],
     "seconds": {"read": 0.1, "supervision": 0.1, "training": 0.2, "extraction": 0.1, "total": 0.5},
