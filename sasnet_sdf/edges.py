@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .kernels import kept
 from .progress import tick
 
 
@@ -23,18 +24,42 @@ class Edges:
     @classmethod
     def of(cls, faces: NDArray) -> Edges:
         """Of triangles (F, 3). Loops that meet in a vertex count as one."""
-        limit = int(faces.max(initial=0)) + 1
-        ends = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64), axis=1)
+        boundary, branching = _uses(np.ascontiguousarray(faces, np.int64), int(faces.max(initial=-1)) + 1)
         tick()
-        edges = ends[:, 0] * limit + ends[:, 1]
-        del ends
-        tick()
-        edges.sort()
-        tick()
-        starts = np.flatnonzero(np.diff(edges, prepend=-1))
-        uses = np.diff(starts, append=len(edges))
-        boundary = np.stack(np.divmod(edges[starts[uses == 1]], limit), 1)
-        return cls(len(boundary), _loops(boundary), int((uses > 2).sum()))
+        return cls(len(boundary), _loops(boundary), branching)
+
+
+@kept(nogil=True)
+def _uses(faces: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], int]:
+    """The edges (B, 2) of one of the triangles (F, 3), and how many belong to over two.
+
+    count: of the vertices.
+    """
+    # the far ends of each vertex's edges, one after the other, an edge listed at its lesser end
+    starts = np.zeros(count + 1, np.int64)
+    for face in range(len(faces)):
+        for k in range(3):
+            starts[min(faces[face, k], faces[face, (k + 1) % 3]) + 1] += 1
+    starts = np.cumsum(starts)
+    ends, filled = np.empty(3 * len(faces), np.int64), starts[:-1].copy()
+    for face in range(len(faces)):
+        for k in range(3):
+            a, b = faces[face, k], faces[face, (k + 1) % 3]
+            ends[filled[min(a, b)]] = max(a, b)
+            filled[min(a, b)] += 1
+    boundary, single, branching = np.empty((len(ends), 2), np.int64), 0, 0
+    for vertex in range(count):
+        mine = np.sort(ends[starts[vertex] : starts[vertex + 1]])
+        begin = 0
+        for n in range(len(mine)):
+            if n + 1 == len(mine) or mine[n + 1] != mine[n]:
+                if n == begin:
+                    boundary[single, 0], boundary[single, 1] = vertex, mine[n]
+                    single += 1
+                elif n > begin + 1:
+                    branching += 1
+                begin = n + 1
+    return boundary[:single].copy(), branching
 
 
 def _loops(edges: NDArray) -> int:

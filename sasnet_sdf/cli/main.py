@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -64,8 +66,17 @@ def group() -> None:
 
 
 def main() -> None:
-    """The entry point of the console script."""
-    sys.exit(run(sys.argv[1:]))
+    """The entry point of the console script: a process of its own."""
+    gc.set_threshold(
+        100_000
+    )  # the imports make many objects: collecting among them takes a fifth of a second
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # a full disk, or nobody reads
+        code = code or 1
+    os._exit(code)  # half a second faster than letting Python unload PyTorch
 
 
 def run(words: Sequence[str]) -> int:

@@ -44,9 +44,10 @@ class SparseValues:
 
     def take_wanted(self) -> NDArray[np.int32]:
         """The points (N, 3) that are wanted, block by block; they are wanted no longer."""
-        row, slot = np.nonzero(self.wanted)
-        self.wanted[row, slot] = False
-        return self.points(row, slot)
+        wanted = self.wanted.reshape(-1)
+        found = np.flatnonzero(wanted)
+        wanted[found] = False
+        return self.points(*np.divmod(found, VOLUME))
 
     def points(self, row: NDArray, slot: NDArray) -> NDArray[np.int32]:
         """The lattice coordinates (N, 3) of slots (N,) of rows (N,)."""
@@ -57,13 +58,13 @@ class SparseValues:
 
     def put(self, points: NDArray[np.int32], values: Array) -> None:
         """Set the values (N,) at points (N, 3) of allocated blocks."""
-        at = self._rows_and_slots(points)
+        at = self.rows_and_slots(points)
         self.values[at] = values
         self.assumed[at] = False
 
     def want(self, points: NDArray[np.int32]) -> None:
         """Ask for points (N, 3) of allocated blocks."""
-        self.wanted[self._rows_and_slots(points)] = True
+        self.wanted[self.rows_and_slots(points)] = True
 
     def corners(self, cells: NDArray[np.int32]) -> Array:
         """The values (N, 8) at the corners of cells (N, 3), NaN where unknown; see stencil.CORNERS."""
@@ -71,7 +72,8 @@ class SparseValues:
         _corners(self.index, self.values, np.ascontiguousarray(cells, np.int32), out)
         return out
 
-    def _rows_and_slots(self, points: NDArray[np.int32]) -> tuple[NDArray, NDArray]:
+    def rows_and_slots(self, points: NDArray[np.int32]) -> tuple[NDArray, NDArray]:
+        """Where the values of points (N, 3) of allocated blocks are: rows (N,) and slots (N,)."""
         i, j, k = points.T
         return self.index[i >> 3, j >> 3, k >> 3], (i & 7) << 6 | (j & 7) << 3 | (k & 7)
 

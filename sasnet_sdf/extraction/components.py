@@ -9,9 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..geometry import Array, TriangleMesh
 from ..progress import tick
-
-CHUNK = 1 << 16
-"""Triangles that are measured together."""
+from .triangles import areas
 
 
 def component_of_vertices(mesh: TriangleMesh) -> NDArray[np.int32]:
@@ -27,8 +25,8 @@ def component_of_vertices(mesh: TriangleMesh) -> NDArray[np.int32]:
 def drop_small_components(mesh: TriangleMesh, share: float) -> tuple[TriangleMesh, int]:
     """Without the components of less than `share` of the largest one's area, and how many those are."""
     component = component_of_vertices(mesh)[mesh.faces[:, 0]]
-    areas = np.bincount(component, _areas(mesh))
-    large = areas >= share * areas.max(initial=0.0)
+    area = np.bincount(component, areas(mesh.vertices, mesh.faces))
+    large = area >= share * area.max(initial=0.0)
     small = ~large & (np.bincount(component) > 0)
     if not small.any():
         return mesh, 0
@@ -47,23 +45,14 @@ def drop_unsupported_components(
     """
     component = component_of_vertices(mesh)[mesh.faces[:, 0]]
     first = mesh.faces[:, 0]
-    points = np.where(supported[mesh.faces].all(1), _areas(mesh) / spacing[first] ** 2, 0.0)
+    borne_out = supported[mesh.faces].all(1)
+    points = np.where(borne_out, areas(mesh.vertices, mesh.faces) / spacing[first] ** 2, 0.0)
     count = np.bincount(component, points)
     borne = count >= min(fewest, count.max(initial=0.0))
     dropped = ~borne & (np.bincount(component) > 0)
     if not dropped.any():
         return mesh, 0
     return _with_faces(mesh, borne[component]), int(dropped.sum())
-
-
-def _areas(mesh: TriangleMesh) -> Array:
-    """The area (F,) of each triangle."""
-    areas = np.empty(len(mesh.faces))
-    for start in range(0, len(areas), CHUNK):
-        tick()
-        a, b, c = (mesh.vertices[mesh.faces[start : start + CHUNK, n]] for n in range(3))
-        areas[start : start + CHUNK] = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-    return areas
 
 
 def _with_faces(mesh: TriangleMesh, keep: NDArray[np.bool_]) -> TriangleMesh:

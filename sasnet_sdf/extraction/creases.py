@@ -19,6 +19,7 @@ from scipy.spatial import KDTree
 
 from ..geometry import Array
 from .descent import GradientField
+from .triangles import least_cosine
 
 SHARP = 0.85
 """Cosine between two normals of a triangle below which its cell may hold a crease: 32 degrees."""
@@ -90,10 +91,8 @@ def sharpen(
 
 def _sharp_patches(normals: Array, faces: Faces, cells: NDArray[np.int64]) -> _Patches:
     """The connected pieces of cells that have a triangle over which the normals differ much."""
-    a, b, c = (normals[faces[:, n]] for n in range(3))
-    least = np.minimum((a * b).sum(1), np.minimum((b * c).sum(1), (c * a).sum(1)))
     key = np.ascontiguousarray(cells) @ np.array([1 << 42, 1 << 21, 1])
-    rows = np.flatnonzero(np.isin(key, key[least < SHARP]))
+    rows = np.flatnonzero(np.isin(key, key[least_cosine(normals, faces) < SHARP]))
     if not len(rows):
         none = np.empty(0, np.int64)
         return _Patches(none, none, np.empty((0, 2), np.int64), 0)

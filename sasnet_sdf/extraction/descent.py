@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from ..errors import NoSurface
 from ..geometry import Array
 from ..progress import pieces, steps, tick
+from ..threads import over_ranges
 from . import kernels
 from .blocks import SparseValues
 from .lattice import Lattice
-from .stencil import CHILD_POINTS, CORNERS, WEIGHTS, mixed_signs
+from .stencil import CHILD_POINTS, WEIGHTS, mixed_signs
 
 CHUNK = 32_768
 """Points that go to the field at once: a network's activations for them are part of the memory's plan."""
@@ -105,7 +106,7 @@ def sample_near_surface(
         on_level(stride, int(np.count_nonzero(inside[:, [0]] != inside[:, [1, 2, 4]])))
         errors = _errors_of_parents(coarser, cells, corners)
         stride //= 2
-        coarser, values = values, _refine(sampler, cells, corners, errors, stride)
+        coarser, values = values, _refine(sampler, values, cells, corners, errors, stride)
 
 
 def _dense(sampler: Sampler, stride: int) -> SparseValues:
@@ -145,14 +146,23 @@ def _errors_of_parents(coarser: SparseValues, cells: NDArray[np.int32], corners:
 
 
 def _refine(
-    sampler: Sampler, cells: NDArray[np.int32], corners: Array, errors: Array, stride: int
+    sampler: Sampler,
+    coarse: SparseValues,
+    cells: NDArray[np.int32],
+    corners: Array,
+    errors: Array,
+    stride: int,
 ) -> SparseValues:
-    """The values of the lattice of half the cell, near the surface."""
+    """The values of the lattice of half the cell, near the surface.
+
+    cells (M, 3): the known ones of the coarse lattice, with values (M, 8) at their corners. stride:
+    of the finer lattice.
+    """
     shape = np.array([-(-n // stride) for n in sampler.lattice.shape])
     fine = SparseValues(tuple(shape + 1))
     change = np.float32(_steepest(corners) / 2)
     doubt = MARGIN * errors if stride == 1 else np.full_like(errors, np.inf)
-    parents = _Parents(cells, shape)
+    parents = _Parents(cells, coarse)
 
     def sample_children(bounds: Array, rows: NDArray | slice) -> NDArray[np.int32]:
         """Evaluate what is missing at the children in doubt of some cells; the points that were."""
@@ -160,12 +170,11 @@ def _refine(
         masks, needed = np.empty(len(some), np.uint8), np.zeros(fine.index.shape, np.bool_)
         part = steps()
         part(0.1)
-        for piece in pieces(len(some), CELLS):
-            kernels.survey(
-                some[piece], some_corners[piece], some_bounds[piece],
-                np.float32(MARGIN), np.float32(STEEPER) * change, shape,
-                fine.index, fine.values, fine.assumed, masks[piece], needed,
-            )  # fmt: skip
+        over_ranges(
+            kernels.survey, len(some), some, some_corners, some_bounds,
+            np.float32(MARGIN), np.float32(STEEPER) * change, shape,
+            fine.index, fine.values, fine.assumed, masks, needed,
+        )  # fmt: skip
         part(0.2)
         bounds[rows] = some_bounds
         fine.allocate(needed)
@@ -198,23 +207,19 @@ def _refine(
 
 
 class _Parents:
-    """Which of the coarse cells (M, 3) hold fine points."""
+    """Which of the coarse cells (M, 3), whose corners are known values, hold fine points."""
 
-    def __init__(self, cells: NDArray[np.int32], shape: NDArray):
-        self._sides = shape // 2 + 2  # a lattice of odd length has half a cell more; and one before the first
-        keys = self._keys(cells)
-        self._order = np.argsort(keys)
-        self._keys_in_order = keys[self._order]
+    def __init__(self, cells: NDArray[np.int32], coarse: SparseValues):
+        self._index = coarse.index
+        self._number = np.full(coarse.values.shape, -1, np.int32)
+        self._number[coarse.rows_and_slots(cells)] = np.arange(len(cells))
+        self._found = np.empty(len(cells), np.bool_)
 
     def of(self, points: NDArray[np.int32]) -> NDArray[np.int64]:
         """The rows of the cells in which, or on whose sides, points (N, 3) lie."""
-        found = np.unique(np.concatenate([self._keys((points - corner) >> 1) for corner in CORNERS]))
-        there = np.searchsorted(self._keys_in_order, found).clip(max=len(self._order) - 1)
-        return np.sort(self._order[there[self._keys_in_order[there] == found]])
-
-    def _keys(self, cells: NDArray[np.int32]) -> NDArray[np.int64]:
-        i, j, k = (cells + 1).astype(np.int64).T
-        return (i * (self._sides[1] + 1) + j) * (self._sides[2] + 1) + k
+        self._found.fill(False)
+        kernels.mark_parents(points, self._index, self._number, self._found)
+        return np.flatnonzero(self._found)
 
 
 def _steepest(corners: Array) -> float:

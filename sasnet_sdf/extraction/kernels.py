@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..supervision.compiled import kernel
 from .blocks import get, jit
 from .stencil import CHILD_POINTS, CORNER_OF_POINT, FARTHEST, POINTS, WEIGHTS
 
@@ -22,18 +23,19 @@ def interpolate(corners, guess):
             guess[q] += WEIGHTS[c, q] * corners[c]
 
 
-@jit
-def survey(cells, corners, bounds, margin, reach, shape, index, values, assumed, masks, needed):
+@kernel
+def survey(start, stop, cells, corners, bounds, margin, reach, shape, index, values, assumed, masks, needed):
     """Choose the children (bits of masks (M,) uint8) that the surface may pass through.
 
     A child is out where interpolation, off by at most the cell's bound, leaves its corners one
     sign, or where a coarse corner is farther from the surface than the child's farthest point:
     the field changes by at most `reach` over the side of a child. A bound (M,) that known fine
     values belie is raised to `margin` times the error seen. needed: the blocks of chosen children.
+    Cells start..stop.
     """
     guess = np.empty(27, np.float32)
     fine = np.empty(27, np.float32)
-    for n in range(len(cells)):
+    for n in range(start, stop):
         i, j, k = 2 * cells[n, 0], 2 * cells[n, 1], 2 * cells[n, 2]
         interpolate(corners[n], guess)
         worst, lowest, highest = np.float32(0), np.float32(np.inf), np.float32(-np.inf)
@@ -105,6 +107,26 @@ def ask(cells, corners, masks, doubt, index, values, assumed, wanted):
                 elif unknown:
                     values[row, slot] = guess[q]
                     assumed[row, slot] = True
+
+
+@jit
+def mark_parents(points, index, number, found):
+    """Mark in found (M,) the coarse cells in which, or on whose sides, fine points (N, 3) lie.
+
+    number (rows, 512): the number of each coarse cell, by its first corner, or -1.
+    """
+    for n in range(len(points)):
+        for c in range(8):
+            i = (points[n, 0] - (c >> 2)) >> 1
+            j = (points[n, 1] - (c >> 1 & 1)) >> 1
+            k = (points[n, 2] - (c & 1)) >> 1
+            if i < 0 or j < 0 or k < 0:
+                continue
+            row = index[i >> 3, j >> 3, k >> 3]
+            if row >= 0:
+                cell = number[row, (i & 7) << 6 | (j & 7) << 3 | (k & 7)]
+                if cell >= 0:
+                    found[cell] = True
 
 
 @jit

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..geometry import Array, TriangleMesh
 from ..progress import tick
+from .triangles import areas
 
 CHUNK = 1 << 15
 """Triangles that are looked at together."""
@@ -54,19 +55,20 @@ def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array
     np.maximum.at(farthest, region, distance)
 
     area, opening = np.zeros(count), np.zeros((count, 3))
+    measured = areas(mesh.vertices, mesh.faces)
     touching = [np.empty((0, 2), np.int32)]
     for start in range(0, len(mesh.faces), CHUNK):
         tick()
-        faces = mesh.faces[start : start + CHUNK]
+        part = slice(start, start + CHUNK)
+        faces = mesh.faces[part]
         known = supported[faces]
         first = np.where(known.all(1), 0, (~known).argmax(1))  # an unsupported corner where there is one
-        corners = np.take_along_axis(faces, (first[:, None] + np.arange(3)) % 3, 1)
-        a, b, c = (mesh.vertices[corners[:, n]] for n in range(3))
-        owner = region[corners[:, 0]]
-        area += np.bincount(owner, np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2, count)
-        rim = known.sum(1) == 2
-        np.add.at(opening, owner[rim], np.cross(b[rim], c[rim]) / 2)
-        touching.append(np.stack([owner[rim], region[corners[rim, 1]]], 1))
+        owner = region[np.take_along_axis(faces, first[:, None], 1)[:, 0]]
+        area += np.bincount(owner, measured[part], count)
+        rim = np.flatnonzero(known.sum(1) == 2)
+        b, c = (faces[rim, (first[rim] + n) % 3] for n in (1, 2))
+        np.add.at(opening, owner[rim], np.cross(mesh.vertices[b], mesh.vertices[c]) / 2)
+        touching.append(np.stack([owner[rim], region[b]], 1))
     pairs = np.unique(np.concatenate(touching), axis=0)
     beside = np.zeros(count)
     np.add.at(beside, pairs[:, 0], area[pairs[:, 1]])

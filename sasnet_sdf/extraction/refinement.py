@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..geometry import Array
 from ..supervision.evidence import Evidence
@@ -54,28 +55,42 @@ class Refined:
 
     def distance(self, points: Array) -> Array:
         """Values (N,) float64."""
-        values = np.array(self.field(points), np.float64).reshape(-1)
-        self._blend(points, values)
+        found, asked = self._found(points)
+        values = np.zeros(len(points))
+        if len(asked):
+            values[asked] = np.asarray(self.field(points[asked])).reshape(-1)
+        self._blend(found, values)
         return values
 
     def gradient(self, points: Array) -> tuple[Array, Array]:
         """Values (N,) and gradients (N, 3), float64. The weights count as constant."""
-        values, gradients = (np.array(part, np.float64) for part in self.field_with_gradient(points))
-        values = values.reshape(-1)
-        found, weight = self._blend(points, values)
+        found, asked = self._found(points)
+        values, gradients = np.zeros(len(points)), np.zeros((len(points), 3))
+        if len(asked):
+            some, slopes = self.field_with_gradient(points[asked])
+            values[asked], gradients[asked] = np.asarray(some).reshape(-1), slopes
+        weight = self._blend(found, values)
         gradients[found.rows] += weight[:, None] * (found.gradient - gradients[found.rows])
         return values, gradients
 
-    def _blend(self, points: Array, values: Array) -> tuple[Evidence, Array]:
-        """Blend the data into the field's values (N,), in place; what the data say, and their weight (K,)."""
+    def _found(self, points: Array) -> tuple[Evidence, NDArray[np.int64]]:
+        """What the data say of points (N, 3), and at which (K,) of these the field's value counts."""
         found = self.evidence(points, ZONE * self.cell)
+        asked = np.ones(len(points), np.bool_)
+        if self.trust == 1.0:
+            near = _along(found) <= min(EDGE_DISTANCE, FADE_START)
+            asked[found.rows[near & (found.apart <= THIN_DISTANCE * found.reach)]] = False
+        return found, np.flatnonzero(asked)
+
+    def _blend(self, found: Evidence, values: Array) -> Array:
+        """Blend the data into the field's values (N,), in place; the weight of the data (K,)."""
         weight = self._weight(found, values[found.rows])
         values[found.rows] += weight * (found.distance - values[found.rows])
-        return found, weight
+        return weight
 
     def _weight(self, found: Evidence, values: Array) -> Array:
         """The weight of the data (K,) where the field has `values` (K,)."""
-        along = np.sqrt(np.maximum(found.apart**2 - found.distance**2, 0.0)) / found.reach
+        along = _along(found)
         faded = ((along - FADE_START) / (FADE_END - FADE_START)).clip(0, 1)
         weight = self.trust * (1 - faded * faded * (3 - 2 * faded))
         size, apart = np.abs(values), found.apart
@@ -84,3 +99,8 @@ class Refined:
         thin &= size > np.maximum(THIN_SHARE * apart, THIN_CELLS * self.cell)
         disagree = (values > 0) != (found.distance > 0)
         return np.where(disagree & (edge | thin), 0.0, weight)
+
+
+def _along(found: Evidence) -> Array:
+    """How far (K,) along the surface the nearest data point is, in reaches."""
+    return np.sqrt(np.maximum(found.apart**2 - found.distance**2, 0.0)) / found.reach

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from ..errors import NoSurface
 from ..geometry import Array
-from ..progress import pieces, steps, tick
+from ..progress import pieces, steps
 from .creases import sharpen
 from .descent import CHUNK, GradientField, ValueField, sample_near_surface
 from .lattice import Lattice
 from .marching import march
 from .memory import Budget, Needs
+from .triangles import folded
 
 GRADIENT_COST = 3
 """Evaluations that a value with its gradient counts as."""
@@ -122,24 +123,8 @@ def _refine(field: GradientField, vertices: Array, cell: float) -> tuple[Array, 
 def _without_folds(before: Array, after: Array, faces: NDArray[np.int64]) -> Array:
     """The moved vertices, but those of triangles that would turn over stay where they were."""
     while True:
-        kept = np.unique(faces[_folded(before, after, faces)])
+        kept = np.unique(faces[folded(before, after, faces)])
         kept = kept[(after[kept] != before[kept]).any(1)]
         if not len(kept):
             return after
         after[kept] = before[kept]
-
-
-def _folded(before: Array, after: Array, faces: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which triangles (F,) turn over when their vertices move."""
-    folded = np.empty(len(faces), np.bool_)
-    for start in range(0, len(faces), CHUNK):
-        tick()
-        part = faces[start : start + CHUNK]
-        turned = (_normals(before, part) * _normals(after, part)).sum(1) < 0
-        folded[start : start + CHUNK] = turned
-    return folded
-
-
-def _normals(vertices: Array, faces: NDArray[np.int64]) -> Array:
-    a, b, c = (vertices[faces[:, n]] for n in range(3))
-    return np.cross(b - a, c - a)
