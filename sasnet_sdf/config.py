@@ -15,7 +15,7 @@ class SupervisionConfig:
     `normals`: what says where outside is: auto, file, sensors or estimate.
     """
 
-    targets: int = 400_000
+    targets: int = 300_000
     normals: str = "auto"
 
     def __post_init__(self) -> None:
@@ -30,7 +30,7 @@ class TrainingConfig:
     `noisy_steps`: steps for a noisy scan, whose noise the network averages; None: `steps` as well.
     """
 
-    steps: int = 250
+    steps: int = 200
     noisy_steps: int | None = None
     batch: int = 4096
     warmup: int = 20
@@ -62,7 +62,7 @@ class ExtractionConfig:
     `refine`: auto (the mesh follows the data where there are data) or off (it is the network's surface).
     """
 
-    resolution: int = 512
+    resolution: int = 448
     edge_length: float | None = None
     keep_components: bool = False
     smallest_component: float = 0.01
@@ -139,8 +139,7 @@ SIGNAL_STEPS = {"fast": 500, "balanced": 1500, "fine": 6000}
 PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",
-        training=TrainingConfig(steps=150, noisy_steps=450),
-        supervision=SupervisionConfig(targets=300_000),
+        training=TrainingConfig(noisy_steps=450),
         extraction=ExtractionConfig(resolution=320),
     ),
     "balanced": Config(preset="balanced"),
