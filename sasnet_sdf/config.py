@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from .model_config import CLASSES, ModelConfig, SASNetConfig
+from .model_config import CLASSES, GridConfig, ModelConfig, SASNetConfig
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",
         training=TrainingConfig(noisy_steps=450),
+        model=SASNetConfig(grid=GridConfig(levels=6, log2_table=16, finest=256)),
         extraction=ExtractionConfig(resolution=320),
     ),
     "balanced": Config(preset="balanced"),
