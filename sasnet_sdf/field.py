@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from torch import nn
 
 from . import networks
 from .differential import value_and_gradient
+from .distance import BRIDGES, bridges_of, joined, with_data
 from .errors import UnreadableInput, UsageError
 from .extraction.support import Support
-from .geometry import Array, Frame
+from .geometry import Array, Frame, TriangleMesh
 from .networks import by_chunks
 from .supervision.tree import Tree
 
@@ -29,6 +31,7 @@ class Field:
 
     `low` and `high` (3,) bound the data it was trained on, in the unit cube. `metadata` says how
     it was trained. `support` knows where the data were, in the unit cube; a surface is trimmed by it.
+    `bridges` (B, 3): points of the unit cube on the surface where it covers holes in the data.
     """
 
     def __init__(
@@ -39,9 +42,11 @@ class Field:
         high: Array,
         metadata: dict[str, Any],
         support: Support | None = None,
+        bridges: Array | None = None,
     ):
         self.model: Any = model.eval().requires_grad_(False)
         self.frame, self.support = frame, support
+        self.bridges = np.empty((0, 3), np.float32) if bridges is None else bridges
         self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
         self.metadata = metadata
 
@@ -50,24 +55,43 @@ class Field:
         return next(self.model.parameters()).device
 
     def distance(self, points: Array) -> Array:
-        """Signed distances (N,) float64, world units, at world points (N, 3).
+        """Signed distances (N,) float64, world units, at world points (N, 3); negative inside.
 
-        Outside the cube that was trained the distance to the cube is added to the value at its
-        border: the sign and the growth are right there, the value is an estimate.
+        The network's near the surface; farther away the distance from the data, or from where the
+        surface covers a hole in them, with the network's sign (distance.py). Of a model that does
+        not say where its data were the network's everywhere; outside the cube that was trained, the
+        value at its border and the distance to the cube.
         """
         unit = self.frame.to_unit(_as_points(points))
         clamped = unit.clip(-1, 1)
-        beyond = np.linalg.norm(unit - clamped, axis=1)
-        return (self.unit_distance(clamped) + beyond) * self.frame.scale
+        values = self.unit_distance(clamped) + np.linalg.norm(unit - clamped, axis=1)
+        if self.support is not None:
+            values = with_data(values, np.zeros(unit.shape), self._surface, unit)[0]
+        return values * self.frame.scale
 
     def gradient(self, points: Array) -> Array:
         """Gradients (N, 3) float64 of the distance at world points (N, 3); they point outward."""
         unit = self.frame.to_unit(_as_points(points))
         clamped = unit.clip(-1, 1)
-        gradients = self.unit_gradient(clamped)[1].astype(np.float64)
+        values, gradients = self.unit_gradient(clamped)
         beyond = unit - clamped
         length = np.linalg.norm(beyond, axis=1, keepdims=True)
-        return np.where(beyond == 0, gradients, 0) + beyond / np.where(length > 0, length, 1)
+        gradients = np.where(beyond == 0, gradients, 0) + beyond / np.where(length > 0, length, 1)
+        if self.support is None:
+            return gradients
+        return with_data(values + length[:, 0], gradients, self._surface, unit)[1]
+
+    def cover_holes(self, mesh: TriangleMesh) -> None:
+        """Remember where a surface of this field, in world units, lies away from the data."""
+        if self.support is not None:
+            self.bridges = bridges_of(self.frame.to_unit(mesh.vertices), self.support)
+            self.__dict__.pop("_surface", None)
+
+    @cached_property
+    def _surface(self) -> Support:
+        """Points all over the surface, as a model file has them: it tells the same distances."""
+        assert self.support is not None
+        return joined(self.support.thinned(SUPPORT_POINTS), self.bridges)
 
     def distance_to_data(self, points: Array) -> Array:
         """Distances (N,) float64, world units, of world points (N, 3) from the nearest point of the data.
@@ -99,11 +123,12 @@ class Field:
             "training": networks.lasting(self.metadata),
         }
         if self.support is not None:
-            # more points would make the file larger than the surface needs to be told where to end
             support = self.support.thinned(SUPPORT_POINTS)
             arrays["support.points"] = support.tree.points.astype(np.float32)
             arrays["support.spacing"] = support.spacing.astype(np.float32)
             metadata["support"] = {"gap": support.gap if np.isfinite(support.gap) else None}
+            if len(self.bridges):
+                arrays["bridges"] = self.bridges
         write_model(Path(path), arrays, metadata)
 
     @classmethod
@@ -115,7 +140,7 @@ class Field:
         try:
             if "signal" in metadata:
                 raise ValueError(f"it is a fitted {metadata['signal']['kind']}: see sasnet-sdf render")
-            support = _support(arrays, metadata)
+            support, bridges = _support(arrays, metadata), _bridges(arrays)
             model = networks.read(arrays, metadata["architecture"], device, engine)
             if metadata["architecture"]["dim"] != 3 or metadata["architecture"]["outputs"] != 1:
                 raise ValueError("its network is none of a surface")
@@ -127,7 +152,7 @@ class Field:
                 or not ((low >= -FARTHEST) & (low <= high) & (high <= FARTHEST)).all()
             ):
                 raise ValueError("its bounds are no box about the unit cube")
-            return cls(model, frame, low, high, dict(metadata["training"]), support)
+            return cls(model, frame, low, high, dict(metadata["training"]), support, bridges)
         except networks.UNREADABLE as error:
             reason = " ".join(str(error).split())
             raise UnreadableInput(f"{path}: not a model that this version can read ({reason})") from error
@@ -149,6 +174,19 @@ def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | No
     ):
         raise ValueError("its support is not made of points and their spacing")
     return Support(Tree.of(points.astype(np.float64)), spacing.astype(np.float64), gap)
+
+
+def _bridges(arrays: dict[str, Array]) -> Array | None:
+    """Takes the bridges out of a model's arrays; None where there are none."""
+    bridges = arrays.pop("bridges", None)
+    if bridges is not None and (
+        bridges.dtype != np.float32
+        or bridges.shape != (len(bridges), 3)
+        or len(bridges) > BRIDGES
+        or not (np.abs(bridges) <= FARTHEST).all()
+    ):
+        raise ValueError("its bridges are no points")
+    return bridges
 
 
 def _as_points(points: Array) -> Array:

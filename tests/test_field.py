@@ -10,7 +10,7 @@ import sasnet_sdf.networks
 from sasnet_sdf.errors import MissingBackend, UnreadableInput, UsageError
 from sasnet_sdf.extraction.support import Support
 from sasnet_sdf.field import Field
-from sasnet_sdf.geometry import Frame
+from sasnet_sdf.geometry import Frame, TriangleMesh
 from sasnet_sdf.io.models import read_model, write_model
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.models import build_model
@@ -122,6 +122,26 @@ def test_lists_and_single_precision_will_do(field):
     expected = field.distance(np.array(points))
     assert np.array_equal(field.distance(points), expected)
     assert np.array_equal(field.distance(np.array(points, np.float32)), expected)
+
+
+def test_to_a_file_and_back_with_data_and_bridges(unit, tmp_path):
+    """In memory the data are double, and more than a file holds."""
+    ordered = unit[morton_order(unit)]
+    support = Support(Tree.of(ordered), np.random.default_rng(2).uniform(0.01, 0.1, 300), np.inf)
+    field = Field(network(), FRAME, LOW, HIGH, METADATA, support)
+    beside = TriangleMesh(FRAME.to_world(unit + [[0, 0, 1.0]]), np.arange(300).reshape(-1, 3))
+    field.cover_holes(beside)
+    assert len(field.bridges) > 100
+    field.save(tmp_path / "scan.sasnet")
+    back = Field.load(tmp_path / "scan.sasnet")
+    world = FRAME.to_world(1.2 * unit)
+    assert np.array_equal(back.distance(world), field.distance(world))
+    assert np.array_equal(back.gradient(world), field.gradient(world))
+    arrays, document = read_model(tmp_path / "scan.sasnet")
+    arrays["bridges"] = arrays["bridges"][:, :2].copy()
+    write_model(tmp_path / "other.sasnet", arrays, document)
+    with pytest.raises(UnreadableInput, match="bridges are no points"):
+        Field.load(tmp_path / "other.sasnet")
 
 
 def test_points_that_are_no_numbers_stay_that(field):

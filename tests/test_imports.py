@@ -40,6 +40,7 @@ ROOMS = (
     "io",
     "views",
     "networks",
+    "distance",
     "field",
     "fitted",
     "pipelines",

@@ -44,8 +44,8 @@ STOPPING = "stopping: the models that are done are kept"
 @click.option(
     "--models",
     metavar="A,B,...",
-    help="NAME[:KEY=VALUE] each, as of reconstruct --model, also sasnet:no-masks, sasnet:unfrozen and "
-    "poisson[:depth=N]. [default: all]",
+    help="NAME[:KEY=VALUE] each, as of reconstruct --model, also sasnet:no-masks, sasnet:unfrozen, "
+    "supervision (what all are trained on) and poisson[:depth=N]. [default: all]",
 )
 @click.option(
     "--budget",

@@ -62,10 +62,11 @@ class Support:
         return cls(tree, _smoothed(spacing, neighbours), gap=np.inf)
 
     def thinned(self, most: int) -> Support:
-        """At most so many of the points, taken evenly."""
+        """At most so many of the points, taken evenly, in single precision."""
         step = -(-len(self.spacing) // most)
-        points = np.ascontiguousarray(self.tree.points[::step])
-        return Support(Tree.of(points), self.spacing[::step] * np.sqrt(step), self.gap)
+        points = self.tree.points[::step].astype(np.float32).astype(np.float64)
+        spacing = (self.spacing[::step] * np.sqrt(step)).astype(np.float32).astype(np.float64)
+        return Support(Tree.of(points), spacing, self.gap)
 
     @property
     def usual_spacing(self) -> float:

@@ -25,6 +25,7 @@ from ..samplers import draw_pool
 from ..system import hardware
 from ..training import History
 from .budget import Budget, refuse_for_signals, refuse_other_words, sized, training_of
+from .ceiling import no_network, supervision_surface
 from .comparison_files import Results
 from .comparison_pictures import draw_all
 from .contender import FitWith, on_part, trained
@@ -44,7 +45,8 @@ TARGETS = 1_000_000
 
 MODELS = (
     *("sasnet", "siren:omega0=10", "siren:omega0=30", "siren:omega0=90", "finer", "wire", "gauss"),
-    *("pemlp", "ffn", "ngp", "bacon", "tuner", "sasnet:no-masks", "sasnet:unfrozen", "poisson"),
+    *("pemlp", "ffn", "ngp", "bacon", "tuner", "sasnet:no-masks", "sasnet:unfrozen"),
+    *("supervision", "poisson"),
 )
 """What is compared unless something else is asked for."""
 
@@ -68,10 +70,10 @@ def compare(
     Of an image's or a volume's file, on its samples, and measure how well it agrees with them.
 
     output: a folder that takes results.json, tables, pictures and meshes (docs/compare.md); models
-    that it has results of are not run again. models: as model_of takes them, and `poisson`, with
-    `poisson:depth=N`, for clouds. reference: the input itself unless another is given. sweep_rates:
-    each model learns at the best of the published rate and two others. samples: of evaluate.
-    changes: see make_config.
+    that it has results of are not run again. models: as model_of takes them; `supervision`, the
+    surface of what they are trained on; and `poisson`, with `poisson:depth=N`, for clouds.
+    reference: the input itself unless another is given. sweep_rates: each model learns at the best
+    of the published rate and two others. samples: of evaluate. changes: see make_config.
     Gives back what results.json holds. Raises a SasnetError, such as UsageError where the folder
     has another comparison's results.
     """
@@ -88,14 +90,14 @@ def compare(
         shared: dict[str, Any] = {"models": models, "budget": budget, "sweep_rates": sweep_rates, **places}
         return compare_signal(source, kind, output, overwrite=overwrite, on_progress=on_progress, **shared)
     device, engine = choose(config.device, config.engine)
-    wanted = {words: None if is_poisson(words) else sized(words, budget) for words in models}
+    wanted = {words: None if no_network(words) else sized(words, budget) for words in models}
 
     before = on_part(on_progress, "", 0, len(wanted))
     with stage("read", before, "reading"):
         given, notes = load(source, config)
         truth = given if reference is None else load(reference, config)[0]
-    if isinstance(given, TriangleMesh) and None in wanted.values():
-        wanted = {words: model for words, model in wanted.items() if model is not None}
+    if isinstance(given, TriangleMesh) and any(map(is_poisson, wanted)):
+        wanted = {words: model for words, model in wanted.items() if not is_poisson(words)}
         notes.append("Poisson is made from points, and the input is a mesh: it was left away")
     if not wanted:
         raise UsageError("there is no model left to compare: Poisson is made from points")
@@ -122,7 +124,7 @@ def compare(
         for number, words in enumerate(missing):
             watch, model, field = on_part(on_progress, words, number, len(missing)), wanted[words], None
             if model is None:
-                row, mesh = _poisson(problem, words)
+                row, mesh = _without_network(problem, words, config, watch)
             else:
                 row, field = trained(fit_with, error_of, model, config.training, sweep_rates, watch)
                 if row.get("ended_by") == "cancel":
@@ -136,7 +138,9 @@ def compare(
                     row["failure"] = str(error).partition(";")[0]
             try:
                 if mesh is not None:
-                    row |= _figures(evaluate(mesh, truth, field=field, samples=samples, seed=config.seed))
+                    row |= _figures(
+                        evaluate(mesh, truth, field=_bare(field), samples=samples, seed=config.seed)
+                    )
             except UnusableGeometry:
                 mesh, row["failure"] = None, "no triangle of the surface has an area"
             results.add(words, row, mesh, field)
@@ -176,11 +180,22 @@ def fingerprint(geometry: PointCloud | TriangleMesh) -> str:
     return hashlib.sha256(np.ascontiguousarray(places, np.float64).tobytes()).hexdigest()[:16]
 
 
-def _poisson(problem: Problem, words: str) -> tuple[dict[str, Any], TriangleMesh | None]:
+def _without_network(
+    problem: Problem, words: str, config: Config, on_progress: OnProgress
+) -> tuple[dict[str, Any], TriangleMesh | None]:
+    """A row, and the surface unless there is none."""
     try:
-        return poisson_surface(problem, words)
-    except MissingBackend as error:
-        return {"failure": str(error)}, None
+        if is_poisson(words):
+            return poisson_surface(problem, words)
+        with stage("extraction", on_progress):
+            return supervision_surface(problem, config.extraction, config.max_memory)
+    except (MissingBackend, NoSurface) as error:
+        return {"failure": str(error).partition(";")[0]}, None
+
+
+def _bare(field: Field | None) -> Field | None:
+    """The network alone: its distances are not helped by the data."""
+    return field and Field(field.model, field.frame, field.low, field.high, field.metadata)
 
 
 def _figures(found: dict[str, Any]) -> dict[str, Any]:

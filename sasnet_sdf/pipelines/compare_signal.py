@@ -22,12 +22,12 @@ from ..signals import Signal
 from ..system import hardware
 from ..training import History
 from .budget import Budget, training_of
+from .ceiling import no_network
 from .comparison_files import Results
 from .comparison_pictures import draw_signals
 from .contender import on_part, trained
 from .fit_signal import check_size, load_signal, ranges, train_on
 from .model_choice import model_of
-from .poisson import is_poisson
 from .signal_report import measured
 from .signal_settings import default_count, known_models, sized_model
 
@@ -59,11 +59,12 @@ def compare_signal(
     check_size(signal, low)
     base = SignalConfig(seed=seed)
     training = training_of(base.training, budget)
-    wanted = {words: _sized(words, signal, budget, training) for words in models if not is_poisson(words)}
-    if any(is_poisson(words) for words in models):
-        notes.append(f"Poisson is made from points, not from the {kind}: it was left away")
+    surfaces = [words for words in models if no_network(words)]
+    wanted = {words: _sized(words, signal, budget, training) for words in models if words not in surfaces}
+    if surfaces:
+        notes.append(f"{', '.join(surfaces)}: of surfaces, not of the {kind}: left away")
     if not wanted:
-        raise UsageError("there is no model left to compare: Poisson is made from points")
+        raise UsageError(f"there is no model left to compare: {', '.join(surfaces)} is of surfaces")
     run = {
         "version": __version__,
         "kind": kind,

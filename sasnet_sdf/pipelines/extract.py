@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ..extraction import (
     Lattice,
     Needs,
     Refined,
+    Support,
     Surface,
     decimate,
     extract_surface,
@@ -65,8 +66,26 @@ def extract(
         return surface_of(field, config.extraction, config.max_memory)
 
 
+class DistanceField(Protocol):
+    """A signed distance in the unit cube of a frame, around data between low and high (3,).
+
+    support: where the data are, or None. Values (N,), and gradients (N, 3), at points (N, 3).
+    """
+
+    @property
+    def frame(self) -> Frame: ...
+    @property
+    def support(self) -> Support | None: ...
+    @property
+    def low(self) -> Array: ...
+    @property
+    def high(self) -> Array: ...
+    def unit_distance(self, points: Array) -> Array: ...
+    def unit_gradient(self, points: Array) -> tuple[Array, Array]: ...
+
+
 def surface_of(
-    field: Field,
+    field: DistanceField,
     config: ExtractionConfig,
     max_memory: int | None,
     data: CloudTarget | MeshTarget | None = None,
@@ -108,7 +127,9 @@ def surface_of(
     }
 
 
-def _refinement(field: Field, mesh: TriangleMesh, refined: Refined | None, cell: float) -> dict[str, Any]:
+def _refinement(
+    field: DistanceField, mesh: TriangleMesh, refined: Refined | None, cell: float
+) -> dict[str, Any]:
     """How far the data moved the surface from the network's own, in world units."""
     if refined is None:
         return {"mode": "off", "trust": 0.0, "vertices_moved": 0, "mean": 0.0, "maximum": 0.0}
@@ -132,7 +153,7 @@ def lattice_of(config: ExtractionConfig, frame: Frame, low: Array, high: Array) 
 
 
 def _finished(
-    surface: Surface, field: Field, config: ExtractionConfig
+    surface: Surface, field: DistanceField, config: ExtractionConfig
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """What is kept of a surface, with the number of triangles that is asked for; in the unit cube."""
     step = steps()

@@ -83,6 +83,8 @@ def reconstruct(
         step = steps()
         step(0.9)
         mesh, extraction = surface_of(field, config.extraction, config.max_memory, problem.target)
+        step(0.95)
+        field.cover_holes(mesh)
         step(1.0, "carrying colors over")
         mesh = with_attributes(mesh, geometry, problem.target, frame, config.extraction)
 

@@ -125,6 +125,13 @@ def test_poisson_joins_where_it_is_installed_and_says_so_where_it_is_not(sphere,
     assert row["error"] < 200 and row["engine"] in ("open3d", "pymeshlab")
 
 
+def test_the_supervision_is_the_ceiling(sphere, tmp_path):
+    numbers = compare(sphere, tmp_path, models=["sasnet", "supervision"], **SMALL)
+    network, ceiling = numbers["rows"]
+    assert ceiling["mesh"] and not ceiling["field"] and ceiling["seconds"] > 0
+    assert ceiling["error"] < 0.3 * network["error"] and ceiling["normal_consistency"] > 0.998
+
+
 def test_a_reference_and_a_mesh_as_the_input(tmp_path):
     cube = trimesh.creation.box((1.0, 1.0, 1.0))
     mesh = TriangleMesh(np.asarray(cube.vertices), np.asarray(cube.faces, np.int64))
@@ -212,4 +219,11 @@ def test_models_that_there_are_not_are_refused_before_any_work(sphere, tmp_path)
     with pytest.raises(UsageError, match="unknown model 'sirene'"):
         compare(sphere, tmp_path / "x", models=["sasnet", "sirene"], **SMALL)
     assert not (tmp_path / "x").exists()
-    assert {words.split(":")[0] for words in MODELS} > {"sasnet", "siren", "poisson", "tuner", "bacon"}
+    assert {words.split(":")[0] for words in MODELS} > {
+        "sasnet",
+        "siren",
+        "supervision",
+        "poisson",
+        "tuner",
+        "bacon",
+    }

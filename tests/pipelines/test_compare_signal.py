@@ -67,14 +67,15 @@ def test_it_goes_on_where_it_stopped(picture, tmp_path):
     assert [row["model"] for row in rows] == list(WORDS) and rows[0] == before[0]
 
 
-def test_a_volume_and_poisson(tmp_path):
+def test_a_volume_and_what_is_of_surfaces(tmp_path):
     index = np.stack(np.mgrid[:12, :14, :16], -1)
     volume = np.exp(-(((index - 6) / 4) ** 2).sum(-1)).astype(np.float32)
     np.savez(tmp_path / "v.npz", volume=volume, spacing=np.ones(3))
-    numbers = compare(tmp_path / "v.npz", tmp_path / "out", models=["sasnet", "poisson"], **SMALL)
+    words = ["sasnet", "supervision", "poisson"]
+    numbers = compare(tmp_path / "v.npz", tmp_path / "out", models=words, **SMALL)
     (row,) = numbers["rows"]
     assert row["psnr"] > 10 and numbers["run"]["kind"] == "volume"
-    assert any("Poisson is made from points" in note for note in numbers["notes"])
+    assert "supervision, poisson: of surfaces, not of the volume: left away" in numbers["notes"]
 
 
 @pytest.mark.parametrize("word", [{"reference": "x.png"}, {"resolution": 64}, {"settings": ["targets=9999"]}])

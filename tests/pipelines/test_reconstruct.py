@@ -37,15 +37,16 @@ def test_units_and_places_change_nothing(scale, offset):
 
 
 def test_the_field_is_a_distance_far_from_the_surface_too():
-    points, normals = torus(5000)
-    result = reconstruct(PointCloud(points, normals), **{**SETTINGS, "steps": 450})
+    points, normals = torus(30_000)
+    result = reconstruct(PointCloud(points, normals), **SETTINGS)
     asked = np.random.default_rng(1).uniform(-2.7, 2.7, (4000, 3))
     x, y, z = asked.T
     true = np.hypot(np.hypot(x, y) - LARGE, z) - SMALL
     found = result.field.distance(asked)
-    assert np.abs(found - true).mean() < 0.03
+    assert (np.abs(found - true) < 0.01 * 2 * 2.7).mean() > 0.99
     assert ((found < 0) != (true < 0)).mean() < 0.003
-    assert np.median(np.linalg.norm(result.field.gradient(asked), axis=1)) == pytest.approx(1, abs=0.15)
+    length = np.linalg.norm(result.field.gradient(asked), axis=1)
+    assert ((length > 0.9) & (length < 1.1)).mean() > 0.95
 
 
 def test_a_closed_mesh_gives_its_own_surface():
