@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -12,15 +13,27 @@ from .model_config import CLASSES, GridConfig, ModelConfig, SASNetConfig
 class SupervisionConfig:
     """Targets drawn from a cloud or a mesh.
 
-    `normals`: what says where outside is: auto, file, sensors or estimate.
+    `near_share` of them lie close to the surface, by `near_spread` spacings of the data on average;
+    those of a noisy scan as the defaults say. `normals`: what says where outside is: auto, file,
+    sensors or estimate.
     """
 
     targets: int = 300_000
+    near_share: float = 0.7
+    near_spread: float = 0.5
     normals: str = "auto"
 
     def __post_init__(self) -> None:
         if self.targets < 100:
             raise ValueError("training needs at least 100 targets")
+        if not 0 <= self.near_share <= 1:
+            raise ValueError(f"near_share must be a share from 0 to 1, found {self.near_share}")
+        if not 0 < self.near_spread < math.inf:
+            raise ValueError(f"near_spread must be positive, found {self.near_spread}")
+
+    def for_noisy_scan(self) -> SupervisionConfig:
+        """These settings with targets as far from the surface as noise asks for."""
+        return SupervisionConfig(self.targets, normals=self.normals)
 
 
 @dataclass(frozen=True)
@@ -146,9 +159,10 @@ PRESETS: dict[str, Config] = {
     "balanced": Config(preset="balanced"),
     "fine": Config(
         preset="fine",
-        training=TrainingConfig(steps=2000),
-        supervision=SupervisionConfig(targets=1_000_000),
-        extraction=ExtractionConfig(resolution=768),
+        training=TrainingConfig(steps=900, batch=8192),
+        supervision=SupervisionConfig(targets=1_000_000, near_share=0.85, near_spread=0.15),
+        model=SASNetConfig(grid=GridConfig(log2_table=19)),
+        extraction=ExtractionConfig(resolution=640),
     ),
 }
 

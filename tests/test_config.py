@@ -17,11 +17,13 @@ def test_presets_are_named_and_rise():
     assert PRESETS["balanced"] == Config()
     for value in (
         lambda c: c.training.steps,
+        lambda c: c.training.batch,
         lambda c: c.supervision.targets,
+        lambda c: c.model.grid.log2_table,
         lambda c: c.extraction.resolution,
     ):
         fast, balanced, fine = map(value, PRESETS.values())
-        assert fast < balanced < fine
+        assert fast <= balanced < fine
     assert all(config.training.time_limit is None for config in PRESETS.values())
 
 

@@ -152,7 +152,7 @@ def compare(
 
 def _problem(given: PointCloud | TriangleMesh, config: Config, name: str) -> Problem:
     geometry, frame, notes = framed(with_normals(given, config.supervision.normals, name))
-    problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
+    problem = Problem.of(geometry, frame, config.supervision, config.seed)
     return replace(problem, notes=notes + problem.notes)
 
 

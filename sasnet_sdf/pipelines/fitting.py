@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import Config
+from ..config import Config, SupervisionConfig
 from ..errors import UsageError
 from ..extraction import Support
 from ..field import Field
@@ -39,14 +39,20 @@ class Problem:
         return self.facts.get("noise") is not None
 
     @classmethod
-    def of(cls, geometry: PointCloud | TriangleMesh, frame: Frame, targets: int, seed: int) -> Problem:
-        """Prepare the geometry and draw so many targets."""
+    def of(
+        cls, geometry: PointCloud | TriangleMesh, frame: Frame, supervision: SupervisionConfig, seed: int
+    ) -> Problem:
+        """Prepare the geometry and draw the targets."""
         step = steps()
         step(0.8)
         target, facts = prepare(geometry, frame)
         step(1.0, "drawing targets")
         notes = facts.pop("notes", [])
-        return cls(geometry, frame, target, draw_pool(target, targets, seed), facts, notes)
+        if facts.get("noise") is not None:
+            supervision = supervision.for_noisy_scan()
+        near = supervision.near_share, supervision.near_spread
+        pool = draw_pool(target, supervision.targets, seed, *near)
+        return cls(geometry, frame, target, pool, facts, notes)
 
 
 def fit(

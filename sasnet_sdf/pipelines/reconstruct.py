@@ -69,7 +69,7 @@ def reconstruct(
         check_reconstruction(geometry, config, device, engine)
 
     with timed(seconds, "supervision"), stage("supervision", on_progress):
-        problem = Problem.of(geometry, frame, config.supervision.targets, config.seed)
+        problem = Problem.of(geometry, frame, config.supervision, config.seed)
         notes += problem.notes
         if problem.noisy:
             config = replace(config, training=config.training.for_noisy_scan())

@@ -16,8 +16,8 @@ from .slices import Slices
 
 __all__ = ["Batches", "Pool", "draw_pool", "morton_code"]
 
-NEAR_SHARE, MIDDLE_SHARE = 0.7, 0.15  # of the targets; the rest is uniform in the cube
-NEAR_SPREAD, MIDDLE_SPREAD = 0.5, 0.05  # Laplace scales: in local spacings, and in units of the cube
+MIDDLE_SPREAD = 0.05
+"""Laplace scale of the distance of the farther targets from the surface, in units of the cube."""
 
 
 class DistanceSource(Protocol):
@@ -40,14 +40,19 @@ class Pool:
         return len(self.points)
 
 
-def draw_pool(source: DistanceSource, count: int, seed: int) -> Pool:
-    """`count` targets: most of them close to the surface, some farther, the rest anywhere in the cube."""
+def draw_pool(
+    source: DistanceSource, count: int, seed: int, near_share: float = 0.7, near_spread: float = 0.5
+) -> Pool:
+    """`count` targets: near_share close to the surface, half of the others farther, the rest anywhere.
+
+    near_spread: Laplace scale of the distance of the close ones, in local spacings of the data.
+    """
     step = steps()
     step(0.1)
     rng = np.random.default_rng(seed)
-    near_count, middle_count = int(count * NEAR_SHARE), int(count * MIDDLE_SHARE)
+    near_count, middle_count = int(count * near_share), int(count * (1 - near_share) / 2)
     base, scale = source.surface_points(near_count, rng)
-    near = base + rng.laplace(0, NEAR_SPREAD, base.shape) * scale[:, None]
+    near = base + rng.laplace(0, near_spread, base.shape) * scale[:, None]
     step(0.2)
     base, _ = source.surface_points(middle_count, rng)
     middle = base + rng.laplace(0, MIDDLE_SPREAD, base.shape)

@@ -8,6 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sasnet_sdf.config import SupervisionConfig
 from sasnet_sdf.errors import SasnetError
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.pipelines.fitting import Problem
@@ -66,7 +67,7 @@ def check(geometry):
     try:
         loaded, _ = load(geometry, make_config("fast"))
         near, frame, _ = framed(with_normals(loaded, "auto", "the input"))
-        problem = Problem.of(near, frame, 200, 0)
+        problem = Problem.of(near, frame, SupervisionConfig(targets=200), 0)
     except SasnetError as error:
         assert "\n" not in str(error) and len(str(error)) < 300
         return False

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from sasnet_sdf import PRESETS, PointCloud
+from sasnet_sdf.config import SupervisionConfig
 from sasnet_sdf.pipelines.fitting import Problem, fit
 from sasnet_sdf.pipelines.selection import framed
 from sasnet_sdf.progress import silent
@@ -28,7 +29,9 @@ def test_the_top_band_opens_beside_the_surface():
     geometry, frame, _ = framed(PointCloud(bumpy_sphere(60_000, 0)))
     config = PRESETS["fast"]
     config = replace(config, training=replace(config.training, steps=600))
-    field, _ = fit(Problem.of(geometry, frame, 200_000, 0), config, "cpu", "numba", silent)
+    field, _ = fit(
+        Problem.of(geometry, frame, SupervisionConfig(targets=200_000), 0), config, "cpu", "numba", silent
+    )
 
     def mean_masks(points: np.ndarray) -> np.ndarray:
         with torch.no_grad():

@@ -9,9 +9,10 @@ import torch
 from sasnet_sdf.geometry import Frame, PointCloud
 from sasnet_sdf.samplers import Batches, Pool, draw_pool
 from sasnet_sdf.samplers.slices import Slices
-from sasnet_sdf.samplers.surface import MIDDLE_SHARE, NEAR_SHARE, morton_code
+from sasnet_sdf.samplers.surface import morton_code
 from sasnet_sdf.supervision import prepare
 
+NEAR_SHARE, MIDDLE_SHARE = 0.7, 0.15
 RADIUS = 0.95
 COUNT = 20_001
 
@@ -55,6 +56,14 @@ def test_shares(pool):
     # the rest fills the cube: its corners hold their share of it
     corners = (pool.points.abs() > 0.8).all(1).float().mean()
     assert corners == pytest.approx((1 - NEAR_SHARE - MIDDLE_SHARE) * 0.2**3, rel=0.6)
+
+
+def test_more_targets_closer_to_the_surface(target, pool):
+    closer = draw_pool(target, COUNT, 0, near_share=0.9, near_spread=0.1)
+    spacing = np.sqrt(4 * np.pi * RADIUS**2 / 20_000)
+    # an axis at a time half of a Laplace distribution lies within ln 2 of its scale; across them fewer
+    shares = [(p.distances.abs() < 0.1 * np.log(2) * spacing).float().mean() for p in (closer, pool)]
+    assert 0.9 * 0.4 < shares[0] < 0.9 * 0.5 and shares[1] < 0.1
 
 
 def test_the_near_targets_cover_the_surface(pool):
