@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md, docs/scans.md, docs/signals.md and the README, from what the
+"""The tables of docs/benchmarks.md, scans.md, signals.md, report.md and the README, from what the
 benchmarks found.
 
     python benchmarks/reconstruct.py > reconstruct.json
@@ -10,9 +10,11 @@ benchmarks found.
     python benchmarks/tables.py --scans scans.json
     python benchmarks/signals.py -o signals.json
     python benchmarks/tables.py --signals signals.json
+    python benchmarks/distances.py > distances.json
+    python benchmarks/tables.py --distances distances.json
 
-Of the first three the later ones may be left out, and so are their sections then. docs/scans.md,
-docs/signals.md and the README change between their marks only.
+Of the first three the later ones may be left out, and so are their sections then. All pages but
+docs/benchmarks.md change between their marks only.
 """
 
 from __future__ import annotations
@@ -33,9 +35,10 @@ def main() -> None:
     cli.add_argument("clean", nargs="*", type=Path, metavar="RECONSTRUCT FINE_LATTICE STEP")
     cli.add_argument("--scans", type=Path)
     cli.add_argument("--signals", type=Path)
+    cli.add_argument("--distances", type=Path)
     options = cli.parse_args()
-    if len(options.clean) > 3 or not (options.clean or options.scans or options.signals):
-        cli.error("give up to three files, --scans or --signals")
+    if len(options.clean) > 3 or not any(vars(options).values()):
+        cli.error("give up to three files, --scans, --signals or --distances")
     if options.clean:
         results, *others = map(read, options.clean)
         (ROOT / "docs" / "benchmarks.md").write_text(page(results, *others), encoding="utf-8")
@@ -44,6 +47,8 @@ def main() -> None:
         put(ROOT / "docs" / "scans.md", scans(read(options.scans)))
     if options.signals:
         put(ROOT / "docs" / "signals.md", signals(read(options.signals)))
+    if options.distances:
+        put(ROOT / "docs" / "report.md", distances(read(options.distances)))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -246,6 +251,22 @@ TASKS = {
     "x16": "Rendered at 16 times the size",
     "volumes": "Volumes",
 }
+
+
+def distances(found: dict[str, Any]) -> str:
+    columns = ["cloud", "", "within 1 % of the size", "99 % of them off by at most", "slope 0.9 to 1.1"]
+    rows = [
+        [
+            shape,
+            f"`{preset}`",
+            f"{row['within_1_percent']:.2%}",
+            f"{row['off_99']:.3%}",
+            f"{row['slope_within_10_percent']:.1%}",
+        ]
+        for shape, rows_of in found["shapes"].items()
+        for preset, row in rows_of.items()
+    ]
+    return f"Measured at commit {found['commit']}.\n\n{table(columns, rows)}"
 
 
 def span(values: list[float], form: str, unit: str) -> str:

@@ -115,11 +115,13 @@ def _settled(field: GradientField, start: Array, cell: float) -> tuple[Array, Ar
     for _ in range(STEPS):
         points = points - _newton(*field(points))
     strayed = np.linalg.norm(points - start, axis=1) > cell / 2
-    # two that meet would be one where the mesh is welded by place
-    _, number, times = np.unique(
-        np.rint(points / (WELD * cell)), axis=0, return_inverse=True, return_counts=True
-    )
-    points = np.where((strayed | (times[number.reshape(-1)] > 1))[:, None], start, points)
+    # two that meet would be one where the mesh is welded by place, and one that goes back may meet a third
+    while True:
+        points = np.where(strayed[:, None], start, points)
+        meet = np.unique(KDTree(points).query_pairs(WELD * cell, output_type="ndarray"))
+        if strayed[meet].all():
+            break
+        strayed[meet] = True
     gradients = field(points)[1]
     return points, gradients / np.maximum(np.linalg.norm(gradients, axis=1, keepdims=True), 1e-12)
 

@@ -24,6 +24,10 @@ NOISE = 40
 """Vertices, by the square of the lattice's side, from which a field is noise; scans have 1 to 4."""
 
 
+APART = 1e-3
+"""Cells that vertices keep between them."""
+
+
 @dataclass(frozen=True)
 class Surface:
     """A triangle mesh in the unit cube, and what it cost.
@@ -81,7 +85,7 @@ def extract_surface(
     vertices = lattice.points(vertices)
     step(0.9, "moving vertices onto the surface")
     moved, normals = _refine(field_with_gradient, vertices, lattice.cell)
-    vertices = _without_folds(vertices, moved, faces)
+    vertices = _without_folds(vertices, _kept_apart(vertices, moved, lattice.cell), faces)
     if cells is not None:
         step(1.0, "looking for sharp edges")
         vertices, normals, faces = sharpen(
@@ -118,6 +122,18 @@ def _refine(field: GradientField, vertices: Array, cell: float) -> tuple[Array, 
         along = np.where(usable, np.asarray(values, np.float64).reshape(-1), 0.0)[:, None] / length
         moved[part] = vertices[part] - np.clip(along, -cell / 2, cell / 2) * normals[part]
     return moved, normals
+
+
+def _kept_apart(before: Array, after: Array, cell: float) -> Array:
+    """The moved vertices, but those that meet stay where they were.
+
+    Where meshes are welded by place, as in many programs, two that meet would pinch the surface.
+    """
+    # lattice coordinates of three axes in one number
+    place = np.rint(after / (APART * cell)).astype(np.int64) @ np.array([1 << 42, 1 << 21, 1])
+    ordered = np.sort(place)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.where(np.isin(place, twice)[:, None], before, after) if len(twice) else after
 
 
 def _without_folds(before: Array, after: Array, faces: NDArray[np.int64]) -> Array:

@@ -29,6 +29,26 @@ def test_a_field_that_only_touches_zero_from_outside_ends():
     assert len(surface.faces) == 8
 
 
+@pytest.mark.parametrize("creases", [False, True])
+def test_no_two_vertices_meet_where_planes_pass_through_the_lattice(creases):
+    """A box aligned with the lattice, as parts made by programs often are."""
+    middle = CUBE.points(np.array([[28, 28, 28]]))[0]
+    half = CUBE.cell * np.array([5, 6, 7])
+
+    def box(points):
+        off = np.abs(points - middle) - half
+        nearest = off.argmax(1)
+        gradient = np.zeros_like(points)
+        rows = np.arange(len(points))
+        gradient[rows, nearest] = np.sign(points - middle)[rows, nearest]
+        return off.max(1), gradient
+
+    surface = extract_surface(lambda p: box(p)[0], box, CUBE, creases=creases)
+    welded = np.unique(surface.vertices.astype(np.float32), axis=0)
+    assert len(surface.vertices) == len(welded) > 1000
+    assert np.abs(box(surface.vertices)[0]).max() < 2e-3 * CUBE.cell
+
+
 def test_a_field_that_is_not_finite_is_refused():
     with pytest.raises(NoSurface, match="not finite"):
         extract_surface(lambda p: np.full(len(p), np.nan), lambda p: None, CUBE)
