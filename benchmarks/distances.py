@@ -35,7 +35,7 @@ def main() -> None:
     options = cli.parse_args()
     result: dict[str, Any] = {**circumstances(options.seed), "shapes": {}}
     for name, mesh in shapes().items():
-        points, faces = trimesh.sample.sample_surface(mesh, POINTS, seed=options.seed)
+        points, faces = trimesh.sample.sample_surface(mesh, POINTS, seed=options.seed)[:2]
         cloud = PointCloud(np.asarray(points), np.asarray(mesh.face_normals[faces]))
         places, truth = asked(mesh, options.seed)
         rows = result["shapes"][name] = {}
