@@ -13,8 +13,8 @@ from .model_config import CLASSES, GridConfig, ModelConfig, SASNetConfig
 class SupervisionConfig:
     """Targets drawn from a cloud or a mesh.
 
-    `near_share` of them lie close to the surface, by `near_spread` spacings of the data on average;
-    those of a noisy scan as the defaults say. `normals`: what says where outside is: auto, file,
+    `near_share` of them lie close to the surface, by `near_spread` spacings of the data on average.
+    A noisy scan has other targets, see for_noisy_scan. `normals`: what says where outside is: auto, file,
     sensors or estimate.
     """
 
@@ -32,8 +32,8 @@ class SupervisionConfig:
             raise ValueError(f"near_spread must be positive, found {self.near_spread}")
 
     def for_noisy_scan(self) -> SupervisionConfig:
-        """These settings with targets as far from the surface as noise asks for."""
-        return SupervisionConfig(self.targets, normals=self.normals)
+        """A third more targets, as far from the surface as the defaults say."""
+        return SupervisionConfig(self.targets * 4 // 3, normals=self.normals)
 
 
 @dataclass(frozen=True)
