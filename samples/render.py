@@ -1,6 +1,6 @@
 """Pictures of clouds and meshes side by side, without a display or a graphics library.
 
-    python samples/render.py samples/knot.ply surface.ply -o docs/images/knot.png
+    python samples/render.py samples/knot.ply surface.ply -o beside.png
 
 All panels share the camera, which frames the last input.
 """
