@@ -24,8 +24,9 @@ NOISE = 40
 """Vertices, by the square of the lattice's side, from which a field is noise; scans have 1 to 4."""
 
 
-APART = 1e-3
-"""Cells that vertices keep between them."""
+APART = 2.5e-4
+"""Cells that vertices keep between them: a thousandth of a cell would be too far from a flat face, and
+far from the origin single precision does not resolve a ten-thousandth."""
 
 
 @dataclass(frozen=True)
@@ -125,15 +126,26 @@ def _refine(field: GradientField, vertices: Array, cell: float) -> tuple[Array, 
 
 
 def _kept_apart(before: Array, after: Array, cell: float) -> Array:
-    """The moved vertices, but those that meet stay where they were.
+    """The moved vertices, with those that meet a little apart.
 
-    Where meshes are welded by place, as in many programs, two that meet would pinch the surface.
+    Where meshes are welded by place, as in many programs, vertices that meet would pinch the surface.
+    At the edge of a box each of two comes along the normal of its own face: against the way of the
+    other it stays on that face.
     """
     # lattice coordinates of three axes in one number
     place = np.rint(after / (APART * cell)).astype(np.int64) @ np.array([1 << 42, 1 << 21, 1])
-    ordered = np.sort(place)
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    return np.where(np.isin(place, twice)[:, None], before, after) if len(twice) else after
+    order = np.argsort(place, kind="stable")
+    same = np.flatnonzero(np.diff(place[order]) == 0)
+    rows = order[np.union1d(same, same + 1)]
+    if not len(rows):
+        return after
+    group = np.unique(place[rows], return_inverse=True)[1]
+    way = before[rows] - after[rows]
+    way *= APART * cell / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), APART * cell)
+    total = np.zeros((int(group.max()) + 1, 3))
+    np.add.at(total, group, way)
+    after[rows] -= total[group] - way
+    return after
 
 
 def _without_folds(before: Array, after: Array, faces: NDArray[np.int64]) -> Array:
