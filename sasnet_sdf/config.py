@@ -13,12 +13,12 @@ from .model_config import CLASSES, GridConfig, ModelConfig, SASNetConfig
 class SupervisionConfig:
     """Targets drawn from a cloud or a mesh.
 
-    `near_share` of them lie close to the surface, by `near_spread` spacings of the data on average.
-    A noisy scan has other targets, see for_noisy_scan. `normals`: what says where outside is: auto, file,
-    sensors or estimate.
+    `near_share` of them lie close to the surface; `near_spread` is the Laplace scale of their distance
+    from it, in spacings of the data. A noisy scan gets the defaults of these two. `normals`: what says
+    where outside is: auto, file, sensors or estimate.
     """
 
-    targets: int = 300_000
+    targets: int = 400_000
     near_share: float = 0.7
     near_spread: float = 0.5
     normals: str = "auto"
@@ -32,8 +32,8 @@ class SupervisionConfig:
             raise ValueError(f"near_spread must be positive, found {self.near_spread}")
 
     def for_noisy_scan(self) -> SupervisionConfig:
-        """A third more targets, as far from the surface as the defaults say."""
-        return SupervisionConfig(self.targets * 4 // 3, normals=self.normals)
+        """These settings with as many targets close to the surface, and as close, as by default."""
+        return SupervisionConfig(self.targets, normals=self.normals)
 
 
 @dataclass(frozen=True)

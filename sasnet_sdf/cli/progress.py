@@ -68,17 +68,17 @@ class PercentLines:
 
 
 class LogLines:
-    """A line for every stage, for every tenth of the training, and for news."""
+    """A line for every stage, every tenth of the training, and every message, each once."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._last = ("", 0, "")
+        self._told: set[tuple[str, int, str]] = set()
 
     def __call__(self, progress: Progress) -> None:
         tenth = int(10 * progress.fraction + 1e-9) if progress.stage == "training" else 0
         now = (progress.label + progress.stage, tenth, _kind_of(progress.message))
-        if now != self._last:
-            self._last = now
+        if now not in self._told:
+            self._told.add(now)
             print(describe(progress), file=self._stream, flush=True)
 
 

@@ -94,7 +94,7 @@ def refinement_lines(refinement: dict[str, Any]) -> list[str]:
     if refinement["mode"] == "off":
         return []
     mean, most = refinement["mean"], refinement["maximum"]
-    return [filled(f"refined onto the data: {mean:.2g} from the field on average, {most:.2g} at most")]
+    return [filled(f"follows the data: {mean:.2g} from the network's surface on average, {most:.2g} at most")]
 
 
 def found_lines(found: dict[str, Any]) -> list[str]:

@@ -69,7 +69,7 @@ def test_it_tells_what_came_out(summary):
     assert summary.startswith(
         "surface of 10 vertices and 16 faces, closed\nnot trimmed: the data lie all around it\n"
     )
-    assert "refined onto the data: 1.2e-05 from the field on average, 0.0057 at most\n" in summary
+    assert "follows the data: 1.2e-05 from the network's surface on average, 0.0057 at most\n" in summary
     assert "2048 cells\n" in summary
     assert "out.ply (1.5 kB)" in summary
     assert "note: 300 outliers were left out\n" in summary
