@@ -1,9 +1,9 @@
-"""The distance that a field tells: the network's near the surface, that from the surface's points elsewhere.
+"""The signed distance that a field gives: the network's value near the surface, a measured one elsewhere.
 
-A network trained around a surface knows the side everywhere, but away from the surface its slope is
-rough. There the distance from the nearest data point is better: it is exact up to s^2 / 2d, at a
-distance d from data of spacing s. Where the surface covers a hole in the data, points of the surface
-itself stand for them.
+Away from the surface a network still knows inside from outside, but its values grow too fast or too
+slowly. There the distance to the nearest data point is more accurate: for data of spacing s its error
+at distance d is at most about s^2 / 2d. Where the surface covers a hole in the data, vertices of the
+surface take the place of data points.
 """
 
 from __future__ import annotations
@@ -18,18 +18,23 @@ from .supervision.morton import morton_order
 from .supervision.tree import Tree
 
 NEAR, FAR = 1.0, 3.0
-"""Spacings from the nearest point between which the points take over from the network."""
+"""Distance to the nearest point, in spacings, from which and up to which the network's value is blended
+into the measured distance."""
 
 OWN, SHARED = 0.02, 0.1
-"""The network's value over the distance from the nearest point: up to OWN the network goes its own way, as
-beyond the rim of an open surface, and its value stays; from SHARED on the two mean the same surface."""
+"""The network's value, divided by the distance to the nearest point. Below OWN the place is close to a part
+of the network's surface that has no points, such as its continuation past the rim of an open scan, and the
+network's value is used; above SHARED the measured distance is."""
 
 BRIDGES = 1 << 17
-"""Points for holes in the data, at most."""
+"""Largest number of points that stand for the surface in holes of the data."""
 
 
 def bridges_of(places: Array, support: Support) -> Array:
-    """Which of the places (N, 3) on a surface are unsupported by data, as dense as these: (B, 3) float32."""
+    """The places (N, 3) on a surface that lie in holes of the data, thinned to the data's spacing.
+
+    (B, 3) float32.
+    """
     distance, spacing = support.distance(places)
     places = places[distance > REACH * spacing]
     side = support.usual_spacing
@@ -41,7 +46,7 @@ def bridges_of(places: Array, support: Support) -> Array:
 
 
 def joined(support: Support, bridges: Array) -> Support:
-    """The points of the support and those that bridge its holes."""
+    """The data points together with those that bridge their holes."""
     if not len(bridges):
         return support
     points = np.concatenate([support.tree.points, bridges])
@@ -50,29 +55,29 @@ def joined(support: Support, bridges: Array) -> Support:
     return replace(support, tree=Tree.of(points[order]), spacing=spacing[order])
 
 
-def with_data(values: Array, gradients: Array, surface: Support, places: Array) -> tuple[Array, Array]:
-    """Signed distances (N,) and their gradients (N, 3), float64, from a network's at places (N, 3).
+class Blend:
+    """A network's values (N,) at places (N, 3) of the unit cube, blended with distances to points.
 
-    All in the unit cube. surface: points all over the surface. The weight of their distance is
-    differentiated too, but for their spacing.
+    surface: the points, of the data and of bridges. distance: (N,) the result, signed.
     """
-    nearest = surface.tree.nearest(np.ascontiguousarray(places, np.float64))
-    off, spacing = places - surface.tree.points[nearest], surface.spacing[nearest]
-    apart = np.linalg.norm(off, axis=1)
-    away = off / np.maximum(apart, 1e-300)[:, None]
-    sign, share = np.where(values < 0, -1.0, 1.0), np.abs(values) / np.maximum(apart, 1e-300)
 
-    far, far_slope = _ramp(apart / spacing, NEAR, FAR)
-    same, same_slope = _ramp(share, OWN, SHARED)
-    weight = far * same
-    # of far by apart, and of same by |value| and by apart
-    by_apart = far_slope * same / spacing - far * same_slope * share / np.maximum(apart, 1e-300)
-    by_value = far * same_slope * sign / np.maximum(apart, 1e-300)
-    gap = sign * apart - values
-    slope = (
-        gradients * (1 - weight + gap * by_value)[:, None] + away * (weight * sign + gap * by_apart)[:, None]
-    )
-    return values + weight * gap, slope
+    def __init__(self, values: Array, surface: Support, places: Array):
+        nearest = surface.tree.nearest(np.ascontiguousarray(places, np.float64))
+        off, spacing = places - surface.tree.points[nearest], surface.spacing[nearest]
+        apart = np.maximum(np.linalg.norm(off, axis=1), 1e-300)
+        sign, share = np.where(values < 0, -1.0, 1.0), np.abs(values) / apart
+        far, far_slope = _ramp(apart / spacing, NEAR, FAR)
+        same, same_slope = _ramp(share, OWN, SHARED)
+        weight, gap = far * same, sign * apart - values
+        self.distance = values + weight * gap
+        # derivatives of `distance` by the network's value and by `apart`; spacings count as constant
+        self._by_value = 1 - weight + gap * far * same_slope * sign / apart
+        self._by_apart = weight * sign + gap * (far_slope * same / spacing - far * same_slope * share / apart)
+        self._away = off / apart[:, None]
+
+    def gradient(self, gradients: Array) -> Array:
+        """The gradients (N, 3) of `distance`, from the network's (N, 3)."""
+        return self._by_value[:, None] * gradients + self._by_apart[:, None] * self._away
 
 
 def _ramp(x: Array, low: float, high: float) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ from torch import nn
 
 from . import networks
 from .differential import value_and_gradient
-from .distance import BRIDGES, bridges_of, joined, with_data
+from .distance import BRIDGES, Blend, bridges_of, joined
 from .errors import UnreadableInput, UsageError
 from .extraction.support import Support
 from .geometry import Array, Frame, TriangleMesh
@@ -57,16 +57,17 @@ class Field:
     def distance(self, points: Array) -> Array:
         """Signed distances (N,) float64, world units, at world points (N, 3); negative inside.
 
-        The network's near the surface; farther away the distance from the data, or from where the
-        surface covers a hole in them, with the network's sign (distance.py). Of a model that does
-        not say where its data were the network's everywhere; outside the cube that was trained, the
-        value at its border and the distance to the cube.
+        Near the surface this is the network's value. Farther away it is the distance to the nearest
+        data point, or to the surface where that covers a hole in the data, with the network's sign
+        (distance.py). If the model file does not say where the data were, it is the network's value
+        everywhere; outside the cube that the network was trained on, the value at the cube's border
+        plus the distance to the cube.
         """
         unit = self.frame.to_unit(_as_points(points))
         clamped = unit.clip(-1, 1)
         values = self.unit_distance(clamped) + np.linalg.norm(unit - clamped, axis=1)
         if self.support is not None:
-            values = with_data(values, np.zeros(unit.shape), self._surface, unit)[0]
+            values = Blend(values, self._surface, unit).distance
         return values * self.frame.scale
 
     def gradient(self, points: Array) -> Array:
@@ -79,17 +80,18 @@ class Field:
         gradients = np.where(beyond == 0, gradients, 0) + beyond / np.where(length > 0, length, 1)
         if self.support is None:
             return gradients
-        return with_data(values + length[:, 0], gradients, self._surface, unit)[1]
+        return Blend(values + length[:, 0], self._surface, unit).gradient(gradients)
 
-    def cover_holes(self, mesh: TriangleMesh) -> None:
-        """Remember where a surface of this field, in world units, lies away from the data."""
-        if self.support is not None:
-            self.bridges = bridges_of(self.frame.to_unit(mesh.vertices), self.support)
-            self.__dict__.pop("_surface", None)
+    def bridged_by(self, mesh: TriangleMesh) -> Field:
+        """This field with bridges: vertices of its mesh, in world units, that cover holes in the data."""
+        if self.support is None:
+            return self
+        bridges = bridges_of(self.frame.to_unit(mesh.vertices), self.support)
+        return Field(self.model, self.frame, self.low, self.high, self.metadata, self.support, bridges)
 
     @cached_property
     def _surface(self) -> Support:
-        """Points all over the surface, as a model file has them: it tells the same distances."""
+        """Data points and bridges, rounded and thinned as in a model file: both give the same distances."""
         assert self.support is not None
         return joined(self.support.thinned(SUPPORT_POINTS), self.bridges)
 

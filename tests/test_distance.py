@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.distance import FAR, NEAR, bridges_of, joined, with_data
+from sasnet_sdf.distance import FAR, NEAR, Blend, bridges_of, joined
 from sasnet_sdf.extraction.support import Support
 from sasnet_sdf.supervision.morton import morton_order
 from sasnet_sdf.supervision.tree import Tree
@@ -23,6 +23,12 @@ def sphere_points(count=20_000, radius=0.5):
     angle, z = np.pi * (1 + 5**0.5) * index, 1 - 2 * index / count
     side = np.sqrt(1 - z * z)
     return radius * np.stack([side * np.cos(angle), side * np.sin(angle), z], 1)
+
+
+def with_data(values, gradients, surface, places):
+    """Blended values and gradients."""
+    blend = Blend(values, surface, places)
+    return blend.distance, blend.gradient(gradients)
 
 
 def rough(places, radius=0.5):

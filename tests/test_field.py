@@ -130,7 +130,7 @@ def test_to_a_file_and_back_with_data_and_bridges(unit, tmp_path):
     support = Support(Tree.of(ordered), np.random.default_rng(2).uniform(0.01, 0.1, 300), np.inf)
     field = Field(network(), FRAME, LOW, HIGH, METADATA, support)
     beside = TriangleMesh(FRAME.to_world(unit + [[0, 0, 1.0]]), np.arange(300).reshape(-1, 3))
-    field.cover_holes(beside)
+    field = field.bridged_by(beside)
     assert len(field.bridges) > 100
     field.save(tmp_path / "scan.sasnet")
     back = Field.load(tmp_path / "scan.sasnet")

@@ -84,7 +84,7 @@ def reconstruct(
         step(0.9)
         mesh, extraction = surface_of(field, config.extraction, config.max_memory, problem.target)
         step(0.95)
-        field.cover_holes(mesh)
+        field = field.bridged_by(mesh)
         step(1.0, "carrying colors over")
         mesh = with_attributes(mesh, geometry, problem.target, frame, config.extraction)
 

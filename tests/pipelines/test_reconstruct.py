@@ -38,7 +38,7 @@ def test_units_and_places_change_nothing(scale, offset):
 
 def test_the_field_is_a_distance_far_from_the_surface_too():
     points, normals = torus(30_000)
-    result = reconstruct(PointCloud(points, normals), **SETTINGS)
+    result = reconstruct(PointCloud(points, normals), **{**SETTINGS, "steps": 200})
     asked = np.random.default_rng(1).uniform(-2.7, 2.7, (4000, 3))
     x, y, z = asked.T
     true = np.hypot(np.hypot(x, y) - LARGE, z) - SMALL
