@@ -1,4 +1,4 @@
-"""How far a field is a distance: its values and its slope within a tenth of the size of the surface.
+"""How close fields are to true distances: their values and slopes near a surface.
 
     python benchmarks/distances.py > distances.json
     python benchmarks/tables.py --distances distances.json

@@ -31,11 +31,11 @@ class Edges:
 
 @kept(nogil=True)
 def _uses(faces: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], int]:
-    """The edges (B, 2) of one of the triangles (F, 3), and how many belong to over two.
+    """Edges (B, 2) that belong to one of the triangles (F, 3), and the number that belong to more than two.
 
-    count: of the vertices.
+    count: number of vertices.
     """
-    # the far ends of each vertex's edges, one after the other, an edge listed at its lesser end
+    # counting sort: each edge is listed at its end of lower number, by its other end
     starts = np.zeros(count + 1, np.int64)
     for face in range(len(faces)):
         for k in range(3):

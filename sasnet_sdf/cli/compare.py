@@ -45,7 +45,7 @@ STOPPING = "stopping: the models that are done are kept"
     "--models",
     metavar="A,B,...",
     help="NAME[:KEY=VALUE] each, as of reconstruct --model, also sasnet:no-masks, sasnet:unfrozen, "
-    "supervision (what all are trained on) and poisson[:depth=N]. [default: all]",
+    "supervision (the surface that all are trained on) and poisson[:depth=N]. [default: all]",
 )
 @click.option(
     "--budget",

@@ -11,108 +11,18 @@ offsets, hashed) of GridLayout.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
 from ..kernels import kept
+from .grid_corners import FAST, corner_index, corner_weight, directional_weight, jit, locate, mixed_weight
 
 TILE = 128
 """Points of a tile."""
 
-_PRIMES = np.array([1, 2654435761, 805459861], np.uint32)
-_FAST = {"contract", "nsz", "arcp"}
-# what only kernels call needs no way in from Python, which takes long to compile
-_NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-_jit = njit(fastmath=_FAST, error_model="numpy", **_NO_WRAPPERS)
-_entry = kept(nogil=True, fastmath=_FAST, error_model="numpy")
+_entry = kept(nogil=True, fastmath=FAST, error_model="numpy")
 
 
-@_jit
-def _locate(points, first, size, scale, smooth, cell, weight, slope, bend):
-    """Per axis: the cell of each point, the upper vertex's weight, its first and second derivative by x."""
-    half = np.float32(0.5)
-    for a in range(points.shape[1]):
-        for i in range(size):
-            x = points[first + i, a]
-            inside = np.float32(1.0)
-            if x < np.float32(-1):
-                x, inside = np.float32(-1), np.float32(0)
-            if x > np.float32(1):
-                x, inside = np.float32(1), np.float32(0)
-            p = (x * half + half) * scale + half
-            base = np.floor(p)
-            t = p - base
-            s = half * scale * inside
-            cell[a, i] = np.uint32(base)
-            if smooth:
-                weight[a, i] = t * t * (np.float32(3) - np.float32(2) * t)
-                slope[a, i] = np.float32(6) * t * (np.float32(1) - t) * s
-                bend[a, i] = (np.float32(6) - np.float32(12) * t) * s * s
-            else:
-                weight[a, i] = t
-                slope[a, i] = s
-                bend[a, i] = np.float32(0)
-
-
-@_jit
-def _corner_index(cell, count, corner, resolution, entries, hashed, index):
-    """Entry of the level's table that holds the given corner (bit a: the upper vertex of axis a)."""
-    dim = cell.shape[0]
-    if hashed:
-        mask = np.uint32(entries - 1)
-        for i in range(count):
-            index[i] = cell[0, i] + np.uint32(corner & 1)
-        for a in range(1, dim):
-            up, prime = np.uint32((corner >> a) & 1), _PRIMES[a]
-            for i in range(count):
-                index[i] ^= (cell[a, i] + up) * prime
-        for i in range(count):
-            index[i] &= mask
-    else:
-        for i in range(count):
-            index[i] = cell[0, i] + np.uint32(corner & 1)
-        stride = np.uint32(1)
-        for a in range(1, dim):
-            stride *= np.uint32(resolution)
-            up = np.uint32((corner >> a) & 1)
-            for i in range(count):
-                index[i] += (cell[a, i] + up) * stride
-        size = np.uint32(entries)
-        for i in range(count):  # a vertex past the border wraps, once at most
-            index[i] = index[i] - size if index[i] >= size else index[i]
-
-
-@_jit
-def _corner_weight(weight, count, corner, skip, out):
-    """Product over the axes, but for `skip`, of each corner's interpolation weight."""
-    one = np.float32(1)
-    for i in range(count):
-        out[i] = one
-    for a in range(weight.shape[0]):
-        if a != skip:
-            if (corner >> a) & 1:
-                for i in range(count):
-                    out[i] *= weight[a, i]
-            else:
-                for i in range(count):
-                    out[i] *= one - weight[a, i]
-
-
-@_jit
-def _directional_weight(weight, slope, tangent, first, count, corner, out, work):
-    """Derivative of the corner's weight along `tangent` (N, d)."""
-    for i in range(count):
-        out[i] = np.float32(0)
-    for a in range(weight.shape[0]):
-        _corner_weight(weight, count, corner, a, work)
-        sign = np.float32(1) if (corner >> a) & 1 else np.float32(-1)
-        for i in range(count):
-            out[i] += sign * slope[a, i] * work[i] * tangent[first + i, a]
-
-
-@_jit
+@jit
 def _buffers(dim):
     cell = np.empty((dim, TILE), np.uint32)
     floats = np.empty((3, dim, TILE), np.float32)
@@ -120,7 +30,7 @@ def _buffers(dim):
     return cell, floats[0], floats[1], floats[2], np.empty(TILE, np.uint32), work
 
 
-@_jit
+@jit
 def interpolate(points, first, size, table, grid, smooth, out):
     """out (levels * F, TILE) = the features interpolated at points first .. first + size."""
     scales, resolutions, offsets, hashed = grid
@@ -129,15 +39,15 @@ def interpolate(points, first, size, table, grid, smooth, out):
         for i in range(out.shape[1]):
             out[row, i] = 0
     for level in range(len(scales)):
-        _locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
+        locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
         values = table[offsets[level] : offsets[level + 1]]
         for corner in range(1 << points.shape[1]):
-            _corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
-            _corner_weight(weight, size, corner, points.shape[1], work[0])
+            corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
+            corner_weight(weight, size, corner, points.shape[1], work[0])
             _add_rows(values, index, work[0], size, level * table.shape[1], out)
 
 
-@_jit
+@jit
 def interpolate_along(points, tangent, first, size, table, grid, smooth, out):
     """out (levels * F, TILE) = the derivative of the features along `tangent` (N, d)."""
     scales, resolutions, offsets, hashed = grid
@@ -146,15 +56,15 @@ def interpolate_along(points, tangent, first, size, table, grid, smooth, out):
         for i in range(out.shape[1]):
             out[row, i] = 0
     for level in range(len(scales)):
-        _locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
+        locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
         values = table[offsets[level] : offsets[level + 1]]
         for corner in range(1 << points.shape[1]):
-            _corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
-            _directional_weight(weight, slope, tangent, first, size, corner, work[0], work[1])
+            corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
+            directional_weight(weight, slope, tangent, first, size, corner, work[0], work[1])
             _add_rows(values, index, work[0], size, level * table.shape[1], out)
 
 
-@_jit
+@jit
 def _add_rows(values, index, weight, size, row, out):
     """out[row + f, i] += weight_i * values[index_i, f]."""
     if values.shape[1] == 2:  # the usual number: both features of an entry lie in one cache line
@@ -167,52 +77,52 @@ def _add_rows(values, index, weight, size, row, out):
                 out[row + f, i] += weight[i] * values[index[i], f]
 
 
-@_jit
+@jit
 def pull_back(points, first, size, cotangent, table, grid, smooth, out):
     """out (d, TILE) += the gradient by the points of <cotangent, features>."""
     scales, resolutions, offsets, hashed = grid
     dim, features = points.shape[1], table.shape[1]
     cell, weight, slope, bend, index, work = _buffers(dim)
     for level in range(len(scales)):
-        _locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
+        locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
         values = table[offsets[level] : offsets[level + 1]]
         for corner in range(1 << dim):
-            _corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
+            corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
             _dot_cotangent(values, index, cotangent, level * features, size, work[0])
             for a in range(dim):
                 sign = np.float32(1) if (corner >> a) & 1 else np.float32(-1)
-                _corner_weight(weight, size, corner, a, work[1])
+                corner_weight(weight, size, corner, a, work[1])
                 for i in range(size):
                     out[a, i] += sign * slope[a, i] * work[1, i] * work[0, i]
 
 
-@_jit
+@jit
 def pull_back_along(points, tangent, first, size, cotangent, table, grid, smooth, out):
     """out (d, TILE) += the gradient by the points of <cotangent, derivative along `tangent` (N, d)>."""
     scales, resolutions, offsets, hashed = grid
     dim, features = points.shape[1], table.shape[1]
     cell, weight, slope, bend, index, work = _buffers(dim)
     for level in range(len(scales)):
-        _locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
+        locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
         values = table[offsets[level] : offsets[level + 1]]
         for corner in range(1 << dim):
-            _corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
+            corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
             _dot_cotangent(values, index, cotangent, level * features, size, work[0])
             for a in range(dim):
                 sign = np.float32(1) if (corner >> a) & 1 else np.float32(-1)
-                _corner_weight(weight, size, corner, a, work[1])
+                corner_weight(weight, size, corner, a, work[1])
                 for i in range(size):
                     out[a, i] += sign * bend[a, i] * work[1, i] * work[0, i] * tangent[first + i, a]
                 for b in range(dim):
                     if b != a:
-                        _mixed_weight(weight, size, corner, a, b, work[1])
+                        mixed_weight(weight, size, corner, a, b, work[1])
                         other = np.float32(1) if (corner >> b) & 1 else np.float32(-1)
                         for i in range(size):
                             second = sign * other * slope[a, i] * slope[b, i] * work[1, i]
                             out[a, i] += second * work[0, i] * tangent[first + i, b]
 
 
-@_jit
+@jit
 def _dot_cotangent(values, index, cotangent, row, count, out):
     """out_i = <entry of the corner, cotangent of point i>, over the level's features."""
     for i in range(count):
@@ -220,22 +130,6 @@ def _dot_cotangent(values, index, cotangent, row, count, out):
     for f in range(values.shape[1]):
         for i in range(count):
             out[i] += values[index[i], f] * cotangent[row + f, i]
-
-
-@_jit
-def _mixed_weight(weight, count, corner, first, second, out):
-    """Product of the corner's weights over the axes other than the two given."""
-    one = np.float32(1)
-    for i in range(count):
-        out[i] = one
-    for a in range(weight.shape[0]):
-        if a != first and a != second:
-            if (corner >> a) & 1:
-                for i in range(count):
-                    out[i] *= weight[a, i]
-            else:
-                for i in range(count):
-                    out[i] *= one - weight[a, i]
 
 
 @_entry
@@ -252,13 +146,13 @@ def scatter(first_level, end_level, points, cotangent, tangent, along, grid, smo
         row = level * features
         for first in range(0, len(points), TILE):
             size = min(TILE, len(points) - first)
-            _locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
+            locate(points, first, size, scales[level], smooth, cell, weight, slope, bend)
             for corner in range(1 << dim):
-                _corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
+                corner_index(cell, size, corner, resolutions[level], len(values), hashed[level], index)
                 if along:
-                    _directional_weight(weight, slope, tangent, first, size, corner, work[0], work[1])
+                    directional_weight(weight, slope, tangent, first, size, corner, work[0], work[1])
                 else:
-                    _corner_weight(weight, size, corner, points.shape[1], work[0])
+                    corner_weight(weight, size, corner, points.shape[1], work[0])
                 if features == 2:
                     for i in range(size):
                         values[index[i], 0] += work[0, i] * cotangent[row, first + i]

@@ -115,7 +115,7 @@ def _settled(field: GradientField, start: Array, cell: float) -> tuple[Array, Ar
     for _ in range(STEPS):
         points = points - _newton(*field(points))
     strayed = np.linalg.norm(points - start, axis=1) > cell / 2
-    # two that meet would be one where the mesh is welded by place, and one that goes back may meet a third
+    # vertices at equal places would be welded by other programs; one that goes back may meet another
     while True:
         points = np.where(strayed[:, None], start, points)
         meet = np.unique(KDTree(points).query_pairs(WELD * cell, output_type="ndarray"))

@@ -111,9 +111,9 @@ def ask(cells, corners, masks, doubt, index, values, assumed, wanted):
 
 @jit
 def mark_parents(points, index, number, found):
-    """Mark in found (M,) the coarse cells in which, or on whose sides, fine points (N, 3) lie.
+    """Mark in found (M,) the coarse cells that contain fine points (N, 3), inside or on a side.
 
-    number (rows, 512): the number of each coarse cell, by its first corner, or -1.
+    number (rows, 512): the index of the coarse cell that starts at each point of the lattice, or -1.
     """
     for n in range(len(points)):
         for c in range(8):

@@ -74,7 +74,10 @@ class Refined:
         return values, gradients
 
     def _found(self, points: Array) -> tuple[Evidence, NDArray[np.int64]]:
-        """What the data say of points (N, 3), and at which (K,) of these the field's value counts."""
+        """The evidence of the data at points (N, 3), and the indices (K,) where the field must be evaluated.
+
+        Elsewhere the weight of the data is 1 whatever the field's value is.
+        """
         found = self.evidence(points, ZONE * self.cell)
         asked = np.ones(len(points), np.bool_)
         if self.trust == 1.0:
@@ -102,5 +105,5 @@ class Refined:
 
 
 def _along(found: Evidence) -> Array:
-    """How far (K,) along the surface the nearest data point is, in reaches."""
+    """The distance (K,) to the nearest data point along the surface, in reaches."""
     return np.sqrt(np.maximum(found.apart**2 - found.distance**2, 0.0)) / found.reach

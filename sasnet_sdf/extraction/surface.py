@@ -25,8 +25,8 @@ NOISE = 40
 
 
 APART = 2.5e-4
-"""Cells that vertices keep between them: a thousandth of a cell would be too far from a flat face, and
-far from the origin single precision does not resolve a ten-thousandth."""
+"""Least distance between vertices, in cells: small beside the error of a mesh, and large enough for two
+vertices to differ in a file of single precision."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,13 @@ def _refine(field: GradientField, vertices: Array, cell: float) -> tuple[Array, 
 
 
 def _kept_apart(before: Array, after: Array, cell: float) -> Array:
-    """The moved vertices, with those that meet a little apart.
+    """Separate vertices that moved to the same place; changes and returns `after`.
 
-    Where meshes are welded by place, as in many programs, vertices that meet would pinch the surface.
-    At the edge of a box each of two comes along the normal of its own face: against the way of the
-    other it stays on that face.
+    Many programs weld vertices at equal places, which would make edges of four triangles here. On the
+    edge of a box, two such vertices come along the normals of two faces. Each is moved on by the
+    reverse of the other's step, shortened to APART cells, so that it stays on its own face.
     """
-    # lattice coordinates of three axes in one number
+    # rounded coordinates of the three axes packed into one integer
     place = np.rint(after / (APART * cell)).astype(np.int64) @ np.array([1 << 42, 1 << 21, 1])
     order = np.argsort(place, kind="stable")
     same = np.flatnonzero(np.diff(place[order]) == 0)
@@ -140,11 +140,11 @@ def _kept_apart(before: Array, after: Array, cell: float) -> Array:
     if not len(rows):
         return after
     group = np.unique(place[rows], return_inverse=True)[1]
-    way = before[rows] - after[rows]
-    way *= APART * cell / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), APART * cell)
+    step = before[rows] - after[rows]
+    step *= APART * cell / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), APART * cell)
     total = np.zeros((int(group.max()) + 1, 3))
-    np.add.at(total, group, way)
-    after[rows] -= total[group] - way
+    np.add.at(total, group, step)
+    after[rows] -= total[group] - step
     return after
 
 

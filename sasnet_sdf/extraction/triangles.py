@@ -1,4 +1,4 @@
-"""Compiled loops over the triangles of a mesh: areas, folds, and bends."""
+"""Compiled loops over the triangles of a mesh: areas, flipped triangles, angles between normals."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from numba import njit
 from ..encodings.grid_kernels import TILE, interpolate
 from ..kernels import kept
 from ..layers.elementwise_kernels import sigmoids_of, sines_of
-from ..layers.matrix_kernels import FAST, add_product, fill_rows
+from ..layers.matrix_kernels import FAST, add_product, copy, fill_rows
 
 # what only kernels call needs no way in from Python, which takes long to compile
 _NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -67,6 +67,41 @@ def mask(sines, masks, rows, out):
         m = rows[c]
         for i in range(TILE):
             out[c, i] = masks[m, i] * sines[c, i]
+
+
+@jit
+def mask_along(sines, cosines, z_along, masks, masks_along, rows, column, out):
+    """Columns of out (C, ...) = the derivative of `mask` along the directions, from that of z (C, TILE)."""
+    for c in range(len(sines)):
+        m = rows[c]
+        for i in range(TILE):
+            out[c, column + i] = masks[m, i] * cosines[c, i] * z_along[c, i] + masks_along[m, i] * sines[c, i]
+
+
+@part
+def inputs_of(
+    layer, shapes, mask_rows, points, first, v, state, sines, cosines, along, state_along, z_along, inputs
+):
+    """What a layer's matrix was multiplied with, and behind it its derivative along the directions."""
+    first_mask = shapes[HIDDEN, 1] + shapes[HIDDEN, 0]
+    masks = state[first_mask:]
+    masks_along = state_along[first_mask + len(masks) :]
+    if layer > FREQUENCIES:
+        s = layer - FREQUENCIES - 1
+        mask(sines[s], masks, mask_rows[s], inputs)
+        if along:
+            mask_along(
+                sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], np.int64(TILE), inputs
+            )
+    elif layer == FREQUENCIES:
+        load(points, first, inputs)
+        if along:
+            copy(v, inputs, np.int64(TILE))
+    else:
+        start = decoder_row(shapes, layer) - len(inputs)
+        copy(state[start:], inputs, np.int64(0))
+        if along:
+            copy(state_along[start:], inputs, np.int64(TILE))
 
 
 @entry

@@ -11,16 +11,19 @@ import numpy as np
 
 from ..encodings.grid_kernels import TILE, interpolate_along, pull_back
 from ..layers.matrix_kernels import add_outer, add_product, add_rows, clear, copy
-from .sasnet_kernels import FREQUENCIES, HIDDEN, MASKS, decoder_row, entry, jit, load, mask, part, start_of
-
-
-@jit
-def _mask_along(sines, cosines, z_along, masks, masks_along, rows, column, out):
-    """Columns of out (C, ...) = the derivative of `_mask` along the directions, from that of z (C, TILE)."""
-    for c in range(len(sines)):
-        m = rows[c]
-        for i in range(TILE):
-            out[c, column + i] = masks[m, i] * cosines[c, i] * z_along[c, i] + masks_along[m, i] * sines[c, i]
+from .sasnet_kernels import (
+    FREQUENCIES,
+    HIDDEN,
+    MASKS,
+    decoder_row,
+    entry,
+    inputs_of,
+    jit,
+    load,
+    mask_along,
+    part,
+    start_of,
+)
 
 
 @part
@@ -45,7 +48,7 @@ def _forward_along(flat, shapes, mask_rows, state, sines, cosines, v, state_alon
             _back_through_sigmoids(masks, masks_along)
         else:
             s = layer - FREQUENCIES
-            _mask_along(sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], np.int64(0), h)
+            mask_along(sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], np.int64(0), h)
 
 
 @jit
@@ -159,32 +162,6 @@ def _gradients_by_z(
         _gate(state[features:first_mask], by_z)
 
 
-@part
-def _inputs(
-    layer, shapes, mask_rows, points, first, v, state, sines, cosines, along, state_along, z_along, inputs
-):
-    """What a layer's matrix was multiplied with, and behind it its derivative along the directions."""
-    first_mask = shapes[HIDDEN, 1] + shapes[HIDDEN, 0]
-    masks = state[first_mask:]
-    masks_along = state_along[first_mask + len(masks) :]
-    if layer > FREQUENCIES:
-        s = layer - FREQUENCIES - 1
-        mask(sines[s], masks, mask_rows[s], inputs)
-        if along:
-            _mask_along(
-                sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], np.int64(TILE), inputs
-            )
-    elif layer == FREQUENCIES:
-        load(points, first, inputs)
-        if along:
-            copy(v, inputs, np.int64(TILE))
-    else:
-        start = decoder_row(shapes, layer) - len(inputs)
-        copy(state[start:], inputs, np.int64(0))
-        if along:
-            copy(state_along[start:], inputs, np.int64(TILE))
-
-
 @entry
 def reverse(
     first_part,
@@ -270,7 +247,7 @@ def reverse(
                 of_z,
             )
             if learns:
-                _inputs(
+                inputs_of(
                     layer,
                     shapes,
                     mask_rows,

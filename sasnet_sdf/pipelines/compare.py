@@ -25,7 +25,6 @@ from ..samplers import draw_pool
 from ..system import hardware
 from ..training import History
 from .budget import Budget, refuse_for_signals, refuse_other_words, sized, training_of
-from .ceiling import no_network, supervision_surface
 from .comparison_files import Results
 from .comparison_pictures import draw_all
 from .contender import FitWith, on_part, trained
@@ -36,6 +35,7 @@ from .loading import load
 from .poisson import is_poisson, poisson_surface
 from .selection import framed, with_normals
 from .settings import make_config
+from .supervision_surface import no_network, supervision_surface
 
 HELD_OUT = 50_000
 """Targets that no model is trained on, by which the best rate is chosen."""
@@ -183,7 +183,7 @@ def fingerprint(geometry: PointCloud | TriangleMesh) -> str:
 def _without_network(
     problem: Problem, words: str, config: Config, on_progress: OnProgress
 ) -> tuple[dict[str, Any], TriangleMesh | None]:
-    """A row, and the surface unless there is none."""
+    """The table row of Poisson or the supervision, and its surface; None if there is none."""
     try:
         if is_poisson(words):
             return poisson_surface(problem, words)
@@ -194,7 +194,7 @@ def _without_network(
 
 
 def _bare(field: Field | None) -> Field | None:
-    """The network alone: its distances are not helped by the data."""
+    """The field without the data, so that its distances are the network's everywhere."""
     return field and Field(field.model, field.frame, field.low, field.high, field.metadata)
 
 

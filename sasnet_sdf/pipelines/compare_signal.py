@@ -22,7 +22,6 @@ from ..signals import Signal
 from ..system import hardware
 from ..training import History
 from .budget import Budget, training_of
-from .ceiling import no_network
 from .comparison_files import Results
 from .comparison_pictures import draw_signals
 from .contender import on_part, trained
@@ -30,6 +29,7 @@ from .fit_signal import check_size, load_signal, ranges, train_on
 from .model_choice import model_of
 from .signal_report import measured
 from .signal_settings import default_count, known_models, sized_model
+from .supervision_surface import no_network
 
 LOOKED_AT = 50_000
 """Samples by which the best of several rates is chosen."""
@@ -62,9 +62,9 @@ def compare_signal(
     surfaces = [words for words in models if no_network(words)]
     wanted = {words: _sized(words, signal, budget, training) for words in models if words not in surfaces}
     if surfaces:
-        notes.append(f"{', '.join(surfaces)}: of surfaces, not of the {kind}: left away")
+        notes.append(f"left out: {', '.join(surfaces)} (for surfaces only, and the input is a {kind})")
     if not wanted:
-        raise UsageError(f"there is no model left to compare: {', '.join(surfaces)} is of surfaces")
+        raise UsageError(f"no model is left to compare: {', '.join(surfaces)} is for surfaces only")
     run = {
         "version": __version__,
         "kind": kind,

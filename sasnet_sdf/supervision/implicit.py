@@ -31,7 +31,7 @@ def signed_distances(start, stop, surfels, lists, width, core, queries, nearest,
 
     surfels (6 N,): points and normals, flat. lists (N, k): neighbours. width (N,): the radius of
     the fit around each point. core: added to squared distances, in squared radii, in
-    the weights' denominator.    nearest (M,): the point nearest to each query.
+    the weights' denominator. nearest (M,): the point nearest to each query.
     """
     count = lists.shape[1] + 1
     near, group = np.empty(count, np.int64), np.empty(count, np.int64)

@@ -75,7 +75,7 @@ def test_a_volume_and_what_is_of_surfaces(tmp_path):
     numbers = compare(tmp_path / "v.npz", tmp_path / "out", models=words, **SMALL)
     (row,) = numbers["rows"]
     assert row["psnr"] > 10 and numbers["run"]["kind"] == "volume"
-    assert "supervision, poisson: of surfaces, not of the volume: left away" in numbers["notes"]
+    assert "left out: supervision, poisson (for surfaces only, and the input is a volume)" in numbers["notes"]
 
 
 @pytest.mark.parametrize("word", [{"reference": "x.png"}, {"resolution": 64}, {"settings": ["targets=9999"]}])

@@ -1,4 +1,4 @@
-"""The surface of the supervision itself: the most that a network trained on it can be expected to reach."""
+"""The surface of the supervision itself: the best result to expect of a network that is trained on it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .fitting import Problem
 from .poisson import is_poisson
 
 SUPERVISION = "supervision"
-"""Its name among the models of a comparison."""
+"""Its name in a list of models to compare."""
 
 
 def no_network(words: str) -> bool:
-    """Whether the words of a model mean a surface that is made without a network.
+    """Whether a model's name stands for a surface that is made without a network.
 
-    Raises UsageError for a Poisson depth that cannot be.
+    Raises UsageError for an invalid Poisson depth.
     """
     return words == SUPERVISION or is_poisson(words)
 
@@ -54,7 +54,7 @@ class DataField:
 def supervision_surface(
     problem: Problem, config: ExtractionConfig, max_memory: int | None
 ) -> tuple[dict[str, Any], TriangleMesh]:
-    """The row and the surface of the supervision, on the lattice of the networks, in world units."""
+    """The table row of the supervision, and its surface in world units on the networks' lattice."""
     support = Support.of(problem.target, scanned=isinstance(problem.geometry, PointCloud))
     start = time.perf_counter()
     mesh, _ = surface_of(DataField(problem.target, problem.frame, support), config, max_memory)
