@@ -20,6 +20,7 @@ class PointCloud:
     colors: (N, 3) uint8 or None. sensors: (N, 3) float64, the position in world units of the
     sensor that saw the point, or None. scalars: whatever else the file said, as intensity, under
     the file's own names, each (N,). notes: what a user should know of how it was read, a sentence each.
+    geographic: whether the file says that x and y are longitude and latitude in degrees.
     """
 
     points: Array
@@ -28,6 +29,7 @@ class PointCloud:
     sensors: Array | None = None
     scalars: Mapping[str, NDArray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    geographic: bool = False
 
     def __len__(self) -> int:
         return len(self.points)
@@ -43,7 +45,8 @@ class TriangleMesh:
     """A triangle mesh in world units; triangles run counter-clockwise seen from outside.
 
     vertices: (V, 3) float64. faces: (F, 3) int64. normals: (V, 3) float64 of unit length or None.
-    colors: (V, 3) uint8 or None. scalars: numbers carried from the scan, each (V,).
+    colors: (V, 3) uint8 or None. scalars: numbers carried from the scan, each (V,). notes: what a
+    user should know of how it was read, a sentence each.
     """
 
     vertices: Array
@@ -51,6 +54,7 @@ class TriangleMesh:
     normals: Array | None = None
     colors: NDArray[np.uint8] | None = None
     scalars: Mapping[str, NDArray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def save(self, path: str | Path) -> tuple[str, ...]:
         """Write the mesh; the extension says the format (.ply .obj .stl .off .glb).

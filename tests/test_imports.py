@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "sasnet_sdf"
 
 ROOMS = (
     "errors",
+    "findings",
     "system",
     "progress",
     "threads",

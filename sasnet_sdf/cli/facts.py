@@ -53,7 +53,7 @@ def mesh_facts(mesh: TriangleMesh) -> dict[str, Any]:
         "boundary_edges": edges.boundary,
         "boundary_loops": edges.loops,
         "non_manifold_edges": edges.branching,
-        "notes": _missing(usable, "vertices"),
+        "notes": [*mesh.notes, *_missing(usable, "vertices")],
     }
 
 

@@ -34,9 +34,7 @@ def validated(
     welded, faces with three different ones. Raises UnusableGeometry where too little is left to
     carry a surface, UnreadableInput where faces name vertices that are not there.
     """
-    notes: list[str] = []
-    if isinstance(geometry, PointCloud):
-        notes += geometry.notes
+    notes = [*geometry.notes]
     if isinstance(geometry, TriangleMesh):
         mesh = _usable_mesh(geometry, path, notes)
         _check_extent(mesh.vertices, path)
