@@ -15,13 +15,17 @@ class SupervisionConfig:
 
     `near_share` of them lie close to the surface; `near_spread` is the Laplace scale of their distance
     from it, in spacings of the data. A noisy scan gets the defaults of these two. `normals`: what says
-    where outside is: auto, file, sensors or estimate.
+    where outside is: auto, file, sensors or estimate. `viewpoint`: where the sensor stood, in world
+    units, and `up`: a direction that the surface was seen from; either is used instead of what the file
+    has.
     """
 
     targets: int = 400_000
     near_share: float = 0.7
     near_spread: float = 0.5
     normals: str = "auto"
+    viewpoint: tuple[float, float, float] | None = None
+    up: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.targets < 100:
@@ -33,7 +37,8 @@ class SupervisionConfig:
 
     def for_noisy_scan(self) -> SupervisionConfig:
         """These settings with as many targets close to the surface, and as close, as by default."""
-        return SupervisionConfig(self.targets, normals=self.normals)
+        usual = SupervisionConfig()
+        return replace(self, near_share=usual.near_share, near_spread=usual.near_spread)
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,10 @@ class CheckpointConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a reconstruction, apart from its input."""
+    """Everything that decides a reconstruction, apart from its input.
+
+    `strict`: what would be a warning ends the run.
+    """
 
     preset: str = "balanced"
     seed: int = 0
@@ -113,6 +121,7 @@ class Config:
     engine: str = "auto"
     max_memory: int | None = None
     max_points: int | None = None
+    strict: bool = False
     model: ModelConfig = field(default_factory=SASNetConfig)
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig(noisy_steps=600))

@@ -39,6 +39,7 @@ ROOMS = (
     "extraction",
     "metrics",
     "io",
+    "plausibility",
     "views",
     "networks",
     "distance",

@@ -150,7 +150,7 @@ def lattice_options(command: Command) -> Command:
 
 
 def quiet_option(command: Command) -> Command:
-    return click.option("-q", "--quiet", is_flag=True, help="Print errors only.")(command)
+    return click.option("-q", "--quiet", is_flag=True, help="Print errors and warnings only.")(command)
 
 
 def threads_option(command: Command) -> Command:

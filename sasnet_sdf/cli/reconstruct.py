@@ -62,6 +62,14 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     help="What says where outside is. auto: the file's normals, else its sensors, else estimated.",
 )
 @click.option(
+    "--viewpoint", metavar="X,Y,Z", help="Where the sensor stood that saw all points: outside is on its side."
+)
+@click.option(
+    "--up",
+    metavar="+z|-z|X,Y,Z",
+    help="The direction that the surface was seen from, as +z for terrain: outside is on that side.",
+)
+@click.option(
     "--max-points",
     type=int,
     metavar="N",
@@ -102,6 +110,7 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
 @checkpoint_options
 @click.option("--save-model", type=FILE, metavar="FILE.sasnet", help="Keep the field as well.")
 @click.option("--report", type=FILE, metavar="FILE.json", help="Keep what was done, in numbers.")
+@click.option("--strict", is_flag=True, help="Take every warning for an error.")
 @overwrite_option
 @progress_option
 @quiet_option
@@ -140,19 +149,20 @@ def command(
     jobs = planned(sources, output, save_model, report)
     for job in jobs:
         check_outputs(job.source, *job.outputs, overwrite=overwrite)
-    from .summary import summarise, summarise_batch
+    from .summary import batch_warnings, summarise, summarise_batch, warning_lines
 
     failures: list[Exception] = []
     with StopRequest() as stop, shown(progress, quiet) as show:
         watch = watcher(stop, show)
         if len(jobs) == 1:
-            told = summarise(_done(jobs[0], config, session, stop, watch), jobs[0].outputs)
+            numbers = _done(jobs[0], config, session, stop, watch)
+            told, warned = summarise(numbers, jobs[0].outputs), warning_lines(numbers["warnings"])
         else:
             results = list(_one_by_one(jobs, config, session, stop, watch))
-            told = summarise_batch(results)
+            told, warned = summarise_batch(results), batch_warnings(results)
             failures = [error for _, error in results if isinstance(error, Exception)]
-    if not quiet:
-        click.echo(told, err=True)
+    for text in warned if quiet else [told]:
+        click.echo(text, err=True)
     if stop.requested:
         raise click.exceptions.Exit(Interrupted.exit_code)
     if failures:

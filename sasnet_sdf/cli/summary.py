@@ -8,14 +8,17 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+import click
+
 from ..errors import printable
 
 BAR = 12
 
 
 def summarise(report: dict[str, Any], written: Sequence[Path]) -> str:
-    """What came out, where the time went, what it took, and what the user should know."""
-    lines = surface_lines(report["extraction"], report["trim"])
+    """What may be wrong, what came out, where the time went, what it took, and what else is to be known."""
+    lines = warning_lines(report["warnings"])
+    lines += surface_lines(report["extraction"], report["trim"])
     lines += refinement_lines(report["refinement"])
     if report["attributes"]:
         lines.append(filled(f"carried over: {', '.join(report['attributes'])}", "  "))
@@ -32,9 +35,9 @@ def summarise(report: dict[str, Any], written: Sequence[Path]) -> str:
 
 
 def summarise_batch(results: Sequence[tuple[Any, dict[str, Any] | Exception]]) -> str:
-    """A line for each input of several: what came of it, or why nothing did."""
+    """A line for each input of several, with its warnings: what came of it, or why nothing did."""
     width = max(len(str(job.source)) for job, _ in results)
-    lines, failed = [], 0
+    lines, failed, doubtful = [], 0, 0
     for job, found in results:
         if isinstance(found, Exception):
             failed += 1
@@ -43,9 +46,25 @@ def summarise_batch(results: Sequence[tuple[Any, dict[str, Any] | Exception]]) -
         else:
             vertices, seconds = found["extraction"]["vertices"], found["seconds"]["total"]
             text = f"{vertices:>11,} vertices {seconds:7.1f} s  {job.output}"
+            doubtful += bool(found["warnings"])
         lines.append(filled(f"{job.source!s:<{min(width, 30)}}  {text}", "  "))
+        if not isinstance(found, Exception):
+            lines += warning_lines(found["warnings"], "  ")
     done = len(results) - failed
-    return "\n".join([*lines, f"{done} of {len(results)} done" + f", {failed} failed" * bool(failed)])
+    counts = f"{done} of {len(results)} done" + f", {failed} failed" * bool(failed)
+    counts += f", {doubtful} with warnings" * bool(doubtful)
+    return "\n".join([*lines, counts])
+
+
+def batch_warnings(results: Sequence[tuple[Any, dict[str, Any] | Exception]]) -> list[str]:
+    """The warnings about the inputs of several, each after its input's name."""
+    warnings = [
+        f"{job.source}: {text}"
+        for job, found in results
+        if not isinstance(found, Exception)
+        for text in found["warnings"]
+    ]
+    return warning_lines(warnings)
 
 
 def stage_lines(report: dict[str, Any], facts: dict[str, str]) -> list[str]:
@@ -110,10 +129,22 @@ def found_lines(found: dict[str, Any]) -> list[str]:
     return [filled(f"used {found['used_points']:,} points: {noise}, {outliers}, {_orientation(found)}")]
 
 
+_SEEN = {"up": "the side that is up", "viewpoint": "the viewpoint"}
+
+
 def _orientation(found: dict[str, Any]) -> str:
+    if found["normals_from"] in _SEEN:
+        return f"outside told by {_SEEN[found['normals_from']]}"
     if found["normals_from"] == "estimate":
         return f"outside estimated, {100 * found['orientation_confidence']:.4g} % sure"
     return f"outside told by {found['normals_from']}".replace("by file", "by the normals")
+
+
+def warning_lines(warnings: Sequence[str], indent: str = "") -> list[str]:
+    """What may make the result wrong, a paragraph each, in bold and yellow where the terminal can."""
+    shift = {"initial_indent": indent, "subsequent_indent": f"{indent}  "}
+    paragraphs = [fill(f"warning: {printable(text)}", 80, **shift) for text in warnings]
+    return [click.style(paragraph, fg="yellow", bold=True) for paragraph in paragraphs]
 
 
 def note_lines(notes: Sequence[str]) -> list[str]:

@@ -33,7 +33,7 @@ from .extract import surface_of
 from .fitting import Problem, fit
 from .loading import load
 from .poisson import is_poisson, poisson_surface
-from .selection import framed, with_normals
+from .selection import selected
 from .settings import make_config
 from .supervision_surface import no_network, supervision_surface
 
@@ -119,7 +119,7 @@ def compare(
         config = replace(config, training=training_of(config.training, budget))
         with stage("supervision", before):
             problem = _problem(given, config, run["input"] or "the input")
-        notes += problem.notes
+        notes += [finding.text for finding in problem.findings]
         fit_with, error_of = _training(problem, config, device, engine)
         for number, words in enumerate(missing):
             watch, model, field = on_part(on_progress, words, number, len(missing)), wanted[words], None
@@ -151,9 +151,9 @@ def compare(
 
 
 def _problem(given: PointCloud | TriangleMesh, config: Config, name: str) -> Problem:
-    geometry, frame, notes = framed(with_normals(given, config.supervision.normals, name))
-    problem = Problem.of(geometry, frame, config.supervision, config.seed)
-    return replace(problem, notes=notes + problem.notes)
+    found, frame = selected(given, config.supervision, name)
+    problem = Problem.of(found.geometry, frame, config.supervision, config.seed)
+    return replace(problem, findings=found.findings + problem.findings)
 
 
 def _training(

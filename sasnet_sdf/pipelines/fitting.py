@@ -9,6 +9,7 @@ from ..config import Config, SupervisionConfig
 from ..errors import UsageError
 from ..extraction import Support
 from ..field import Field
+from ..findings import Finding
 from ..geometry import Frame, PointCloud, TriangleMesh
 from ..models import build_model, parameter_count
 from ..progress import OnProgress, Progress, steps
@@ -23,7 +24,7 @@ from .distance_task import DistanceTask
 class Problem:
     """Geometry in its frame, the distance that it implies, and targets drawn from that.
 
-    facts: what was found in the geometry, for the report. notes: what the user should know of it.
+    facts: what was found in the geometry, for the report. findings: what the user should know of it.
     """
 
     geometry: PointCloud | TriangleMesh
@@ -31,7 +32,7 @@ class Problem:
     target: CloudTarget | MeshTarget
     pool: Pool
     facts: dict[str, Any]
-    notes: list[str]
+    findings: list[Finding]
 
     @property
     def noisy(self) -> bool:
@@ -47,12 +48,12 @@ class Problem:
         step(0.8)
         target, facts = prepare(geometry, frame)
         step(1.0, "drawing targets")
-        notes = facts.pop("notes", [])
+        findings = facts.pop("findings", [])
         if facts.get("noise") is not None:
             supervision = supervision.for_noisy_scan()
         near = supervision.near_share, supervision.near_spread
         pool = draw_pool(target, supervision.targets, seed, *near)
-        return cls(geometry, frame, target, pool, facts, notes)
+        return cls(geometry, frame, target, pool, facts, findings)
 
 
 def fit(

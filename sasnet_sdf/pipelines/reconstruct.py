@@ -11,7 +11,9 @@ import numpy as np
 
 from .. import __version__
 from ..config import Config, to_dict
+from ..errors import UnusableGeometry
 from ..field import Field
+from ..findings import Finding, notes, texts
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..io.triangles import without_unused
 from ..networks import choose
@@ -23,7 +25,7 @@ from .extract import lattice_of, surface_of
 from .fitting import Problem, fit
 from .loading import load
 from .memory import check_extraction, check_reconstruction
-from .selection import framed, with_normals
+from .selection import selected
 from .settings import make_config
 from .timing import timed
 
@@ -60,17 +62,18 @@ def reconstruct(
     started = time.perf_counter()
 
     with timed(seconds, "read"), stage("read", on_progress, "reading"):
-        given, notes = load(source, config)
+        given, told = load(source, config)
         check_carried(given, config.extraction.carry)
         name = str(source) if isinstance(source, (str, Path)) else "the input"
-        geometry = with_normals(given, config.supervision.normals, name)
-        geometry, frame, far = framed(geometry)
-        notes += far
+        found, frame = selected(given, config.supervision, name)
+        geometry, findings = found.geometry, notes(told) + found.findings
+        check_strict(findings, config, name)
         check_reconstruction(geometry, config, device, engine)
 
     with timed(seconds, "supervision"), stage("supervision", on_progress):
         problem = Problem.of(geometry, frame, config.supervision, config.seed)
-        notes += problem.notes
+        findings += problem.findings
+        check_strict(findings, config, name)
         if problem.noisy:
             config = replace(config, training=config.training.for_noisy_scan())
         lattice = lattice_of(config.extraction, frame, *problem.target.bounds)
@@ -97,7 +100,8 @@ def reconstruct(
         "threads": thread_count(),
         "input": _input_facts(source, given)
         | {"far_points": len(_points(given)) - len(_points(geometry))}
-        | problem.facts,
+        | problem.facts
+        | ({"normals_from": found.outside_from} if found.outside_from else {}),
         "frame": frame.to_dict(),
         "training": {name: value for name, value in field.metadata.items() if name != "seed"},
         "trim": extraction.pop("trim"),
@@ -107,10 +111,17 @@ def reconstruct(
         "seconds": {**seconds, "total": time.perf_counter() - started},
         "peak_memory_bytes": peak_memory_bytes(),
         "settings": to_dict(config),
-        "notes": notes + history.notes,
+        "notes": texts(findings, "note") + history.notes,
+        "warnings": texts(findings, "warning"),
         "interrupted": history.ended_by == "cancel",
     }
     return Reconstruction(mesh, field, report)
+
+
+def check_strict(findings: list[Finding], config: Config, name: str) -> None:
+    """Raises UnusableGeometry, with the warnings, where the settings are strict and there are any."""
+    if config.strict and (warnings := texts(findings, "warning")):
+        raise UnusableGeometry(f"{name}: {'; '.join(warnings)} (a warning without --strict)")
 
 
 def _points(geometry: PointCloud | TriangleMesh) -> Array:

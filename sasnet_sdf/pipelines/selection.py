@@ -10,9 +10,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from ..config import SupervisionConfig
 from ..errors import UsageError
+from ..findings import notes
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
 from ..io.triangles import without_unused
+from ..plausibility import Examined, examined
 
 INNER = 0.005
 """Share of the points beyond each side of the inner box."""
@@ -28,6 +31,19 @@ VOXELS = 32
 
 GROUP = 100
 """Points that hang together and are an object, however far from the rest."""
+
+
+def selected(
+    geometry: PointCloud | TriangleMesh, supervision: SupervisionConfig, name: str
+) -> tuple[Examined, Frame]:
+    """What of the geometry is used, and the frame around it.
+
+    Raises UsageError where it does not have what the settings name, UnusableGeometry where it is
+    implausible.
+    """
+    geometry, frame, far = framed(with_normals(geometry, supervision.normals, name))
+    found = examined(geometry, frame, supervision, name)
+    return replace(found, findings=notes(far) + found.findings), frame
 
 
 def with_normals(geometry: PointCloud | TriangleMesh, source: str, name: str) -> PointCloud | TriangleMesh:

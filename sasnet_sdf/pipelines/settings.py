@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -24,8 +26,10 @@ _SECTION = {
     "refine": "extraction",
     "carry": "extraction",
     "normals": "supervision",
+    "viewpoint": "supervision",
+    "up": "supervision",
 }
-_TOP = ("seed", "device", "engine", "max_memory", "max_points")
+_TOP = ("seed", "device", "engine", "max_memory", "max_points", "strict")
 _BOUNDS = {
     "steps": (1, 10_000_000),
     "resolution": (8, 4096),
@@ -52,8 +56,8 @@ def make_config(
     Words: steps, time_limit (seconds), resolution, edge_length (world units), trim ("auto", "off" or
     a length in world units), watertight, keep_components, faces, colors ("auto", "off"), refine
     ("auto", "off"), carry (names of scalars), normals ("auto", "file", "sensors", "estimate"),
-    max_points, seed, device, engine, max_memory (bytes, or "4G"), checkpoint (a folder),
-    checkpoint_every (seconds), resume.
+    viewpoint (x, y, z), up ("+z", "-y", ... or x, y, z), strict, max_points, seed, device, engine,
+    max_memory (bytes, or "4G"), checkpoint (a folder), checkpoint_every (seconds), resume.
     Raises UsageError.
     """
     if preset not in PRESETS:
@@ -85,6 +89,8 @@ def make_config(
     config = with_settings(config, settings, (*_SECTION, *_TOP, "preset"))
     if "resolution" in given and "edge_length" in given:
         raise UsageError("give the resolution or the edge length, not both")
+    if "viewpoint" in given and "up" in given:
+        raise UsageError("give the viewpoint or the side that is up, not both")
     if config.extraction.watertight and not isinstance(config.extraction.trim, str):
         raise UsageError("watertight closes what trim would open: give one of them")
     return config
@@ -123,4 +129,32 @@ def _names(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-_PARSED = {"trim": _trim, "max_memory": parse_memory, "carry": _names}
+def _place(value: Any, word: str = "viewpoint") -> tuple[float, ...]:
+    """Three finite numbers, or their text with commas."""
+    try:
+        numbers = tuple(float(part) for part in (value.split(",") if isinstance(value, str) else value))
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+        raise UsageError(f"{word} must be three numbers, as in 1.5,0,-2, found {value!r}")
+    return numbers
+
+
+def _direction(value: Any) -> tuple[float, ...]:
+    """An axis with its sign, or three numbers that are not all 0."""
+    if isinstance(value, str) and re.fullmatch("[+-]?[xyz]", value.strip().lower()):
+        sign = -1.0 if value.strip().startswith("-") else 1.0
+        return tuple(sign * (axis == value.strip().lower()[-1]) for axis in "xyz")
+    direction = _place(value, "up, unless it is an axis as +z or -y,")
+    if not any(direction):
+        raise UsageError("up must be a direction: 0,0,0 is none")
+    return direction
+
+
+_PARSED = {
+    "trim": _trim,
+    "max_memory": parse_memory,
+    "carry": _names,
+    "viewpoint": _place,
+    "up": _direction,
+}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..findings import Finding
 from ..geometry import Frame, PointCloud, TriangleMesh
 from .cloud import CloudTarget, prepare_cloud
 from .mesh import MeshTarget, face_normals, is_closed, sample_surface, signed_volume
@@ -33,8 +34,8 @@ def prepare(
     if is_closed(faces):
         flipped = signed_volume(vertices, faces) < 0
         faces = np.ascontiguousarray(faces[:, ::-1]) if flipped else faces
-        notes = ["the mesh was inside out and has been turned"] if flipped else []
-        return MeshTarget(vertices, faces), {"watertight": True, "notes": notes}
+        findings = [Finding("the mesh was inside out and has been turned")] if flipped else []
+        return MeshTarget(vertices, faces), {"watertight": True, "findings": findings}
     points, face = sample_surface(vertices, faces, MESH_SAMPLES, np.random.default_rng(0))
     cloud = PointCloud(points, face_normals(vertices, faces)[face])
     target, facts = _in_world_units(*prepare_cloud(cloud), frame)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnusableGeometry
+from ..findings import Finding, warning
 from ..geometry import Array, PointCloud
 from ..progress import each, steps, tick
 from ..threads import over_ranges
@@ -21,6 +22,7 @@ from .normals import turn_to_sensors
 from .orientation import orient
 from .outliers import belongs
 from .planes import fit_planes
+from .plates import in_layers, normals_of_plates
 from .tree import Tree
 from .winding import WindingNumber, surfels_of
 
@@ -45,6 +47,7 @@ _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences be
 _VOTERS = 64  # neighbours that know something about which side is outside
 _ALIKE = 0.8  # cosine up to which the plane of the nearest may differ from that of the voters
 _FEWEST = 10
+_PLATES = Finding("the points lie in two layers, taken for the two sides of thin plates")
 _BORNE_OUT = 0.5  # share of points that surfaces must hold; of a handful of points they cannot
 
 
@@ -157,6 +160,9 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     step(0.17, "measuring the noise")
     noise = _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing)
     planes = sigma = None
+    plates = _as_plates(cloud, lists[:, :_NEAREST], spacing) if noise > NOISY else None
+    if plates is not None:
+        cloud, noise = plates
     if noise > NOISY:
         step(0.6, "denoising")
         del lists, distances
@@ -169,6 +175,8 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     del distances
     step(0.95, "orienting normals")
     normals, oriented = _orient(cloud, tree, lists, spacing, planes)
+    if plates is not None:
+        oriented = {"normals_from": "estimate", "orientation_confidence": 1.0, "findings": [_PLATES]}
     step(1.0, "telling inside from outside")
     surfels = surfels_of(tree.points, normals)
     del normals, planes
@@ -194,6 +202,15 @@ def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array) -> f
     """How far points lie off the planes of their nearest neighbours (N, k)."""
     sides = fit_planes(cloud.points, near)[0] if cloud.normals is None else cloud.normals
     return float(np.median(offsets(cloud.points, sides, near) / spacing)) / _QUARTILE
+
+
+def _as_plates(cloud: PointCloud, near: np.ndarray, spacing: Array) -> tuple[PointCloud, float] | None:
+    """A bare cloud with the normals of thin plates, and its noise; None where it is none of such."""
+    if cloud.normals is not None or cloud.sensors is not None or not in_layers(cloud.points):
+        return None
+    cloud = replace(cloud, normals=normals_of_plates(cloud.points))
+    noise = _noise_in_spacings(cloud, near, spacing)
+    return (cloud, noise) if noise <= NOISY else None
 
 
 def _denoised(
@@ -258,8 +275,10 @@ def _orient(
     normals = np.where(np.abs(alike) < _ALIKE, normals, np.sign(alike) * planes)
     facts: dict[str, Any] = {"normals_from": "estimate", "orientation_confidence": round(confidence, 4)}
     if confidence < DOUBTFUL:
-        facts["notes"] = [
-            f"which side is outside is uncertain for {1 - confidence:.0%} of the points: give normals that "
-            "point outward, or sensor positions (vx vy vz)"
+        facts["findings"] = [
+            warning(
+                f"which side is outside is a guess for {1 - confidence:.0%} of the points: say where they "
+                "were seen from with --viewpoint or --up, or give normals that point outward"
+            )
         ]
     return normals, facts

@@ -1,0 +1,164 @@
+"""The checks in their order, and what follows from them: what of the file's claims is believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..config import SupervisionConfig
+from ..findings import Finding, warning
+from ..geometry import Array, Frame, PointCloud, TriangleMesh
+from ..supervision.plates import in_layers
+from .claims import claims_of
+from .scale import check_digits, check_units
+from .sight import faces, hidden_share, surrounded, widening
+from .sketch import Sketch
+
+HIDDEN = 0.15
+"""The share of points that others hide from their sensors, above which nobody saw them from there."""
+
+HIDDEN_BY_TREES = 0.5
+"""The same where an airborne laser is known to have seen the ground through leaves."""
+
+EDGE_ON = 0.3
+"""The mean cosine at which a place must see the points' planes to tell their sides."""
+
+WIDENING = 0.5
+"""How the spacing must grow with the distance from the origin for a sensor to have stood there."""
+
+FAR = 100.0
+"""Units of the cube: as good as infinitely far away."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A geometry as it is used, what was found, and what says where outside is (None: what it has)."""
+
+    geometry: PointCloud | TriangleMesh
+    findings: list[Finding]
+    outside_from: str | None = None
+
+
+def examined(
+    geometry: PointCloud | TriangleMesh, frame: Frame, supervision: SupervisionConfig, name: str
+) -> Examined:
+    """The geometry with the normals and sensors that its points bear out, and those that were asked for.
+
+    supervision: `up` and `viewpoint` say where it was seen from; `normals` other than auto is obeyed,
+    and contradictions are told. name: of the input, for messages. Raises UnusableGeometry where the
+    coordinates are degrees.
+    """
+    if isinstance(geometry, TriangleMesh):
+        return Examined(geometry, [])
+    findings = check_units(geometry, name)
+    sketch = Sketch.of(geometry, frame)
+    if sketch is not None:
+        spacing = float(np.median(sketch.spacing)) * np.sqrt(sketch.share) * frame.scale
+        findings += check_digits(geometry.points, spacing)
+    if supervision.viewpoint is not None:
+        return Examined(_seen_from(geometry, np.array(supervision.viewpoint)), findings, "viewpoint")
+    if supervision.up is not None:
+        return Examined(_seen_along(geometry, np.array(supervision.up), frame), findings, "up")
+    if sketch is None:
+        return Examined(geometry, findings)
+    obeyed = supervision.normals != "auto"
+    if geometry.normals is not None:
+        geometry = _with_true_normals(geometry, sketch, obeyed, findings)
+    if geometry.normals is None and geometry.sensors is not None:
+        geometry = _with_true_sensors(geometry, frame, sketch, obeyed, findings)
+    if geometry.normals is None and geometry.sensors is None:
+        return _seen(geometry, frame, sketch, findings)
+    return Examined(geometry, findings)
+
+
+def _with_true_normals(
+    cloud: PointCloud, sketch: Sketch, obeyed: bool, findings: list[Finding]
+) -> PointCloud:
+    assert cloud.normals is not None
+    claims = claims_of(cloud.normals, sketch)
+    wrong = ""
+    if claims.contradict:
+        wrong = f"{claims.contradicting:.0%} of the normals contradict the points around them"
+    elif claims.unlike:
+        wrong = "the normals look to both sides of the surface: they were never turned alike"
+    if wrong:
+        findings.append(warning(f"{wrong}; {_instead('normals', obeyed)}"))
+        return cloud if obeyed else replace(cloud, normals=None)
+    if claims.inward:
+        findings.append(
+            Finding(
+                "the normals look inward: taken for a room that was seen from inside; of a solid give "
+                "--normals estimate"
+            )
+        )
+    return cloud
+
+
+def _with_true_sensors(
+    cloud: PointCloud, frame: Frame, sketch: Sketch, obeyed: bool, findings: list[Finding]
+) -> PointCloud:
+    assert cloud.sensors is not None
+    hidden = hidden_share(sketch, frame.to_unit(cloud.sensors[sketch.rows]))
+    if hidden <= HIDDEN:
+        return cloud
+    told = f"the sensors cannot have seen {hidden:.0%} of the points: others lie in between"
+    findings.append(warning(f"{told}; {_instead('sensors', obeyed)}"))
+    return cloud if obeyed else replace(cloud, sensors=None)
+
+
+def _instead(what: str, obeyed: bool) -> str:
+    return (
+        f"used all the same, as --normals says ({what})" if obeyed else "which side is outside is estimated"
+    )
+
+
+def _seen(cloud: PointCloud, frame: Frame, sketch: Sketch, findings: list[Finding]) -> Examined:
+    """A bare cloud: from the origin, as a depth camera's, or from above, as terrain; else as it is."""
+    origin = frame.to_unit(np.zeros((1, 3)))[0]
+    if (
+        not surrounded(sketch, origin)
+        and widening(sketch, origin) > WIDENING
+        and _could_see(sketch, np.broadcast_to(origin, sketch.points.shape), HIDDEN)
+    ):
+        findings.append(
+            Finding(
+                "taken as seen from 0 0 0: in every direction from there is one surface, and the points lie "
+                "wider apart the farther away; --viewpoint X,Y,Z says otherwise"
+            )
+        )
+        return Examined(_seen_from(cloud, np.zeros(3)), findings, "viewpoint")
+    if in_layers(cloud.points):  # both sides of a plate, which look like one from above
+        return Examined(cloud, findings)
+    up = np.array([0.0, 0.0, 1.0])
+    most = HIDDEN_BY_TREES if _airborne(cloud) else HIDDEN
+    if _could_see(sketch, sketch.points + FAR * up, most):
+        findings.append(
+            Finding(
+                "taken as seen from above (+z): nearly every vertical line meets it once; --up -z, or "
+                "another axis, says otherwise"
+            )
+        )
+        return Examined(_seen_along(cloud, up, frame), findings, "up")
+    return Examined(cloud, findings)
+
+
+def _could_see(sketch: Sketch, sensors: Array, most: float) -> bool:
+    return faces(sketch, sensors) > EDGE_ON and hidden_share(sketch, sensors) <= most
+
+
+def _airborne(cloud: PointCloud) -> bool:
+    """Whether a laser's pulses came back more than once, or its mirror swung, as a LAS file tells."""
+    returns = cloud.scalars.get("number_of_returns")
+    angles = cloud.scalars.get("scan_angle", cloud.scalars.get("scan_angle_rank"))
+    return bool((returns is not None and returns.max() > 1) or (angles is not None and np.ptp(angles) > 0))
+
+
+def _seen_from(cloud: PointCloud, place: Array) -> PointCloud:
+    return replace(cloud, normals=None, sensors=np.broadcast_to(place, cloud.points.shape))
+
+
+def _seen_along(cloud: PointCloud, up: Array, frame: Frame) -> PointCloud:
+    """Seen by parallel rays, from where `up` points to."""
+    away = FAR * frame.scale * up / np.linalg.norm(up)
+    return replace(cloud, normals=None, sensors=cloud.points + away)
