@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Array
+from ..supervision.compiled import kernel
+from ..threads import over_ranges
 from .sketch import Sketch
 
 RAYS = 256
@@ -17,8 +19,6 @@ lie at random meets one of its discs in 85 of 100 cases."""
 CLEAR = 4.0
 """Spacings at either end of a ray, within which nothing is in its way."""
 
-_PIECE = 64  # rays at once
-
 
 def hidden_share(sketch: Sketch, sensors: Array) -> float:
     """The share of points that the others hide from their sensors (M, 3), which are in the unit cube's frame.
@@ -26,28 +26,32 @@ def hidden_share(sketch: Sketch, sensors: Array) -> float:
     0.4 for a closed object and a place outside it; next to nothing for true sensors.
     """
     rows = np.linspace(0, len(sketch.rows) - 1, min(RAYS, len(sketch.rows))).astype(np.int64)
-    hidden = 0
-    for start in range(0, len(rows), _PIECE):
-        hidden += int(_hidden(sketch, rows[start : start + _PIECE], sensors).sum())
-    return hidden / len(rows)
+    hidden = np.zeros(len(rows), np.bool_)
+    ends = np.ascontiguousarray(sensors[rows])
+    over_ranges(_hidden, len(rows), sketch.points, sketch.planes, sketch.spacing, rows, ends, hidden)
+    return float(hidden.mean())
 
 
-def _hidden(sketch: Sketch, rows: np.ndarray, sensors: Array) -> np.ndarray:
-    """Whether the ray from each point (R,) to its sensor meets the disc of another point."""
-    points, planes = sketch.points, sketch.planes
-    ray = sensors[rows] - points[rows]
-    length = np.maximum(np.linalg.norm(ray, axis=1), 1e-300)
-    ray /= length[:, None]
-    slant = ray @ planes.T
-    height = (points * planes).sum(1) - points[rows] @ planes.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        along = height / slant
-    clear = CLEAR * sketch.spacing
-    between = (along > clear) & (along < length[:, None] - clear)
-    which, other = np.nonzero(between)
-    met = points[rows[which]] + along[which, other, None] * ray[which]
-    on_disc = ((met - points[other]) ** 2).sum(1) < (DISC * sketch.spacing[other]) ** 2
-    return np.bincount(which[on_disc], minlength=len(rows)) > 0
+@kernel
+def _hidden(start, stop, points, planes, spacing, rows, ends, hidden):
+    for r in range(start, stop):
+        px, py, pz = points[rows[r], 0], points[rows[r], 1], points[rows[r], 2]
+        dx, dy, dz = ends[r, 0] - px, ends[r, 1] - py, ends[r, 2] - pz
+        length = np.sqrt(dx * dx + dy * dy + dz * dz) + 1e-300
+        dx, dy, dz = dx / length, dy / length, dz / length
+        for q in range(len(points)):
+            nx, ny, nz = planes[q, 0], planes[q, 1], planes[q, 2]
+            ox, oy, oz = points[q, 0] - px, points[q, 1] - py, points[q, 2] - pz
+            slant = dx * nx + dy * ny + dz * nz
+            if slant == 0.0:
+                continue
+            along, clear = (ox * nx + oy * ny + oz * nz) / slant, CLEAR * spacing[q]
+            if along <= clear or along >= length - clear:
+                continue
+            mx, my, mz = along * dx - ox, along * dy - oy, along * dz - oz
+            if mx * mx + my * my + mz * mz < (DISC * spacing[q]) ** 2:
+                hidden[r] = True
+                break
 
 
 def faces(sketch: Sketch, sensors: Array) -> float:
@@ -69,14 +73,3 @@ def widening(sketch: Sketch, place: Array) -> float:
 
 
 _ALIKE = 0.05  # deviation of the logarithm of distances
-
-
-def surrounded(sketch: Sketch, place: Array) -> bool:
-    """Whether the points lie around a place rather than to one side of it."""
-    away = sketch.points - place
-    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-300)
-    return bool(np.linalg.norm(away.mean(0)) < ASIDE)
-
-
-ASIDE = 0.5
-"""Length of the mean direction from a place: 1 is far away, 0 in the middle."""

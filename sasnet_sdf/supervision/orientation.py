@@ -18,6 +18,9 @@ _STEP = 0.5  # spacings to either side of the surface
 _PROBES = 10_000  # points, about, at which the winding number is asked
 _SMALL, _SHARE = 50, 2000  # points, and one in so many: groups of fewer are not probed
 _CLEAR = 0.1  # the part of a winding number by which neighbours are overruled
+# mean winding number on the surface from which on its side is certain: a ball has 0.5, half a ball 0.3,
+# a gentle terrain 0.04, a flat sheet 0; of the other side it is as much below 0
+_CERTAIN = 0.3
 _PIECE = 1 << 17  # points that are looked at together
 _ROUNDS = 8  # surfaces inside surfaces take one each
 
@@ -27,7 +30,8 @@ def orient(tree: Tree, normals: Array, lists: np.ndarray, spacing: Array) -> tup
 
     lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones. Also
     returns the confidence, from 0 to 1: the share of points whose side the points around them
-    agree about.
+    agree about, and on which the winding number tells which of the two is outside. It is 0 for a flat
+    sheet, of which nothing tells that, and 1 for a closed surface.
 
     Neighbours vote as dipoles do, by the energy of the winding number's field (Metzer et al. 2021,
     Orienting point clouds with dipole propagation): beside each other alike, behind each other
@@ -51,7 +55,7 @@ def orient(tree: Tree, normals: Array, lists: np.ndarray, spacing: Array) -> tup
     reach = np.linalg.norm(tree.points[lists[:, -1]] - tree.points, axis=1)
     apart = np.maximum(reach * np.sqrt(np.pi / (lists.shape[1] + 0.5)), 1e-9)
     signs = found.signs
-    _turn_groups(tree, normals, signs, apart, found.parts, 0.0)
+    sided = _turn_groups(tree, normals, signs, apart, found.parts, 0.0)
     for number, groups in enumerate(found.doubtful, 1):
         step(0.6 + 0.3 * number / len(found.doubtful))
         _turn_groups(tree, normals, signs, apart, groups, _CLEAR)
@@ -60,7 +64,13 @@ def orient(tree: Tree, normals: Array, lists: np.ndarray, spacing: Array) -> tup
     step(1.0)
     correct(votes, signs)
     doubt = max((float((groups >= 0).mean()) for groups in found.doubtful), default=0.0)
-    return normals * signs[:, None], 1 - doubt
+    return normals * signs[:, None], (1 - doubt) * _sure(sided, found.parts)
+
+
+def _sure(right: Array, groups: np.ndarray) -> float:
+    """How sure the sides of groups (N,), -1 for none, are, from 0 to 1, by how right each is."""
+    sizes = np.unique(groups[groups >= 0], return_counts=True)[1]
+    return float((sizes * np.clip(right / _CERTAIN, 0, 1)).sum() / max(sizes.sum(), 1))
 
 
 def _mean_of_others(values: Array, lists: np.ndarray) -> Array:
@@ -73,15 +83,15 @@ def _mean_of_others(values: Array, lists: np.ndarray) -> Array:
 
 def _turn_groups(
     tree: Tree, normals: Array, signs: Array, spacing: Array, groups: np.ndarray, clear: float
-) -> None:
+) -> Array:
     """Turn groups (N,) of points, -1 for none, where that makes the winding number clearly more right.
 
-    Changes `signs` (N,). The winding number should be 1 inside and 0 outside, 1/2 on the surface; a
-    group that encloses nothing goes with the field of the others, and one alone is turned so that
-    more of it looks outward than inward.
+    Changes `signs` (N,). Returns how right each group is at the end, from -1 to 1. The winding number
+    should be 1 inside and 0 outside, 1/2 on the surface; a group that encloses nothing goes with the
+    field of the others, and one alone is turned so that more of it looks outward than inward.
     """
     if groups.max() < 0:
-        return
+        return np.empty(0)
     order = np.argsort(groups, kind="stable")
     order = order[np.searchsorted(groups[order], 0) :]
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
@@ -106,12 +116,15 @@ def _turn_groups(
         above, below = _beside(winding, tree.points[probe], apart[probe]) - mine
         # the others' field should be short of 1/2 by one's own, and fall along the normal
         right = mine.mean(0) * (1 - above - below) + outward * turn[group] * (below - above)
-        wrong = np.flatnonzero(np.bincount(group, right) / counts < -clear)
+        mean = np.bincount(group, right) / counts
+        wrong = np.flatnonzero(mean < -clear)
         if not len(wrong):
             break
         turn[wrong] *= -1
         for k in wrong:
             signs[members[k]] *= -1
+        mean = np.where(mean < -clear, -mean, mean)
+    return mean
 
 
 def _beside(number: WindingNumber, points: Array, step: Array) -> Array:

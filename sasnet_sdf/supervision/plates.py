@@ -21,10 +21,10 @@ def in_layers(points: Array) -> bool:
     some = np.linspace(0, len(points) - 1, min(_PROBES, len(points))).astype(np.int64)
     around = _around(points, KDTree(points), some)
     heights, _ = _over_middle(around)
-    variance = np.maximum((heights**2).mean(1), 1e-300)
-    apart = np.sqrt(variance / np.maximum((around**2).sum(2).mean(1), 1e-300)) > _APART
-    spread = (heights**4).mean(1) / variance**2
-    return bool(apart.mean() > 0.5 and np.median(spread[apart]) < _TWO)
+    variance = (heights**2).mean(1)
+    apart = variance > _APART**2 * (around**2).sum(2).mean(1)
+    spread = (heights[apart] ** 4).mean(1) / variance[apart] ** 2
+    return bool(apart.mean() > 0.5 and np.median(spread) < _TWO)
 
 
 def normals_of_plates(points: Array) -> Array:
