@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ..threads import thread_count
 from .attributes import check_carried, with_attributes
 from .extract import lattice_of, surface_of
 from .fitting import Problem, fit
-from .loading import load
+from .loading import load, name_of, sources_of
 from .memory import check_extraction, check_reconstruction
 from .selection import framed, with_normals
 from .settings import make_config
@@ -38,7 +39,7 @@ class Reconstruction:
 
 
 def reconstruct(
-    source: str | Path | PointCloud | TriangleMesh | Array,
+    source: str | Path | PointCloud | TriangleMesh | Array | Sequence[str | Path | PointCloud],
     *,
     preset: str = "balanced",
     config: Config | None = None,
@@ -47,10 +48,11 @@ def reconstruct(
 ) -> Reconstruction:
     """Train a signed distance field on a scan and extract its surface, in the scan's world units.
 
-    source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points. preset and changes
-    are the words of the command line (see make_config); `config` replaces them all. The callback
-    is called several times a second. If it returns False during training, training ends, and the
-    surface is that of the field so far; if it returns False in any other stage, the run stops. An
+    source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points; several paths or clouds,
+    in a list or tuple, are merged into one scan. preset and changes are the words of the command line
+    (see make_config); `config` replaces them all. The callback is called several times a second. If it
+    returns False during training, training ends, and the surface is that of the field so far; if it
+    returns False in any other stage, the run stops. An
     exception that it raises ends the run too. Raises a SasnetError: UnreadableInput,
     UnusableGeometry, NoSurface, UsageError, MissingBackend, Interrupted.
     """
@@ -62,8 +64,7 @@ def reconstruct(
     with timed(seconds, "read"), stage("read", on_progress, "reading"):
         given, notes = load(source, config)
         check_carried(given, config.extraction.carry)
-        name = str(source) if isinstance(source, (str, Path)) else "the input"
-        geometry = with_normals(given, config.supervision.normals, name)
+        geometry = with_normals(given, config.supervision.normals, name_of(source))
         geometry, frame, far = framed(geometry)
         notes += far
         check_reconstruction(geometry, config, device, engine)
@@ -122,8 +123,9 @@ def _points(geometry: PointCloud | TriangleMesh) -> Array:
 def _input_facts(source: Any, geometry: PointCloud | TriangleMesh) -> dict[str, Any]:
     points = _points(geometry)
     cloud = geometry if isinstance(geometry, PointCloud) else None
+    paths = [str(part) if isinstance(part, (str, Path)) else None for part in sources_of(source)]
     return {
-        "path": str(source) if isinstance(source, (str, Path)) else None,
+        "path": paths if len(paths) > 1 else paths[0],
         "kind": "mesh" if cloud is None else "cloud",
         "points": len(points),
         "had_normals": geometry.normals is not None,

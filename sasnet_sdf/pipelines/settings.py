@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ..config import PRESETS, CheckpointConfig, Config
+from ..config import PRESETS, CheckpointConfig, Config, InputConfig
 from ..errors import UsageError
 from ..system import parse_memory
 from .model_choice import model_of, with_settings
@@ -24,6 +24,8 @@ _SECTION = {
     "refine": "extraction",
     "carry": "extraction",
     "normals": "supervision",
+    "classes": "input",
+    "crop": "input",
 }
 _TOP = ("seed", "device", "engine", "max_memory", "max_points")
 _BOUNDS = {
@@ -52,8 +54,8 @@ def make_config(
     Words: steps, time_limit (seconds), resolution, edge_length (world units), trim ("auto", "off" or
     a length in world units), watertight, keep_components, faces, colors ("auto", "off"), refine
     ("auto", "off"), carry (names of scalars), normals ("auto", "file", "sensors", "estimate"),
-    max_points, seed, device, engine, max_memory (bytes, or "4G"), checkpoint (a folder),
-    checkpoint_every (seconds), resume.
+    classes (numbers, or "2,6"), crop (x0, y0, z0, x1, y1, z1, world units), max_points, seed, device,
+    engine, max_memory (bytes, or "4G"), checkpoint (a folder), checkpoint_every (seconds), resume.
     Raises UsageError.
     """
     if preset not in PRESETS:
@@ -123,4 +125,28 @@ def _names(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-_PARSED = {"trim": _trim, "max_memory": parse_memory, "carry": _names}
+def _classes(value: Any) -> tuple[int, ...] | None:
+    try:
+        return InputConfig(classes=tuple(int(str(code)) for code in _listed(value))).classes
+    except (TypeError, ValueError):
+        raise UsageError(f"classes must be numbers from 0 to 255, as 2,6, found {value!r}") from None
+
+
+def _crop(value: Any) -> tuple[float, ...] | None:
+    try:
+        return InputConfig(crop=tuple(map(float, _listed(value)))).crop
+    except (TypeError, ValueError):
+        raise UsageError(f"crop must be six numbers, X0,Y0,Z0,X1,Y1,Z1, found {value!r}") from None
+
+
+def _listed(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+_PARSED = {
+    "trim": _trim,
+    "max_memory": parse_memory,
+    "carry": _names,
+    "classes": _classes,
+    "crop": _crop,
+}
