@@ -58,7 +58,7 @@ class Filter:
         elif self._kept < self._valid:
             found.append(
                 f"{self._valid - self._kept} points are noise (class 7 or 18) and were left out;"
-                " name the classes to keep, to have them"
+                " choose classes to keep them"
             )
         return found
 
