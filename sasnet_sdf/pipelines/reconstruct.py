@@ -52,9 +52,9 @@ def reconstruct(
     in a list or tuple, are merged into one scan. preset and changes are the words of the command line
     (see make_config); `config` replaces them all. The callback is called several times a second. If it
     returns False during training, training ends, and the surface is that of the field so far; if it
-    returns False in any other stage, the run stops. An
-    exception that it raises ends the run too. Raises a SasnetError: UnreadableInput,
-    UnusableGeometry, NoSurface, UsageError, MissingBackend, Interrupted.
+    returns False in any other stage, the run stops. An exception that it raises ends the run too.
+    Raises a SasnetError: UnreadableInput, UnusableGeometry, NoSurface, UsageError, MissingBackend,
+    Interrupted.
     """
     config = config or make_config(preset, **changes)
     device, engine = choose(config.device, config.engine)
