@@ -10,6 +10,24 @@ from .model_config import CLASSES, GridConfig, ModelConfig, SASNetConfig
 
 
 @dataclass(frozen=True)
+class InputConfig:
+    """Which points of a cloud are used.
+
+    `classes`: those of these classifications (ASPRS codes, 0 to 255); None: all but noise. `crop`: those
+    inside the box between two opposite corners x0, y0, z0, x1, y1, z1, in world units.
+    """
+
+    classes: tuple[int, ...] | None = None
+    crop: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and not (self.classes and all(0 <= c <= 255 for c in self.classes)):
+            raise ValueError(f"classes must be numbers from 0 to 255, as 2,6, found {self.classes}")
+        if self.crop is not None and not (len(self.crop) == 6 and all(map(math.isfinite, self.crop))):
+            raise ValueError(f"crop must be six finite numbers, x0,y0,z0,x1,y1,z1, found {self.crop}")
+
+
+@dataclass(frozen=True)
 class SupervisionConfig:
     """Targets drawn from a cloud or a mesh.
 
@@ -122,6 +140,7 @@ class Config:
     max_memory: int | None = None
     max_points: int | None = None
     strict: bool = False
+    input: InputConfig = field(default_factory=InputConfig)
     model: ModelConfig = field(default_factory=SASNetConfig)
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig(noisy_steps=600))

@@ -61,6 +61,17 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     show_default=True,
     help="What says where outside is. auto: the file's normals, else its sensors, else estimated.",
 )
+@click.option("--merge", is_flag=True, help="Make one scan, and one surface, of all INPUTs.")
+@click.option(
+    "--classes",
+    metavar="A,B",
+    help="Use points of these classifications only, such as 2,6 of LAS. [default: all but noise]",
+)
+@click.option(
+    "--crop",
+    metavar="X0,Y0,Z0,X1,Y1,Z1",
+    help="Use points inside this box only: two opposite corners, in the units of the scan.",
+)
 @click.option(
     "--viewpoint", metavar="X,Y,Z", help="Where the sensor stood that saw all points: outside is on its side."
 )
@@ -120,6 +131,7 @@ def command(
     session: Session,
     sources: tuple[Path, ...],
     output: Path | None,
+    merge: bool,
     save_model: Path | None,
     report: Path | None,
     preset: str,
@@ -141,14 +153,16 @@ def command(
 
     Several INPUTs are done one after the other, past those that fail; a table closes the run. What
     is written has the names of the inputs, and --output, --save-model and --report name folders.
+    With --merge they are one scan, whose surface is the first one's INPUT_merged_surface.ply by default.
 
     Ctrl-C during training ends the training and writes the surface that it has (exit code 130);
     a second Ctrl-C, or one outside training, stops at once and writes nothing.
     """
     config = make_config(preset, **changes)
-    jobs = planned(sources, output, save_model, report)
+    jobs = planned([sources] if merge else [(source,) for source in sources], output, save_model, report)
     for job in jobs:
-        check_outputs(job.source, *job.outputs, overwrite=overwrite)
+        for source in job.sources:
+            check_outputs(source, *job.outputs, overwrite=overwrite)
     from .summary import batch_warnings, summarise, summarise_batch, warning_lines
 
     failures: list[Exception] = []
@@ -171,12 +185,17 @@ def command(
 
 
 class Job(NamedTuple):
-    """One input, and the files that are to come of it."""
+    """One input, or several that are merged, and the files that are to come of it."""
 
-    source: Path
+    sources: tuple[Path, ...]
     output: Path
     model: Path | None = None
     report: Path | None = None
+
+    @property
+    def source(self) -> Path:
+        """The input that names the job."""
+        return self.sources[0]
 
     @property
     def outputs(self) -> list[Path]:
@@ -184,23 +203,27 @@ class Job(NamedTuple):
 
 
 def planned(
-    sources: Sequence[Path], output: Path | None, model: Path | None, report: Path | None
+    inputs: Sequence[tuple[Path, ...]], output: Path | None, model: Path | None, report: Path | None
 ) -> list[Job]:
-    """What is written where. Raises UsageError for folders that cannot be, and inputs of one name."""
-    if len(sources) == 1:
-        source = sources[0]
-        return [Job(source, output or source.with_name(f"{source.stem}_surface.ply"), model, report)]
+    """What is written where. Raises UsageError for folders that cannot be, and inputs of one name.
+
+    inputs: those that are merged together.
+    """
+    if len(inputs) == 1:
+        first = inputs[0][0]
+        kind = "merged_surface" if len(inputs[0]) > 1 else "surface"
+        return [Job(inputs[0], output or first.with_name(f"{first.stem}_{kind}.ply"), model, report)]
     for folder in (output, model, report):
         if folder is not None:
             make_folder(folder)
     jobs = [
         Job(
-            source,
+            (source,),
             (output or source.parent) / f"{source.stem}_surface.ply",
             model and model / f"{source.stem}.sasnet",
             report and report / f"{source.stem}.json",
         )
-        for source in sources
+        for (source,) in inputs
     ]
     seen: dict[Path, Path] = {}
     for job in jobs:
@@ -236,7 +259,8 @@ def _done(job: Job, config: Config, session: Session, stop: StopRequest, watch: 
     """Do it, write what was asked for, and give the numbers of the report."""
     started = time.perf_counter()
     watch(Progress("read", 0.0, "reading"))
-    result = _reconstruct(job.source, config, stop, watch)
+    source = job.source if len(job.sources) == 1 else job.sources
+    result = _reconstruct(source, config, stop, watch)
     write_started = time.perf_counter()
     saver = Saver()
     with stage("write", watch):
@@ -270,7 +294,9 @@ def watcher(stop: StopRequest, show: Show, stopping: str = STOPPING) -> OnProgre
     return watch
 
 
-def _reconstruct(source: Path, config: Config, stop: StopRequest, watch: OnProgress) -> Reconstruction:
+def _reconstruct(
+    source: Path | Sequence[Path], config: Config, stop: StopRequest, watch: OnProgress
+) -> Reconstruction:
     """The pipeline; Interrupted where a stop signal ended it before there was a surface."""
     try:
         from ..pipelines.reconstruct import reconstruct

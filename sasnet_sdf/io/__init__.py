@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ..config import InputConfig
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write, check_writable
-from .columns import cloud_from
 from .images import read_image, write_image
 from .meshes import write_mesh
 from .ply import write_cloud
-from .reading import check_file, check_room
-from .scan import Scan, joined
+from .reading import check_file, check_room, readable
+from .scan import Scan
 from .tables import write_table
 from .volumes import read_volume, write_volume
 
@@ -42,6 +43,7 @@ __all__ = [
     "read_cloud",
     "read_geometry",
     "read_image",
+    "read_merged",
     "read_volume",
     "write_cloud",
     "write_image",
@@ -52,7 +54,10 @@ __all__ = [
 
 
 def read_geometry(
-    path: str | Path, max_points: int | None = None, max_memory: int | None = None
+    path: str | Path,
+    max_points: int | None = None,
+    max_memory: int | None = None,
+    wanted: InputConfig | None = None,
 ) -> PointCloud | TriangleMesh:
     """What a file holds, in its own coordinates: a TriangleMesh where it has faces, else a PointCloud.
 
@@ -60,38 +65,45 @@ def read_geometry(
     `max_points` points is thinned to one point a voxel (`thinning.thin`); LAS, E57, PTX, text, NPY,
     binary PLY and binary PCD while they are read, so that the whole is never in memory. Meshes are
     not thinned. max_memory: bytes that the process may hold, asked before a file is read that comes as
-    a whole. A cloud's `notes` say what was left out. Raises UnreadableInput where the file is missing,
-    damaged or of an unknown format, MissingBackend where its format needs a library that is not
-    installed, UsageError where reading would need more than max_memory.
+    a whole. wanted: which points of a cloud, chosen before it is thinned; None: all of them. A cloud's
+    `notes` say what was left out. Raises UnreadableInput where the file is missing, damaged or of an
+    unknown format, MissingBackend where its format needs a library that is not installed, UsageError
+    where reading would need more than max_memory, and what `read_merged` raises of `wanted`.
     """
+    return read_merged([path], max_points, max_memory, wanted)
+
+
+def read_merged(
+    sources: Sequence[str | Path | PointCloud | TriangleMesh],
+    max_points: int | None = None,
+    max_memory: int | None = None,
+    wanted: InputConfig | None = None,
+) -> PointCloud | TriangleMesh:
+    """One cloud of several files and clouds, as `read_geometry` gives it of one file; a mesh alone is itself.
+
+    Attributes that only some of them have are left out, with a note. Raises what `read_geometry` does;
+    UsageError where a mesh is among several, or points of a mesh are to be chosen; UnusableGeometry where
+    none of the points is wanted.
+    """
+    from .merging import merged
+
+    found = [(_found(s, max_memory), s) if isinstance(s, (str, Path)) else (s, "the input") for s in sources]
+    # numbers too large for their type become infinite here, and are counted and left out later
+    with np.errstate(all="ignore"):
+        return merged([(part, Path(path)) for part, path in found], max_points, wanted)
+
+
+def _found(path: str | Path, max_memory: int | None) -> PointCloud | TriangleMesh | Scan:
+    """What the file's reader gives: of most clouds, pieces that are yet to be drawn."""
     path = Path(path)
     name = _READERS.get(path.suffix.lower())
     if name is None:
         found = f"extension {path.suffix}" if path.suffix else "file without an extension"
         raise UnreadableInput(f"{path}: unknown {found}; known: {' '.join(READABLE)}")
     check_file(path)
-    try:
+    with readable(path), np.errstate(all="ignore"):
         check_room(path, max_memory)
-        # numbers too large for their type become infinite here, and are counted and left out later
-        with np.errstate(all="ignore"):
-            found = importlib.import_module(f".{name}", __package__).read(path)
-            return _cloud(found, path, max_points) if isinstance(found, (PointCloud, Scan)) else found
-    except OSError as error:
-        raise UnreadableInput(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _cloud(found: PointCloud | Scan, path: Path, max_points: int | None) -> PointCloud:
-    if max_points is not None:
-        from .thinning import thin, thinned
-
-        if isinstance(found, PointCloud):
-            return thinned(found, max_points)
-        columns = thin(found.pieces, path, max_points, found.notes)
-    elif isinstance(found, PointCloud):
-        return found
-    else:
-        columns = joined(found.pieces, found.notes)
-    return cloud_from(found.named(columns), path, found.notes)
+        return importlib.import_module(f".{name}", __package__).read(path)
 
 
 def read_cloud(path: str | Path) -> PointCloud:

@@ -14,7 +14,7 @@ from .._optional import require
 from ..errors import UnreadableInput
 from ..progress import tick
 from .columns import COLOR, POSITION, Columns
-from .crs import name_of
+from .crs import system_of
 from .reading import check_claim, reason_of
 from .scan import PIECE, Scan, is_numeric, numbers
 
@@ -30,11 +30,12 @@ def read(path: Path) -> Scan:
     laspy = require("laspy", "lidar", "reading LAS and LAZ files")
     # it logs what it also raises
     logging.getLogger("laspy").addHandler(logging.NullHandler())
-    notes: list[str] = []
-    return Scan(_pieces(laspy, path, notes), notes, _without_empty_colors)
+    scan = Scan((), named=_without_empty_colors)
+    scan.pieces = _pieces(laspy, path, scan)
+    return scan
 
 
-def _pieces(laspy: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
+def _pieces(laspy: Any, path: Path, scan: Scan) -> Iterator[Columns]:
     with path.open("rb") as file:
         _check_records(path, file)
         reader = _or_unreadable(path, lambda: laspy.open(file, closefd=False))
@@ -42,8 +43,10 @@ def _pieces(laspy: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
         _check_size(path, header)
         if header.are_points_compressed:
             _or_unreadable(path, lambda: _check_chunks(path, file, header))
-        if system := name_of([*header.vlrs, *(header.evlrs or ())]):
-            notes.append(f"coordinate reference system: {system}")
+        system = system_of([*header.vlrs, *(header.evlrs or ())])
+        scan.geographic = system.geographic
+        if system.name:
+            scan.notes.append(f"coordinate reference system: {system.name}")
         found = 0
         while found < header.point_count:
             piece = _or_unreadable(path, lambda: _columns(reader.read_points(PIECE)))

@@ -55,6 +55,15 @@ class _Told(FileIO):
         return super().readinto(buffer)
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Whatever the system says against reading a file inside is an UnreadableInput that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableInput(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
 def check_file(path: Path) -> None:
     """Refuse what is missing, a folder, locked or empty. Raises UnreadableInput."""
     try:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry import PointCloud
 from ..progress import tick
-from .columns import Columns
+from .columns import Columns, cloud_from
 
 PIECE = 1 << 18
 """The most rows of a piece."""
@@ -23,11 +24,18 @@ class Scan:
     pieces: columns under the file's own names, at most PIECE rows each, read when they are drawn;
     they may raise UnreadableInput. notes: sentences for the user, complete once all are drawn.
     named: the columns under their names, for what can only be told when all of them are there.
+    geographic: whether x and y are longitude and latitude; like notes, known once all pieces are drawn.
     """
 
     pieces: Iterable[Columns]
     notes: list[str] = field(default_factory=list)
     named: Callable[[Columns], Columns] = lambda columns: columns
+    geographic: bool = False
+
+    def cloud(self, columns: Columns, path: Path) -> PointCloud:
+        """The cloud of columns that were kept of the pieces. Raises UnreadableInput."""
+        cloud = cloud_from(self.named(columns), path, self.notes)
+        return replace(cloud, geographic=self.geographic)
 
 
 def records(path: Path, kind: np.dtype, offset: int, count: int) -> Iterator[NDArray]:
@@ -52,6 +60,10 @@ def numbers(values: NDArray) -> NDArray:
 
 def is_numeric(values: NDArray) -> bool:
     return values.ndim == 1 and values.dtype.kind in "fiu"
+
+
+def rows_in(columns: Columns) -> int:
+    return len(next(iter(columns.values()), ()))
 
 
 def taken(columns: Columns, keep: NDArray | slice) -> Columns:

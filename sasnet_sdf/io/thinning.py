@@ -14,7 +14,7 @@ from ..geometry import Array, PointCloud
 from ..progress import tick
 from .cells import mark_first
 from .columns import Columns, finite, positions
-from .scan import PIECE, joined, taken
+from .scan import PIECE, joined, rows_in, taken
 
 BYTES_A_POINT = 1000
 """What supervision and training take for a point of the cloud."""
@@ -35,11 +35,12 @@ def thinned(cloud: PointCloud, max_points: int) -> PointCloud:
     if len(cloud) <= max_points:
         return cloud
     notes: list[str] = []
-    rows = thin(_numbered(cloud.points), Path(), max_points, notes)["row"]
+    rows = thin(numbered(cloud.points), Path(), max_points, notes)["row"]
     return replace(cloud.select(rows), notes=(*cloud.notes, *notes))
 
 
-def _numbered(points: Array) -> Iterator[Columns]:
+def numbered(points: Array) -> Iterator[Columns]:
+    """Pieces of points (N, 3) with their numbers, in a column `row`."""
     for start in range(0, len(points), PIECE):
         part = points[start : start + PIECE]
         yield dict(zip("xyz", part.T, strict=True)) | {"row": np.arange(start, start + len(part))}
@@ -56,21 +57,34 @@ def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> 
     The first point rather than the mean: a mean lies between the sides of a thin sheet, has no normal
     and no sensor, and has less noise than its neighbours where they are fewer.
     """
+    return thin_together([(pieces, path, notes)], most, notes)[0]
+
+
+def thin_together(
+    scans: Iterable[tuple[Iterable[Columns], Path, list[str]]], most: int, notes: list[str]
+) -> list[Columns]:
+    """What `thin` keeps of several scans as one, for each of them; `most` of all.
+
+    scans: pieces, the file they come from, and where notes on these go; what concerns all goes to `notes`.
+    """
     if most < 1:
         raise UsageError(f"at least one point must be kept, not {most}")
-    sieve = _Sieve(path, most)
-    for piece in pieces:
-        # some formats come whole; the sieve's table has room for a piece
-        for start in range(0, max(_rows(piece), 1), PIECE):
-            tick()
-            sieve.add(taken(piece, slice(start, start + PIECE)))
-    columns = joined(sieve.kept, notes)
+    sieve, ends, own = _Sieve(most), [0], []
+    for pieces, path, of_scan in scans:
+        for piece in pieces:
+            # some formats come whole; the sieve's table has room for a piece
+            for start in range(0, max(rows_in(piece), 1), PIECE):
+                tick()
+                sieve.add(taken(piece, slice(start, start + PIECE)), path)
+        ends.append(len(sieve.kept))
+        own.append(of_scan)
+    found = [joined(sieve.kept[i:j], n) for i, j, n in zip(ends, ends[1:], own, strict=False)]
     if sieve.seen > sieve.finite:
         notes.append(f"{sieve.seen - sieve.finite} of {sieve.seen} points are not finite and were left out")
     if sieve.level is not None:
         voxel = " x ".join(f"{edge:.3g}" for edge in _edges(sieve.level))
-        notes.append(f"thinned from {sieve.seen} to {_rows(columns)} points: one a voxel of {voxel}")
-    return columns
+        notes.append(f"thinned from {sieve.seen} to {sieve.count} points: one a voxel of {voxel}")
+    return found
 
 
 class _Sieve:
@@ -80,20 +94,20 @@ class _Sieve:
     the first of a large voxel is among the firsts of its small ones, so none is lost by the way.
     """
 
-    def __init__(self, path: Path, room: int):
-        self.path, self.room = path, room
+    def __init__(self, room: int):
+        self.room = room
         self.kept: list[Columns] = []
         self.seen = self.finite = self.count = 0
         self.level: int | None = None
         self.table = np.empty(0, np.uint64)
 
-    def add(self, piece: Columns) -> None:
-        usable = finite(positions(piece, self.path))
+    def add(self, piece: Columns, path: Path) -> None:
+        usable = finite(positions(piece, path))
         self.seen += len(usable)
         self.finite += int(usable.sum())
         piece = piece if usable.all() else taken(piece, usable)
         self.kept.append(piece if self.level is None else self._sifted(piece, self.level))
-        self.count += _rows(self.kept[-1])
+        self.count += rows_in(self.kept[-1])
         while self.count > self.room:
             self._coarsen()
 
@@ -101,18 +115,23 @@ class _Sieve:
         if self.level is None:
             self.table = _table(self.room + PIECE)
             # by the first `room` points, however they came
-            points = np.concatenate([positions(piece, self.path) for piece in self.kept])[: self.room]
+            points = np.concatenate([_points(piece) for piece in self.kept])[: self.room]
             self.level = _first_level(points, self.table)
         else:
             self.level += 1
         self.table[:] = 0
         self.kept = [self._sifted(piece, self.level) for piece in self.kept]
-        self.count = sum(map(_rows, self.kept))
+        self.count = sum(map(rows_in, self.kept))
 
     def _sifted(self, piece: Columns, level: int) -> Columns:
-        first = np.empty(_rows(piece), np.bool_)
-        mark_first(positions(piece, self.path), _edges(level), _offsets(level), self.table, first)
+        first = np.empty(rows_in(piece), np.bool_)
+        mark_first(_points(piece), _edges(level), _offsets(level), self.table, first)
         return taken(piece, first)
+
+
+def _points(piece: Columns) -> Array:
+    """The points (N, 3) of a piece that was added, and so has them."""
+    return positions(piece, Path())
 
 
 def _edges(level: int) -> Array:
@@ -158,7 +177,3 @@ def _first_level(points: Array, table: NDArray[np.uint64]) -> int:
 def _table(rows: int) -> NDArray[np.uint64]:
     """Room for the voxels of so many rows; three quarters full is still quick."""
     return np.zeros(1 << int(np.ceil(np.log2(rows / 0.75 + 1))), np.uint64)
-
-
-def _rows(columns: Columns) -> int:
-    return len(next(iter(columns.values()), ()))

@@ -32,26 +32,35 @@ A constant, and not what the process holds, for the same reason.
 """
 
 
+_GIVEN = (str, Path, PointCloud, TriangleMesh)
+
+
 def load(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, list[str]]:
     """A path, a geometry or an array (N, 3) as geometry that can be used, and notes about what was left out.
 
-    A cloud has at most the points of `most_points`; a mesh is not thinned.
+    Several paths or clouds, in a list or tuple, become one cloud. A cloud has at most the points of
+    `most_points`, chosen as `config.input` says; a mesh is not thinned.
     """
-    from ..io import read_geometry
-    from ..io.thinning import thinned
+    from ..io import read_merged
     from ..io.validate import validated
 
-    most, name = most_points(config), "the input"
     step = steps()
     step(0.9)
-    if isinstance(source, (str, Path)):
-        found, name = read_geometry(source, most, config.max_memory), str(source)
-    elif isinstance(source, TriangleMesh):
-        found = source
-    else:
-        found = thinned(source if isinstance(source, PointCloud) else _cloud_of(source), most)
+    parts = [part if isinstance(part, _GIVEN) else _cloud_of(part) for part in sources_of(source)]
+    found = read_merged(parts, most_points(config), config.max_memory, config.input)
     step(1.0, "checking")
-    return validated(found, name)
+    return validated(found, name_of(source))
+
+
+def sources_of(source: Any) -> list[Any]:
+    """The inputs that are merged: those of a list or tuple of paths and clouds, else the source alone."""
+    several = isinstance(source, (list, tuple)) and all(isinstance(part, _GIVEN) for part in source)
+    return list(source) if several and source else [source]
+
+
+def name_of(source: Any) -> str:
+    """What messages call the input."""
+    return ", ".join(str(p) if isinstance(p, (str, Path)) else "the input" for p in sources_of(source))
 
 
 def most_points(config: Config) -> int:

@@ -20,7 +20,7 @@ FLAGS: dict[str, dict[str, Any]] = {
 
 Settings = TypeVar("Settings", Config, SignalConfig)
 
-_PLACES = ("model", "model.grid", "training", "supervision", "extraction", "")
+_PLACES = ("model", "model.grid", "training", "supervision", "extraction", "input", "")
 """Where a setting without a path is looked for, in this order."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from ..threads import thread_count
 from .attributes import check_carried, with_attributes
 from .extract import lattice_of, surface_of
 from .fitting import Problem, fit
-from .loading import load
+from .loading import load, name_of, sources_of
 from .memory import check_extraction, check_reconstruction
 from .selection import selected
 from .settings import make_config
@@ -40,7 +41,7 @@ class Reconstruction:
 
 
 def reconstruct(
-    source: str | Path | PointCloud | TriangleMesh | Array,
+    source: str | Path | PointCloud | TriangleMesh | Array | Sequence[str | Path | PointCloud],
     *,
     preset: str = "balanced",
     config: Config | None = None,
@@ -49,12 +50,13 @@ def reconstruct(
 ) -> Reconstruction:
     """Train a signed distance field on a scan and extract its surface, in the scan's world units.
 
-    source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points. preset and changes
-    are the words of the command line (see make_config); `config` replaces them all. The callback
-    is called several times a second. If it returns False during training, training ends, and the
-    surface is that of the field so far; if it returns False in any other stage, the run stops. An
-    exception that it raises ends the run too. Raises a SasnetError: UnreadableInput,
-    UnusableGeometry, NoSurface, UsageError, MissingBackend, Interrupted.
+    source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points; several paths or clouds,
+    in a list or tuple, are merged into one scan. preset and changes are the words of the command line
+    (see make_config); `config` replaces them all. The callback is called several times a second. If it
+    returns False during training, training ends, and the surface is that of the field so far; if it
+    returns False in any other stage, the run stops. An exception that it raises ends the run too.
+    Raises a SasnetError: UnreadableInput, UnusableGeometry, NoSurface, UsageError, MissingBackend,
+    Interrupted.
     """
     config = config or make_config(preset, **changes)
     device, engine = choose(config.device, config.engine)
@@ -64,7 +66,7 @@ def reconstruct(
     with timed(seconds, "read"), stage("read", on_progress, "reading"):
         given, told = load(source, config)
         check_carried(given, config.extraction.carry)
-        name = str(source) if isinstance(source, (str, Path)) else "the input"
+        name = name_of(source)
         found, frame = selected(given, config.supervision, name)
         geometry, findings = found.geometry, notes(told) + found.findings
         check_strict(findings, config, name)
@@ -133,8 +135,9 @@ def _points(geometry: PointCloud | TriangleMesh) -> Array:
 def _input_facts(source: Any, geometry: PointCloud | TriangleMesh) -> dict[str, Any]:
     points = _points(geometry)
     cloud = geometry if isinstance(geometry, PointCloud) else None
+    paths = [str(part) if isinstance(part, (str, Path)) else None for part in sources_of(source)]
     return {
-        "path": str(source) if isinstance(source, (str, Path)) else None,
+        "path": paths if len(paths) > 1 else paths[0],
         "kind": "mesh" if cloud is None else "cloud",
         "points": len(points),
         "had_normals": geometry.normals is not None,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ..config import PRESETS, CheckpointConfig, Config
+from ..config import PRESETS, CheckpointConfig, Config, InputConfig
 from ..errors import UsageError
 from ..system import parse_memory
 from .model_choice import model_of, with_settings
@@ -28,6 +28,8 @@ _SECTION = {
     "normals": "supervision",
     "viewpoint": "supervision",
     "up": "supervision",
+    "classes": "input",
+    "crop": "input",
 }
 _TOP = ("seed", "device", "engine", "max_memory", "max_points", "strict")
 _BOUNDS = {
@@ -56,8 +58,9 @@ def make_config(
     Words: steps, time_limit (seconds), resolution, edge_length (world units), trim ("auto", "off" or
     a length in world units), watertight, keep_components, faces, colors ("auto", "off"), refine
     ("auto", "off"), carry (names of scalars), normals ("auto", "file", "sensors", "estimate"),
-    viewpoint (x, y, z), up ("+z", "-y", ... or x, y, z), strict, max_points, seed, device, engine,
-    max_memory (bytes, or "4G"), checkpoint (a folder), checkpoint_every (seconds), resume.
+    viewpoint (x, y, z), up ("+z", "-y", ... or x, y, z), strict, classes (numbers, or "2,6"), crop
+    (x0, y0, z0, x1, y1, z1, world units), max_points, seed, device, engine, max_memory (bytes, or
+    "4G"), checkpoint (a folder), checkpoint_every (seconds), resume.
     Raises UsageError.
     """
     if preset not in PRESETS:
@@ -132,7 +135,7 @@ def _names(value: Any) -> tuple[str, ...]:
 def _place(value: Any, word: str = "viewpoint") -> tuple[float, ...]:
     """Three finite numbers, or their text with commas."""
     try:
-        numbers = tuple(float(part) for part in (value.split(",") if isinstance(value, str) else value))
+        numbers = tuple(float(part) for part in _listed(value))
     except (TypeError, ValueError):
         numbers = ()
     if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
@@ -151,10 +154,30 @@ def _direction(value: Any) -> tuple[float, ...]:
     return direction
 
 
+def _classes(value: Any) -> tuple[int, ...] | None:
+    try:
+        return InputConfig(classes=tuple(int(str(code)) for code in _listed(value))).classes
+    except (TypeError, ValueError):
+        raise UsageError(f"classes must be numbers from 0 to 255, as 2,6, found {value!r}") from None
+
+
+def _crop(value: Any) -> tuple[float, ...] | None:
+    try:
+        return InputConfig(crop=tuple(map(float, _listed(value)))).crop
+    except (TypeError, ValueError):
+        raise UsageError(f"crop must be six numbers, X0,Y0,Z0,X1,Y1,Z1, found {value!r}") from None
+
+
+def _listed(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
 _PARSED = {
     "trim": _trim,
     "max_memory": parse_memory,
     "carry": _names,
     "viewpoint": _place,
     "up": _direction,
+    "classes": _classes,
+    "crop": _crop,
 }

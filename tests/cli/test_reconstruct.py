@@ -40,7 +40,7 @@ def test_the_default_output_lies_beside_the_input(pipeline, folder, capsys):
 def test_every_word_reaches_the_settings(pipeline):
     words = "--preset fast --resolution 64 --steps 7 --time-limit 9.5 --seed 3 --device cpu --engine torch"
     more = "--max-memory 4G --keep-components --faces 100 --trim 0.5 --colors off --carry a --carry b -q"
-    more += " --normals file --max-points 5000"
+    more += " --normals file --max-points 5000 --classes 2,6 --crop -1,-2,0,4.5,5,1e3"
     assert run(["reconstruct", "my scan.xyz", *words.split(), *more.split()]) == 0
     config = pipeline.config
     assert (config["preset"], config["seed"], config["device"], config["engine"]) == (
@@ -55,6 +55,7 @@ def test_every_word_reaches_the_settings(pipeline):
     assert (extraction["resolution"], extraction["faces"], extraction["keep_components"]) == (64, 100, True)
     assert (extraction["trim"], extraction["colors"], extraction["carry"]) == (0.5, "off", ("a", "b"))
     assert (config["supervision"]["normals"], config["max_points"]) == ("file", 5000)
+    assert config["input"] == {"classes": (2, 6), "crop": (-1.0, -2.0, 0.0, 4.5, 5.0, 1000.0)}
 
 
 @pytest.mark.parametrize("word", ["auto", "off"])
@@ -72,6 +73,11 @@ def test_trim_is_a_word_or_a_length(pipeline, word):
         ("--trim nan", "trim must be auto, off, or a positive length, found 'nan'"),
         ("--trim 0.1 --watertight", "watertight closes what trim would open: give one of them"),
         ("--max-points 3", "max-points must lie between 10 and"),
+        ("--classes 2,x", "classes must be numbers from 0 to 255, as 2,6, found '2,x'"),
+        ("--classes 2,256", "classes must be numbers from 0 to 255, as 2,6, found '2,256'"),
+        ("--crop 0,0,1,1", "crop must be six numbers, X0,Y0,Z0,X1,Y1,Z1, found '0,0,1,1'"),
+        ("--crop 0,0,0,1,1,inf", "crop must be six numbers, X0,Y0,Z0,X1,Y1,Z1, found"),
+        ("--set classes=2", "--set classes: give --classes instead"),
     ],
 )
 def test_words_that_cannot_be_are_refused_in_a_line(pipeline, capsys, words, told):
@@ -257,3 +263,20 @@ def test_ctrl_c_ends_several_inputs_at_the_one_that_was_trained(several, pipelin
     pipeline.ctrl_c_after = [TRAINING]
     assert run(["reconstruct", "a.ply", "c.ply", "--progress", "none"]) == 130
     assert "c_surface.ply" not in files(several) and "a_surface.ply" in files(several)
+
+
+def test_inputs_that_are_merged_are_one_job(several, pipeline, monkeypatch, capsys):
+    given = []
+    one = pipeline.reconstruct
+    module = sys.modules["sasnet_sdf.pipelines.reconstruct"]
+    monkeypatch.setattr(
+        module, "reconstruct", lambda source, **words: given.append(source) or one(None, **words)
+    )
+    assert run(["reconstruct", "a.ply", "c.ply", "--merge", "--report", "r.json", "--progress", "none"]) == 0
+    assert [[path.name for path in source] for source in given] == [["a.ply", "c.ply"]]
+    assert files(several) == {"a.ply", "bad.ply", "c.ply", "a_merged_surface.ply", "r.json"}
+    assert "wrote a_merged_surface.ply" in capsys.readouterr().err
+    assert run(["reconstruct", "a.ply", "c.ply", "--merge", "-o", "c.ply", "--overwrite"]) == 2
+    assert "c.ply is the input as well" in capsys.readouterr().err
+    assert run(["reconstruct", "a.ply", "--merge", "-q"]) == 0
+    assert given[-1].name == "a.ply" and "a_surface.ply" in files(several)

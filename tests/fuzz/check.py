@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sasnet_sdf.config import InputConfig
 from sasnet_sdf.errors import NoSurface, SasnetError, UnusableGeometry
 from sasnet_sdf.geometry import PointCloud
 from sasnet_sdf.io import READABLE, read_geometry, read_image, read_volume
@@ -50,8 +51,8 @@ def check(path: Path) -> tuple[int, list[str]]:
 
 
 def _geometry(path: Path) -> None:
-    for most in (None, 11):
-        geometry, _ = validated(read_geometry(path, max_points=most), path)
+    for most, wanted in ((None, None), (11, InputConfig())):
+        geometry, _ = validated(read_geometry(path, most, wanted=wanted), path)
         if isinstance(geometry, PointCloud):
             assert geometry.points.dtype == np.float64 and np.isfinite(geometry.points).all()
             assert geometry.normals is None or np.isfinite(geometry.normals).all()

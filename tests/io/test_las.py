@@ -9,7 +9,7 @@ import pytest
 
 from sasnet_sdf.errors import MissingBackend, UnreadableInput
 from sasnet_sdf.io import read_cloud, read_geometry
-from sasnet_sdf.io.crs import name_of
+from sasnet_sdf.io.crs import system_of
 
 laspy = pytest.importorskip("laspy", reason="laspy is not installed (the lidar extra)")
 
@@ -87,16 +87,45 @@ class Record:
         return self.data
 
 
+def geokeys(*keys):
+    return Record(34735, np.array([1, 1, 0, len(keys), *np.ravel(keys)], "<u2").tobytes())
+
+
 def test_geotiff_keys():
-    keys = np.array(
-        [*(1, 1, 0, 3), *(1024, 0, 1, 1), *(3072, 0, 1, 25832), *(3073, 34737, 15, 0)], "<u2"
-    ).tobytes()
+    projected = geokeys((1024, 0, 1, 1), (3072, 0, 1, 25832), (3073, 34737, 15, 0))
     text = Record(34737, b"ETRS89 / UTM 32|other|")
-    assert name_of([Record(34735, keys), text]) == "ETRS89 / UTM 32 (EPSG:25832)"
-    assert name_of([Record(34735, keys)]) == "EPSG:25832"
-    assert name_of([Record(34735, keys[:20])]) is None and name_of([]) is None
-    assert name_of([Record(2112, b'PROJCRS["Local",ID["EPSG",1234]]\0')]) == "Local (EPSG:1234)"
-    assert name_of([Record(2112, b'LOCAL_CS["Site"]')]) == "Site"
+    assert system_of([projected, text]) == ("ETRS89 / UTM 32 (EPSG:25832)", False)
+    assert system_of([projected]) == ("EPSG:25832", False)
+    assert system_of([Record(34735, projected.data[:20])]) == (None, False) == system_of([])
+    assert system_of([geokeys((1024, 0, 1, 2), (2048, 0, 1, 4326))]) == ("EPSG:4326", True)
+    assert system_of([geokeys((2048, 0, 1, 4326))]) == ("EPSG:4326", True)
+    assert system_of([geokeys((2048, 0, 1, 4326), (3072, 0, 1, 32632))]) == ("EPSG:32632", False)
+    assert system_of([geokeys((1024, 0, 1, 1), (2048, 0, 1, 4326))]) == ("EPSG:4326", False)
+
+
+@pytest.mark.parametrize(
+    "text, name, geographic",
+    [
+        ('PROJCRS["Local",BASEGEOGCRS["WGS 84"],ID["EPSG",1234]]\0', "Local (EPSG:1234)", False),
+        ('LOCAL_CS["Site"]', "Site", False),
+        (WKT, "WGS 84 / UTM zone 32N (EPSG:32632)", False),
+        ('GEOGCS["WGS 84",DATUM["WGS_1984"]]', "WGS 84", True),
+        ('COMPD_CS["both",GEOGCS["WGS 84"],VERT_CS["height"]]', "both", True),
+        ('GEOGCRS["WGS 84",CS[ellipsoidal,3]]', "WGS 84", True),
+        ('GEODCRS["WGS 84",CS[Cartesian,3]]', "WGS 84", False),
+        ('GEOCCS["WGS 84"]', "WGS 84", False),
+    ],
+)
+def test_wkt(text, name, geographic):
+    assert system_of([Record(2112, text.encode())]) == (name, geographic)
+
+
+def test_degrees_are_told_of_the_cloud(tmp_path):
+    write(tmp_path / "degrees.laz", 7, wkt='GEOGCS["WGS 84",AUTHORITY["EPSG","4326"]]')
+    write(tmp_path / "metres.laz", 7, wkt=WKT)
+    assert read_cloud(tmp_path / "degrees.laz").geographic
+    assert read_geometry(tmp_path / "degrees.laz", max_points=50).geographic
+    assert not read_cloud(tmp_path / "metres.laz").geographic
 
 
 @pytest.mark.parametrize("extension", [".las", ".laz"])

@@ -68,3 +68,29 @@ def test_the_most_points_that_are_used(monkeypatch, config, machine, most):
 def test_points_have_three_coordinates():
     with pytest.raises(UnusableGeometry, match=r"\(N, 3\), found \(5, 2\)"):
         load(np.zeros((5, 2)), Config())
+
+
+def test_several_inputs_are_one_scan_whose_checkpoints_are_its_own(sphere, tmp_path):
+    """Two halves give what the whole gives, also of a run that goes on from its checkpoint."""
+    halves = [PointCloud(half, scalars={"height": half[:, 2]}) for half in np.split(sphere[:8000], 2)]
+    write_cloud(tmp_path / "half.ply", halves[0])
+    words = {"preset": "fast", "steps": 8, "resolution": 24, "device": "cpu", "carry": ("height",)}
+    crop = (-2, -2, -2, 2, 2, 0.5)
+    kept = {"checkpoint": tmp_path / "states", "checkpoint_every": 0, "crop": crop}
+    merged = reconstruct([tmp_path / "half.ply", halves[1]], **words, **kept)
+    whole = reconstruct(
+        PointCloud(sphere[:8000], scalars={"height": sphere[:8000, 2]}), **words, **kept, resume=True
+    )
+    assert np.array_equal(merged.mesh.vertices, whole.mesh.vertices) and len(merged.mesh.faces) > 100
+    assert np.array_equal(merged.mesh.scalars["height"], whole.mesh.scalars["height"])
+    assert any(note.startswith("resumed after step 8") for note in whole.report["notes"])
+    inside = int((sphere[:8000, 2] <= 0.5).sum())
+    assert merged.report["input"]["points"] == inside
+    assert f"{inside} of 8000 points are inside the crop and were kept" in merged.report["notes"]
+    assert merged.report["input"]["path"] == [str(tmp_path / "half.ply"), None]
+    assert merged.report["settings"]["input"]["crop"] == crop
+
+
+def test_arrays_are_not_taken_for_several_inputs(sphere):
+    given, _ = load(sphere[:100].tolist(), Config())
+    assert np.array_equal(given.points, sphere[:100])
