@@ -105,7 +105,7 @@ def test_pieces_do_not_change_what_is_read(tmp_path, monkeypatch):
     lines = rows(POINTS, dark).splitlines(keepends=True)
     text = "".join(lines[:4] + ["# a remark\n"] * 7 + ["\n"] * 7 + lines[4:])
     whole = load(tmp_path, text)
-    monkeypatch.setattr("sasnet_sdf.io.text.PIECE", 3)
+    monkeypatch.setattr("sasnet_sdf.io.rows.PIECE", 3)
     pieces = load(tmp_path, text)
     assert np.array_equal(pieces.points, POINTS) and np.array_equal(whole.points, POINTS)
     assert np.array_equal(pieces.colors, dark) and np.array_equal(whole.colors, dark)
@@ -139,7 +139,7 @@ def test_pts_begins_with_its_count(tmp_path):
         ("1 2 3\n4 5 6 # fine\n7 8 six\n", "line 3: 'six' is not a number"),
         ("1,2,3\n4,,6\n", "line 2: an empty value"),
         ("x y z\n1 2 3\n4 5\n", "line 3 has 2 values"),
-        ("1,5;2,5;3,5\n", "line 1"),
+        ("1,5;2,5;3,5\n1;2;3,5,6\n", "line 2: '3.5.6' is not a number"),
         ("1 2\n3 4\n", "2 columns"),
         ("x y z nx\n1 2 3\n", "4 columns are named"),
         ("1 2 3 4 5\n", "5 columns"),
