@@ -27,8 +27,7 @@ _STEMS = {
 """What other programs write before or after the axis, or, as ParaView does, before its number."""
 
 _SPECIAL = {f"vp_{axis}": f"v{axis}" for axis in "xyz"} | {name: name for name in (*SENSOR, *_SPLAT)}
-_DECORATION = re.compile(r"^[#/\s\"']+|[\"'\s]+$")
-_UNIT = re.compile(r"\s*(?:\[[^\]]*\]|\([^)]*\))$")
+_SPECIAL |= {"easting": "x", "northing": "y"} | dict.fromkeys(("elevation", "altitude", "height"), "z")
 _SH_0 = 0.28209479177387814
 """The constant spherical harmonic, whose coefficients are the colors of 3D Gaussian splats."""
 
@@ -53,7 +52,10 @@ _KNOWN = _known_names()
 
 def canonical(name: str) -> str:
     """The name under which this room knows a column, whatever its case, alias, unit or quotes."""
-    name = _UNIT.sub("", _DECORATION.sub("", name)).lower()
+    name = name.strip("#/\"' \t").lower()
+    for opening, closing in ("[]", "()"):
+        if name.endswith(closing):
+            name = name.rpartition(opening)[0].rstrip()
     return _SPECIAL.get(name) or _KNOWN.get(re.sub(r"[\s._:-]", "", name), name)
 
 

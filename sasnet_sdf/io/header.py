@@ -23,14 +23,16 @@ def names_for(line: str, separator: str | None, width: int) -> list[str] | None:
     """
     for mark in dict.fromkeys((separator, *_SEPARATORS)):
         words = words_in(line, mark)
+        while len(words) > width and not words[-1]:
+            words.pop()
         if len(words) == width and _has_position(words):
             return _different(words)
     return _rejoined(words_in(line, None), width)
 
 
 def words_in(line: str, separator: str | None) -> list[str]:
-    """The words of a header without quotes, marks of a comment, and a separator at the end."""
-    line = line.strip().lstrip("#/ \t").rstrip(f"{separator or ''} \t")
+    """The words of a header without quotes and the mark of a comment."""
+    line = line.strip().lstrip("#/ \t")
     if separator is None:
         words = re.findall(r'"[^"]*"|\S+', line)
     else:

@@ -15,7 +15,10 @@ _UNIT_LENGTH = 0.05
 """How far the length of a normal may be from 1: it may have been written with two decimals."""
 
 _MOST = 0.95
-_SCALES = (1, 255, 65535)
+_ONE_SCALE = 4
+"""The most that the largest values of a color's channels differ by; those of other things differ by more."""
+
+_LARGEST = 65535
 
 
 def unnamed(table: NDArray) -> Columns:
@@ -50,7 +53,8 @@ def unnamed_columns(table: NDArray, path: Path) -> list[str]:
     - 6: and a color, or else a normal, of whatever length.
     - 7: x y z and, if both fit, intensity and color (as in PTS) rather than color and a number; color
       and alpha where the last column is the same everywhere and the others are not; color and a number
-      where only the first three are all whole numbers or all not, or have one scale (1, 255, 65535).
+      where only the first three are all whole numbers or all not, or only their largest values are
+      within a factor of four.
       With a normal, or where no color fits: a normal and a number, or a number and a normal.
     - 9: a normal and a color in either order.
     - More than 7, where three have length 1: that normal, before or behind it three columns that fit a
@@ -142,7 +146,7 @@ def _have_unit_length(values: NDArray) -> bool:
 
 def _are_colors(values: NDArray) -> bool:
     values = _known(values)
-    return bool(np.all((values >= 0) & (values <= _SCALES[-1]))) and not _have_unit_length(values)
+    return bool(np.all((values >= 0) & (values <= _LARGEST))) and not _have_unit_length(values)
 
 
 def _are_alike(values: NDArray) -> bool:
@@ -154,4 +158,4 @@ def _are_alike(values: NDArray) -> bool:
 
 def _have_one_scale(values: NDArray) -> bool:
     largest = _known(values).max(axis=0, initial=0)
-    return len(set(np.searchsorted(_SCALES, largest))) == 1
+    return bool(largest.max() <= _ONE_SCALE * largest.min())
