@@ -111,8 +111,14 @@ def _content(line: str, separator: str | None) -> str:
     """A line without comment and quotes, its numbers as Python writes them."""
     if separator != ",":
         line = line.replace(",", ".")
-    line = COMMENT.split(_NAN.sub("nan", line), maxsplit=1)[0].replace('"', "")
-    return _FORTRAN.sub("e", line).strip().rstrip(f"{separator or ''} \t")
+    # most lines have none of these, and a search for a character is much quicker than a pattern
+    if "#" in line or "(" in line:
+        line = _NAN.sub("nan", line)
+    if "#" in line or "//" in line:
+        line = COMMENT.split(line, maxsplit=1)[0]
+    if "d" in line or "D" in line:
+        line = _FORTRAN.sub("e", line)
+    return line.replace('"', "").strip().rstrip(f"{separator or ''} \t")
 
 
 def _words(content: str, separator: str | None) -> list[str]:

@@ -34,7 +34,7 @@ def meaning(*columns, path="table.txt"):
         ((COLORS / 255,), "CCC"),
         ((COLORS + 0.25,), "CCC"),
         ((NORMALS.round(2),), "NNN"),
-        ((np.abs(NORMALS),), "NNN"),
+        ((np.abs(NORMALS).round(2),), "NNN"),
         ((np.where(np.arange(200)[:, None] % 20, NORMALS, 0),), "NNN"),
         ((3 * NORMALS,), "NNN"),
         ((np.tile([0, 1, 0], (200, 1)),), "NNN"),
