@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from .columns import POSITION, canonical, is_known
 
 _SEPARATORS = (",", ";", "\t", None)
+_WORD = re.compile(r""""[^"]*"|\S+(?:\s{1,3}[\[(][^\])]{0,20}[\])])?""")
+"""A name in quotes, or one without blanks and its unit in brackets."""
 
 
 def names_coordinates(line: str) -> bool:
@@ -32,9 +34,9 @@ def names_for(line: str, separator: str | None, width: int) -> list[str] | None:
 
 def words_in(line: str, separator: str | None) -> list[str]:
     """The words of a header without quotes and the mark of a comment."""
-    line = line.strip().lstrip("#/ \t")
+    line = line.strip().lstrip("#/% \t")
     if separator is None:
-        words = re.findall(r'"[^"]*"|\S+', line)
+        words = _WORD.findall(line)
     else:
         try:
             words = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])

@@ -17,6 +17,9 @@ from .rows import COMMENT, check_text, opened_text, row_of, tables_of
 from .scan import Scan
 from .unnamed import named, unnamed
 
+_PREAMBLE = 100
+"""Lines of words that may come before the names of the columns."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -68,10 +71,10 @@ def _tables(path: Path, layout: Layout, notes: list[str]) -> Iterator[NDArray]:
 
 
 def _layout(lines: Iterable[str], path: Path) -> Layout:
-    """What the lines up to the first row of numbers say."""
+    """What the lines up to the first row of numbers say; other words may only come before the names."""
     remarks: list[str] = []
     header: str | None = None
-    count: int | None = None
+    count = strange = None
     for number, line in enumerate(lines):
         row = row_of(line)
         if row is None:
@@ -79,18 +82,24 @@ def _layout(lines: Iterable[str], path: Path) -> Layout:
             if not content.strip(",;"):
                 remarks += [line] * names_coordinates(line)
             elif header is None and names_coordinates(line):
-                header = line
-            elif not content.startswith("sep="):  # which is for Excel
-                raise UnreadableInput(
-                    f"{path}: line {number + 1} is neither a row of numbers nor names of columns x, y, z"
-                )
+                header, strange = line, None
+            elif strange is None and not content.startswith("sep="):  # which is for Excel
+                strange = number
+            if strange is not None and number - strange > _PREAMBLE:
+                break
             continue
         separator, words = row
         if len(words) == 1 and count is None and (named_count := count_of(words[0])) is not None:
             count = named_count
             continue
+        if strange is not None:
+            break
         return Layout(separator, _names(header, remarks, separator, len(words), path), number, count)
-    raise UnreadableInput(f"{path}: holds no points")
+    if strange is None:
+        raise UnreadableInput(f"{path}: holds no points")
+    raise UnreadableInput(
+        f"{path}: line {strange + 1} is neither a row of numbers nor names of columns x, y, z"
+    )
 
 
 def _names(

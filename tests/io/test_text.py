@@ -88,6 +88,9 @@ def test_a_header_names_the_columns(tmp_path, header):
         "x [m],y [m],z [m],nx [-],ny [-],nz [-],red_255,green_255,blue_255",
         "X(m);Y(m);Z(m);NormalX;NormalY;NormalZ;r_255;g_255;b_255;",
         "'pos_x' 'pos_y' 'pos_z' normal.x normal.y normal.z color_r color_g color_b",
+        "X [m] Y [m] Z [m] Nx [ ] Ny [ ] Nz [ ] R (8 bit) G (8 bit) B (8 bit)",
+        "[Name]\nwall\n\n[Data]\nX [ m ], Y [ m ], Z [ m ], Nx, Ny, Nz, R, G, B",
+        "% Model: wall\n% x  y  z  nx  ny  nz  r  g  b",
         "Easting,Northing,Elevation,Nx,Ny,Nz,Rf,Gf,Bf",
     ],
 )
@@ -237,6 +240,8 @@ def test_numbers_as_other_programs_write_them(tmp_path):
         ("x y z\n", "holds no points"),
         ("7\n", "holds no points"),
         ("hello world\n1 2 3\n", "line 1 is neither"),
+        ("hello\n" * 200 + "x y z\n1 2 3\n", "line 1 is neither"),
+        ("hello\nx y z\n1 2 six\n3 4 5\n", "line 3 is neither"),
         ("1 2 3\n\n4 5\n", "line 3 has 2 values, the lines before it have 3"),
         ("1 2 3\n4 5 6 # fine\n7 8 six\n", "line 3: 'six' is not a number"),
         ("1,2,3\n4,,6\n", "line 2: an empty value"),
