@@ -45,16 +45,16 @@ def read(path: Path) -> Scan:
     Raises UnreadableInput.
     """
     header = _header(path)
+    notes: list[str] = []
     room = path.stat().st_size - header.size
     if header.encoding == "ascii":
         _check_size(room, 2 * header.points, header, path)
-        pieces = _ascii(header, path)
+        pieces = _ascii(header, path, notes)
     elif header.encoding == "binary":
         _check_size(room, header.points * header.row.itemsize, header, path)
         pieces = map(columns_of, records(path, header.row, header.size, header.points))
     else:
         pieces = iter([_compressed(header, path)])
-    notes: list[str] = []
     return Scan(_measured(pieces, header, path, notes), notes, partial(_unpacked, notes=notes))
 
 
@@ -123,11 +123,11 @@ def _extension(data: bytes) -> bytes:
     return extension[0] if extension else b""
 
 
-def _ascii(header: _Header, path: Path) -> Iterator[Columns]:
+def _ascii(header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
     widths = [np.prod(header.row[name].shape, dtype=int) for name in header.row.names or ()]
     first = np.cumsum([0, *widths])
     plain = [(n, k) for n, k, w in zip(header.row.names or (), first, widths, strict=False) if w == 1]
-    found = 0
+    found = surplus = 0
     with path.open("rb") as file:
         file.seek(header.size)
         row = row_of(file.readline(_LONGEST_HEADER).decode("ascii", "replace"))
@@ -136,6 +136,7 @@ def _ascii(header: _Header, path: Path) -> Iterator[Columns]:
             raise UnreadableInput(
                 f"{path}: its header names {sum(widths)} values a row, found {table.shape[1]}"
             )
+        surplus += max(found + len(table) - header.points, 0)
         table = table[: header.points - found]
         found += len(table)
         # a packed color may be written as the integer that it is, which its own type could not hold
@@ -144,6 +145,8 @@ def _ascii(header: _Header, path: Path) -> Iterator[Columns]:
             for name, k in plain
         }
     _check_size(found, header.points, header, path)
+    if surplus:
+        notes.append(f"{surplus} rows beyond the {header.points} that its header names were left out")
 
 
 def _compressed(header: _Header, path: Path) -> Columns:

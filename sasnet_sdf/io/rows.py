@@ -19,8 +19,8 @@ from .scan import PIECE
 
 COMMENT = re.compile(r"#|//")
 _SEPARATORS = (";", ",", None)
-_NAN = re.compile(r"[-+]?(?:1\.#(?:qnan|snan|ind|inf)\d*|nan\(\w*\))", re.IGNORECASE)
-"""As Microsoft's libraries write it. The first holds the mark of a comment."""
+_NAN = re.compile(r"[-+]?(?:1\.#\w+|nan\(\w*\))", re.IGNORECASE)
+"""As Microsoft's libraries write it, cut to any length. The first holds the mark of a comment."""
 
 _FORTRAN = re.compile(r"(?<=[\d.])d(?=[-+]?\d)", re.IGNORECASE)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")

@@ -227,3 +227,12 @@ def test_commas_and_lines_between_header_and_data(tmp_path):
     path.write_bytes(header("ascii") + b"HEADER_EXT_START 2\n" + ascii_body("F"))
     with pytest.raises(UnreadableInput, match=r"scan\.pcd: line 12: 'HEADER_EXT_START' is not a number"):
         read_cloud(path)
+
+
+def test_rows_beyond_the_header_are_counted(tmp_path):
+    path = tmp_path / "scan.pcd"
+    path.write_bytes(header("ascii", "U") + ascii_body("U") + ascii_body("U")[:200].rpartition(b"\n")[0])
+    cloud = read_cloud(path)
+    extra = ascii_body("U")[:200].count(b"\n")
+    assert len(cloud) == 40
+    assert cloud.notes == (f"{extra} rows beyond the 40 that its header names were left out",)

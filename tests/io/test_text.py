@@ -227,7 +227,7 @@ def test_a_decimal_comma_is_known_where_it_comes_late(tmp_path):
 def test_numbers_as_other_programs_write_them(tmp_path):
     cloud = load(tmp_path, '1.5D+03 -2.5d-1 "3"\n1 2 3\n')
     assert cloud.points.tolist() == [[1500, -0.25, 3], [1, 2, 3]]
-    odd = "0.5 0.7 1.#QNAN\n-1.#IND00 2 3\n1 1.#INF 3\n-nan(ind) 1 2\nnan(snan) 2 3\n-nan inf -inf\n"
+    odd = "0.5 0.7 1.#QNAN\n-1.#IND00 2 3\n1 1.#J 3\n-nan(ind) 1 2\nnan(snan) 2 3\n-nan inf -inf\n"
     for text in (odd + rows(POINTS), rows(POINTS) + odd):
         found = load(tmp_path, text).points
         assert len(found) == 18 and np.array_equal(found[np.isfinite(found).all(axis=1)], POINTS)
