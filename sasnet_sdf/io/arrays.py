@@ -17,9 +17,10 @@ from numpy.lib import format as npy
 
 from ..errors import UnreadableInput
 from ..geometry import PointCloud
-from .columns import Columns, as_colors, named, unnamed
+from .columns import Columns, as_colors
 from .reading import check_claim, reason_of
 from .scan import Scan, records
+from .unnamed import named, unnamed
 
 _ATTRIBUTES = ("points", "normals", "colors", "sensors")
 DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError)
@@ -55,7 +56,8 @@ def _from_table(path: Path) -> Scan:
         tables = iter([whole])
     else:
         tables = records(path, np.dtype((kind, (width,))), start, count)
-    return Scan(map(unnamed, tables), named=partial(named, path=path))
+    notes: list[str] = []
+    return Scan(map(unnamed, tables), notes, partial(named, path=path, notes=notes))
 
 
 def _from_archive(path: Path) -> PointCloud:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,34 +17,59 @@ Columns = dict[str, NDArray]
 
 POSITION, NORMAL = ("x", "y", "z"), ("nx", "ny", "nz")
 COLOR, SENSOR = ("red", "green", "blue"), ("vx", "vy", "vz")
-_GROUPS = (POSITION, NORMAL, COLOR, SENSOR)
-_ALIASES = {
-    **{f"normal{joint}{axis}": f"n{axis}" for joint in ("_", "") for axis in "xyz"},
-    **{f"vp_{axis}": f"v{axis}" for axis in "xyz"},
-    **{f"diffuse_{color}": color for color in COLOR},
-    **{color[0]: color for color in COLOR},
+_SPLAT = ("f_dc_0", "f_dc_1", "f_dc_2")
+_GROUPS = (POSITION, NORMAL, COLOR, SENSOR, _SPLAT)
+_STEMS = {
+    POSITION: ("point", "points", "pos", "position", "coord", "coords", "coordinate", "coordinates"),
+    NORMAL: ("n", "norm", "normal", "normals"),
+    COLOR: ("color", "colors", "colour", "colours", "col", "diffuse", "rgb", "rgba"),
 }
+"""What other programs write before or after the axis, or, as ParaView does, before its number."""
+
+_SPECIAL = {f"vp_{axis}": f"v{axis}" for axis in "xyz"} | {name: name for name in (*SENSOR, *_SPLAT)}
+_SPECIAL |= {"easting": "x", "northing": "y"} | dict.fromkeys(("elevation", "altitude", "height"), "z")
+_SH_0 = 0.28209479177387814
+"""The constant spherical harmonic, whose coefficients are the colors of 3D Gaussian splats."""
+
+
+def _known_names() -> dict[str, str]:
+    """The names of positions, normals and colors without joints, in lower case, and what they are here."""
+    known = {name: name for name in (*POSITION, *NORMAL, *COLOR)}
+    for group, stems in _STEMS.items():
+        for name, axis, index in zip(group, COLOR if group is COLOR else POSITION, "012", strict=True):
+            for stem in stems:
+                ends = {axis, axis[0]}
+                known |= {f"{stem}{end}": name for end in (*ends, index)}
+                known |= {f"{end}{stem}": name for end in ends}
+    for color in COLOR:
+        short = color[0]
+        known |= {f"{start}{end}": color for start in (color, short) for end in ("", "f", "255", "8", "16")}
+    return known
+
+
+_KNOWN = _known_names()
 
 
 def canonical(name: str) -> str:
-    """The name under which this room knows a column, whatever its case or alias."""
-    name = name.strip().strip('"').lower()
-    return _ALIASES.get(name, name)
+    """The name under which this room knows a column, whatever its case, alias, unit or quotes."""
+    name = name.strip("#/\"' \t").lower()
+    for opening, closing in ("[]", "()"):
+        if name.endswith(closing):
+            name = name.rpartition(opening)[0].rstrip()
+    return _SPECIAL.get(name) or _KNOWN.get(re.sub(r"[\s._:-]", "", name), name)
 
 
-def names_in(words: Sequence[str]) -> list[str] | None:
-    """The columns that a header line names, or None where it names no coordinates."""
-    known = {canonical(word) for word in words}
-    return [word.strip().strip('"') for word in words] if set(POSITION) <= known else None
+def is_known(name: str) -> bool:
+    """Whether a name is that of a position, a normal, a color or a sensor."""
+    return any(canonical(name) in group for group in _GROUPS)
 
 
 def _roles(names: Iterable[str], path: Path) -> dict[tuple[str, ...], list[str]]:
     """The file's own names of each group that is whole; UnreadableInput where the position is not."""
     own: dict[str, str] = {}
-    for name in names:
-        known = canonical(name)
-        if known not in own or name == known:
-            own[known] = name
+    # an alias gives way to the name itself
+    for name in sorted(names, key=lambda name: (name != canonical(name), name.lower() != canonical(name))):
+        own.setdefault(canonical(name), name)
     if not set(POSITION) <= set(own):
         found = ", ".join(names) or "none"
         raise UnreadableInput(f"{path}: has no columns x, y and z (found: {found})")
@@ -77,8 +103,12 @@ def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> Point
         values = stacked(group)
         return None if values is None else values.astype(np.float64, copy=False)
 
-    taken = {name for names in roles.values() for name in names}
     colors = stacked(COLOR)
+    if colors is not None:
+        roles.pop(_SPLAT, None)
+    elif (coefficients := reals(_SPLAT)) is not None:
+        colors = (0.5 + _SH_0 * coefficients).clip(0, 1)
+    taken = {name for names in roles.values() for name in names}
     return PointCloud(
         positions(columns, path),
         reals(NORMAL),
@@ -90,68 +120,21 @@ def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> Point
 
 
 def as_colors(values: NDArray) -> NDArray[np.uint8]:
-    """Colours (N, 3) as uint8 from bytes, from 16-bit numbers, or from reals of 0..1 or 0..255."""
+    """Colors (N, 3) as uint8 from bytes, from 16-bit numbers, or from reals of 0..1 or 0..255.
+
+    Fractions are shares of 1 where 99 in 100 are below 2, and whole numbers 16-bit where one is above
+    twice 255: lamps and splats are brighter than the brightest color, which does not change the scale.
+    """
     if values.dtype == np.uint8:
         return values
     reals = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     largest = reals.max(initial=0.0)
-    if values.dtype.kind == "f" and largest <= 1:
+    if values.dtype.kind == "f" and (largest <= 1 or _are_shares(reals)):
         reals = reals * 255
-    elif largest > 255:
+    elif largest > 2 * 255:
         reals = reals / 257
     return np.rint(reals.clip(0, 255)).astype(np.uint8)
 
 
-def unnamed(table: NDArray) -> Columns:
-    """The columns of a table (N, C) without names: x y z, and the others by their number."""
-    keys = [*POSITION, *(str(k + 1) for k in range(3, table.shape[1]))]
-    return {
-        key: np.array(column, column.dtype.newbyteorder("="))
-        for key, column in zip(keys, table.T, strict=False)
-    }
-
-
-def named(columns: Columns, path: Path) -> Columns:
-    """The same columns, now that all their values are there to tell what they are."""
-    names = unnamed_columns(np.stack(list(columns.values()), axis=1), path)
-    return dict(zip(names, columns.values(), strict=True))
-
-
-def unnamed_columns(table: NDArray, path: Path) -> list[str]:
-    """What the columns of a table (N, C) are, by their number and, where that leaves a choice, values.
-
-    3: x y z. 4: and an intensity. 6: and a normal, or a colour where they are whole numbers 0..255.
-    7: x y z intensity r g b (PTS), or x y z r g b alpha, or x y z and a normal and a number.
-    9: a normal and a colour in either order. Raises UnreadableInput for anything else.
-    """
-    count = table.shape[1]
-    if count in (3, 4):
-        return [*POSITION, "intensity"][:count]
-    if count == 6:
-        return [*POSITION, *(COLOR if _are_colors(table[:, 3:6]) else NORMAL)]
-    if count == 7:
-        if not _are_colors(table[:, 3:6]) and not _are_colors(table[:, 4:7]):
-            return [*POSITION, *NORMAL, "intensity"]
-        if _are_colors(table[:, 3:6]) and np.all(table[:, 6] == table[:1, 6]):
-            return [*POSITION, *COLOR, "alpha"]
-        return [*POSITION, "intensity", *COLOR]
-    if count == 9 and _are_colors(table[:, 3:6]):
-        return [*POSITION, *COLOR, *NORMAL]
-    if count == 9 and (_are_colors(table[:, 6:9]) or _are_shares(table[:, 6:9])):
-        return [*POSITION, *NORMAL, *COLOR]
-    raise UnreadableInput(
-        f"{path}: what its {count} columns mean cannot be told; name them in a first line such as"
-        " 'x y z nx ny nz red green blue'"
-    )
-
-
-def _are_colors(values: NDArray) -> bool:
-    """Whole numbers 0..255 that are not normals along the axes."""
-    values = values[np.isfinite(values).all(axis=1)]
-    whole = bool(np.all((values >= 0) & (values <= 255) & (values == np.rint(values))))
-    return whole and not np.all((values**2).sum(axis=1) == 1)
-
-
 def _are_shares(values: NDArray) -> bool:
-    values = values[np.isfinite(values).all(axis=1)]
-    return bool(np.all((values >= 0) & (values <= 1)))
+    return bool(np.any(values != np.rint(values)) and np.quantile(values, 0.99) < 2)

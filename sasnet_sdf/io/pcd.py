@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from .columns import SENSOR, Columns, finite, positions
 from .reading import reason_of
+from .rows import row_of, tables_of
 from .scan import Scan, columns_of, empty_rows, numbers, records, taken
-from .text import tables_of
 
 _DEFAULT_VIEWPOINT = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
 _LONGEST_HEADER = 1 << 16
@@ -42,17 +45,17 @@ def read(path: Path) -> Scan:
     Raises UnreadableInput.
     """
     header = _header(path)
+    notes: list[str] = []
     room = path.stat().st_size - header.size
     if header.encoding == "ascii":
         _check_size(room, 2 * header.points, header, path)
-        pieces = _ascii(header, path)
+        pieces = _ascii(header, path, notes)
     elif header.encoding == "binary":
         _check_size(room, header.points * header.row.itemsize, header, path)
         pieces = map(columns_of, records(path, header.row, header.size, header.points))
     else:
         pieces = iter([_compressed(header, path)])
-    notes: list[str] = []
-    return Scan(_measured(map(_unpacked, pieces), header, path, notes), notes)
+    return Scan(_measured(pieces, header, path, notes), notes, partial(_unpacked, notes=notes))
 
 
 def _measured(pieces: Iterable[Columns], header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
@@ -79,9 +82,11 @@ def _header(path: Path) -> _Header:
         end = data.find(b"\n", start)
         if end < 0:
             raise UnreadableInput(f"{path}: not a PCD file, or one without a line DATA")
-        name, *values = data[start:end].decode("ascii", "replace").split() or ["#"]
+        name, *values = data[start:end].decode("ascii", "replace").replace(",", " ").split() or ["#"]
         words[name.upper()] = values
         start, lines = end + 1, lines + 1
+    extension = _extension(data[start:])
+    start, lines = start + len(extension), lines + extension.count(b"\n")
     try:
         fields, kinds = words["FIELDS"], words["TYPE"]
         sizes = [int(size) for size in words["SIZE"]]
@@ -112,20 +117,36 @@ def _header(path: Path) -> _Header:
     return _Header(row, points, height > 1, viewpoint, encoding, lines, start)
 
 
-def _ascii(header: _Header, path: Path) -> Iterator[Columns]:
+def _extension(data: bytes) -> bytes:
+    """The lines that some lidar software puts between header and data, with the last line's end."""
+    extension = re.match(rb"HEADER_EXT_START.*?HEADER_EXT_END[^\n]*\n", data, re.DOTALL)
+    return extension[0] if extension else b""
+
+
+def _ascii(header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
     widths = [np.prod(header.row[name].shape, dtype=int) for name in header.row.names or ()]
     first = np.cumsum([0, *widths])
     plain = [(n, k) for n, k, w in zip(header.row.names or (), first, widths, strict=False) if w == 1]
-    found = 0
-    for table in tables_of(path, skip=header.lines):
+    found = surplus = 0
+    with path.open("rb") as file:
+        file.seek(header.size)
+        row = row_of(file.readline(_LONGEST_HEADER).decode("ascii", "replace"))
+    for table in tables_of(path, row and row[0], header.lines):
         if sum(widths) != table.shape[1]:
             raise UnreadableInput(
                 f"{path}: its header names {sum(widths)} values a row, found {table.shape[1]}"
             )
+        surplus += max(found + len(table) - header.points, 0)
         table = table[: header.points - found]
         found += len(table)
-        yield {name: table[:, k].astype(header.row[name].base) for name, k in plain}
+        # a packed color may be written as the integer that it is, which its own type could not hold
+        yield {
+            name: table[:, k].astype(np.float64 if _is_packed(name) else header.row[name].base)
+            for name, k in plain
+        }
     _check_size(found, header.points, header, path)
+    if surplus:
+        notes.append(f"{surplus} rows beyond the {header.points} that its header names were left out")
 
 
 def _compressed(header: _Header, path: Path) -> Columns:
@@ -151,15 +172,40 @@ def _compressed(header: _Header, path: Path) -> Columns:
     return found
 
 
-def _unpacked(columns: Columns) -> Columns:
-    """Colours out of the four bytes of a column rgb or rgba, 0xAARRGGBB, be it called float or integer."""
-    name = next((name for name in columns if name.lower() in ("rgb", "rgba")), None)
+def _is_packed(name: str) -> bool:
+    return name.lower() in ("rgb", "rgba")
+
+
+def _unpacked(columns: Columns, notes: list[str]) -> Columns:
+    """Colors out of a column rgb or rgba, 0xAARRGGBB, now that all its values are there.
+
+    An opaque color is NaN as a float: a text that says so has lost it.
+    """
     columns = {n: values for n, values in columns.items() if not n.startswith("_")}
-    if name is None or columns[name].dtype.itemsize != 4:
+    name = next(filter(_is_packed, columns), None)
+    if name is None or columns[name].dtype.itemsize < 4:
         return columns
-    bits = columns.pop(name).view("u4")
+    packed = columns.pop(name)
+    # of float32 the bits are there; float64 are numbers from a text
+    lost = int(np.isnan(packed).sum()) if packed.dtype == np.float64 else 0
+    if lost:
+        notes.append(f"{lost} of {len(packed)} colors are written as nan and were lost")
+    if lost == len(packed):
+        return columns
+    bits = _bits(packed)
     channels = (("red", 16), ("green", 8), ("blue", 0))
     return columns | {name: (bits >> shift).astype(np.uint8) for name, shift in channels}
+
+
+def _bits(packed: NDArray) -> NDArray[np.uint32]:
+    """The four bytes of integers, of floats that are whole numbers, or of the floats that they make up."""
+    if packed.dtype.kind != "f":
+        return packed.astype(np.uint32)
+    whole = (packed == np.rint(packed)) & (np.abs(packed) >= 1) & (np.abs(packed) < 2**32)
+    bits = np.nan_to_num(packed, nan=0.0) if packed.dtype == np.float64 else packed
+    bits = bits.astype(np.float32).view(np.uint32)
+    bits[whole] = packed[whole].astype(np.int64).astype(np.uint32)
+    return bits
 
 
 def _check_size(found: int, wanted: int, header: _Header, path: Path) -> None:

@@ -32,7 +32,7 @@ class _Header:
 
 
 def read(path: Path) -> Scan:
-    """All scans of the file in world coordinates, with colours and intensity where all of them have it.
+    """All scans of the file in world coordinates, with colors and intensity where all of them have it.
 
     The scanner's position is the sensor's. Rows of 0 0 0, which are rays without a return, are left out.
     Raises UnreadableInput, which names the line.
@@ -117,8 +117,14 @@ def _columns(table: NDArray, header: _Header) -> Columns:
     if width in (4, 7):
         columns["intensity"] = table[:, 3].copy()
     if width >= 6:
-        columns |= zip(COLOR, np.clip(table[:, -3:], 0, 255).astype(np.uint8).T, strict=True)
+        columns |= zip(COLOR, _colors(table[:, -3:]).T, strict=True)
     return columns | {n: np.full(len(points), v) for n, v in zip(SENSOR, header.scanner, strict=True)}
+
+
+def _colors(values: NDArray) -> NDArray:
+    """Bytes as such; what they cannot hold, shares of 1 or 16-bit numbers, as it is."""
+    small = values.astype(np.uint8)
+    return small if np.array_equal(small, values) else values.astype(np.float32)
 
 
 def _cut_short(path: Path, there: int, named: int, line: int) -> UnreadableInput:

@@ -157,3 +157,82 @@ def test_lzf_copies_run_over_themselves():
 )
 def test_lzf_refuses_what_runs_out_of_its_buffers(stream):
     assert unpacked(stream, 4)[0] == -1
+
+
+def packed_text(tmp_path, values, kind="F", separator=" ", extension=""):
+    path = tmp_path / "scan.pcd"
+    head = f"FIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F {kind}\nWIDTH 40\nHEIGHT 1\nDATA ascii\n{extension}"
+    body = "".join(
+        separator.join(f"{v:.9g}" for v in point) + f"{separator}{value}\n"
+        for point, value in zip(POINTS, values, strict=True)
+    )
+    path.write_text(head + body)
+    cloud = read_cloud(path)
+    assert np.array_equal(cloud.points, POINTS)
+    return cloud
+
+
+OPAQUE = PACKED.astype(np.int64) | 255 << 24
+
+
+@pytest.mark.parametrize(
+    "values, kind",
+    [
+        ([f"{v:.9g}" for v in PACKED.view("<f4")], "F"),
+        ([f"{v:.9g}" for v in (PACKED | np.uint32(254 << 24)).view("<f4")], "F"),
+        (PACKED, "F"),
+        (OPAQUE, "F"),
+        ([f"{v:.9e}" for v in OPAQUE], "F"),
+        (OPAQUE, "U"),
+        (OPAQUE - 2**32, "I"),
+    ],
+)
+def test_packed_colors_as_text(tmp_path, values, kind):
+    cloud = packed_text(tmp_path, values, kind)
+    assert np.array_equal(cloud.colors, COLORS) and cloud.notes == ()
+
+
+def test_packed_colors_that_are_nan_are_lost(tmp_path):
+    cloud = packed_text(tmp_path, ["nan"] * 40)
+    assert cloud.colors is None and not cloud.scalars
+    assert cloud.notes == ("40 of 40 colors are written as nan and were lost",)
+    cloud = packed_text(tmp_path, ["nan", *PACKED[1:]])
+    assert cloud.colors[0].tolist() == [0, 0, 0] and np.array_equal(cloud.colors[1:], COLORS[1:])
+    assert cloud.notes == ("1 of 40 colors are written as nan and were lost",)
+
+
+def test_the_bits_of_opaque_colors_are_nan_in_binary(tmp_path):
+    path = tmp_path / "scan.pcd"
+    rows = np.frombuffer(binary_body(), np.dtype("f4, f4, f4, 3u1, u4")).copy()
+    rows["f4"] = OPAQUE
+    path.write_bytes(header("binary") + rows.tobytes())
+    cloud = read_cloud(path)
+    assert np.array_equal(cloud.colors, COLORS) and cloud.notes == ()
+    rows["f4"] = PACKED.astype("<f4").view("<u4")
+    path.write_bytes(header("binary") + rows.tobytes())
+    assert np.array_equal(read_cloud(path).colors, COLORS)
+
+
+EXTENSION = "HEADER_EXT_START 2\nSENSOR_TYPE LIDAR\nMODE None\nHEADER_EXT_END\n"
+
+
+def test_commas_and_lines_between_header_and_data(tmp_path):
+    assert np.array_equal(packed_text(tmp_path, PACKED, separator=",").colors, COLORS)
+    assert np.array_equal(packed_text(tmp_path, PACKED, "U", ", ", EXTENSION).colors, COLORS)
+    path = tmp_path / "scan.pcd"
+    for encoding, body in BODIES.items():
+        path.write_bytes(header(encoding) + EXTENSION.encode() + body())
+        cloud = read_cloud(path)
+        assert np.array_equal(cloud.points, POINTS) and np.array_equal(cloud.colors, COLORS)
+    path.write_bytes(header("ascii") + b"HEADER_EXT_START 2\n" + ascii_body("F"))
+    with pytest.raises(UnreadableInput, match=r"scan\.pcd: line 12: 'HEADER_EXT_START' is not a number"):
+        read_cloud(path)
+
+
+def test_rows_beyond_the_header_are_counted(tmp_path):
+    path = tmp_path / "scan.pcd"
+    path.write_bytes(header("ascii", "U") + ascii_body("U") + ascii_body("U")[:200].rpartition(b"\n")[0])
+    cloud = read_cloud(path)
+    extra = ascii_body("U")[:200].count(b"\n")
+    assert len(cloud) == 40
+    assert cloud.notes == (f"{extra} rows beyond the 40 that its header names were left out",)

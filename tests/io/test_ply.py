@@ -117,6 +117,40 @@ def test_colours_of_every_kind(tmp_path, kind, scale):
     assert found is not None and found.dtype == np.uint8 and np.array_equal(found, colors)
 
 
+def colored(tmp_path, names, values):
+    rows = np.zeros(len(values), [(n, "f4") for n in ("x", "y", "z", *names)])
+    for name, column in zip(names, values.T, strict=True):
+        rows[name] = column
+    path = tmp_path / "cloud.ply"
+    write_with_plyfile(path, rows, None)
+    return read_geometry(path)
+
+
+def test_a_color_above_1_does_not_change_the_scale(tmp_path):
+    colors = np.random.default_rng(0).integers(0, 256, (300, 3))
+    shares = colors / 255
+    shares[0], shares[1] = 1.02, 40
+    found = colored(tmp_path, ("r", "g", "b"), shares).colors
+    assert np.all(found[:2] == 255) and np.array_equal(found[2:], colors[2:])
+    bytes_ = np.minimum(colors, 3).astype(float)
+    bytes_[0] = 255.4
+    found = colored(tmp_path, ("r", "g", "b"), bytes_[:9]).colors
+    assert np.all(found[0] == 255) and np.array_equal(found[1:], bytes_[1:9])
+
+
+def test_splats_have_colors(tmp_path):
+    colors = np.random.default_rng(0).integers(0, 256, (30, 3))
+    coefficients = (colors / 255 - 0.5) / 0.28209479
+    coefficients[0] = [-9, 0, 9]
+    names = ("f_dc_0", "f_dc_1", "f_dc_2", "opacity")
+    cloud = colored(tmp_path, names, np.column_stack([coefficients, np.arange(30)]))
+    assert cloud.colors[0].tolist() == [0, 128, 255] and np.array_equal(cloud.colors[1:], colors[1:])
+    assert list(cloud.scalars) == ["opacity"]
+    names = (*names[:3], "red", "green", "blue")
+    cloud = colored(tmp_path, names, np.column_stack([coefficients, colors]))
+    assert np.array_equal(cloud.colors, colors) and list(cloud.scalars) == ["f_dc_0", "f_dc_1", "f_dc_2"]
+
+
 def test_a_mesh_cut_short_is_never_read_in_part(tmp_path):
     path = tmp_path / "whole.ply"
     write_mesh(path, TriangleMesh(SQUARE, np.array([[0, 1, 2], [0, 2, 3], [1, 4, 2]])))

@@ -106,3 +106,13 @@ def test_a_real_file(data_dir):
     assert len(cloud) == 1065 and cloud.colors.std() > 10
     assert "intensity" in cloud.scalars
     assert validated(cloud, "site.ptx")[0].sensors is None
+
+
+@pytest.mark.parametrize("scale", [1 / 255, 257])
+def test_colors_of_other_scales(tmp_path, scale, monkeypatch):
+    monkeypatch.setattr("sasnet_sdf.io.ptx.PIECE", 5)
+    text = block()
+    for row, color in zip(text.splitlines()[10:], COLORS, strict=True):
+        values = [*row.split()[:4], *(f"{c * scale:.9g}" for c in color)]
+        text = text.replace(row, " ".join(values))
+    assert np.array_equal(load(tmp_path, text).colors, COLORS)
