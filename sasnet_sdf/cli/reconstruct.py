@@ -137,9 +137,11 @@ def command(
     a second Ctrl-C, or one outside training, stops at once and writes nothing.
     """
     config = make_config(preset, **changes)
+    from ..io.atomic import MESHES
+
     jobs = planned(sources, output, save_model, report)
     for job in jobs:
-        check_outputs(job.source, *job.outputs, overwrite=overwrite)
+        check_outputs(job.source, *job.outputs, formats=MESHES, overwrite=overwrite)
     from .summary import summarise, summarise_batch
 
     failures: list[Exception] = []

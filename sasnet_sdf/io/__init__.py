@@ -11,7 +11,9 @@ from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write, check_writable
 from .columns import cloud_from
+from .hints import refused
 from .images import read_image, write_image
+from .kinds import signal_kind
 from .meshes import write_mesh
 from .ply import write_cloud
 from .reading import check_file, check_room
@@ -66,9 +68,8 @@ def read_geometry(
     """
     path = Path(path)
     name = _READERS.get(path.suffix.lower())
-    if name is None:
-        found = f"extension {path.suffix}" if path.suffix else "file without an extension"
-        raise UnreadableInput(f"{path}: unknown {found}; known: {' '.join(READABLE)}")
+    if name is None or signal_kind(path):
+        raise refused(path, READABLE)
     check_file(path)
     try:
         check_room(path, max_memory)
