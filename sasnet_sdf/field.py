@@ -17,6 +17,7 @@ from .errors import UnreadableInput, UsageError
 from .extraction.support import Support
 from .geometry import Array, Frame, TriangleMesh
 from .networks import by_chunks
+from .places import as_places, at_finite
 from .supervision.tree import Tree
 
 FARTHEST = 4.0
@@ -61,26 +62,40 @@ class Field:
         data point, or to the surface where that covers a hole in the data, with the network's sign
         (distance.py). If the model file does not say where the data were, it is the network's value
         everywhere; outside the cube that the network was trained on, the value at the cube's border
-        plus the distance to the cube.
+        plus the distance to the cube. It is NaN where a point is not finite.
+
+        Any array or list of reals will do; raises ValueError for another shape.
         """
-        unit = self.frame.to_unit(_as_points(points))
+        return at_finite(self._distance, self._unit(points))[0]
+
+    def _distance(self, unit: Array) -> tuple[Array]:
         clamped = unit.clip(-1, 1)
         values = self.unit_distance(clamped) + np.linalg.norm(unit - clamped, axis=1)
         if self.support is not None:
             values = Blend(values, self._surface, unit).distance
-        return values * self.frame.scale
+        return (values * self.frame.scale,)
 
     def gradient(self, points: Array) -> Array:
-        """Gradients (N, 3) float64 of the distance at world points (N, 3); they point outward."""
-        unit = self.frame.to_unit(_as_points(points))
+        """Gradients (N, 3) float64 of the distance at world points (N, 3); they point outward.
+
+        They are NaN where a point is not finite. Raises ValueError as `distance`.
+        """
+        return at_finite(self._gradient, self._unit(points))[0]
+
+    def _gradient(self, unit: Array) -> tuple[Array]:
         clamped = unit.clip(-1, 1)
         values, gradients = self.unit_gradient(clamped)
         beyond = unit - clamped
         length = np.linalg.norm(beyond, axis=1, keepdims=True)
         gradients = np.where(beyond == 0, gradients, 0) + beyond / np.where(length > 0, length, 1)
         if self.support is None:
-            return gradients
-        return Blend(values + length[:, 0], self._surface, unit).gradient(gradients)
+            return (gradients,)
+        return (Blend(values + length[:, 0], self._surface, unit).gradient(gradients),)
+
+    def _unit(self, points: Array) -> Array:
+        """World points as places in the unit cube."""
+        with np.errstate(over="ignore"):
+            return self.frame.to_unit(as_places(points, 3))
 
     def bridged_by(self, mesh: TriangleMesh) -> Field:
         """This field with bridges: vertices of its mesh, in world units, that cover holes in the data."""
@@ -98,18 +113,19 @@ class Field:
     def distance_to_data(self, points: Array) -> Array:
         """Distances (N,) float64, world units, of world points (N, 3) from the nearest point of the data.
 
-        The data are the points that it was trained on. Raises UsageError where the model does not tell them.
+        The data are the points that it was trained on. NaN where a point is not finite. Raises UsageError
+        where the model does not tell its data, ValueError as `distance`.
         """
         if self.support is None:
             raise UsageError("this model does not say where its data were; train it again")
-        return self.support.distance(self.frame.to_unit(_as_points(points)))[0] * self.frame.scale
+        return at_finite(self.support.distance, self._unit(points))[0] * self.frame.scale
 
     def unit_distance(self, points: Array) -> Array:
-        """Values (N,) float32 at points (N, 3) of the unit cube."""
+        """Values (N,) float32 at points (N, 3) of the unit cube; NaN where one is not finite."""
         return by_chunks(lambda x: (self.model(x).reshape(-1),), points, self.device)[0]
 
     def unit_gradient(self, points: Array) -> tuple[Array, Array]:
-        """Values (N,) and gradients (N, 3) float32 at points (N, 3) of the unit cube."""
+        """Values (N,) and gradients (N, 3) float32 at points (N, 3) of the unit cube; NaN likewise."""
         values, gradients = by_chunks(lambda x: value_and_gradient(self.model, x), points, self.device)
         return values, gradients
 
@@ -189,10 +205,3 @@ def _bridges(arrays: dict[str, Array]) -> Array | None:
     ):
         raise ValueError("its bridges are no points")
     return bridges
-
-
-def _as_points(points: Array) -> Array:
-    points = np.asarray(points, np.float64)
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise ValueError(f"points must have the shape (N, 3), found {points.shape}")
-    return points

@@ -13,6 +13,7 @@ from . import networks
 from .errors import UnreadableInput, UnusableGeometry, UsageError
 from .field import Field
 from .networks import by_chunks
+from .places import as_places
 from .progress import ALONE, OnProgress, silent, stage, steps
 from .signals import Array, Grid, Signal, checked_header
 from .system import check_memory, format_memory, held_bytes
@@ -58,17 +59,18 @@ class FittedSignal:
         return "image" if self.grid.dim == 2 else "volume"
 
     def sample(self, coordinates: Array) -> Array:
-        """Values (N, C) float64 at world coordinates (N, d); NaN outside the domain.
+        """Values (N, C) float64 at world coordinates (N, d); NaN outside the domain and where not finite.
 
-        In the outer half of a border's cells, beyond the last sample, the value is the border's.
+        Any array or list of reals will do; raises ValueError for another shape. In the outer half of a
+        border's cells, beyond the last sample, the value is the border's.
         """
-        index = self.grid.to_index(self._coordinates(coordinates))
+        index = self._index(coordinates)
         return np.where(self.grid.covers(index)[:, None], self.at_index(index), np.nan)
 
     def gradient(self, coordinates: Array) -> Array:
         """Derivatives (N, C, d) by the world coordinates (N, d) of the values before they are held within
         their range; NaN outside the domain, and 0 along an axis beyond whose last sample a place lies."""
-        index = self.grid.to_index(self._coordinates(coordinates))
+        index = self._index(coordinates)
         world = self.slopes_at_index(index) @ np.linalg.inv(self.grid.affine[:-1, :-1])
         return np.where(self.grid.covers(index)[:, None, None], world, np.nan)
 
@@ -76,7 +78,7 @@ class FittedSignal:
         """Derivatives (N, C, d) by the index at indices (N, d), as `gradient`, but nowhere NaN."""
         inside = self._inside(index)
         unit = by_chunks(self._slopes, self.grid.to_unit(inside), self.device)[0].astype(np.float64)
-        unit = np.where((np.abs(index - inside) < 1e-9)[:, None], unit, 0.0)
+        unit = unit * (np.abs(index - inside) < 1e-9)[:, None]
         return unit * (self.grid.spacing / self.grid.half) * ((self.high - self.low) / 2)[:, None]
 
     def at_index(self, index: Array) -> Array:
@@ -210,13 +212,11 @@ class FittedSignal:
             ]
         return (torch.stack(columns, 1),)
 
-    def _coordinates(self, coordinates: Array) -> Array:
-        coordinates = np.asarray(coordinates, np.float64)
-        if coordinates.ndim != 2 or coordinates.shape[1] != self.grid.dim:
-            raise ValueError(
-                f"coordinates must have the shape (N, {self.grid.dim}), found {coordinates.shape}"
-            )
-        return coordinates
+    def _index(self, coordinates: Array) -> Array:
+        """World coordinates as indices."""
+        places = as_places(coordinates, self.grid.dim, "coordinates")
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.grid.to_index(places)
 
     def _inside(self, index: Array) -> Array:
         return np.clip(index, 0, np.array(self.grid.shape) - 1)

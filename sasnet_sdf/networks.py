@@ -16,6 +16,7 @@ from .encodings import choose_engine
 from .errors import MissingBackend
 from .model_config import CLASSES, ModelConfig
 from .models import build_model
+from .places import at_finite
 from .progress import steps
 
 Array = NDArray[np.floating]
@@ -39,13 +40,20 @@ def choose(device: str, engine: str) -> tuple[str, str]:
 
 
 def by_chunks(function: Callable[[Tensor], tuple[Tensor, ...]], points: Array, device: Any) -> list[Array]:
-    """The arrays that a function of points (N, d) gives, from a chunk at a time on a device."""
+    """The arrays that a function of points (N, d) gives, from a chunk at a time on a device.
+
+    They are NaN where a point is not finite, or not in single precision.
+    """
+
+    def of_chunk(x: Array) -> tuple[Array, ...]:
+        parts = function(torch.from_numpy(np.ascontiguousarray(x)).to(device))
+        return tuple(part.cpu().numpy() for part in parts)
+
     chunks, step = [], steps()
-    with torch.no_grad():
+    with torch.no_grad(), np.errstate(over="ignore"):
         for start in range(0, max(len(points), 1), CHUNK):
             step((start + CHUNK) / max(len(points), 1))
-            x = torch.from_numpy(np.ascontiguousarray(points[start : start + CHUNK], np.float32))
-            chunks.append([part.cpu().numpy() for part in function(x.to(device))])
+            chunks.append(at_finite(of_chunk, np.asarray(points[start : start + CHUNK], np.float32)))
     return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 

@@ -15,9 +15,10 @@ _MEMORY = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(?:i?B)?\s*", re.IGNO
 
 
 def parse_memory(text: str | int) -> int:
-    """Bytes of a size such as "4G", "512 MiB" or "800000"; K, M, G and T are powers of 1024.
+    """Bytes of a size such as "4G", "512 MiB" or "4000000000"; K, M, G and T are powers of 1024.
 
-    Raises UsageError where the text is not a positive size.
+    Raises UsageError where the text is not a positive size, or a number below a million without a unit:
+    nobody means so few bytes.
     """
     if isinstance(text, int):
         size = text
@@ -25,6 +26,8 @@ def parse_memory(text: str | int) -> int:
         match = _MEMORY.fullmatch(text)
         if match is None:
             raise UsageError(f"{text!r} is not a memory size; write it as 4G or 800M")
+        if text.strip() == match[1] and 0 < float(match[1]) < 1_000_000:
+            raise UsageError(f"a memory size needs a unit: {match[1]}G or {match[1]}M, not {text!r}")
         size = int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
     if size <= 0:
         raise UsageError(f"a memory size is at least 1 byte, not {text!r}")
@@ -32,7 +35,9 @@ def parse_memory(text: str | int) -> int:
 
 
 def format_memory(size: float) -> str:
-    """A size as parse_memory reads it, such as 3.25G or 512M."""
+    """A size as parse_memory reads it, such as 3.25G, 512M or 7B."""
+    if size < 2**20:
+        return f"{size:.0f}B"
     return f"{size / 2**30:.2f}G" if size >= 2**30 else f"{size / 2**20:.0f}M"
 
 

@@ -26,6 +26,7 @@ ROOMS = (
     "config",
     "_optional",
     "geometry",
+    "places",
     "signals",
     "edges",
     "differential",

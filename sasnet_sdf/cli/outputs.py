@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from ..errors import SasnetError, UsageError
 
 
-def check_outputs(source: Path, *outputs: Path | None, overwrite: bool) -> None:
+def check_outputs(
+    source: Path, output: Path, *others: Path | None, formats: Collection[str], overwrite: bool
+) -> None:
     """Refuse outputs that exist (unless `overwrite`), cannot be written, or would replace each other.
 
-    Raises UsageError.
+    formats: the extensions that `output` may have. Raises UsageError, and UnreadableInput where the source
+    is an address: then there is no folder beside it either.
     """
     from ..io import check_writable
+    from ..io.reading import check_address
 
+    check_address(source)
     taken = {source.resolve(): "the input"}
-    for path in outputs:
+    for path in (output, *others):
         if path is None:
             continue
         if path.resolve() in taken:
             raise UsageError(f"{path} is {taken[path.resolve()]} as well: choose another name")
         taken[path.resolve()] = "another output"
-        check_writable(path, overwrite)
+        check_writable(path, overwrite, *[formats] * (path is output))
 
 
 def make_folder(folder: Path) -> None:

@@ -35,7 +35,9 @@ def command(
     POINTS is any file of points or vertices that `reconstruct` reads, in the coordinates of the
     scan that MODEL.sasnet was trained on; distances are in its units.
     """
-    check_outputs(model, output, overwrite=overwrite)
+    from ..io.atomic import TABLES
+
+    check_outputs(model, output, formats=TABLES, overwrite=overwrite)
     import numpy as np
 
     from ..errors import UnreadableInput, UnusableGeometry

@@ -159,10 +159,12 @@ def command(
     a second Ctrl-C, or one outside training, stops at once and writes nothing.
     """
     config = make_config(preset, **changes)
+    from ..io.atomic import MESHES
+
     jobs = planned([sources] if merge else [(source,) for source in sources], output, save_model, report)
     for job in jobs:
         for source in job.sources:
-            check_outputs(source, *job.outputs, overwrite=overwrite)
+            check_outputs(source, *job.outputs, formats=MESHES, overwrite=overwrite)
     from .summary import batch_warnings, summarise, summarise_batch, warning_lines
 
     failures: list[Exception] = []

@@ -100,14 +100,15 @@ def command(
     with the spacing and the frame of the one that was fitted; with --isosurface a mesh. Without
     options it has the samples that were fitted. Nothing outside their domain is made up.
     """
-    check_outputs(model, output, overwrite=overwrite)
+    from ..io.atomic import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
+
+    check_outputs(model, output, formats=(*IMAGES, *VOLUMES, *MESHES), overwrite=overwrite)
     if isosurface is None and resolution is not None:
         raise UsageError("--resolution is for an isosurface; for samples give --scale or --size")
     limit = None if max_memory is None else parse_memory(max_memory)
     with StopRequest() as stop, shown(progress, quiet) as show:
         watch = watcher(stop, show)
         from ..fitted import FittedSignal
-        from ..io.atomic import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
 
         fitted = FittedSignal.load(model, device=device, engine=engine)
         if isosurface is not None:

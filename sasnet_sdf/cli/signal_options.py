@@ -108,13 +108,16 @@ def run_fit(
     """Fit, write what was asked for, and say what came out."""
     started = time.perf_counter()
     from ..io.atomic import suffix_of
+    from ..io.hints import refused
 
+    if suffix_of(source) == ".sasnet":  # whose model would be itself
+        raise refused(source, ())
     output = output or source.with_name(source.name[: -len(suffix_of(source)) or None] + ".sasnet")
     if output.suffix.lower() != ".sasnet":
         raise UsageError(
             f"{output}: a model's name ends in .sasnet; `sasnet-sdf render` makes pictures of it"
         )
-    check_outputs(source, output, report, overwrite=overwrite)
+    check_outputs(source, output, report, formats=(".sasnet",), overwrite=overwrite)
     if pictures:
         check_pictures(pictures, overwrite)
     with StopRequest() as stop, shown(progress, quiet) as show:

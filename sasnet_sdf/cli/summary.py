@@ -142,8 +142,8 @@ def _orientation(found: dict[str, Any]) -> str:
 
 def warning_lines(warnings: Sequence[str], indent: str = "") -> list[str]:
     """What may make the result wrong, a paragraph each, in bold and yellow where the terminal can."""
-    shift = {"initial_indent": indent, "subsequent_indent": f"{indent}  "}
-    paragraphs = [fill(f"warning: {printable(text)}", 80, **shift) for text in warnings]
+    told = [f"{indent}warning: {printable(text)}" for text in warnings]
+    paragraphs = [filled(text, f"{indent}  ") for text in told]
     return [click.style(paragraph, fg="yellow", bold=True) for paragraph in paragraphs]
 
 

@@ -12,7 +12,9 @@ from ..config import InputConfig
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write, check_writable
+from .hints import refused
 from .images import read_image, write_image
+from .kinds import signal_kind
 from .meshes import write_mesh
 from .ply import write_cloud
 from .reading import check_file, check_room, readable
@@ -97,9 +99,8 @@ def _found(path: str | Path, max_memory: int | None) -> PointCloud | TriangleMes
     """What the file's reader gives: of most clouds, pieces that are yet to be drawn."""
     path = Path(path)
     name = _READERS.get(path.suffix.lower())
-    if name is None:
-        found = f"extension {path.suffix}" if path.suffix else "file without an extension"
-        raise UnreadableInput(f"{path}: unknown {found}; known: {' '.join(READABLE)}")
+    if name is None or signal_kind(path):
+        raise refused(path, READABLE)
     check_file(path)
     with readable(path), np.errstate(all="ignore"):
         check_room(path, max_memory)

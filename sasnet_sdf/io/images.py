@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import SasnetError, UnreadableInput, UsageError
 from ..signals import Grid, Signal
 from .atomic import IMAGES, atomic_write, suffix_of
+from .hints import refused
 from .reading import check_claim, check_file, reason_of
 
 _SHOWN_AS = {
@@ -43,9 +44,7 @@ def read_image(path: str | Path) -> tuple[Signal, list[str]]:
     """
     path = Path(path)
     if suffix_of(path) not in IMAGES:
-        raise UnreadableInput(
-            f"{path}: unknown extension {path.suffix or '(none)'} of an image; known: {' '.join(IMAGES)}"
-        )
+        raise refused(path, IMAGES, " of an image")
     check_file(path)
     try:
         with path.open("rb") as file:

@@ -25,11 +25,16 @@ _FARTHEST = 64 << 20
 RAS = "right-anterior-superior"
 """The world of every NIfTI file: x to the right, y to the front, z up, usually in millimetres."""
 
+_COLORS = tuple(np.dtype([(name, "u1") for name in names]) for names in ("RGB", "RGBA"))
+"""The types of samples that are colors."""
+
 _TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
 
 
-def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]:
-    """Values (X, Y, Z) or (X, Y, Z, C), affine (4, 4) and header; scaled where the file has a scale.
+def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any], list[str]]:
+    """Values (X, Y, Z) or (X, Y, Z, C), affine (4, 4), header and notes; scaled where the file has a scale.
+
+    Axes of one sample beyond the third are left out: what is vectors or colors has its channels last.
 
     Memory-mapped where the file is neither compressed nor scaled. Raises UnreadableInput, MissingBackend.
     """
@@ -43,7 +48,7 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]
                 raise UnreadableInput(f"{path}: not a NIfTI file (nibabel finds {type(image).__name__})")
             _check_size(image, path)
             header = image.header
-            values = _values(image)
+            values = _without_single_axes(_values(image))
             units = header.get_xyzt_units()
             kept = {
                 "space": RAS,
@@ -52,7 +57,10 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]
                 "codes": [int(header["qform_code"]), int(header["sform_code"])],
                 "description": bytes(header["descrip"]).rstrip(b"\0").decode("latin-1"),
             }
-            return values, np.array(image.affine, np.float64), kept
+            notes = []
+            if values.ndim == 4 == len(image.shape) and units[1] in ("sec", "msec", "usec"):
+                notes.append(f"{path}: its {values.shape[3]} volumes in time are read as channels")
+            return values, np.array(image.affine, np.float64), kept, notes
     except SasnetError:
         raise
     except Exception as error:
@@ -76,7 +84,7 @@ def _check_offset(path: Path) -> None:
 
 def _check_size(image: Any, path: Path) -> None:
     kind = image.get_data_dtype()
-    if kind.kind not in "iufb":
+    if kind.kind not in "iufb" and kind not in _COLORS:
         raise UnreadableInput(f"{path}: a volume must hold real numbers, found {kind}")
     wanted = math.prod(int(n) for n in image.shape) * kind.itemsize
     there, data = path.stat().st_size - int(image.dataobj.offset), image.dataobj
@@ -89,10 +97,17 @@ def _check_size(image: Any, path: Path) -> None:
 def _values(image: Any) -> NDArray[Any]:
     """As they stand, or scaled: in single precision where that is finer than what the file has."""
     data = image.dataobj
+    if image.get_data_dtype() in _COLORS:
+        colors = np.asarray(data.get_unscaled())
+        return np.stack([colors[name] for name in colors.dtype.names], -1)
     if (data.slope, data.inter) == (1.0, 0.0):
         return np.asanyarray(data.get_unscaled())
     fine = image.get_data_dtype().itemsize > 2
     return np.asarray(data, np.float64 if fine else np.float32)
+
+
+def _without_single_axes(values: NDArray[Any]) -> NDArray[Any]:
+    return values.squeeze(tuple(axis for axis in range(3, values.ndim) if values.shape[axis] == 1))
 
 
 def write(path: Path, values: NDArray[Any], affine: NDArray[Any], header: dict[str, Any], name: str) -> None:

@@ -36,8 +36,8 @@ _MOST_SKIPPED = 1 << 20
 _KEPT = ("space", "space units", "content", "sample units")
 
 
-def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]:
-    """Values (X, Y, Z) or (X, Y, Z, C), the fastest axis first, affine (4, 4) and header.
+def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any], list[str]]:
+    """Values (X, Y, Z) or (X, Y, Z, C), the fastest axis first, affine (4, 4), header and notes.
 
     A further axis without a direction in space holds the channels. Raises UnreadableInput, MissingBackend.
     """
@@ -50,7 +50,8 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]
             if header["encoding"] not in _NOT_PACKED:
                 file, header["encoding"] = _unpacked(header, file, wanted), "raw"
             values = nrrd.read_data(header, file, str(path))
-        directions = _directions(header)
+        with np.errstate(all="ignore"):
+            directions, origin, notes = _placed(header)
         channel = _channel_axis(header, directions)
         if channel is not None:
             values = np.moveaxis(values, channel, -1)
@@ -59,11 +60,12 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any]]
             raise UnreadableInput(f"{path}: must have three axes in space, and perhaps channels")
         affine = np.eye(4)
         affine[:3, :3] = directions.T
-        origin = header.get("space origin")
-        if origin is not None and np.isfinite(origin).all():
-            affine[:3, 3] = origin
+        affine[:3, 3] = np.delete(origin, channel) if len(origin) == 4 and channel is not None else origin[:3]
         kept = {name: header[name] for name in _KEPT if name in header}
-        return values, affine, kept
+        if "units" in header and "space units" not in header:
+            units = [unit for axis, unit in enumerate(header["units"]) if axis != channel]
+            kept["space units"] = units[:3]
+        return values, affine, kept, [f"{path}: {note}" for note in notes]
     except SasnetError:
         raise
     except Exception as error:
@@ -124,23 +126,64 @@ def _item_size(kind: str) -> int:
     raise ValueError(f"unknown type {kind}")
 
 
-def _directions(header: dict[str, Any]) -> NDArray[np.float64]:
-    """(axes, 3) steps in space of each axis, NaN for one that has none."""
-    count, given = int(header["dimension"]), header.get("space directions")
-    if given is not None:
-        return np.array([np.full(3, np.nan) if row is None else row for row in given], np.float64)
-    spacings = np.array(header.get("spacings", np.full(count, np.nan)), np.float64)
-    kinds = header.get("kinds", [])
+def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """(axes, 3) steps in space of each axis, NaN for one that has none; the first sample's place, of the
+    axes or in space; and notes."""
+    given, origin = header.get("space directions"), header.get("space origin")
+    if given is not None and any(row is not None and np.isfinite(row).any() for row in given):
+        width = max(len(row) for row in given if row is not None)
+        directions = np.array([np.full(width, np.nan) if row is None else row for row in given], np.float64)
+        directions[~directions[:, :3].any(axis=1)] = np.nan  # of space and time, the axis of time
+        known = origin is not None and np.isfinite(origin).all()
+        return directions[:, :3], np.array(origin[:3] if known else np.zeros(3), np.float64), []
+    steps, first, notes = _along_axes(header)
+    count, kinds = int(header["dimension"]), header.get("kinds", [])
     no_space = [k for k, name in enumerate(kinds) if name not in ("domain", "space", "???", "none")]
     if count == 4 and not no_space:
-        no_space = [int(np.isnan(spacings).argmax())] if np.isnan(spacings).sum() == 1 else _shortest(header)
-    steps, axis = np.full((count, 3), np.nan), 0
+        no_space = [int(np.isnan(steps).argmax())] if np.isnan(steps).sum() == 1 else _shortest(header)
+    directions, axis = np.full((count, 3), np.nan), 0
     for k in range(count):
         if k not in no_space[:1] and axis < 3:
-            steps[k] = 0
-            steps[k, axis] = spacings[k] if np.isfinite(spacings[k]) and spacings[k] > 0 else 1
+            directions[k] = 0
+            directions[k, axis] = steps[k] if np.isfinite(steps[k]) else 1
             axis += 1
-    return steps
+    if np.isfinite(steps).any():
+        missing = [str(k + 1) for k in np.flatnonzero(np.isnan(steps)) if k not in no_space[:1]]
+        notes += [f"has no spacing along axis {k}: taken as 1" for k in missing]
+    return directions, first, notes
+
+
+def _along_axes(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """The step (axes,) between samples along each axis, NaN where nothing tells it; the place (axes,) of
+    the first sample, 0 unless told; and notes.
+
+    `axis mins` and `axis maxs` bound the samples of an axis whose centering is node, and their cells
+    otherwise, as in the Teem library.
+    """
+    sizes, notes = np.array(header["sizes"], np.int64), []
+    spacings, low, high, thick = (
+        _numbers(header, name) for name in ("spacings", "axis mins", "axis maxs", "thicknesses")
+    )
+    words = header.get("centerings", str(header.get("centers", "")).split())
+    node = np.array([word == "node" for word in [*words, *[""] * len(sizes)][: len(sizes)]])
+    steps = np.where(spacings != 0, spacings, np.nan)
+    between = (high - low) / np.where(node & (sizes > 1), sizes - 1, sizes)
+    steps = np.where(np.isfinite(steps) | (between == 0), steps, between)
+    for k in np.flatnonzero(~np.isfinite(steps) & (thick > 0)):
+        steps[k] = thick[k]
+        notes.append(f"has no spacing along axis {k + 1}: taken as its thickness {thick[k]:g}")
+    steps[~np.isfinite(steps)] = np.nan
+    first = np.where(node | np.isnan(steps), low, low + steps / 2)
+    return steps, np.where(np.isfinite(first), first, 0), notes
+
+
+def _numbers(header: dict[str, Any], name: str) -> NDArray[np.float64]:
+    """The numbers (axes,) of a field, by either spelling; NaN where it is not there."""
+    count = int(header["dimension"])
+    found = header.get(name, header.get(name.replace(" ", ""), np.full(count, np.nan)))
+    if len(found) != count:
+        raise ValueError(f"{len(found)} {name} for {count} axes")
+    return np.array(found, np.float64)
 
 
 def _shortest(header: dict[str, Any]) -> list[int]:

@@ -31,6 +31,9 @@ _COPIES = 2.5
 _AT_ONCE = 1 << 19
 """Bytes that a library gets at once; the slowest takes a tenth of a second for them."""
 
+_ADDRESS = re.compile(r"(https?|ftp|s3|gs|sftp):[/\\\\]+", re.IGNORECASE)
+"""How an address begins, as a path too, which has one slash there."""
+
 _LIMIT: ContextVar[int | None] = ContextVar("max_memory", default=None)
 
 
@@ -64,8 +67,16 @@ def readable(path: Path) -> Iterator[None]:
         raise UnreadableInput(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
+def check_address(path: Path) -> None:
+    """Refuse an address on the network: nothing is downloaded. Raises UnreadableInput."""
+    if found := _ADDRESS.match(str(path)):
+        address = f"{found[1]}://{str(path)[found.end() :]}"
+        raise UnreadableInput(f"{address}: is an address; download it first, and give the file")
+
+
 def check_file(path: Path) -> None:
-    """Refuse what is missing, a folder, locked or empty. Raises UnreadableInput."""
+    """Refuse what is an address, missing, a folder, locked or empty. Raises UnreadableInput."""
+    check_address(path)
     try:
         if not path.exists():
             raise UnreadableInput(f"{path}: no such file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,13 @@ from numpy.typing import NDArray
 from ..errors import SasnetError, UnreadableInput, UsageError
 from .orientation import turned
 from .reading import check_claim, reason_of
+from .tiff_spacing import ome_units, spacing_of
 
 _GREY_OR_RGB = (0, 1, 2)
 """Photometric interpretations: grey, white or black at 0; RGB."""
+
+_AS_STORED = (1, 2, 3)
+"""Photometric interpretations whose samples Pillow gives as they are stored: black at 0, RGB, palettes."""
 
 _MULTIPLIED = 1
 """The extra sample is alpha, and the colours are multiplied by it."""
@@ -91,8 +96,10 @@ def write_image(path: Path, values: NDArray[Any]) -> None:
     tifffile.imwrite(path, flat, photometric=photometric, compression="zlib", metadata=None, **options)
 
 
-def read_volume(path: Path) -> tuple[NDArray[Any], tuple[float, ...], list[str]]:
-    """A stack (pages, H, W) or (pages, H, W, C), spacing (3,) as ImageJ or OME has it, else 1, and notes.
+def read_volume(path: Path) -> tuple[NDArray[Any], tuple[float, ...], dict[str, Any], list[str]]:
+    """A stack (pages, H, W) or (pages, H, W, C), spacing (3,), header and notes.
+
+    The spacing and its unit are those that ImageJ or OME says, else 1.
 
     Raises UnreadableInput.
     """
@@ -107,7 +114,7 @@ def read_volume(path: Path) -> tuple[NDArray[Any], tuple[float, ...], list[str]]
         check_claim(path, math.prod(series.shape) * series.dtype.itemsize)
         pages = [page for page in series.pages if page is not None]
         check_pages(path, [page for page in pages if hasattr(page, "dataoffsets")])
-        values, axes = series.asarray(), series.axes
+        values, axes = _samples(path, series), series.axes
         if errors:
             raise UnreadableInput(f"{path}: is damaged or cut short ({errors[0]})")
         for axis in reversed(range(len(axes))):
@@ -120,11 +127,16 @@ def read_volume(path: Path) -> tuple[NDArray[Any], tuple[float, ...], list[str]]
             values = values[None]
         elif len(axes) != 3:
             raise UnreadableInput(f"{path}: its axes are {series.axes}; a volume has three, and channels")
-        return values, _spacing(tif), notes
+        if axes[0] == "T" and len(values) > 1:
+            notes.append(f"{path}: its pages are steps in time, and are read as slices along z")
+        spacing, header, more = spacing_of(tif)
+        return values, spacing, header, notes + [f"{path}: {note}" for note in more]
 
 
-def write_volume(path: Path, values: NDArray[Any], spacing: NDArray[Any], name: str) -> None:
-    """Write a stack (pages, H, W, C) as OME-TIFF, which says the spacing. Raises UsageError."""
+def write_volume(
+    path: Path, values: NDArray[Any], spacing: NDArray[Any], header: dict[str, Any], name: str
+) -> None:
+    """Write a stack (pages, H, W, C) as OME-TIFF, which says the spacing and its unit. Raises UsageError."""
     import tifffile
 
     if values.dtype.str[1:] not in ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"):
@@ -137,6 +149,7 @@ def write_volume(path: Path, values: NDArray[Any], spacing: NDArray[Any], name: 
         "PhysicalSizeX": x,
         "PhysicalSizeY": y,
         "PhysicalSizeZ": z,
+        **ome_units(header),
         # by the name, not by the clock, so that the same volume gives the same bytes
         "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, Path(name).name)),
     }
@@ -169,20 +182,30 @@ def _can_decode(page: Any) -> bool:
         return False
 
 
-def _spacing(tif: Any) -> tuple[float, ...]:
-    found = (1.0, 1.0, 1.0)
-    if tif.is_ome:
-        import tifffile
+def _samples(path: Path, series: Any) -> NDArray[Any]:
+    """The samples of a series, decoded by Pillow where tifffile lacks the codec. Raises UnreadableInput."""
+    page = series.keyframe
+    if _can_decode(page):
+        return series.asarray()
+    from PIL import Image, UnidentifiedImageError
 
-        image = tifffile.xml2dict(tif.ome_metadata)["OME"]["Image"]
-        pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
-        found = tuple(pixels.get(f"PhysicalSize{axis}", 1.0) for axis in "ZYX")
-    elif tif.is_imagej:
-        tags = tif.pages[0].tags
-        x, y = tags.valueof(282, (1, 1)), tags.valueof(283, (1, 1))
-        found = ((tif.imagej_metadata or {}).get("spacing", 1.0), y[1] / y[0], x[1] / x[0])
-    spacing = tuple(float(length) for length in found)
-    return spacing if all(math.isfinite(s) and s > 0 for s in spacing) else (1.0, 1.0, 1.0)
+    codec = getattr(page.compression, "name", page.compression)
+    refused = f"{path}: {page.dtype} samples with {codec} compression are not read; pip install imagecodecs"
+    if page.photometric not in _AS_STORED or any(p is None or len(p.treeindex) > 1 for p in series.pages):
+        raise UnreadableInput(refused)
+    found = []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=("TIFF",)) as image:
+                for part in series.pages:
+                    image.seek(part.index)
+                    found.append(np.asarray(image))
+    except UnidentifiedImageError as error:
+        raise UnreadableInput(refused) from error
+    if any(part.shape != page.shape or part.dtype.itemsize < page.dtype.itemsize for part in found):
+        raise UnreadableInput(refused)
+    return np.stack(found).astype(page.dtype).reshape(series.shape)
 
 
 @contextmanager

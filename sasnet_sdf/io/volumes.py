@@ -16,10 +16,13 @@ from ..errors import UnreadableInput, UsageError
 from ..signals import Grid, Signal
 from .arrays import DAMAGED, checked_header, members_of
 from .atomic import VOLUMES, atomic_write, suffix_of
+from .hints import refused
 from .reading import check_claim, check_file, reason_of
 
 _Found = tuple[NDArray[Any], NDArray[Any], dict[str, Any], list[str]]
 """Values, affine (4, 4) or spacing (3,), header and notes."""
+
+FOR_POINTS = "points are for `sasnet-sdf reconstruct`"
 
 _FLIPPED = {"left-posterior-superior": (-1, -1, 1), "lps": (-1, -1, 1), "left-anterior-superior": (-1, 1, 1)}
 _FLIPPED["las"] = _FLIPPED["left-anterior-superior"]
@@ -40,9 +43,7 @@ def read_volume(path: str | Path) -> tuple[Signal, list[str]]:
     path = Path(path)
     reader = _READERS.get(suffix_of(path))
     if reader is None:
-        raise UnreadableInput(
-            f"{path}: unknown extension {path.suffix or '(none)'} of a volume; known: {' '.join(VOLUMES)}"
-        )
+        raise refused(path, VOLUMES, " of a volume")
     check_file(path)
     try:
         values, place, header, notes = reader(path)
@@ -68,9 +69,15 @@ def _checked(values: NDArray[Any], path: Path) -> NDArray[Any]:
         raise UnreadableInput(f"{path}: a volume must hold real numbers, found {values.dtype}")
     if values.ndim == 3:
         values = values[..., None]
-    if values.ndim != 4 or not 1 <= values.shape[3] <= 4 or not values.size:
+    if values.ndim == 4 and values.shape[3] > 4:
         raise UnreadableInput(
-            f"{path}: a volume has three axes, or four with 1 to 4 channels last; found {values.shape}"
+            f"{path}: holds a series of {values.shape[3]} volumes, or as many channels (the last axis of"
+            f" {values.shape}); save one volume of it, or 1 to 4 channels"
+        )
+    if values.ndim != 4 or not 1 <= values.shape[3] <= 4 or not values.size:
+        advice = f"; {FOR_POINTS}" if values.ndim == 2 else ""
+        raise UnreadableInput(
+            f"{path}: a volume has 3 axes, or 4 with 1 to 4 channels last; found {values.shape}{advice}"
         )
     if values.dtype.kind == "b":
         return values.astype(np.uint8)
@@ -100,7 +107,8 @@ def _read_npz(path: Path) -> _Found:
             members = members_of(archive)
             if "volume" not in members:
                 found = ", ".join(members) or "none"
-                raise UnreadableInput(f"{path}: has no array named volume (found: {found})")
+                advice = f"; {FOR_POINTS}" if "points" in members else ""
+                raise UnreadableInput(f"{path}: has no array named volume (found: {found}){advice}")
             values = _member(archive, members["volume"], path)
             spacing = np.ones(3)
             if "spacing" in members:
@@ -139,24 +147,24 @@ def _mapped(path: Path, shape: tuple[int, ...], by_columns: bool, kind: np.dtype
 def _read_tiff(path: Path) -> _Found:
     from . import tiff
 
-    values, spacing, notes = tiff.read_volume(path)
+    values, spacing, header, notes = tiff.read_volume(path)
     # pages lie along z, rows along y: the world is (x, y, z), as ImageJ shows it
     affine = np.zeros((4, 4))
     affine[[2, 1, 0], [0, 1, 2]] = spacing
     affine[3, 3] = 1
-    return values, affine, {}, notes
+    return values, affine, header, notes
 
 
 def _read_nifti(path: Path) -> _Found:
     from . import nifti
 
-    return *nifti.read(path), []
+    return nifti.read(path)
 
 
 def _read_nrrd(path: Path) -> _Found:
     from . import nrrd
 
-    return *nrrd.read(path), []
+    return nrrd.read(path)
 
 
 _READERS: dict[str, Callable[[Path], _Found]] = {
@@ -190,7 +198,7 @@ def write_volume(signal: Signal, path: str | Path) -> list[str]:
         elif kind in (".tif", ".tiff"):
             from . import tiff
 
-            tiff.write_volume(partial, values, grid.spacing, name)
+            tiff.write_volume(partial, values, grid.spacing, signal.header, name)
         elif kind == ".nrrd":
             from . import nrrd
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..config import Config
 from ..errors import UnusableGeometry
 from ..geometry import PointCloud, TriangleMesh
+from ..places import as_places
 from ..progress import steps
 from ..system import memory_limit_bytes
+
+Geometry = TypeVar("Geometry", PointCloud, TriangleMesh)
 
 MOST_POINTS = 5_000_000
 """Points that are used unless more are asked for.
@@ -46,7 +50,7 @@ def load(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, list[s
 
     step = steps()
     step(0.9)
-    parts = [part if isinstance(part, _GIVEN) else _cloud_of(part) for part in sources_of(source)]
+    parts = [part if isinstance(part, (str, Path)) else _of_arrays(part) for part in sources_of(source)]
     found = read_merged(parts, most_points(config), config.max_memory, config.input)
     step(1.0, "checking")
     return validated(found, name_of(source))
@@ -75,8 +79,35 @@ def most_points(config: Config) -> int:
     return min(default_max_points(memory), MOST_POINTS) if memory else MOST_POINTS
 
 
-def _cloud_of(array: Any) -> PointCloud:
-    points = np.asarray(array, np.float64)
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise UnusableGeometry(f"points must have the shape (N, 3), found {points.shape}")
-    return PointCloud(points)
+def _of_arrays(source: Any) -> PointCloud | TriangleMesh:
+    """A cloud, a mesh or points (N, 3) as a geometry whose arrays fit together. Raises UnusableGeometry."""
+    try:
+        if isinstance(source, TriangleMesh):
+            mesh = replace(source, vertices=as_places(source.vertices, 3, "vertices"))
+            faces = np.asarray(source.faces)
+            if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
+                raise ValueError(f"faces must be whole numbers of the shape (F, 3), found {faces.shape}")
+            return _with_rows(replace(mesh, faces=faces.astype(np.int64, copy=False)), len(mesh.vertices))
+        cloud = source if isinstance(source, PointCloud) else PointCloud(source)
+        cloud = replace(cloud, points=as_places(cloud.points, 3))
+        return _with_rows(cloud, len(cloud.points))
+    except ValueError as error:
+        raise UnusableGeometry(str(error)) from error
+
+
+def _with_rows(geometry: Geometry, count: int) -> Geometry:
+    """Its attributes as arrays of `count` rows. Raises ValueError."""
+    given = {name: getattr(geometry, name, None) for name in ("normals", "sensors", "colors")}
+    rows: dict[str, Any] = {
+        name: np.asarray(values) if name == "colors" else as_places(values, 3, name)
+        for name, values in given.items()
+        if values is not None
+    }
+    scalars = {name: np.asarray(values) for name, values in geometry.scalars.items()}
+    wanted = {**dict.fromkeys(rows, (count, 3)), **dict.fromkeys(scalars, (count,))}
+    for name, values in (rows | scalars).items():
+        if values.shape != wanted[name]:
+            raise ValueError(
+                f"{name} must have the shape {wanted[name]}, one row a point, found {values.shape}"
+            )
+    return replace(geometry, **rows, scalars=scalars)

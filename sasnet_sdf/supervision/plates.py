@@ -59,7 +59,7 @@ def _away_from_other(around: Array) -> Array:
     own = heights * side >= 0
     for _ in range(_ROUNDS):
         centre = (own[..., None] * around).sum(1, keepdims=True) / own.sum(1)[:, None, None]
-        planes = _least(around - centre, own)
+        planes = _least(around - centre, own.astype(np.float64))
         normals = planes * np.where((planes * normals).sum(1, keepdims=True) < 0, -1.0, 1.0)
         heights = _dot(around - centre, normals)
         others = ~own

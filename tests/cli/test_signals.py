@@ -107,7 +107,7 @@ def test_info_knows_images_volumes_and_their_models(folder, capsys):
         (["fit-image", "missing.png"], 3, "no such file"),
         (["fit-image", "{picture}"], 2, "exists; give --overwrite"),
         (["fit-image", "{picture}", "-o", "{out}.png"], 2, "ends in .sasnet"),
-        (["fit-volume", "{picture}", "-o", "{out}.sasnet"], 3, "unknown extension .png of a volume"),
+        (["fit-volume", "{picture}", "-o", "{out}.sasnet"], 3, "is an image: `sasnet-sdf fit-image`"),
         (["render", "{picture_model}", "-o", "{out}.png", "--size", "3"], 2, "2 numbers"),
         (["render", "{picture_model}", "-o", "{out}.png", "--size", "a,b"], 2, "must be WxH or IxJxK"),
         (["render", "{picture_model}", "-o", "{out}.ply", "--isosurface", "3"], 2, "that of a volume"),

@@ -14,7 +14,14 @@ from sasnet_sdf.errors import UsageError
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("4G", 4 * 2**30), ("512 MiB", 512 * 2**20), ("1.5g", 3 * 2**29), ("800", 800), ("2TB", 2**41), (7, 7)],
+    [
+        ("4G", 4 * 2**30),
+        ("512 MiB", 512 * 2**20),
+        ("1.5g", 3 * 2**29),
+        ("1000000", 10**6),
+        ("800B", 800),
+        (7, 7),
+    ],
 )
 def test_memory_sizes(text, size):
     assert system.parse_memory(text) == size
@@ -24,6 +31,18 @@ def test_memory_sizes(text, size):
 def test_what_is_no_memory_size(text):
     with pytest.raises(UsageError, match="memory size"):
         system.parse_memory(text)
+
+
+@pytest.mark.parametrize("text", ["4", " 512", "0.5", "999999"])
+def test_a_memory_size_without_a_unit(text):
+    with pytest.raises(
+        UsageError, match=f"a memory size needs a unit: {text.strip()}G or {text.strip()}M, not"
+    ):
+        system.parse_memory(text)
+
+
+def test_how_memory_sizes_are_told():
+    assert [system.format_memory(size) for size in (7, 512 * 2**20, 3.25 * 2**30)] == ["7B", "512M", "3.25G"]
 
 
 def test_peak_memory_counts_what_was_touched_and_given_back():

@@ -162,6 +162,7 @@ def _images(folder: Path) -> Iterator[tuple[str, bytes | None]]:
 
 def _volumes(folder: Path) -> Iterator[tuple[str, bytes | None]]:
     import tifffile
+    from PIL import Image
 
     from sasnet_sdf.errors import MissingBackend
     from sasnet_sdf.io import write_volume
@@ -172,9 +173,15 @@ def _volumes(folder: Path) -> Iterator[tuple[str, bytes | None]]:
     tifffile.imwrite(
         folder / "stack.tif", values[..., 0], imagej=True, metadata={"spacing": 2.0, "axes": "ZYX"}
     )
+    signal.header["space units"] = ["um"] * 3
     write_volume(signal, folder / "ome.tif")
+    first, *others = (Image.fromarray(page) for page in values[..., 0])
+    first.save(folder / "lzw.tif", save_all=True, append_images=others, compression="tiff_lzw")
     head = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 3 4 5\nspacings: 1 2 0.5\nencoding: "
     yield "raw.nrrd", f"{head}raw\n\n".encode() + values.tobytes()
+    bounds = "axis mins: 1 2 3\naxis maxs: 3 5 7\nthicknesses: nan nan 2\ncenterings: node cell node\n"
+    head_of_bounds = head.replace("spacings: 1 2 0.5\n", bounds)
+    yield "bounds.nrrd", f"{head_of_bounds}raw\n\n".encode() + values.tobytes()
     yield "text.nrrd", f"{head}ascii\n\n{' '.join(map(str, values.ravel()))}\n".encode()
     for name in ("brain.nii", "brain.nii.gz", "packed.nrrd"):
         try:

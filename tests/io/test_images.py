@@ -256,7 +256,7 @@ def test_damage_is_an_error_of_ours_or_an_image(tmp_path, extension, kind):
 
 
 def test_other_names_and_no_file(tmp_path):
-    with pytest.raises(UnreadableInput, match=r"a\.bmp: unknown extension \.bmp of an image"):
+    with pytest.raises(UnreadableInput, match=r"a\.bmp: is an image of another kind: save it as PNG"):
         read_image(tmp_path / "a.bmp")
     with pytest.raises(UnreadableInput, match=r"a\.png: no such file"):
         read_image(tmp_path / "a.png")

@@ -37,7 +37,7 @@ def test_a_closed_mesh_is_exact(turned, soup, rng):
     target, facts = prepare(mesh, frame)
     assert isinstance(target, MeshTarget)
     assert facts["watertight"]
-    assert len(facts["notes"]) == turned
+    assert len(facts["findings"]) == turned
     queries = rng.uniform(-0.5, 2.5, (2000, 3))
     distance, gradient = target.distance(frame.to_unit(queries))
     truth = box_distance(queries)

@@ -22,9 +22,10 @@ class FieldScene:
 
     Query points are an open3d.core.Tensor or an array of shape {..., 3}, with two dimensions at
     least, in the cloud's coordinates: Float32 as of a RaycastingScene, or Float64, which keeps its
-    decimals far from the origin. The answer is a Float32 tensor of shape {...} on their device.
-    Another shape raises UsageError. nthreads and nsamples have no meaning here and change nothing:
-    the threads are PyTorch's, and the field has a sign of its own, which no ray counts.
+    decimals far from the origin. The answer is a Float32 tensor of shape {...} on their device, NaN
+    where a point is not finite. Another shape raises UsageError. nthreads and nsamples have no meaning
+    here and change nothing: the threads are PyTorch's, and the field has a sign of its own, which no
+    ray counts.
     """
 
     def __init__(self, field: sasnet_sdf.Field | str | Path):
@@ -40,7 +41,7 @@ class FieldScene:
 
     def compute_occupancy(self, query_points: Any, nthreads: int = 0, nsamples: int = 1) -> Any:
         """1 inside, 0 outside."""
-        return self._computed(query_points, lambda distance: distance < 0)
+        return self._computed(query_points, lambda distance: np.where(distance < 0, 1, 0 * distance))
 
     def _computed(self, query_points: Any, answer: Callable[[NDArray], NDArray]) -> Any:
         """The answer to the signed distances at the query points."""
@@ -52,4 +53,5 @@ class FieldScene:
             )
         points = tensor.cpu().numpy()
         distance = self.field.distance(points.reshape(-1, 3)).reshape(points.shape[:-1])
-        return core.Tensor(answer(distance).astype(np.float32), device=tensor.device)
+        with np.errstate(over="ignore"):
+            return core.Tensor(answer(distance).astype(np.float32), device=tensor.device)

@@ -1,0 +1,100 @@
+"""How far apart the samples of a TIFF stack are, and in which unit, as ImageJ and OME say it."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from ..errors import printable
+
+_METERS = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "inch": 0.0254, "m": 1.0}
+
+_NAMES = {
+    **dict.fromkeys(
+        ("\N{MICRO SIGN}m", "\N{GREEK SMALL LETTER MU}m", "micron", "microns", "micrometer"), "um"
+    ),
+    **dict.fromkeys(("nanometer", "nanometers"), "nm"),
+    **dict.fromkeys(("millimeter", "millimeters"), "mm"),
+    **dict.fromkeys(("centimeter", "centimeters"), "cm"),
+    **dict.fromkeys(("meter", "meters"), "m"),
+    **dict.fromkeys(("in", "inches"), "inch"),
+    **dict.fromkeys(("pixel", "pixels", "reference frame", "unknown", "none", "null"), ""),
+}
+"""Other names of units; empty: none."""
+
+_IN_NIFTI = {"um": "micron", "mm": "mm", "m": "meter"}
+_IN_OME = {"um": "\N{MICRO SIGN}m", "inch": "in"}
+
+
+def spacing_of(tif: Any) -> tuple[tuple[float, ...], dict[str, Any], list[str]]:
+    """Lengths (3,) between pages, rows and columns of an open TIFF file, the header of a signal that
+    keeps their unit, and notes.
+
+    Negative lengths count without their sign, as in ImageJ; what is no length is 1.
+    """
+    program, lengths, units = _told(tif)
+    spacing, notes = [], []
+    for axis, length in zip("zyx", lengths, strict=True):
+        usable = math.isfinite(length) and length != 0
+        spacing.append(abs(length) if usable else 1.0)
+        if not usable:
+            notes.append(f"has no spacing along {axis}: taken as 1")
+        elif length < 0:
+            notes.append(f"its spacing along {axis} is negative, {length:g}: read as {-length:g}")
+    unit = units[2]
+    if len(set(units)) > 1:
+        words = ", ".join(f"{axis} {unit or 'none'}" for axis, unit in zip("zyx", units, strict=True))
+        if not all(unit in _METERS for unit in units):
+            return tuple(spacing), {}, [*notes, f"its axes have different units ({words}): lengths are kept"]
+        spacing = [s * (_METERS[u] / _METERS[unit]) for s, u in zip(spacing, units, strict=True)]
+        notes.append(f"its axes have different units ({words}): all become {unit}")
+    if not unit:
+        return tuple(spacing), {}, notes
+    header: dict[str, Any] = {"space units": [unit] * 3}
+    if unit in _IN_NIFTI:
+        header["units"] = [_IN_NIFTI[unit], "unknown"]
+    return tuple(spacing), header, [*notes, f"lengths are in {unit}, as {program} says"]
+
+
+def ome_units(header: dict[str, Any]) -> dict[str, str]:
+    """The unit of a volume's lengths as OME writes it; nothing where its header says none."""
+    words = header.get("space units") or header.get("units", [])[:1]
+    units = {_unit(word) for word in words}
+    unit = units.pop() if len(units) == 1 else ""
+    return {f"PhysicalSize{axis}Unit": _IN_OME.get(unit, unit) for axis in "XYZ"} if unit in _METERS else {}
+
+
+def _told(tif: Any) -> tuple[str, list[float], list[str]]:
+    """The program that says it; lengths and units of z, y and x."""
+    if tif.is_ome:
+        import tifffile
+
+        image = tifffile.xml2dict(tif.ome_metadata)["OME"]["Image"]
+        pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
+        lengths = [_number(pixels.get(f"PhysicalSize{axis}", 1.0)) for axis in "ZYX"]
+        return "OME", lengths, _units([pixels.get(f"PhysicalSize{axis}Unit", "") for axis in "ZYX"])
+    if tif.is_imagej:
+        tags, said = tif.pages[0].tags, tif.imagej_metadata or {}
+        ratios = [tags.valueof(code, (1, 1)) for code in (283, 282)]
+        lengths = [_number(said.get("spacing", 1.0)), *(b / a if a else math.nan for a, b in ratios)]
+        unit = said.get("unit", "")
+        return "ImageJ", lengths, _units([said.get("zunit", unit), said.get("yunit", unit), unit])
+    return "", [1.0] * 3, [""] * 3
+
+
+def _units(words: list[Any]) -> list[str]:
+    return [_unit(word) for word in words]
+
+
+def _unit(word: Any) -> str:
+    """A unit under the name that this room uses; ImageJ escapes letters beyond ASCII."""
+    word = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), str(word)).strip()
+    return _NAMES.get(word.lower(), printable(word[:40]))
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
