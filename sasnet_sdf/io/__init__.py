@@ -29,7 +29,8 @@ _READERS = {
     ".ptx": "ptx",
     ".obj": "obj",
     ".off": "off",
-    **dict.fromkeys((".stl", ".glb"), "meshes"),
+    ".stl": "stl",
+    ".glb": "glb",
 }
 """The module of this room whose `read(path)` knows an extension: it gives a mesh, a cloud or a Scan."""
 
