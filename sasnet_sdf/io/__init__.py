@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from ..config import InputConfig
-from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from .atomic import atomic_write, check_writable
 from .hints import refused
@@ -32,7 +31,8 @@ _READERS = {
     ".ptx": "ptx",
     ".obj": "obj",
     ".off": "off",
-    **dict.fromkeys((".stl", ".glb"), "meshes"),
+    ".stl": "stl",
+    ".glb": "glb",
 }
 """The module of this room whose `read(path)` knows an extension: it gives a mesh, a cloud or a Scan."""
 

@@ -1,64 +1,236 @@
-"""What a GLB file's JSON claims, looked at before trimesh takes memory for it."""
+"""GLB: the parts of a scene where its nodes place them, as one mesh or one cloud.
+
+An own reader because trimesh leaves out the points beside a mesh, fans, sparse accessors, instances
+and what is quantized, without a word.
+"""
 
 from __future__ import annotations
 
-import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import UnreadableInput
+from ..geometry import Array, PointCloud, TriangleMesh
+from .gltf import Document, count_of, item
+from .polygons import strips
 from .reading import check_claim, reason_of
+from .transforms import Matrix, attributes_of_instances, instances, normals_under, placements, points_under
+from .triangles import welded
 
-_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
-_NUMBERS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
-_RATIO = 32
-"""Accessors and views may overlap, but a mesh has few of them."""
+FEW_FACES = 0.25
+"""Triangles over points up to which a scene of both is a cloud, and its meshes mark the cameras."""
+
+_POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
+_LINES = (1, 2, 3)
+_READ = re.compile(
+    r"KHR_mesh_quantization|EXT_mesh_gpu_instancing"
+    # what changes how a surface looks, not where it lies
+    r"|(KHR|EXT|MSFT|ADOBE|AGI)_(materials|texture|lights|xmp|animation)_.*|KHR_materials.*|KHR_xmp.*"
+)
+"""Extensions that a file may require."""
 
 
-def check(path: Path) -> None:
-    """Refuse a header that is damaged, names other files, or more numbers than the file can hold.
+@dataclass(frozen=True)
+class _Part:
+    """vertices (V, 3), faces (F, 3) or None of points; colors (V, 3) in 0..1 and normals (V, 3) or None."""
 
-    Raises UnreadableInput.
+    vertices: Array
+    faces: NDArray[np.int64] | None
+    colors: Array | None
+    normals: Array | None
+
+    def under(self, matrix: Matrix) -> _Part:
+        """The part where a node's matrix places it; a matrix that mirrors turns its triangles."""
+        mirrors = np.linalg.det(matrix[:3, :3]) < 0
+        faces = self.faces[:, ::-1] if mirrors and self.faces is not None else self.faces
+        normals = None if self.normals is None else normals_under(matrix, self.normals)
+        return replace(self, vertices=points_under(matrix, self.vertices), faces=faces, normals=normals)
+
+
+def read(path: Path) -> PointCloud | TriangleMesh:
+    """The default scene as a mesh, its vertices welded, or as a cloud where it has points.
+
+    A scene of both is a cloud where it has at most `FEW_FACES` triangles a point, and refused where it
+    has more. Colors of vertices are kept as the file's numbers; a note names textures, lines and
+    deformations, which are not. Raises UnreadableInput, which names a compression, and what the file
+    requires, that this reader does not know.
     """
     try:
-        tree = _tree(path)
-        if any("uri" in buffer and not buffer["uri"].startswith("data:") for buffer in tree["buffers"]):
-            raise UnreadableInput(f"{path}: its data lie in another file; save them in one")
-        sizes = [_count(a) * _BYTES[a["componentType"]] * _NUMBERS[a["type"]] for a in tree["accessors"]]
-        views = [int(view["byteLength"]) for view in tree["bufferViews"]]
-        if min(views, default=0) < 0:
-            raise ValueError("a view of negative length")
-        check_claim(path, sum(sizes) + sum(views), _RATIO)
-        placed = [
-            sum(_bytes(part, tree["accessors"]) for part in mesh["primitives"]) for mesh in tree["meshes"]
-        ]
-        shown = [placed[node["mesh"]] for node in tree["nodes"] if "mesh" in node]
-        check_claim(path, sum(placed) + sum(shown))
+        document = Document.of(path)
+        for name in document.tree["extensionsRequired"]:
+            if not _READ.fullmatch(name):
+                raise UnreadableInput(f"{path}: requires {name}, which is not read; export it without")
+        return _Scene(document).geometry()
     except UnreadableInput:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise UnreadableInput(f"{path}: not a GLB file that can be read ({reason_of(error)})") from error
 
 
-def _tree(path: Path) -> dict[str, Any]:
-    """The JSON that a GLB begins with; lists that it leaves away are empty."""
-    with path.open("rb") as file:
-        head = file.read(20)
-        length = int.from_bytes(head[12:16], "little")
-        if head[:4] != b"glTF" or length > path.stat().st_size:
-            raise ValueError("it does not begin as one, or is cut short")
-        tree = json.loads(file.read(length))
-    return {name: tree.get(name, []) for name in ("accessors", "buffers", "bufferViews", "meshes", "nodes")}
+class _Scene:
+    """The parts of a document's scene, and what of it is left out."""
+
+    def __init__(self, document: Document) -> None:
+        self.document, self.path = document, document.path
+        self.left_out: Counter[str] = Counter()
+        self.notes: list[str] = []
+        self.parts: dict[int, list[_Part]] = {}
+
+    def geometry(self) -> PointCloud | TriangleMesh:
+        placed = [
+            (node["mesh"], matrix, node) for node, matrix in placements(self.document) if "mesh" in node
+        ]
+        self._check_room(placed)
+        parts = list(self._placed(placed))
+        clouds = [part for part in parts if part.faces is None]
+        meshes = [part for part in parts if part.faces is not None]
+        points = sum(len(part.vertices) for part in clouds)
+        faces = sum(len(part.faces) for part in meshes if part.faces is not None)
+        self._say_what_is_left()
+        if not points and not faces:
+            lines = self.left_out["lines"]
+            reason = f"holds {lines} lines and no surface" if lines else "holds no points and no triangles"
+            raise UnreadableInput(f"{self.path}: {reason}")
+        if points and faces > FEW_FACES * points:
+            raise UnreadableInput(
+                f"{self.path}: its scene holds {points} points and {faces} triangles; export what is to be"
+                " reconstructed alone"
+            )
+        if not points:
+            return self._mesh(meshes)
+        if faces:
+            self.notes.append(
+                f"its {faces} triangles beside {points} points were left out, as marks of cameras"
+            )
+        return self._cloud(clouds)
+
+    def _check_room(self, placed: list[tuple[int, Matrix, dict[str, Any]]]) -> None:
+        """Refuse scenes that place more vertices and triangles than the file can stand for."""
+        accessors, meshes = self.document.tree["accessors"], self.document.tree["meshes"]
+        sizes: dict[int, int] = {}
+        total = 0
+        for index, _, node in placed:
+            if index not in sizes:
+                sizes[index] = sum(_bytes(p, accessors) for p in item(meshes, index)["primitives"])
+            total += sizes[index] * _copies(node, accessors)
+        check_claim(self.path, total)
+
+    def _placed(self, placed: list[tuple[int, Matrix, dict[str, Any]]]) -> Iterator[_Part]:
+        for index, matrix, node in placed:
+            if index not in self.parts:
+                mesh = item(self.document.tree["meshes"], index)
+                self.parts[index] = [p for p in map(self._part, mesh["primitives"]) if p is not None]
+                if any(mesh.get("weights", ())):
+                    self.left_out["morph targets"] += 1
+            if "skin" in node:
+                self.left_out["skins"] += 1
+            for place in instances(node, self.document):
+                yield from (part.under(matrix @ place) for part in self.parts[index])
+
+    def _part(self, primitive: dict[str, Any]) -> _Part | None:
+        """The vertices and triangles of a primitive; None of lines, which are counted."""
+        attributes, mode = primitive["attributes"], primitive.get("mode", _TRIANGLES)
+        if compressed := [n for n in primitive.get("extensions", {}) if "compression" in n]:
+            raise UnreadableInput(f"{self.path}: is compressed ({compressed[0]}); export it without")
+        positions = self.document.array(attributes["POSITION"]).astype(np.float64)
+        if positions.shape[1] != 3:
+            raise UnreadableInput(f"{self.path}: its vertices have the shape {positions.shape}, not (N, 3)")
+        count = len(positions)
+        indices = np.arange(count)
+        if "indices" in primitive:
+            indices = self.document.array(primitive["indices"])[:, 0].astype(np.int64)
+        if len(indices) and not 0 <= indices.min() <= indices.max() < count:
+            outside = indices[(indices < 0) | (indices >= count)][0]
+            raise UnreadableInput(f"{self.path}: a face names vertex {outside}, there are {count}")
+        if mode in _LINES:
+            self.left_out["lines"] += len(indices) // 2 if mode == 1 else max(len(indices) - 1, 0)
+            return None
+        self._see_material(primitive)
+        colors = self._attribute(attributes, "COLOR_0", count)
+        normals = self._attribute(attributes, "NORMAL", count)
+        if mode == _POINTS:
+            colors, normals = (None if v is None else v[indices] for v in (colors, normals))
+            return _Part(positions[indices], None, colors, normals)
+        return _Part(positions, _faces(indices, mode), colors, normals)
+
+    def _attribute(self, attributes: dict[str, int], name: str, count: int) -> Array | None:
+        """Three numbers for each vertex (V, 3), or None."""
+        if name not in attributes:
+            return None
+        values = self.document.array(attributes[name])
+        if len(values) != count or values.shape[1] < 3:
+            raise ValueError(f"{name} has the shape {values.shape} at {count} vertices")
+        return values[:, :3].astype(np.float64)
+
+    def _see_material(self, primitive: dict[str, Any]) -> None:
+        if "material" in primitive:
+            surface = item(self.document.tree["materials"], primitive["material"])
+            if "baseColorTexture" in surface.get("pbrMetallicRoughness", {}):
+                self.left_out["textures"] += 1
+
+    def _say_what_is_left(self) -> None:
+        left = self.left_out
+        if left["textures"]:
+            self.notes.append(
+                "the textures of its materials are not carried over, only colors of vertices are"
+            )
+        if left["lines"]:
+            self.notes.append(f"its {left['lines']} lines were left out")
+        undone = [name for name in ("skins", "morph targets") if left[name]]
+        if undone:
+            self.notes.append(f"it is read undeformed: {' and '.join(undone)} are not applied")
+
+    def _mesh(self, parts: list[_Part]) -> TriangleMesh:
+        starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
+        faces = [p.faces + start for p, start in zip(parts, starts, strict=False) if p.faces is not None]
+        vertices = np.concatenate([part.vertices for part in parts])
+        colors = self._colors(parts)
+        return welded(TriangleMesh(vertices, np.concatenate(faces), colors=colors, notes=tuple(self.notes)))
+
+    def _cloud(self, parts: list[_Part]) -> PointCloud:
+        normals = [part.normals for part in parts if part.normals is not None]
+        return PointCloud(
+            np.concatenate([part.vertices for part in parts]),
+            np.concatenate(normals) if len(normals) == len(parts) else None,
+            self._colors(parts),
+            notes=tuple(self.notes),
+        )
+
+    def _colors(self, parts: list[_Part]) -> NDArray[np.uint8] | None:
+        """The colors of all vertices; white, as glTF has it, for parts without where others have them."""
+        if all(part.colors is None for part in parts):
+            return None
+        if any(part.colors is None for part in parts):
+            self.notes.append("parts without colors are white")
+        values = [np.ones((len(p.vertices), 3)) if p.colors is None else p.colors for p in parts]
+        return np.rint(np.nan_to_num(np.concatenate(values)).clip(0, 1) * 255).astype(np.uint8)
 
 
-def _bytes(part: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
+def _faces(indices: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
+    """Triangles (F, 3) of a primitive's indices."""
+    if mode == _TRIANGLES:
+        return indices[: len(indices) // 3 * 3].reshape(-1, 3)
+    if mode == _STRIP:
+        return strips(indices, np.array([len(indices)]))
+    if mode == _FAN:
+        first = np.full(max(len(indices) - 2, 0), indices[0] if len(indices) else 0)
+        return np.stack([first, indices[1:-1], indices[2:]], axis=1)
+    raise ValueError(f"a primitive of the mode {mode}")
+
+
+def _bytes(primitive: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
     """What vertices and triangles become in memory."""
-    corners = _count(accessors[part["indices"]]) if "indices" in part else 0
-    return 24 * (_count(accessors[part["attributes"]["POSITION"]]) + corners)
+    corners = count_of(item(accessors, primitive["indices"])) if "indices" in primitive else 0
+    return 24 * (count_of(item(accessors, primitive["attributes"]["POSITION"])) + 3 * corners)
 
 
-def _count(accessor: dict[str, Any]) -> int:
-    count = accessor["count"]
-    if not isinstance(count, int) or count < 0:
-        raise ValueError(f"an accessor of {count} items")
-    return count
+def _copies(node: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
+    counts = [count_of(item(accessors, index)) for index in attributes_of_instances(node).values()]
+    return max(counts, default=1)

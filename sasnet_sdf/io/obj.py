@@ -1,4 +1,4 @@
-"""Wavefront OBJ: positions, vertex colours, normals and polygons; materials and textures are left.
+"""Wavefront OBJ: positions, vertex colors, normals and polygons; a note says what else was there.
 
 An own reader because others split vertices along seams of textures and normals, which opens a
 closed mesh, and forget the normals of a file of points.
@@ -6,6 +6,7 @@ closed mesh, and forget the normals of a file of points.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from ..geometry import PointCloud, TriangleMesh
 from ..progress import each, steps
 from .atomic import atomic_write
 from .columns import as_colors
+from .polygons import triangles_of
 from .reading import text_of
-from .triangles import fans
 
 _LARGEST = 2**53
 """An index: beyond it no file has vertices."""
@@ -26,10 +27,14 @@ OFTEN = 10_000
 """Lines after which the run may be stopped."""
 
 
-def read(path: Path) -> PointCloud | TriangleMesh:
-    """A mesh, or the points where there are no faces; polygons become fans of triangles.
+_CURVED = {"l": "lines", "curv": "curves", "surf": "curved surfaces"}
+"""Elements beside faces that become no triangles."""
 
-    Colours follow the position (v x y z r g b). Normals are kept where each vertex has one of its
+
+def read(path: Path) -> PointCloud | TriangleMesh:
+    """A mesh, or the points where there are no faces; polygons become triangles.
+
+    Colors follow the position (v x y z r g b). Normals are kept where each vertex has one of its
     own. Raises UnreadableInput, which names the line.
     """
     vertices: list[list[float]] = []
@@ -37,6 +42,7 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     corners: list[int] = []
     normals_of_corners: list[int] = []
     sizes: list[int] = []
+    others: Counter[str] = Counter()
     lines = text_of(path).replace("\\\n", " ").split("\n")
     for number, line in enumerate(each(lines, OFTEN), 1):
         words = line.partition("#")[0].split()
@@ -48,13 +54,15 @@ def read(path: Path) -> PointCloud | TriangleMesh:
                     normals.append([float(x), float(y), float(z)])
                 case ["f", *polygon]:
                     for word in polygon:
-                        index, *others = word.split("/")
+                        index, *more = word.split("/")
                         corners.append(_from_zero(index, len(vertices)))
-                        if len(others) == 2 and others[1]:
-                            normals_of_corners.append(_from_zero(others[1], len(normals)))
+                        if len(more) == 2 and more[1]:
+                            normals_of_corners.append(_from_zero(more[1], len(normals)))
                     sizes.append(len(polygon))
                 case ["v" | "vn", *_]:
                     raise ValueError("three numbers are needed")
+                case [word, *_]:
+                    others[word] += 1
         except ValueError as error:
             raise UnreadableInput(
                 f"{path}: line {number} is damaged ({error}): {line.strip()[:60]}"
@@ -62,12 +70,33 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     if not vertices:
         raise UnreadableInput(f"{path}: has no vertices; is it an OBJ file?")
     points, colors = _split(vertices)
-    faces = _faces(corners, sizes, len(points), path)
+    faces = _faces(points, corners, sizes, path)
+    notes = tuple(_left_out(others, vertices, colors, len(faces)))
     own = len(normals) == len(points) and normals_of_corners == (corners if len(faces) else [])
     directions = np.array(normals) if own else None
     if not len(faces):
-        return PointCloud(points, directions, colors)
-    return TriangleMesh(points, faces, directions, colors)
+        return PointCloud(points, directions, colors, notes=notes)
+    return TriangleMesh(points, faces, directions, colors, notes=notes)
+
+
+def _left_out(
+    others: Counter[str], vertices: list[list[float]], colors: NDArray | None, faces: int
+) -> list[str]:
+    """Sentences about what the file has and the mesh has not; `others` counts lines by their first word."""
+    notes = []
+    if faces and others["usemtl"]:
+        what = "materials and textures" if others["vt"] else "materials"
+        notes.append(f"the colors of its {what} are not carried over, only colors of vertices are")
+    elif faces and others["vt"]:
+        notes.append("its texture coordinates are not carried over")
+    if colors is None and any(len(vertex) >= 6 for vertex in vertices):
+        notes.append("only some of its vertices have colors: left out")
+    left = [f"{others[word]} {name}" for word, name in _CURVED.items() if others[word]]
+    if faces and others["p"]:
+        left.append(f"{others['p']} point elements")
+    if left:
+        notes.append(f"its {' and '.join(left)} were left out")
+    return notes
 
 
 def _from_zero(word: str, count: int) -> int:
@@ -86,13 +115,15 @@ def _split(vertices: list[list[float]]) -> tuple[NDArray[np.float64], NDArray[np
     return table[:, :3].copy(), as_colors(table[:, 3:])
 
 
-def _faces(corners: list[int], sizes: list[int], count: int, path: Path) -> NDArray[np.int64]:
+def _faces(
+    points: NDArray[np.float64], corners: list[int], sizes: list[int], path: Path
+) -> NDArray[np.int64]:
     """Triangles (F, 3), all of whose vertices are there."""
-    index = np.array(corners, np.int64)
+    index, count = np.array(corners, np.int64), len(points)
     outside = index[(index < 0) | (index >= count)]
     if len(outside):
         raise UnreadableInput(f"{path}: a face names vertex {outside[0] + 1}, there are {count}")
-    return fans(index, np.array(sizes, np.int64))
+    return triangles_of(points, index, np.array(sizes, np.int64))[0]
 
 
 def write(path: str | Path, mesh: TriangleMesh) -> None:

@@ -1,4 +1,8 @@
-"""OFF: two counts, then a line for each vertex and for each polygon; colors after them are left out."""
+"""OFF: two counts, then a line for each vertex and for each polygon, with colors, normals or neither.
+
+The letters before the word OFF say what follows a position: C a color, N a normal, ST a place in a
+texture. Colors of faces follow their corners without being announced.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +16,33 @@ from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from ..progress import each, steps, tick
 from .atomic import atomic_write
+from .columns import as_colors
 from .obj import OFTEN
+from .polygons import triangles_of
 from .reading import count_of, text_of
-from .triangles import fans
+from .triangles import colors_at_vertices
+
+_HEAD = re.compile(r"((?:ST|C|N)*)(4?n?)OFF(.*)")
 
 
 def read(path: Path) -> PointCloud | TriangleMesh:
-    """A mesh, or points where there are no faces; polygons become fans of triangles.
+    """A mesh, or points where there are no faces; polygons become triangles.
 
-    Raises UnreadableInput.
+    Colors of faces are averaged at the vertices where these have none. Raises UnreadableInput.
     """
     step = steps()
     step(0.2)
     parts = (line.partition("#")[0].strip() for line in each(text_of(path).split("\n"), OFTEN))
     lines = [part for part in parts if part]
-    head = re.fullmatch(r"OFF(.*)", lines[0]) if lines else None
-    words = (head[1].split() or " ".join(lines[1:2]).split()) if head else []
+    head = _HEAD.fullmatch(lines[0]) if lines else None
+    if head and (head[2] or "BINARY" in head[3]):
+        kind = "binary" if "BINARY" in head[3] else f"{head[2]}OFF, of other than three dimensions"
+        raise UnreadableInput(f"{path}: is {kind}, which is not read; export it as PLY")
+    words = (head[3].split() or " ".join(lines[1:2]).split()) if head else []
     vertices, faces = (count_of(word) for word in [*words[:2], "", ""][:2])
     if head is None or vertices is None or faces is None:
         raise UnreadableInput(f"{path}: not an OFF file (it does not begin with OFF and two counts)")
-    rows = lines[1 if head[1].strip() else 2 :]
+    rows = lines[1 if head[3].strip() else 2 :]
     if len(rows) < vertices:
         raise UnreadableInput(
             f"{path}: cut short: its {len(rows)} lines cannot be the {vertices} vertices and {faces} faces"
@@ -42,14 +53,24 @@ def read(path: Path) -> PointCloud | TriangleMesh:
             f"{path}: cut short: {len(rows) - vertices} faces are there where at least {faces} should be"
         )
     step(0.5)
-    points = _points(rows[:vertices], path)
+    table = _table(rows[:vertices], path)
     step(1.0)
-    triangles = _triangles(rows[vertices : vertices + faces], vertices, path)
+    notes: list[str] = []
+    normals, colors = _attributes(table[:, 3:], head[1], notes)
+    points = np.ascontiguousarray(table[:, :3])
+    if not faces:
+        return PointCloud(points, normals, colors, notes=tuple(notes))
+    triangles, owner, paints = _triangles(rows[vertices : vertices + faces], points, path)
     if len(triangles) < faces:
         raise UnreadableInput(
             f"{path}: is damaged: {len(triangles)} triangles could be read where at least {faces} should be"
         )
-    return TriangleMesh(points, triangles) if faces else PointCloud(points)
+    if paints is not None and len(paints) and colors is None:
+        colors = colors_at_vertices(paints[owner], triangles, vertices)
+        notes.append("the colors of its faces were averaged at the vertices")
+    elif paints is not None:
+        notes.append("the colors of its faces were left out")
+    return TriangleMesh(points, triangles, normals, colors, notes=tuple(notes))
 
 
 def write(path: str | Path, mesh: TriangleMesh) -> None:
@@ -63,22 +84,60 @@ def write(path: str | Path, mesh: TriangleMesh) -> None:
         file.writelines("3 {} {} {}\n".format(*row) for row in each(mesh.faces.tolist(), OFTEN))
 
 
-def _points(rows: list[str], path: Path) -> NDArray[np.float64]:
-    """Points (V, 3), the first three numbers of each row."""
-    numbers: list[float] = []
+def _table(rows: list[str], path: Path) -> NDArray[np.float64]:
+    """The numbers of each row (V, C), as many as all rows have, at least three."""
+    table: list[list[float]] = []
     for row in each(rows, OFTEN):
         try:
-            x, y, z = row.split(maxsplit=3)[:3]
-            numbers += float(x), float(y), float(z)
+            numbers = [float(word) for word in row.split()]
+            if len(numbers) < 3:
+                raise ValueError("three numbers are needed")
         except ValueError as error:
             raise UnreadableInput(f"{path}: a vertex is damaged ({error}): {row[:60]}") from error
-    return np.array(numbers).reshape(-1, 3)
+        table.append(numbers)
+    least = min(map(len, table), default=3)
+    return np.array([numbers[:least] for numbers in table]).reshape(-1, least)
 
 
-def _triangles(rows: list[str], count: int, path: Path) -> NDArray[np.int64]:
-    """Triangles (F, 3) of the polygons, a row each: how many corners it has, then these."""
+def _attributes(
+    rest: NDArray, letters: str, notes: list[str]
+) -> tuple[NDArray[np.float64] | None, NDArray[np.uint8] | None]:
+    """Normals (V, 3) and colors (V, 3) that the letters announce, from the numbers (V, C) after positions."""
+    normals = colors = None
+    has_normals, has_colors = "N" in letters, "C" in letters
+    count = rest.shape[1] - 2 * ("ST" in letters)
+    sizes = {False: (0,), True: (3, 4)}[has_colors]
+    if count - 3 * has_normals in sizes:
+        # programs differ in which of the two comes first; normals have the length one
+        colors_first = (
+            has_normals and has_colors and _unit_share(rest[:, :3]) < _unit_share(rest[:, count - 3 : count])
+        )
+        color_at = 0 if colors_first or not has_normals else 3
+        normal_at = count - 3 if colors_first else 0
+        colors = as_colors(rest[:, color_at : color_at + 3]) if has_colors else None
+        normals = rest[:, normal_at : normal_at + 3].copy() if has_normals else None
+        if "ST" in letters:
+            notes.append("its texture coordinates are not carried over")
+    elif rest.shape[1]:
+        notes.append(f"{rest.shape[1]} further numbers of each vertex were left out")
+    return normals, colors
+
+
+def _unit_share(values: NDArray) -> float:
+    return float((np.abs(np.linalg.norm(values, axis=1) - 1) < 0.01).mean()) if len(values) else 0.0
+
+
+def _triangles(
+    rows: list[str], points: NDArray[np.float64], path: Path
+) -> tuple[NDArray[np.int64], NDArray, NDArray[np.uint8] | None]:
+    """Triangles (F, 3) of the polygons, the polygon of each (F,), and the colors of these (P, 3).
+
+    A row is a polygon: how many corners it has, these, and its color if any. The colors are None
+    where no polygon has one, and empty where only some have or they number a palette's.
+    """
     corners: list[int] = []
     sizes: list[int] = []
+    paints: list[list[float]] = []
     for row in each(rows, OFTEN):
         words = row.split()
         try:
@@ -88,6 +147,8 @@ def _triangles(rows: list[str], count: int, path: Path) -> NDArray[np.int64]:
                     f"{path}: a face has {words[0][:20]} corners, {len(words) - 1} are there"
                 )
             corners += map(int, words[1 : size + 1])
+            if len(words) > size + 1:
+                paints.append([float(word) for word in words[size + 1 : size + 4]])
         except ValueError as error:
             raise UnreadableInput(f"{path}: a face is damaged ({error}): {row[:60]}") from error
         sizes.append(size)
@@ -96,7 +157,9 @@ def _triangles(rows: list[str], count: int, path: Path) -> NDArray[np.int64]:
     except OverflowError as error:
         raise UnreadableInput(f"{path}: a face names a vertex beyond all that there can be") from error
     tick(1.0)
-    outside = index[(index < 0) | (index >= count)]
+    outside = index[(index < 0) | (index >= len(points))]
     if len(outside):
-        raise UnreadableInput(f"{path}: a face names vertex {outside[0]}, there are {count}")
-    return fans(index, np.array(sizes, np.int64))
+        raise UnreadableInput(f"{path}: a face names vertex {outside[0]}, there are {len(points)}")
+    whole = len(paints) == len(sizes) and all(len(paint) == 3 for paint in paints)
+    colors = as_colors(np.array(paints if whole else []).reshape(-1, 3)) if paints else None
+    return *triangles_of(points, index, np.array(sizes, np.int64)), colors

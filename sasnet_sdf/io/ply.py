@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
+from . import ply_faces
 from .atomic import atomic_write
 from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns, cloud_from
 from .reading import count_of, opened, reason_of
 from .scan import Scan, columns_of, joined, records
-from .triangles import fans
+from .triangles import colors_at_vertices
 
 _BYTES = {
     **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
@@ -44,8 +45,8 @@ class _Element:
     lists: list[str] = field(default_factory=list)
 
 
-def read(path: Path) -> Scan | TriangleMesh:
-    """The vertices of a PLY file, as a mesh where it has faces; polygons become fans of triangles.
+def read(path: Path) -> Scan | PointCloud | TriangleMesh:
+    """The vertices of a PLY file, as a mesh where it has faces; polygons become triangles.
 
     ASCII or binary of either byte order, any numeric types in any order. Further properties become
     scalars. Raises UnreadableInput, before memory is taken, where the file cannot hold what its
@@ -56,11 +57,20 @@ def read(path: Path) -> Scan | TriangleMesh:
         raise UnreadableInput(f"{path}: has no vertices (elements: {', '.join(tables) or 'none'})")
     vertex = tables["vertex"]
     scan = Scan(_pieces(vertex, path))
-    faces = _triangles(tables["face"]) if "face" in tables else np.empty((0, 3), np.int64)
-    if not len(faces):
+    if not any(len(tables.get(name, ())) for name in ("face", "tristrips")):
         return scan
     cloud = cloud_from(joined(scan.pieces, scan.notes), path)
-    return TriangleMesh(cloud.points, faces, cloud.normals, cloud.colors, cloud.scalars)
+    found = ply_faces.read(tables, cloud.points, path)
+    if not len(found.triangles):
+        return cloud
+    notes = [*cloud.notes, *found.notes]
+    colors = cloud.colors
+    if found.colors is not None and colors is None:
+        colors = colors_at_vertices(found.colors, found.triangles, len(cloud))
+        notes.append("the colors of its faces were averaged at the vertices")
+    elif found.colors is not None:
+        notes.append("the colors of its faces were left out: its vertices have colors")
+    return TriangleMesh(cloud.points, found.triangles, cloud.normals, colors, cloud.scalars, tuple(notes))
 
 
 def _pieces(vertex: NDArray, path: Path) -> Iterator[Columns]:
@@ -146,17 +156,6 @@ def _parsed(path: Path, elements: list[_Element]) -> dict[str, NDArray]:
 def _place(error: Any) -> tuple[str, int, int]:
     """The element that plyfile could not parse, the row from 0, and the rows it should have."""
     return error.element.name, error.row or 0, error.element.count
-
-
-def _triangles(faces: NDArray) -> NDArray[np.int64]:
-    """Triangles (F, 3) of the face element, none where it has no list of indices."""
-    names = [name for name in ("vertex_indices", "vertex_index") if name in (faces.dtype.names or ())]
-    if not names or not len(faces):
-        return np.empty((0, 3), np.int64)
-    corners = faces[names[0]]
-    if corners.dtype != object:
-        return np.array(corners, np.int64).reshape(len(faces), -1)
-    return fans(np.concatenate(corners), np.array([len(polygon) for polygon in corners]))
 
 
 def _cut_short(path: Path, element: str, there: int, named: int) -> UnreadableInput:

@@ -1,4 +1,4 @@
-"""Triangles from polygons, and vertices that lie at one place made one."""
+"""Vertices that lie at one place made one, unused ones left out, and colors of faces brought to them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from ..geometry import TriangleMesh
 
 
-def fans(corners: NDArray, sizes: NDArray) -> NDArray[np.int64]:
-    """Polygons cut into fans around their first corner: (F, 3) triangles.
+def colors_at_vertices(colors: NDArray, faces: NDArray, count: int) -> NDArray[np.uint8]:
+    """The mean color (count, 3) of the faces around each vertex; white where there are none.
 
-    corners: vertex indices of all polygons, one after the other; sizes (P,): corners of each.
-    Those with fewer than three corners give none.
+    colors (F, 3) uint8 of triangles (F, 3).
     """
-    first = np.cumsum(sizes) - sizes
-    triangles = np.maximum(sizes - 2, 0)
-    apex = np.repeat(first, triangles)
-    step = np.arange(len(apex)) - np.repeat(np.cumsum(triangles) - triangles, triangles)
-    return corners[np.stack([apex, apex + step + 1, apex + step + 2], axis=1)].astype(np.int64)
+    corners = faces.ravel()
+    around = np.bincount(corners, minlength=count)
+    sums = [np.bincount(corners, np.repeat(channel, 3), minlength=count) for channel in colors.T]
+    means = np.stack(sums, axis=1) / np.maximum(around, 1)[:, None]
+    return np.rint(np.where(around[:, None] > 0, means, 255)).astype(np.uint8)
 
 
 def welded(mesh: TriangleMesh) -> TriangleMesh:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..findings import Finding
+from ..findings import notes
 from ..geometry import Frame, PointCloud, TriangleMesh
 from .cloud import CloudTarget, prepare_cloud
-from .mesh import MeshTarget, face_normals, is_closed, sample_surface, signed_volume
+from .mesh import MeshTarget, face_normals, sample_surface
+from .solid import solid_of
 
 __all__ = ["CloudTarget", "MeshTarget", "prepare"]
 
@@ -21,7 +22,8 @@ def prepare(
 ) -> tuple[CloudTarget | MeshTarget, dict[str, Any]]:
     """The signed distance that the geometry implies, in the unit cube of `frame`, and what was found.
 
-    A closed mesh gives exact distances; an open one is sampled and treated as an oriented cloud.
+    A closed mesh (`solid_of`) gives exact distances; an open one is sampled and treated as an
+    oriented cloud.
     """
     if isinstance(geometry, PointCloud):
         sensors = None if geometry.sensors is None else frame.to_unit(geometry.sensors)
@@ -31,11 +33,11 @@ def prepare(
     # the same place under two indices, as STL has it, is one vertex
     vertices, index = np.unique(vertices, axis=0, return_inverse=True)
     faces = np.ascontiguousarray(index.reshape(-1)[faces], np.int64)
-    if is_closed(faces):
-        flipped = signed_volume(vertices, faces) < 0
-        faces = np.ascontiguousarray(faces[:, ::-1]) if flipped else faces
-        findings = [Finding("the mesh was inside out and has been turned")] if flipped else []
-        return MeshTarget(vertices, faces), {"watertight": True, "findings": findings}
+    if (solid := solid_of(vertices, faces)) is not None:
+        facts = {"watertight": True, "findings": notes(solid.notes)}
+        if solid.boundary.all():
+            return MeshTarget(vertices, solid.faces), facts
+        return MeshTarget(vertices, solid.faces[solid.boundary], solid.faces), facts
     points, face = sample_surface(vertices, faces, MESH_SAMPLES, np.random.default_rng(0))
     cloud = PointCloud(points, face_normals(vertices, faces)[face])
     target, facts = _in_world_units(*prepare_cloud(cloud), frame)

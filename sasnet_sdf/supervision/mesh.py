@@ -60,18 +60,24 @@ class MeshTree:
 class MeshTarget:
     """The signed distance to a closed mesh in the unit cube, negative inside.
 
-    vertices (V, 3) float64, faces (F, 3) int64. The sign is the generalised winding number's
-    (Jacobson et al. 2013; Barill et al. 2018).
+    vertices (V, 3) float64; faces (F, 3) int64 of the solid's boundary; solid (S, 3) int64: these and
+    faces inside it, all together closed, where there are such. The sign is that of the generalized
+    winding number (Jacobson et al. 2013; Barill et al. 2018) of the closed mesh.
     """
 
     vertices: Array
     faces: np.ndarray
+    solid: np.ndarray | None = None
     spacing: float = 0.004
     trust: float = 1.0
 
     @cached_property
     def _tree(self) -> MeshTree:
         return MeshTree(self.vertices, self.faces)
+
+    @cached_property
+    def _solid(self) -> MeshTree:
+        return self._tree if self.solid is None else MeshTree(self.vertices, self.solid)
 
     @property
     def bounds(self) -> tuple[Array, Array]:
@@ -90,7 +96,7 @@ class MeshTarget:
         squared, face, foot = self._tree.nearest(queries)
         size = np.sqrt(squared)
         step(1.0)
-        sign = np.where(self._tree.winding_number(queries) > 0.5, -1.0, 1.0)
+        sign = np.where(self._solid.winding_number(queries) > 0.5, -1.0, 1.0)
         gradient = (queries - foot) * sign[:, None]
         length = np.linalg.norm(gradient, axis=1, keepdims=True)
         on_surface = length[:, 0] < 1e-9

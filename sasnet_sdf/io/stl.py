@@ -1,0 +1,108 @@
+"""STL, binary and ASCII: triangles with vertices of their own, which are welded; colors of faces."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnreadableInput
+from ..geometry import Array, TriangleMesh
+from ..progress import steps
+from .reading import text_of
+from .triangles import colors_at_vertices, welded
+
+_RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+_HEADER = 84
+"""Bytes before the triangles: 80 of text, and their number."""
+
+_VERTEX = re.compile(r"\bvertex((?:\s+[-+.\dA-Za-z]+){3})")
+_VALID = 0x8000
+"""The attribute's bit that says that a face has a color (VisCAM), or has not (Materialise)."""
+
+
+def read(path: Path) -> TriangleMesh:
+    """The triangles, vertices at exactly the same place made one. Raises UnreadableInput.
+
+    A file that begins with 'solid' may be binary all the same: some programs write so.
+    """
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if head.lstrip()[:5].lower() == b"solid" and not re.search(rb"[\0-\x08]", head):
+        return welded(_separate(_ascii(path)))
+    return _binary(path, head)
+
+
+def _separate(corners: Array, notes: tuple[str, ...] = ()) -> TriangleMesh:
+    """The mesh of triangles (F, 3, 3) that share no vertices."""
+    faces = np.arange(3 * len(corners), dtype=np.int64).reshape(-1, 3)
+    return TriangleMesh(corners.reshape(-1, 3).astype(np.float64), faces, notes=notes)
+
+
+def _ascii(path: Path) -> Array:
+    """Triangles (F, 3, 3)."""
+    text = text_of(path).lower()
+    if "endsolid" not in text:
+        raise UnreadableInput(f"{path}: cut short: its solid has no end; copy or export it again")
+    count = text.count("endfacet")
+    if not count:
+        raise UnreadableInput(f"{path}: has no triangles")
+    step = steps()
+    step(0.5)
+    words = " ".join(found[1] for found in _VERTEX.finditer(text)).split()
+    step(1.0)
+    try:
+        numbers = np.array(words, np.float64)
+    except ValueError as error:
+        raise UnreadableInput(f"{path}: a vertex is damaged ({error})") from error
+    if len(numbers) != 9 * count:
+        raise UnreadableInput(
+            f"{path}: {len(numbers) // 3} vertices could be read where its {count} facets have"
+            f" {3 * count}; it is damaged"
+        )
+    return numbers.reshape(-1, 3, 3)
+
+
+def _binary(path: Path, head: bytes) -> TriangleMesh:
+    room = path.stat().st_size - _HEADER
+    count = int.from_bytes(head[80:84], "little")
+    if room < 0 or room < _RECORD.itemsize * count:
+        there = max(room, 0) // _RECORD.itemsize
+        raise UnreadableInput(
+            f"{path}: cut short, or not an STL file: holds {there} of the {count} triangles that its"
+            " header names"
+        )
+    if not count:
+        raise UnreadableInput(f"{path}: has no triangles")
+    rows = np.fromfile(path, _RECORD, count, offset=_HEADER)
+    beyond = room - _RECORD.itemsize * count
+    notes = [f"{beyond} bytes after its triangles were ignored"] if beyond else []
+    colors = _colors(rows["attribute"], head[:80])
+    if colors is not None:
+        notes.append("the colors of its faces were averaged at the vertices")
+    mesh = welded(_separate(rows["corners"], tuple(notes)))
+    if colors is None:
+        return mesh
+    vertex_colors = colors_at_vertices(colors, mesh.faces, len(mesh.vertices))
+    return TriangleMesh(mesh.vertices, mesh.faces, colors=vertex_colors, notes=mesh.notes)
+
+
+def _colors(attributes: NDArray, header: bytes) -> NDArray[np.uint8] | None:
+    """The colors (F, 3) in the attributes (F,), five bits each; None where these say nothing.
+
+    VisCAM's begin with blue and mark faces with a color; those without one are white. Materialise's
+    begin with red and mark faces without one, which have that of the header.
+    """
+    place = header.find(b"COLOR=")
+    materialise = 0 <= place <= len(header) - 10
+    default = header[place + 6 : place + 9] if materialise else b"\xff\xff\xff"
+    own = ((attributes & _VALID) == 0) if materialise else ((attributes & _VALID) != 0)
+    if not materialise and not own.any():
+        return None
+    channels = np.stack([attributes >> shift & 31 for shift in (0, 5, 10)], axis=1)
+    colors = np.rint(channels * (255 / 31)).astype(np.uint8)
+    if not materialise:
+        colors = colors[:, ::-1]
+    return np.where(own[:, None], colors, np.frombuffer(default, np.uint8))

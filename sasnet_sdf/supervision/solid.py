@@ -1,0 +1,208 @@
+"""The solid that a closed mesh encloses: parts wound consistently, turned outward, without walls inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import igl
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import Array
+from ..progress import steps
+from .mesh import MeshTree, face_normals
+
+Faces = NDArray[np.int64]
+
+FLAT = 1e-7
+"""A part's volume over its area to the power of 3/2, below which it encloses nothing."""
+FLAT_SHARE = 0.01
+"""The share of the area in parts that enclose nothing above which a mesh is a sheet."""
+INSIDE = 0.9
+"""The share of a part's samples inside another from which on the part lies inside it."""
+SAMPLES = 64
+"""Faces of a part whose centers are tested."""
+BESIDE = 2e-5
+"""How far from a face its two sides are tested: winding numbers are single precision in the unit cube."""
+
+
+@dataclass(frozen=True)
+class Solid:
+    """Where the winding number of `faces` (F, 3) is over 0.5, with what was done to the mesh.
+
+    boundary (F,): whether the solid is on one side of a face only. notes: a sentence each.
+    """
+
+    faces: Faces
+    boundary: NDArray[np.bool_]
+    notes: list[str]
+
+
+def solid_of(vertices: Array, faces: Faces) -> Solid | None:
+    """The solid that triangles (F, 3) of vertices (V, 3) in the unit cube enclose; None of an open mesh.
+
+    A mesh is closed where every edge is run along as often one way as the other, once the triangles
+    of each part are wound consistently. A part that lies in no other is turned outward, and the parts
+    in it with it. A part in another is a cavity where it is wound the other way; where it is wound the
+    same way, both are one solid.
+    """
+    step = steps()
+    step(0.4)
+    wound = faces if _is_balanced(faces) else _rewound(vertices, faces)
+    if not _is_balanced(wound):
+        return None
+    part = _parts(wound)
+    area, volume = _sizes(vertices, wound, part)
+    if area[np.abs(volume) <= FLAT * area**1.5].sum() > FLAT_SHARE * area.sum():
+        return None
+    step(0.7)
+    low, high = _boxes(vertices, wound, part)
+    turned = _turned(volume, _containers(vertices, wound, part, low, high))
+    solid = np.ascontiguousarray(np.where(turned[part][:, None], wound[:, ::-1], wound))
+    step(1.0)
+    suspect = _meet(low, high)[part] if _is_manifold(wound) else np.ones(len(faces), np.bool_)
+    boundary = _boundary(vertices, solid, np.flatnonzero(suspect))
+    return Solid(solid, boundary, _notes(faces, wound, turned, boundary))
+
+
+def _notes(faces: Faces, wound: Faces, turned: NDArray, boundary: NDArray) -> list[str]:
+    notes = []
+    if rewound := int((faces != wound).any(axis=1).sum()):
+        notes.append(
+            f"{rewound} of {len(faces)} faces were wound against their neighbors and have been turned"
+        )
+    if len(turned) == 1 and turned[0]:
+        notes.append("the mesh was inside out and has been turned")
+    elif turned.any():
+        notes.append(f"{turned.sum()} of {len(turned)} closed parts were inside out and have been turned")
+    if inside := int((~boundary).sum()):
+        notes.append(f"{inside} of {len(faces)} faces lie inside the solid and were left out")
+    return ["; ".join(notes)] if notes else []
+
+
+def _edges(faces: Faces) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Each side of a triangle (3 F,) as the number of its edge, and whether it runs up the indices."""
+    a, b = faces[:, [0, 1, 2]].ravel(), faces[:, [1, 2, 0]].ravel()
+    return np.minimum(a, b) * (int(faces.max(initial=0)) + 1) + np.maximum(a, b), a < b
+
+
+def _is_balanced(faces: Faces, part: NDArray | None = None) -> bool:
+    """Whether each edge, of each part on its own where parts are given, runs as often up as down."""
+    edge, up = _edges(faces)
+    order = np.lexsort((edge,) if part is None else (np.repeat(part, 3), edge))
+    edge, owner = edge[order], None if part is None else np.repeat(part, 3)[order]
+    new = edge[1:] != edge[:-1]
+    if owner is not None:
+        new |= owner[1:] != owner[:-1]
+    starts = np.flatnonzero(np.append(True, new))
+    return not np.add.reduceat(np.where(up[order], 1, -1), starts).any()
+
+
+def _is_manifold(faces: Faces) -> bool:
+    """Whether each edge belongs to at most two triangles."""
+    edge = np.sort(_edges(faces)[0])
+    return not (edge[2:] == edge[:-2]).any()
+
+
+def _rewound(vertices: Array, faces: Faces) -> Faces:
+    """Triangles that run along common edges in opposite ways, each patch as most of its area was."""
+    found: Any = igl.bfs_orient(faces)
+    wound, patch = found
+    differs = (wound != faces).any(axis=1)
+    area = np.where(differs, -1, 1) * _areas(vertices, faces)
+    back = np.bincount(patch, area)[patch] < 0
+    # the reverse in bfs_orient's own order, so that what it left alone comes back as it was
+    return np.where((differs ^ back)[:, None], faces[:, ::-1], faces)
+
+
+def _parts(faces: Faces) -> NDArray[np.int64]:
+    """The part (F,) of each triangle: those joined by edges of two, where each such patch is closed alone."""
+    patch: Any = igl.orientable_patches(faces)
+    patch = np.asarray(patch[0] if isinstance(patch, tuple) else patch)
+    if _is_balanced(faces, patch):
+        return patch
+    _, component = igl.facet_components(faces)
+    return np.asarray(component)
+
+
+def _areas(vertices: Array, faces: Faces) -> Array:
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+
+
+def _sizes(vertices: Array, faces: Faces, part: NDArray) -> tuple[Array, Array]:
+    """The area and the signed volume (P,) of each part."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    # about a vertex of the part: of a small one far from the origin no digits are lost
+    origin = vertices[faces[np.unique(part, return_index=True)[1], 0]][part]
+    volume = np.einsum("ij,ij->i", a - origin, np.cross(b - origin, c - origin)) / 6
+    area: Array = np.bincount(part, _areas(vertices, faces)).astype(np.float64)
+    return area, np.bincount(part, volume).astype(np.float64)
+
+
+def _boxes(vertices: Array, faces: Faces, part: NDArray) -> tuple[Array, Array]:
+    """The low and the high corner (P, 3) of each part."""
+    order = np.argsort(part, kind="stable")
+    starts = np.searchsorted(part[order], np.arange(int(part.max()) + 1))
+    corners = vertices[faces[order]]
+    return np.minimum.reduceat(corners.min(1), starts), np.maximum.reduceat(corners.max(1), starts)
+
+
+def _meet(low: Array, high: Array) -> NDArray[np.bool_]:
+    """Whether the box of each part (P,) meets that of another."""
+    others = [((low <= high[k]) & (high >= low[k])).all(1).sum() > 1 for k in range(len(low))]
+    return np.array(others)
+
+
+def _containers(vertices: Array, faces: Faces, part: NDArray, low: Array, high: Array) -> list[list[int]]:
+    """The parts that each part lies in."""
+    containers: list[list[int]] = [[] for _ in low]
+    order = np.argsort(part, kind="stable")
+    ends = np.searchsorted(part[order], np.arange(len(low) + 1))
+    for outer in range(len(low)):
+        within = ((low >= low[outer]) & (high <= high[outer])).all(1)
+        within[outer] = False
+        if not within.any():
+            continue
+        tree = MeshTree(vertices, np.ascontiguousarray(faces[order[ends[outer] : ends[outer + 1]]]))
+        for inner in np.flatnonzero(within):
+            mine = order[ends[inner] : ends[inner + 1]]
+            samples = vertices[faces[mine[:: -(-len(mine) // SAMPLES)]]].mean(1)
+            if (np.abs(tree.winding_number(samples)) > 0.5).mean() >= INSIDE:
+                containers[inner].append(outer)
+    return containers
+
+
+def _turned(volume: Array, containers: list[list[int]]) -> NDArray[np.bool_]:
+    """Which parts (P,) must be turned for the solid to have a winding number of one and more."""
+    turned = np.zeros(len(volume), np.bool_)
+    sign = np.where(volume < 0, -1, 1)
+    for part in sorted(range(len(volume)), key=lambda k: len(containers[k])):
+        around = containers[part]
+        if around:
+            turned[part] = turned[max(around, key=lambda k: len(containers[k]))]
+        outward = sign[part] * (-1 if turned[part] else 1)
+        if outward < 0 and sum(sign[k] for k in around) <= 0:
+            turned[part] = not turned[part]
+            outward = 1
+        sign[part] = outward
+    return turned
+
+
+def _boundary(vertices: Array, faces: Faces, suspects: NDArray) -> NDArray[np.bool_]:
+    """Whether the solid is on one side only (F,) of each face, near its center or near a corner.
+
+    suspects: the faces of which this is not known. Faces without area stay.
+    """
+    boundary = np.ones(len(faces), np.bool_)
+    tree = MeshTree(vertices, faces)
+    normals = face_normals(vertices, faces)
+    suspects = suspects[normals[suspects].any(axis=1)]
+    for weights in np.vstack([np.full(3, 1 / 3), 0.97 * np.eye(3) + 0.01]):
+        places = np.einsum("k,nkd->nd", weights, vertices[faces[suspects]])
+        away = BESIDE * normals[suspects]
+        sides = [tree.winding_number(places + sign * away) > 0.5 for sign in (1, -1)]
+        boundary[suspects] = sides[0] != sides[1]
+        suspects = suspects[~boundary[suspects]]
+    return boundary
