@@ -99,7 +99,7 @@ def _values(image: Any) -> NDArray[Any]:
     data = image.dataobj
     if image.get_data_dtype() in _COLORS:
         colors = np.asarray(data.get_unscaled())
-        return np.stack([colors[name] for name in colors.dtype.names], -1)
+        return np.stack([colors[name] for name in colors.dtype.names or ()], -1)
     if (data.slope, data.inter) == (1.0, 0.0):
         return np.asanyarray(data.get_unscaled())
     fine = image.get_data_dtype().itemsize > 2

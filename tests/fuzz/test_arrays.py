@@ -6,10 +6,12 @@ What is finite has the value that it has alone, what is not has none, and the pr
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sasnet_sdf.cli.main import run
 from sasnet_sdf.errors import SasnetError, UnusableGeometry
 from sasnet_sdf.extraction.support import Support
 from sasnet_sdf.field import Field
@@ -177,6 +179,18 @@ def test_arrays_as_scans():
                     assert points.dtype == np.float64 and np.isfinite(points).all()
                     taken += 1
     assert taken >= 10
+
+
+def test_query_of_a_file_with_rows_that_are_not_finite(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    field("numba", True).save("a.sasnet")
+    Path("a.xyz").write_text("0 0 0\nnan 1 2\n5 -2 1\n0 inf 0\n1 1 1e300\n1 2 3\n")
+    assert run(["query", "a.sasnet", "a.xyz", "-o", "b.npz", "--device", "cpu"]) == 0
+    with np.load("b.npz") as found:
+        for name in set(found) - {"points"}:
+            rows = np.isnan(found[name].reshape(6, -1)).all(axis=1)
+            assert rows.tolist() == [False, True, False, True, True, False]
+            assert np.isfinite(found[name][~rows]).all()
 
 
 def test_attributes_that_do_not_fit_are_refused():
