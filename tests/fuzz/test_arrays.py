@@ -19,7 +19,7 @@ from sasnet_sdf.fitted import FittedSignal
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.models import build_model
-from sasnet_sdf.pipelines.fit_signal import load_signal, ranges
+from sasnet_sdf.pipelines.fit_signal import fit_image, load_signal, ranges
 from sasnet_sdf.pipelines.loading import load
 from sasnet_sdf.pipelines.settings import make_config
 from sasnet_sdf.signals import Grid
@@ -209,6 +209,14 @@ def test_attributes_that_do_not_fit_are_refused():
     for faces in (np.zeros((3, 4), int), np.zeros((3, 3)), [0, 1, 2]):
         with pytest.raises(UnusableGeometry, match="faces must be whole numbers"):
             load(TriangleMesh(points, faces), config)
+
+
+@pytest.mark.parametrize("odd", [[1e308, -1e308], [1e120, 0]])
+def test_samples_too_large_to_be_squared_are_refused(odd):
+    values = np.random.default_rng(6).random((8, 8))
+    values[0, :2] = odd
+    with pytest.raises(UnusableGeometry, match=r"values up to 1e\+(308|120) are too large"):
+        fit_image(values, steps=1)
 
 
 def test_arrays_as_images_and_volumes():
