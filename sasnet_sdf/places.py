@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .geometry import Array
 
@@ -33,14 +34,19 @@ def as_places(places: Any, dim: int, name: str = "points") -> Array:
     return found
 
 
+def are_finite(places: Array) -> NDArray[np.bool_]:
+    """Which places (N, d) have finite coordinates, whose squares are finite too."""
+    with np.errstate(over="ignore"):  # the limit, in single precision
+        return np.asarray((np.abs(places) < FARTHEST).all(axis=1))
+
+
 def at_finite(function: Callable[[Array], tuple[Array, ...]], places: Array) -> tuple[Array, ...]:
     """The arrays (N, ...) of reals that a function gives at places (N, d); NaN where a place is not finite.
 
     The function gets finite places only: compiled code would take a table's index from the others, and
     so read beyond its end.
     """
-    with np.errstate(over="ignore"):  # the limit, in single precision
-        usable = (np.abs(places) < FARTHEST).all(axis=1)
+    usable = are_finite(places)
     if usable.all():
         return function(places)
     results = []

@@ -44,12 +44,13 @@ def command(
     from ..field import Field
     from ..geometry import TriangleMesh
     from ..io import read_geometry, write_table
-    from ..io.columns import finite
+    from ..places import are_finite
 
     geometry = read_geometry(points)
     places = geometry.vertices if isinstance(geometry, TriangleMesh) else geometry.points
     field = Field.load(model, device=device, engine=engine)
-    usable = finite(places)
+    with np.errstate(over="ignore"):
+        usable = are_finite(field.frame.to_unit(places))
     if not usable.any():
         raise UnusableGeometry(f"{points}: none of its {len(places)} points is finite")
     distances = field.distance(places)

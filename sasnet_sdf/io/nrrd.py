@@ -134,12 +134,9 @@ def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
         width = max(len(row) for row in given if row is not None)
         directions = np.array([np.full(width, np.nan) if row is None else row for row in given], np.float64)
         directions[~directions[:, :3].any(axis=1)] = np.nan  # of space and time, the axis of time
-        known = origin is not None and np.isfinite(origin).all()
-        return (
-            directions[:, :3],
-            np.array(origin[:3] if origin is not None and known else np.zeros(3), np.float64),
-            [],
-        )
+        if origin is None or not np.isfinite(origin).all():
+            origin = np.zeros(3)
+        return directions[:, :3], np.array(origin[:3], np.float64), []
     steps, first, notes = _along_axes(header)
     count, kinds = int(header["dimension"]), header.get("kinds", [])
     no_space = [k for k, name in enumerate(kinds) if name not in ("domain", "space", "???", "none")]

@@ -56,7 +56,7 @@ def compare_signal(
     with stage("read", on_part(on_progress, "", 0, len(models)), "reading"):
         signal, notes = load_signal(source, kind)
         low, high, _ = ranges(signal)
-    check_size(signal, low)
+    check_size(signal, low, high)
     base = SignalConfig(seed=seed)
     training = training_of(base.training, budget)
     surfaces = [words for words in models if no_network(words)]

@@ -31,6 +31,9 @@ from .signal_settings import notes_on, signal_config
 from .signal_task import SignalTask
 from .timing import timed
 
+LARGEST = 1e100
+"""A value from which on a signal is refused: sums of squares come near the largest number."""
+
 
 def fit_image(
     source: str | Path | ArrayLike | Signal,
@@ -82,7 +85,7 @@ def fit_signal(
         with within(limit):
             signal, notes = load_signal(source, kind, spacing)
         low, high, missing = ranges(signal)
-        check_size(signal, low)
+        check_size(signal, low, high)
     if missing and not isinstance(source, (str, Path)):  # a reader says so itself
         notes.append(f"{missing} of {signal.values.size} values are not finite; the fit leaves them out")
     config = signal_config(signal, preset, **words)
@@ -163,13 +166,16 @@ def load_signal(source: Any, kind: str, spacing: Any = None) -> tuple[Signal, li
     return signal, list(notes)
 
 
-def check_size(signal: Signal, low: Array) -> None:
-    """Raises UnusableGeometry where a signal whose channels' lowest values are `low` cannot be fitted."""
+def check_size(signal: Signal, low: Array, high: Array) -> None:
+    """Raises UnusableGeometry where a signal whose channels have these ranges cannot be fitted."""
     if min(signal.grid.shape) < 2:
         shape = " x ".join(str(n) for n in signal.grid.shape)
         raise UnusableGeometry(f"{shape} samples are too few: 2 along each axis are needed")
     if np.isnan(low).any():
         raise UnusableGeometry("a channel has no finite value")
+    largest = float(max(np.abs(low).max(), np.abs(high).max()))
+    if largest >= LARGEST:
+        raise UnusableGeometry(f"values up to {largest:.3g} are too large: their squares are not finite")
 
 
 def _of_array(values: np.ndarray, kind: str, spacing: Any) -> Signal:

@@ -47,6 +47,7 @@ REPORT: dict[str, Any] = {
     "seconds": {"read": 0.1, "supervision": 0.1, "training": 0.2, "extraction": 0.1, "total": 0.5},
     "peak_memory_bytes": 123_456_789,
     "notes": [],
+    "warnings": [],
     "interrupted": False,
 }
 

@@ -43,6 +43,7 @@ REPORT = {
     },
     "peak_memory_bytes": 12_345_678_901,
     "notes": ["300 outliers were left out"],
+    "warnings": ["the normals contradict the points"],
 }
 
 

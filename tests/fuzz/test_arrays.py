@@ -6,10 +6,12 @@ What is finite has the value that it has alone, what is not has none, and the pr
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sasnet_sdf.cli.main import run
 from sasnet_sdf.errors import SasnetError, UnusableGeometry
 from sasnet_sdf.extraction.support import Support
 from sasnet_sdf.field import Field
@@ -17,7 +19,7 @@ from sasnet_sdf.fitted import FittedSignal
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.models import build_model
-from sasnet_sdf.pipelines.fit_signal import load_signal, ranges
+from sasnet_sdf.pipelines.fit_signal import fit_image, load_signal, ranges
 from sasnet_sdf.pipelines.loading import load
 from sasnet_sdf.pipelines.settings import make_config
 from sasnet_sdf.signals import Grid
@@ -179,6 +181,18 @@ def test_arrays_as_scans():
     assert taken >= 10
 
 
+def test_query_of_a_file_with_rows_that_are_not_finite(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    field("numba", True).save("a.sasnet")
+    Path("a.xyz").write_text("0 0 0\nnan 1 2\n5 -2 1\n0 inf 0\n1 1 1e300\n1 2 3\n")
+    assert run(["query", "a.sasnet", "a.xyz", "-o", "b.npz", "--device", "cpu"]) == 0
+    with np.load("b.npz") as found:
+        for name in set(found) - {"points"}:
+            rows = np.isnan(found[name].reshape(6, -1)).all(axis=1)
+            assert rows.tolist() == [False, True, False, True, True, False]
+            assert np.isfinite(found[name][~rows]).all()
+
+
 def test_attributes_that_do_not_fit_are_refused():
     points, config = np.random.default_rng(5).normal(size=(40, 3)), make_config("fast")
     normals = np.asarray(points.tolist(), np.float32)
@@ -195,6 +209,14 @@ def test_attributes_that_do_not_fit_are_refused():
     for faces in (np.zeros((3, 4), int), np.zeros((3, 3)), [0, 1, 2]):
         with pytest.raises(UnusableGeometry, match="faces must be whole numbers"):
             load(TriangleMesh(points, faces), config)
+
+
+@pytest.mark.parametrize("odd", [[1e308, -1e308], [1e120, 0]])
+def test_samples_too_large_to_be_squared_are_refused(odd):
+    values = np.random.default_rng(6).random((8, 8))
+    values[0, :2] = odd
+    with pytest.raises(UnusableGeometry, match=r"values up to 1e\+(308|120) are too large"):
+        fit_image(values, steps=1)
 
 
 def test_arrays_as_images_and_volumes():
