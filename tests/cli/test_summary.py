@@ -68,6 +68,7 @@ def test_it_tells_times_that_add_up(summary):
 
 def test_it_tells_what_came_out(summary):
     assert summary.startswith(
+        "\x1b[33m\x1b[1mwarning: the normals contradict the points\x1b[0m\n"
         "surface of 10 vertices and 16 faces, closed\nnot trimmed: the data lie all around it\n"
     )
     assert "follows the data: 1.2e-05 from the network's surface on average, 0.0057 at most\n" in summary

@@ -122,6 +122,7 @@ def _run(mesh_set: Any, values: dict[str, Any], on_progress: OnProgress) -> dict
     return {
         "closed": result.report["trim"]["closed"],
         "orientation_confidence": result.report["input"].get("orientation_confidence"),
+        "warnings": list(result.report["warnings"]),
         "notes": list(result.report["notes"]),
     }
 

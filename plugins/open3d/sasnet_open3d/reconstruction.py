@@ -94,7 +94,7 @@ def _log(report: dict[str, Any]) -> None:
     if level >= utility.VerbosityLevel.Info:
         print(f"[Open3D INFO] SASNet: {_summary(report)}")
     if level >= utility.VerbosityLevel.Warning:
-        for note in report["notes"]:
+        for note in [*report["warnings"], *report["notes"]]:
             print(f"[Open3D WARNING] SASNet: {note}")
 
 
