@@ -13,6 +13,7 @@ from ..config import ExtractionConfig
 from ..errors import UsageError
 from ..extraction import Blend, blend
 from ..extraction.attributes import CHUNK, CHUNK_OF_MESH
+from ..findings import Finding
 from ..geometry import Frame, PointCloud, TriangleMesh
 from ..supervision import CloudTarget, MeshTarget
 from ..supervision.morton import morton_order
@@ -25,6 +26,15 @@ def check_carried(geometry: PointCloud | TriangleMesh, names: Sequence[str]) -> 
     if unknown:
         there = f"there are: {', '.join(geometry.scalars)}" if geometry.scalars else "it has none"
         raise UsageError(f"the input has no scalar {unknown[0]!r} to carry; {there}")
+
+
+def left_behind(geometry: PointCloud | TriangleMesh, config: ExtractionConfig) -> list[Finding]:
+    """A note about the scalars that the surface will not have."""
+    left = [name for name in geometry.scalars if name not in config.carry]
+    if not left:
+        return []
+    some = f"a scalar of the input, {left[0]}, was" if len(left) == 1 else f"{len(left)} scalars were"
+    return [Finding(f"{some} not carried over to the surface: --carry NAME does that")]
 
 
 def with_attributes(

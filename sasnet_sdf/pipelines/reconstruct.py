@@ -21,7 +21,8 @@ from ..networks import choose
 from ..progress import OnProgress, silent, stage, steps
 from ..system import peak_memory_bytes
 from ..threads import thread_count
-from .attributes import check_carried, with_attributes
+from .attributes import check_carried, left_behind, with_attributes
+from .coverage import check_coverage, covered_share
 from .extract import lattice_of, surface_of
 from .fitting import Problem, fit
 from .loading import load, name_of, sources_of
@@ -88,9 +89,15 @@ def reconstruct(
         step = steps()
         step(0.9)
         mesh, extraction = surface_of(field, config.extraction, config.max_memory, problem.target)
+        covered = 1.0
+        if field.support is not None:
+            covered = covered_share(mesh, field.support, frame)
+            findings += check_coverage(covered)
+            check_strict(findings, config, name)
         step(0.95)
         field = field.bridged_by(mesh)
         step(1.0, "carrying colors over")
+        findings += left_behind(geometry, config.extraction)
         mesh = with_attributes(mesh, geometry, problem.target, frame, config.extraction)
 
     report = {
@@ -108,7 +115,7 @@ def reconstruct(
         "training": {name: value for name, value in field.metadata.items() if name != "seed"},
         "trim": extraction.pop("trim"),
         "refinement": extraction.pop("refinement"),
-        "extraction": extraction,
+        "extraction": extraction | {"points_covered": covered},
         "attributes": [*(["colors"] if mesh.colors is not None else []), *mesh.scalars],
         "seconds": {**seconds, "total": time.perf_counter() - started},
         "peak_memory_bytes": peak_memory_bytes(),
