@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..edges import at_boundary
 from ..geometry import Array, TriangleMesh
 from .clip import clip
-from .patches import Patches, patches_of
+from .patches import NOTHING, Patches, patches_of
 from .smooth import smoothed
 from .support import Support
 
@@ -83,25 +84,35 @@ def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> Trian
     return replace(mesh, vertices=vertices)
 
 
-def trim_by_spacing(mesh: TriangleMesh, distance: Array, spacing: Array, support: Support) -> Trimmed:
+def trim_by_spacing(
+    mesh: TriangleMesh, distance: Array, spacing: Array, support: Support, ends: NDArray[np.bool_]
+) -> Trimmed:
     """The part of a surface that the data bear out, from distances and spacings (V,) at its vertices.
 
+    ends: (V,) the vertices where the lattice ends the surface. They count as unsupported however near
+    the data are: a flat sheet leaves the lattice right beside its data, and what is missing there is
+    a hole as large as the sheet.
+
     Where the widest hole in the data is small beside the surface they enclose a solid, and all
-    stays. Else the surface ends REACH local spacings from the data, along a line that does not
-    follow every point at their rim; smaller holes stay covered as far as LENGTH usual spacings from
-    the data.
+    stays. Of a surface with a boundary this is a guess, since its loops may be connected outside of
+    the lattice, as the two sides of a plate are: ask again with the surface that walls close. Else
+    the surface ends REACH local spacings from the data, along a line that does not follow every
+    point at their rim; smaller holes stay covered as far as LENGTH usual spacings from the data.
     """
     length = LENGTH * support.usual_spacing
     limit = (1 - SLACK) * length
     over = (distance / np.minimum(REACH * spacing, limit) - 1).clip(max=1)
-    patches = patches_of(mesh, over <= 0, distance)
+    # outside of the lattice is one region
+    leaving = np.flatnonzero(ends & at_boundary(mesh.faces, len(ends))) if ends.any() else NOTHING
+    distance = np.where(ends, np.inf, distance)
+    patches = patches_of(mesh, (over <= 0) & ~ends, distance, leaving)
     widest = _widest(patches)
     if _encloses_a_solid(patches, support.gap):
         filled = int((~patches.supported & ~patches.floating).sum())
         everything = np.arange(len(mesh.vertices))
         return Trimmed(mesh, everything, True, None, None, widest, 0.0, filled)
     over = np.where(distance <= limit, smoothed(mesh, over, SMOOTH * support.usual_spacing), 1.0)
-    patches = patches_of(mesh, over <= 0, distance)
+    patches = patches_of(mesh, over <= 0, distance, leaving)
     small = patches.opening <= support.gap * patches.beside
     holes = ~patches.supported & ~patches.floating & small & (patches.farthest <= limit)
     over = np.where(holes[patches.region], -1.0, over)

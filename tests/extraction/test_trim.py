@@ -31,7 +31,8 @@ def on_sphere(count: int = 20_000, seed: int = 0) -> np.ndarray:
 
 
 def trimmed(mesh: TriangleMesh, support: Support):
-    return trim_by_spacing(mesh, *support.distance(mesh.vertices), support)
+    ends = np.zeros(len(mesh.vertices), np.bool_)
+    return trim_by_spacing(mesh, *support.distance(mesh.vertices), support, ends)
 
 
 def farthest(mesh: TriangleMesh, support: Support) -> float:
