@@ -11,12 +11,17 @@ from ..edges import at_boundary
 from ..geometry import Array, TriangleMesh
 from .clip import clip
 from .patches import NOTHING, Patches, patches_of
-from .smooth import smoothed
+from .smooth import smoothed, steps_from
 from .support import Support
+from .triangles import areas
 
 REACH = 2.5
 """Local spacings from the data up to which surface is supported: between points drawn at random a
 gap of this radius is a matter of one in 10^6."""
+
+EDGE = 1.0
+"""Local spacings from the data at which an open surface ends: what is supported, less what only the
+largest gaps between points need, along its rim."""
 
 LENGTH = 12.0
 """Usual spacings from the data beyond which no surface stays: a hole twice as wide is filled."""
@@ -63,8 +68,7 @@ def trim_to_length(mesh: TriangleMesh, distance: Array, support: Support, length
     limit = (1 - SLACK) * length
     patches = patches_of(mesh, distance <= limit, distance)
     cut, source = clip(mesh, distance - limit, lambda places: support.distance(places)[0] <= limit)
-    lost = _lost(patches, ~patches.supported)
-    return Trimmed(cut, source, False, length, length, _widest(patches), lost, 0)
+    return Trimmed(cut, source, False, length, length, _widest(patches), _lost(mesh, cut), 0)
 
 
 def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> TriangleMesh:
@@ -96,8 +100,9 @@ def trim_by_spacing(
     Where the widest hole in the data is small beside the surface they enclose a solid, and all
     stays. Of a surface with a boundary this is a guess, since its loops may be connected outside of
     the lattice, as the two sides of a plate are: ask again with the surface that walls close. Else
-    the surface ends REACH local spacings from the data, along a line that does not follow every
-    point at their rim; smaller holes stay covered as far as LENGTH usual spacings from the data.
+    the surface ends EDGE local spacings from the data, along a line that does not follow every point
+    at their rim: it is supported as far as REACH, then shortened from there. Smaller holes stay
+    covered as far as LENGTH usual spacings from the data.
     """
     length = LENGTH * support.usual_spacing
     limit = (1 - SLACK) * length
@@ -115,11 +120,14 @@ def trim_by_spacing(
     patches = patches_of(mesh, over <= 0, distance, leaving)
     small = patches.opening <= support.gap * patches.beside
     holes = ~patches.supported & ~patches.floating & small & (patches.farthest <= limit)
-    over = np.where(holes[patches.region], -1.0, over)
+    out = (over > 0) & ~holes[patches.region]
+    shortened = REACH - EDGE
+    inward = steps_from(mesh, np.flatnonzero(out & ~ends), spacing, 2 * shortened)
+    over = smoothed(mesh, shortened - inward, SMOOTH * support.usual_spacing)
+    over = np.where(distance <= limit, over, shortened)
     cut, source = clip(mesh, over, lambda places: support.distance(places)[0] <= limit)
-    lost = _lost(patches, ~patches.supported & ~holes)
-    reach = min(REACH * support.usual_spacing, length)
-    return Trimmed(cut, source, False, length, reach, widest, lost, int(holes.sum()))
+    reach = min(EDGE * support.usual_spacing, length)
+    return Trimmed(cut, source, False, length, reach, widest, _lost(mesh, cut), int(holes.sum()))
 
 
 def _encloses_a_solid(patches: Patches, gap: float) -> bool:
@@ -137,6 +145,7 @@ def _widest(patches: Patches) -> float:
     return float(patches.opening.max() / patches.supported_area)
 
 
-def _lost(patches: Patches, cut: NDArray[np.bool_]) -> float:
-    """The share of the area in the regions that are cut away."""
-    return float(patches.area[cut].sum() / max(patches.area.sum(), 1e-300))
+def _lost(mesh: TriangleMesh, cut: TriangleMesh) -> float:
+    """The share of the area of a mesh that is cut away."""
+    whole, left = (float(areas(part.vertices, part.faces).sum()) for part in (mesh, cut))
+    return max(1 - left / max(whole, 1e-300), 0.0)

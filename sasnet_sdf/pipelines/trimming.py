@@ -34,7 +34,8 @@ def kept_part(
     """What of a surface in the unit cube is kept, and the facts about it, lengths in world units.
 
     scale: world units per unit of the cube. ends: (V,) the vertices where the lattice ends the surface.
-    Without support nothing is trimmed, and pieces are told by their area. Raises NoSurface where nothing is left.
+    Without support nothing is trimmed, and pieces are told by their area. Raises NoSurface where
+    nothing is left.
     """
     facts: dict[str, Any] = {"mode": mode_of(config) if support else "off", "length": None, "reach": None}
     dropped = 0
