@@ -14,7 +14,7 @@ from .lattice import Lattice
 INSET = 1.5
 """Cells between the lattice's border and the walls; no lattice point then lies on a wall."""
 
-BESIDE = 0.1
+BESIDE = 0.01
 """Cells from a wall within which a vertex counts as on it: Newton steps onto a plane are exact."""
 
 
@@ -35,7 +35,7 @@ class Capped:
         return cls(field, field_with_gradient, low, high, lattice.cell)
 
     def at_walls(self, vertices: Array) -> NDArray[np.bool_]:
-        """The vertices (V,) of a surface, capped or not, that lie on a wall or outside the box."""
+        """Which vertices (V, 3) of the capped field's surface lie on a wall."""
         return self._walls(vertices).max(1) >= -BESIDE * self.cell
 
     def distance(self, points: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ExtractionConfig
-from ..edges import Edges
+from ..edges import Edges, at_boundary
 from ..extraction import (
     Capped,
     Lattice,
@@ -112,7 +112,7 @@ def surface_of(
     capped = Capped.inside(lattice, *free)
     surface = sampled(*((capped.distance, capped.gradient) if config.watertight else free))
     step(0.8)
-    mesh, facts = _finished(surface, field, config, capped.at_walls(surface.vertices))
+    mesh, facts = _finished(surface, field, config, at_boundary(surface.faces, len(surface.vertices)))
     if facts["trim"]["solid"] and facts["boundary_edges"]:
         # a solid, it seems, but for what lies outside of the lattice: walls tell, and close it if it is one
         step(0.95)
