@@ -29,6 +29,13 @@ class Edges:
         return cls(len(boundary), _loops(boundary), branching)
 
 
+def at_boundary(faces: NDArray, count: int) -> NDArray[np.bool_]:
+    """Which of `count` vertices are at the boundary of triangles (F, 3)."""
+    found = np.zeros(count, np.bool_)
+    found[_uses(np.ascontiguousarray(faces, np.int64), count)[0]] = True
+    return found
+
+
 @kept(nogil=True)
 def _uses(faces: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], int]:
     """Edges (B, 2) that belong to one of the triangles (F, 3), and the number that belong to more than two.

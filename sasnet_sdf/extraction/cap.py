@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..geometry import Array
 from .descent import GradientField, ValueField
@@ -12,6 +13,9 @@ from .lattice import Lattice
 
 INSET = 1.5
 """Cells between the lattice's border and the walls; no lattice point then lies on a wall."""
+
+BESIDE = 0.01
+"""Cells from a wall within which a vertex counts as on it: Newton steps onto a plane are exact."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,17 @@ class Capped:
     field_with_gradient: GradientField
     low: Array
     high: Array
+    cell: float
 
     @classmethod
     def inside(cls, lattice: Lattice, field: ValueField, field_with_gradient: GradientField) -> Capped:
         """Walls inside the lattice's border."""
         low, high = lattice.points(np.array([[INSET] * 3, np.array(lattice.shape) - INSET]))
-        return cls(field, field_with_gradient, low, high)
+        return cls(field, field_with_gradient, low, high, lattice.cell)
+
+    def at_walls(self, vertices: Array) -> NDArray[np.bool_]:
+        """Which vertices (V, 3) of the capped field's surface lie on a wall."""
+        return self._walls(vertices).max(1) >= -BESIDE * self.cell
 
     def distance(self, points: Array) -> Array:
         """Values (N,) at points (N, 3)."""

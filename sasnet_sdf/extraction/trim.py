@@ -7,15 +7,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..edges import at_boundary
 from ..geometry import Array, TriangleMesh
 from .clip import clip
-from .patches import Patches, patches_of
-from .smooth import smoothed
+from .patches import NOTHING, Patches, patches_of
+from .smooth import smoothed, steps_from
 from .support import Support
+from .triangles import areas
 
 REACH = 2.5
 """Local spacings from the data up to which surface is supported: between points drawn at random a
 gap of this radius is a matter of one in 10^6."""
+
+EDGE = 1.0
+"""Local spacings from the data at which an open surface ends: what is supported, less what only the
+largest gaps between points need, along its rim."""
 
 LENGTH = 12.0
 """Usual spacings from the data beyond which no surface stays: a hole twice as wide is filled."""
@@ -62,8 +68,7 @@ def trim_to_length(mesh: TriangleMesh, distance: Array, support: Support, length
     limit = (1 - SLACK) * length
     patches = patches_of(mesh, distance <= limit, distance)
     cut, source = clip(mesh, distance - limit, lambda places: support.distance(places)[0] <= limit)
-    lost = _lost(patches, ~patches.supported)
-    return Trimmed(cut, source, False, length, length, _widest(patches), lost, 0)
+    return Trimmed(cut, source, False, length, length, _widest(patches), _lost(mesh, cut), 0)
 
 
 def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> TriangleMesh:
@@ -83,32 +88,46 @@ def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> Trian
     return replace(mesh, vertices=vertices)
 
 
-def trim_by_spacing(mesh: TriangleMesh, distance: Array, spacing: Array, support: Support) -> Trimmed:
+def trim_by_spacing(
+    mesh: TriangleMesh, distance: Array, spacing: Array, support: Support, ends: NDArray[np.bool_]
+) -> Trimmed:
     """The part of a surface that the data bear out, from distances and spacings (V,) at its vertices.
 
+    ends: (V,) the vertices where the lattice ends the surface. They count as unsupported however near
+    the data are: a flat sheet leaves the lattice right beside its data, and what is missing there is
+    a hole as large as the sheet.
+
     Where the widest hole in the data is small beside the surface they enclose a solid, and all
-    stays. Else the surface ends REACH local spacings from the data, along a line that does not
-    follow every point at their rim; smaller holes stay covered as far as LENGTH usual spacings from
-    the data.
+    stays. Of a surface with a boundary this is a guess, since its loops may be connected outside of
+    the lattice, as the two sides of a plate are: ask again with the surface that walls close. Else
+    the surface ends EDGE local spacings from the data, along a line that does not follow every point
+    at their rim: it is supported as far as REACH, then shortened from there. Smaller holes stay
+    covered as far as LENGTH usual spacings from the data.
     """
     length = LENGTH * support.usual_spacing
     limit = (1 - SLACK) * length
     over = (distance / np.minimum(REACH * spacing, limit) - 1).clip(max=1)
-    patches = patches_of(mesh, over <= 0, distance)
+    # outside of the lattice is one region
+    leaving = np.flatnonzero(ends & at_boundary(mesh.faces, len(ends))) if ends.any() else NOTHING
+    distance = np.where(ends, np.inf, distance)
+    patches = patches_of(mesh, (over <= 0) & ~ends, distance, leaving)
     widest = _widest(patches)
     if _encloses_a_solid(patches, support.gap):
         filled = int((~patches.supported & ~patches.floating).sum())
         everything = np.arange(len(mesh.vertices))
         return Trimmed(mesh, everything, True, None, None, widest, 0.0, filled)
     over = np.where(distance <= limit, smoothed(mesh, over, SMOOTH * support.usual_spacing), 1.0)
-    patches = patches_of(mesh, over <= 0, distance)
+    patches = patches_of(mesh, over <= 0, distance, leaving)
     small = patches.opening <= support.gap * patches.beside
     holes = ~patches.supported & ~patches.floating & small & (patches.farthest <= limit)
-    over = np.where(holes[patches.region], -1.0, over)
+    out = (over > 0) & ~holes[patches.region]
+    shortened = REACH - EDGE
+    inward = steps_from(mesh, np.flatnonzero(out & ~ends), spacing, 2 * shortened)
+    over = smoothed(mesh, shortened - inward, SMOOTH * support.usual_spacing)
+    over = np.where(distance <= limit, over, shortened)
     cut, source = clip(mesh, over, lambda places: support.distance(places)[0] <= limit)
-    lost = _lost(patches, ~patches.supported & ~holes)
-    reach = min(REACH * support.usual_spacing, length)
-    return Trimmed(cut, source, False, length, reach, widest, lost, int(holes.sum()))
+    reach = min(EDGE * support.usual_spacing, length)
+    return Trimmed(cut, source, False, length, reach, widest, _lost(mesh, cut), int(holes.sum()))
 
 
 def _encloses_a_solid(patches: Patches, gap: float) -> bool:
@@ -126,6 +145,7 @@ def _widest(patches: Patches) -> float:
     return float(patches.opening.max() / patches.supported_area)
 
 
-def _lost(patches: Patches, cut: NDArray[np.bool_]) -> float:
-    """The share of the area in the regions that are cut away."""
-    return float(patches.area[cut].sum() / max(patches.area.sum(), 1e-300))
+def _lost(mesh: TriangleMesh, cut: TriangleMesh) -> float:
+    """The share of the area of a mesh that is cut away."""
+    whole, left = (float(areas(part.vertices, part.faces).sum()) for part in (mesh, cut))
+    return max(1 - left / max(whole, 1e-300), 0.0)

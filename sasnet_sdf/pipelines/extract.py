@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import ExtractionConfig
-from ..edges import Edges
+from ..edges import Edges, at_boundary
 from ..extraction import (
     Capped,
     Lattice,
@@ -111,13 +112,13 @@ def surface_of(
     capped = Capped.inside(lattice, *free)
     surface = sampled(*((capped.distance, capped.gradient) if config.watertight else free))
     step(0.8)
-    mesh, facts = _finished(surface, field, config)
+    mesh, facts = _finished(surface, field, config, at_boundary(surface.faces, len(surface.vertices)))
     if facts["trim"]["solid"] and facts["boundary_edges"]:
-        # it is closed but for the lattice's border, across which the field closes a hole in the data
+        # a solid, it seems, but for what lies outside of the lattice: walls tell, and close it if it is one
         step(0.95)
         surface = sampled(capped.distance, capped.gradient)
         step(1.0)
-        mesh, facts = _finished(surface, field, config)
+        mesh, facts = _finished(surface, field, config, capped.at_walls(surface.vertices))
     facts["refinement"] = _refinement(field, mesh, refined, lattice.cell)
     return replace(mesh, vertices=field.frame.to_world(mesh.vertices)), {
         "resolution": round(2 / lattice.cell),
@@ -153,7 +154,7 @@ def lattice_of(config: ExtractionConfig, frame: Frame, low: Array, high: Array) 
 
 
 def _finished(
-    surface: Surface, field: DistanceField, config: ExtractionConfig
+    surface: Surface, field: DistanceField, config: ExtractionConfig, ends: NDArray[np.bool_]
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """What is kept of a surface, with the number of triangles that is asked for; in the unit cube."""
     step = steps()
@@ -163,6 +164,7 @@ def _finished(
         field.support,
         config,
         field.frame.scale,
+        ends,
     )
     if config.faces is not None:
         step(0.9, "decimating")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import ExtractionConfig
 from ..errors import NoSurface
@@ -24,12 +25,17 @@ FEWEST = 200
 
 
 def kept_part(
-    mesh: TriangleMesh, support: Support | None, config: ExtractionConfig, scale: float
+    mesh: TriangleMesh,
+    support: Support | None,
+    config: ExtractionConfig,
+    scale: float,
+    ends: NDArray[np.bool_],
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """What of a surface in the unit cube is kept, and the facts about it, lengths in world units.
 
-    scale: world units per unit of the cube. Without support nothing is trimmed, and pieces are
-    told by their area. Raises NoSurface where nothing is left.
+    scale: world units per unit of the cube. ends: (V,) the vertices where the lattice ends the surface.
+    Without support nothing is trimmed, and pieces are told by their area. Raises NoSurface where
+    nothing is left.
     """
     facts: dict[str, Any] = {"mode": mode_of(config) if support else "off", "length": None, "reach": None}
     dropped = 0
@@ -38,13 +44,13 @@ def kept_part(
             mesh, dropped = drop_small_components(mesh, config.smallest_component)
         return mesh, facts | {"solid": False, "removed": 0.0, "components_dropped": dropped}
     distance, spacing = support.distance(mesh.vertices)
-    trimmed = _trimmed(mesh, distance, spacing, support, config, scale)
+    trimmed = _trimmed(mesh, distance, spacing, support, config, scale, ends)
     mesh, source = trimmed.mesh, trimmed.source
     if not len(mesh.faces):
         raise NoSurface(_nothing_left(float(distance.min()) * scale, config.trim))
     if not config.keep_components:
         fewest = min(FEWEST, config.smallest_component * len(support))
-        borne = distance[source] <= REACH * spacing[source]
+        borne = (distance <= REACH * spacing)[source] & ~ends[source]
         mesh, dropped = drop_unsupported_components(mesh, borne, spacing[source], fewest)
     return mesh, facts | {
         "length": None if trimmed.length is None else trimmed.length * scale,
@@ -71,11 +77,12 @@ def _trimmed(
     support: Support,
     config: ExtractionConfig,
     scale: float,
+    ends: NDArray[np.bool_],
 ) -> Trimmed:
     if not isinstance(config.trim, str):
         return trim_to_length(mesh, distance, support, config.trim / scale)
     if mode_of(config) == "auto":
-        return trim_by_spacing(mesh, distance, spacing, support)
+        return trim_by_spacing(mesh, distance, spacing, support, ends)
     return Trimmed.nothing(mesh)
 
 

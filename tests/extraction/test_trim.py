@@ -10,7 +10,7 @@ from sasnet_sdf.extraction import Capped, Support, drop_unsupported_components, 
 from sasnet_sdf.extraction.clip import clip
 from sasnet_sdf.extraction.support import GAP_OF_CLOUD
 from sasnet_sdf.extraction.surface import extract_surface
-from sasnet_sdf.extraction.trim import LENGTH, REACH, held_to_length, trim_by_spacing, trim_to_length
+from sasnet_sdf.extraction.trim import EDGE, LENGTH, REACH, held_to_length, trim_by_spacing, trim_to_length
 from sasnet_sdf.geometry import TriangleMesh
 from sasnet_sdf.supervision.morton import morton_order
 from sasnet_sdf.supervision.tree import Tree
@@ -31,7 +31,8 @@ def on_sphere(count: int = 20_000, seed: int = 0) -> np.ndarray:
 
 
 def trimmed(mesh: TriangleMesh, support: Support):
-    return trim_by_spacing(mesh, *support.distance(mesh.vertices), support)
+    ends = np.zeros(len(mesh.vertices), np.bool_)
+    return trim_by_spacing(mesh, *support.distance(mesh.vertices), support, ends)
 
 
 def farthest(mesh: TriangleMesh, support: Support) -> float:
@@ -68,8 +69,8 @@ def test_half_a_sphere_is_open_along_a_smooth_line(sphere):
     assert found.removed == pytest.approx(0.5, abs=0.05)
     assert found.widest == pytest.approx(0.5, abs=0.05)
     rim = boundary(found.mesh)[:, 2]
-    reach = REACH * support.usual_spacing
-    assert -1.5 * reach < rim.min() and rim.max() < 0
+    edge = EDGE * support.usual_spacing
+    assert -2 * edge < rim.min() and rim.max() < edge / 2 and -1.2 * edge < rim.mean() < -0.3 * edge
     assert rim.std() < 0.5 * support.usual_spacing
     assert found.mesh.normals is not None
     np.testing.assert_allclose(np.linalg.norm(found.mesh.normals, axis=1), 1)
