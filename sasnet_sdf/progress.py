@@ -34,6 +34,9 @@ An evaluation is none of them: it has the share 0 and a name that may be told.
 ALONE = "render"
 """A stage that is all of its run."""
 
+WARNING = "warning: "
+"""What the message of a report begins with that the user should not miss."""
+
 EVERY = 0.1
 """Least number of seconds between two reports with the same message."""
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from ..progress import Progress, silent
+from ..errors import printable
+from ..progress import WARNING, Progress, silent
 
 Show = Callable[[Progress], None]
 
@@ -117,6 +118,11 @@ def _bars() -> Iterator[Show]:
             # of a run in parts a bar shows the parts, and its detail the stage
             name = "models" if progress.label else progress.stage
             done = progress.total if progress.label else progress.fraction
+            if progress.message.startswith(WARNING):
+                bars.console.print(
+                    printable(progress.message), style="bold yellow", highlight=False, markup=False
+                )
+                return
             if name not in tasks:
                 for task in tasks.values():
                     bars.update(task, completed=1.0, detail="")

@@ -18,7 +18,7 @@ from ..findings import Finding, notes, texts
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..io.triangles import without_unused
 from ..networks import choose
-from ..progress import OnProgress, silent, stage, steps
+from ..progress import WARNING, OnProgress, say, silent, stage, steps
 from ..system import peak_memory_bytes
 from ..threads import thread_count
 from .attributes import check_carried, left_behind, with_attributes
@@ -70,13 +70,13 @@ def reconstruct(
         name = name_of(source)
         found, frame = selected(given, config.supervision, name)
         geometry, findings = found.geometry, notes(told) + found.findings
-        check_strict(findings, config, name)
+        tell(findings, config, name)
         check_reconstruction(geometry, config, device, engine)
 
     with timed(seconds, "supervision"), stage("supervision", on_progress):
         problem = Problem.of(geometry, frame, config.supervision, config.seed)
         findings += problem.findings
-        check_strict(findings, config, name)
+        tell(problem.findings, config, name)
         if problem.noisy:
             config = replace(config, training=config.training.for_noisy_scan())
         lattice = lattice_of(config.extraction, frame, *problem.target.bounds)
@@ -92,8 +92,9 @@ def reconstruct(
         covered = 1.0
         if field.support is not None:
             covered = covered_share(mesh, field.support, frame)
-            findings += check_coverage(covered)
-            check_strict(findings, config, name)
+            late = check_coverage(covered)
+            findings += late
+            tell(late, config, name)
         step(0.95)
         field = field.bridged_by(mesh)
         step(1.0, "carrying colors over")
@@ -127,10 +128,16 @@ def reconstruct(
     return Reconstruction(mesh, field, report)
 
 
-def check_strict(findings: list[Finding], config: Config, name: str) -> None:
-    """Raises UnusableGeometry, with the warnings, where the settings are strict and there are any."""
-    if config.strict and (warnings := texts(findings, "warning")):
+def tell(findings: list[Finding], config: Config, name: str) -> None:
+    """Report warnings as soon as they are known.
+
+    Raises UnusableGeometry, with the warnings, where the settings are strict and there are any.
+    """
+    warnings = texts(findings, "warning")
+    if config.strict and warnings:
         raise UnusableGeometry(f"{name}: {'; '.join(warnings)} (a warning without --strict)")
+    for text in warnings:
+        say(WARNING + text)
 
 
 def _points(geometry: PointCloud | TriangleMesh) -> Array:
