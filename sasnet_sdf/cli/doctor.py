@@ -24,6 +24,7 @@ CORE = (
     "libigl",
     "safetensors",
     "plyfile",
+    "mapbox-earcut",
     "rich",
 )
 

@@ -23,21 +23,17 @@ def triangles_of(points: Array, corners: NDArray, sizes: NDArray) -> tuple[NDArr
     """Triangles (F, 3) of polygons, wound as these are, and the polygon (F,) that each is from.
 
     points (V, 3); corners: vertex indices of all polygons, one after the other; sizes (P,): corners
-    of each, of which those with fewer than three give no triangle. A polygon of n corners gives
-    n - 2 triangles that use every corner, so that neighbours still meet; a face of more corners
-    than three that is not flat is seen along its mean normal.
+    of each, of which those with fewer than three give no triangle. Every side of a polygon is one of
+    a triangle, so that neighbors still meet. A polygon that is not flat is seen along the axis that
+    is nearest to its mean normal.
     """
     first = np.cumsum(sizes) - sizes
     places, owner = _fans(first, sizes)
-    concave = _concave(points, corners, sizes, first)
+    concave, normals = _concave(points, corners, sizes, first)
     if len(concave):
+        ears, of = _ears(points, corners, sizes[concave], first[concave], normals)
         convex = ~np.isin(owner, concave)
-        ears = [
-            first[k] + _ears(points[corners[first[k] : first[k] + sizes[k]]])
-            for k in each(concave.tolist(), OFTEN)
-        ]
-        places = np.concatenate([places[convex], *ears])
-        owner = np.concatenate([owner[convex], np.repeat(concave, [len(part) for part in ears])])
+        places, owner = np.concatenate([places[convex], ears]), np.concatenate([owner[convex], concave[of]])
         order = np.argsort(owner, kind="stable")
         places, owner = places[order], owner[order]
     return corners[places].astype(np.int64), owner
@@ -69,12 +65,12 @@ def _fans(first: NDArray, sizes: NDArray) -> tuple[NDArray, NDArray]:
     return np.stack([apex, apex + step + 1, apex + step + 2], axis=1), owner
 
 
-def _concave(points: Array, corners: NDArray, sizes: NDArray, first: NDArray) -> NDArray:
-    """The polygons, of more than three corners, with a corner that bends the wrong way."""
+def _concave(points: Array, corners: NDArray, sizes: NDArray, first: NDArray) -> tuple[NDArray, Array]:
+    """The polygons, of more than three corners, with a corner that bends the wrong way; their normals."""
     large = np.flatnonzero(sizes > 3)
     sizes = sizes[large]
     if not len(large):
-        return large
+        return large, np.empty((0, 3))
     owner = np.repeat(np.arange(len(large)), sizes)
     start = np.cumsum(sizes) - sizes
     step = np.arange(len(owner)) - start[owner]
@@ -90,44 +86,80 @@ def _concave(points: Array, corners: NDArray, sizes: NDArray, first: NDArray) ->
     turn = np.cross(here - here[behind], here[ahead] - here)
     bend = np.einsum("ij,ij->i", turn, normal[owner]) / np.maximum(length, 1e-300)[owner]
     wrong = np.minimum.reduceat(bend, start) < -_BEND * extent
-    return large[wrong & np.isfinite(length) & (length > 0)]
+    wrong &= np.isfinite(length) & (length > 0)
+    return large[wrong], normal[wrong]
 
 
-def _ears(points: Array) -> NDArray[np.int64]:
-    """Triangles (n - 2, 3) of one polygon's corners (n, 3) by ear clipping (mapbox_earcut).
+def _ears(
+    points: Array, corners: NDArray, sizes: NDArray, first: NDArray, normals: Array
+) -> tuple[NDArray[np.int64], NDArray]:
+    """Triangles (F, 3), as places among the corners, of polygons by ear clipping; the polygon (F,) of each.
 
-    That leaves out corners on straight edges; flat triangles then join them to their neighbours.
+    sizes, first (P,) and normals (P, 3) are those of the polygons. mapbox_earcut leaves out corners
+    on straight sides; flat triangles then join them to their neighbors.
     """
     import mapbox_earcut
 
-    points = points - points[0]
-    normal = np.cross(points, np.roll(points, -1, axis=0)).sum(0)
-    axes = np.linalg.svd(normal[None])[2][1:]
-    if np.dot(np.cross(axes[0], axes[1]), normal) < 0:
-        axes = axes[::-1]
-    flat = np.ascontiguousarray(points @ axes.T)
-    found = mapbox_earcut.triangulate_float64(flat, np.array([len(flat)], np.uint32))
-    triangles = np.asarray(found, np.int64).reshape(-1, 3)
-    a, b, c = flat[triangles].swapaxes(0, 1)
-    (ux, uy), (vx, vy) = (b - a).T, (c - a).T
-    if (ux * vy - uy * vx).sum() < 0:
-        triangles = triangles[:, ::-1]
-    return np.array([*triangles.tolist(), *_missing(triangles, len(points))], np.int64).reshape(-1, 3)
+    # without its longest component: a projection along an axis, which keeps the order of areas
+    axis = np.abs(normals).argmax(1)
+    ahead = np.take_along_axis(normals, axis[:, None], 1)[:, 0] > 0
+    axes = np.stack([axis + np.where(ahead, 1, 2), axis + np.where(ahead, 2, 1)], axis=1) % 3
+    found = []
+    for k in each(range(len(sizes)), OFTEN):
+        mine = points[corners[first[k] : first[k] + sizes[k]]]
+        flat = np.ascontiguousarray((mine - mine[0])[:, axes[k]])
+        ears = mapbox_earcut.triangulate_float64(flat, np.array([len(flat)], np.uint32)).reshape(-1, 3)
+        ears = ears.astype(np.int64)
+        # one sense in all of a polygon, which differs between versions
+        if len(ears) and _area(flat[ears]) < 0:
+            ears = ears[:, ::-1]
+        if len(ears) < len(flat) - 2:
+            ears = np.array([*ears.tolist(), *_missing(ears, len(flat))], np.int64).reshape(-1, 3)
+        found.append(first[k] + ears)
+    return np.concatenate(found), np.repeat(np.arange(len(sizes)), [len(ears) for ears in found])
+
+
+def _area(triangles: Array) -> float:
+    """Twice the signed area of plane triangles (F, 3, 2)."""
+    x, y = (triangles[:, 1:] - triangles[:, :1]).T
+    return float((x[0] * y[1] - x[1] * y[0]).sum())
 
 
 def _missing(triangles: NDArray, count: int) -> Iterator[tuple[int, int, int]]:
-    """The triangles that a polygon of `count` corners still needs for its border to be all its edges."""
-    open_edges: defaultdict[int, list[int]] = defaultdict(list)
+    """The triangles that a polygon of `count` corners still needs for its border to be all its sides."""
+    ahead: defaultdict[int, list[int]] = defaultdict(list)
     pairs = [(k, (k + 1) % count) for k in range(count)]
     pairs += [(int(row[k]), int(row[k - 1])) for row in triangles for k in range(3)]
     for a, b in pairs:
-        if a in open_edges[b]:
-            open_edges[b].remove(a)
+        if a in ahead[b]:
+            ahead[b].remove(a)
         else:
-            open_edges[a].append(b)
-    for start in list(open_edges):
-        while open_edges[start]:
-            loop = [start]
-            while (step := open_edges[loop[-1]].pop()) != start:
-                loop.append(step)
-            yield from ((start, b, c) for b, c in pairwise(loop[1:]))
+            ahead[a].append(b)
+    for loop in (*_skipped(ahead, count), *_loops(ahead)):
+        yield from ((loop[0], b, c) for b, c in pairwise(loop[1:]))
+
+
+def _skipped(ahead: dict[int, list[int]], count: int) -> Iterator[list[int]]:
+    """Corners along a side of a triangle that runs past them: taken out of the sides `ahead` of each."""
+    for end in range(count):
+        for begin in [corner for corner in ahead[end] if corner != (end + 1) % count]:
+            run = [begin]
+            while run[-1] != end and (run[-1] + 1) % count in ahead[run[-1]]:
+                run.append((run[-1] + 1) % count)
+            if run[-1] == end:
+                for a, b in pairwise([*run, begin]):
+                    ahead[a].remove(b)
+                yield run
+
+
+def _loops(ahead: dict[int, list[int]]) -> Iterator[list[int]]:
+    """What is left of the sides, as loops that pass no corner twice."""
+    for start in list(ahead):
+        way = [start]
+        while way[1:] or ahead[start]:
+            here = ahead[way[-1]].pop()
+            if here in way:
+                yield way[way.index(here) :]
+                del way[way.index(here) + 1 :]
+            else:
+                way.append(here)

@@ -151,17 +151,21 @@ def _boxes(vertices: Array, faces: Faces, part: NDArray) -> tuple[Array, Array]:
 
 def _meet(low: Array, high: Array) -> NDArray[np.bool_]:
     """Whether the box of each part (P,) meets that of another."""
-    others = [((low <= high[k]) & (high >= low[k])).all(1).sum() > 1 for k in range(len(low))]
-    return np.array(others)
+    # by columns, along which NumPy is quick
+    low, high = np.ascontiguousarray(low.T), np.ascontiguousarray(high.T)
+    sides = ((low <= high[:, k, None]) & (high >= low[:, k, None]) for k in range(low.shape[1]))
+    return np.array([(x & y & z).sum() > 1 for x, y, z in sides])
 
 
 def _containers(vertices: Array, faces: Faces, part: NDArray, low: Array, high: Array) -> list[list[int]]:
     """The parts that each part lies in."""
     containers: list[list[int]] = [[] for _ in low]
+    lows, highs = np.ascontiguousarray(low.T), np.ascontiguousarray(high.T)
     order = np.argsort(part, kind="stable")
     ends = np.searchsorted(part[order], np.arange(len(low) + 1))
     for outer in range(len(low)):
-        within = ((low >= low[outer]) & (high <= high[outer])).all(1)
+        x, y, z = (lows >= lows[:, outer, None]) & (highs <= highs[:, outer, None])
+        within = x & y & z
         within[outer] = False
         if not within.any():
             continue

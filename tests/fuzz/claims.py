@@ -116,6 +116,16 @@ def _glbs() -> Iterator[tuple[str, bytes]]:
     points = {"bufferView": 0, "componentType": 5126, "type": "VEC4", "count": 3}
     views = {"bufferViews": [{"buffer": 0, "byteLength": 48}], "buffers": [{"byteLength": 48}]}
     yield "four.glb", _glb(json.dumps(tree | views | {"accessors": [points]}), bytes(range(48)))
+    node = {"mesh": 0, "extensions": {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": 1}}}}
+    copies = [accessor | {"count": 99_999}, accessor | {"count": 1_000_000}]
+    yield "instances.glb", _glb(json.dumps(tree | {"accessors": copies, "nodes": [node]}))
+    sparse = {
+        "count": _MANY,
+        "indices": {"bufferView": 0, "componentType": 5123},
+        "values": {"bufferView": 0},
+    }
+    few = [accessor | {"count": 3, "sparse": sparse}]
+    yield "sparse.glb", _glb(json.dumps(tree | views | {"accessors": few}), bytes(48))
     yield "deep.glb", _glb("[" * 100_000 + "]" * 100_000)
     yield "elsewhere.glb", _glb(json.dumps(tree | {"buffers": [{"byteLength": 9, "uri": "/etc/passwd"}]}))
 

@@ -5,6 +5,7 @@ Each holds a few tens of numbers, so that a changed byte is likely to matter.
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,8 @@ def _meshes(folder: Path) -> Iterator[tuple[str, bytes | None]]:
     mesh = TriangleMesh(_CUBE, _FACES, _CUBE * 2 - 1, colors)
     for suffix in ("obj", "stl", "off", "glb"):
         mesh.save(folder / f"cube.{suffix}")
+    yield "scene.glb", _scene()
+    yield "face_colors.off", b"NOFF\n3 1 0\n0 0 0 0 0 1\n1 0 0 0 0 1\n0 1 0 0 0 1\n3 0 1 2 255 0 0\n"
     yield "points.obj", "".join(f"v {row}" for row in _rows(_POINTS).splitlines(True)).encode()
     corner = "  vertex {:g} {:g} {:g}\n"
     facets = "".join(
@@ -133,6 +136,48 @@ def _meshes(folder: Path) -> Iterator[tuple[str, bytes | None]]:
         for face in _FACES
     )
     yield "ascii.stl", f"solid cube\n{facets}endsolid cube\n".encode()
+
+
+def _scene() -> bytes:
+    """Instances of a strip with sparse, normalized positions below a mirrored node, and points."""
+    positions = np.array([[0, 0, 0, 0], [127, 0, 0, 0], [0, 127, 0, 0], [0, 0, 127, 0]], np.int8)
+    places = np.array([[0, 0, 0], [3, 0, 0]], np.float32)
+    strip, where = np.array([0, 1, 2, 3], np.uint16), np.array([3], np.uint16)
+    cloud = _GENERATOR.normal(size=(40, 3)).astype(np.float32)
+    views, data = [], b""
+    for block in (positions, places, strip, where, positions[3:, :3], cloud):
+        views.append({"buffer": 0, "byteOffset": len(data), "byteLength": block.nbytes})
+        data += block.tobytes() + bytes(-block.nbytes % 4)
+    views[0]["byteStride"] = 4
+    sparse = {"count": 1, "indices": {"bufferView": 3, "componentType": 5123}, "values": {"bufferView": 4}}
+    accessors = [
+        {
+            "bufferView": 0,
+            "componentType": 5120,
+            "count": 4,
+            "type": "VEC3",
+            "normalized": True,
+            "sparse": sparse,
+        },
+        {"bufferView": 1, "componentType": 5126, "count": 2, "type": "VEC3"},
+        {"bufferView": 2, "componentType": 5123, "count": 4, "type": "SCALAR"},
+        {"bufferView": 5, "componentType": 5126, "count": 40, "type": "VEC3"},
+    ]
+    strip_mesh = {"primitives": [{"attributes": {"POSITION": 0}, "indices": 2, "mode": 5}]}
+    points_mesh = {"primitives": [{"attributes": {"POSITION": 3}, "mode": 0}]}
+    copies = {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": 1}}}
+    tree = {
+        "accessors": accessors,
+        "bufferViews": views,
+        "buffers": [{"byteLength": len(data)}],
+        "meshes": [strip_mesh, points_mesh],
+        "nodes": [{"mesh": 0, "extensions": copies}, {"children": [0], "scale": [-1, 1, 2]}, {"mesh": 1}],
+        "scenes": [{"nodes": [1, 2]}],
+    }
+    text = json.dumps(tree).encode()
+    text += b" " * (-len(text) % 4)
+    head = struct.pack("<4sIIII", b"glTF", 2, 28 + len(text) + len(data), len(text), 0x4E4F534A)
+    return head + text + struct.pack("<II", len(data), 0x004E4942) + data
 
 
 def _images(folder: Path) -> Iterator[tuple[str, bytes | None]]:

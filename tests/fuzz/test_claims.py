@@ -59,6 +59,8 @@ def test_none_takes_memory(rows):
         ("accessor.glb", "cannot hold the 12000000000"),
         ("placed.glb", "cannot hold"),
         ("elsewhere.glb", "another file"),
+        ("instances.glb", "cannot hold"),
+        ("sparse.glb", "reaches beyond its view"),
         ("four.glb", "(3, 4), not (N, 3)"),
         ("line.npz", "found: a b"),
         ("photo.jpg", "pixels"),
