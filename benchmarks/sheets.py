@@ -18,7 +18,6 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,12 +187,12 @@ def main() -> None:
     if options.steps is not None:
         changes["steps"] = options.steps
     result: dict[str, Any] = {**circumstances(options.seed), "settings": changes, "rows": []}
-    take: Callable[..., Any] = lambda *key: {**key_of(*key), **run(*key, changes)}  # noqa: E731
     for shape in options.shapes:
         for count in options.counts:
             for side in options.sides:
                 for noise in options.noise:
-                    row = take(shape, count, side, noise)
+                    key = {"shape": shape, "points": count, "side": side, "noise": noise}
+                    row = {**key, **run(shape, count, side, noise, changes)}
                     result["rows"].append(row)
                     options.output.write_text(json.dumps(result, indent=1), encoding="utf-8")
                     verdict = "right" if row["right"] else f"WRONG {row.get('error', '')}"
@@ -201,10 +200,6 @@ def main() -> None:
                     print(line, file=sys.stderr, flush=True)
     wrong = sum(not row["right"] for row in result["rows"])
     print(f"{len(result['rows']) - wrong} right, {wrong} wrong", file=sys.stderr)
-
-
-def key_of(shape: str, count: int, side: str, noise: float) -> dict[str, Any]:
-    return {"shape": shape, "points": count, "side": side, "noise": noise}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""The tables of docs/benchmarks.md, scans.md, signals.md, report.md and the README, from what the
-benchmarks found.
+"""The tables of docs/benchmarks.md, scans.md, sheets.md, signals.md, report.md and the README, from
+what the benchmarks found.
 
     python benchmarks/reconstruct.py > reconstruct.json
     python benchmarks/reconstruct.py --presets balanced --resolution 1024 \\
@@ -12,6 +12,8 @@ benchmarks found.
     python benchmarks/tables.py --signals signals.json
     python benchmarks/distances.py > distances.json
     python benchmarks/tables.py --distances distances.json
+    python benchmarks/sheets.py -o sheets.json
+    python benchmarks/tables.py --sheets sheets.json
 
 Of the first three the later ones may be left out, and so are their sections then. All pages but
 docs/benchmarks.md change between their marks only.
@@ -36,9 +38,10 @@ def main() -> None:
     cli.add_argument("--scans", type=Path)
     cli.add_argument("--signals", type=Path)
     cli.add_argument("--distances", type=Path)
+    cli.add_argument("--sheets", type=Path)
     options = cli.parse_args()
     if len(options.clean) > 3 or not any(vars(options).values()):
-        cli.error("give up to three files, --scans, --signals or --distances")
+        cli.error("give up to three files, --scans, --signals, --distances or --sheets")
     if options.clean:
         results, *others = map(read, options.clean)
         (ROOT / "docs" / "benchmarks.md").write_text(page(results, *others), encoding="utf-8")
@@ -49,6 +52,8 @@ def main() -> None:
         put(ROOT / "docs" / "signals.md", signals(read(options.signals)))
     if options.distances:
         put(ROOT / "docs" / "report.md", distances(read(options.distances)))
+    if options.sheets:
+        put(ROOT / "docs" / "sheets.md", sheets(read(options.sheets)))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -267,6 +272,27 @@ def distances(found: dict[str, Any]) -> str:
         for preset, row in rows_of.items()
     ]
     return f"Measured at commit {found['commit']}.\n\n{table(columns, rows)}"
+
+
+def sheets(found: dict[str, Any]) -> str:
+    columns = ["shape", "points", "side from", "noise (mm)", "", "area / true", "off (mm)", "edge (spacings)"]
+    columns += ["turned", "right"]
+    rows = [
+        [
+            row["shape"],
+            f"{row['points']:,}",
+            row["side"],
+            f"{1000 * row['noise']:g}",
+            "no surface" if "open" not in row else "open" if row["open"] else "closed",
+            f"{row['area']:.3f}" if "area" in row else "",
+            f"{1000 * row['off']:.1f}" if "off" in row else "",
+            f"{row['edge']:.1f}" if "edge" in row else "",
+            "" if row.get("turned") is None else f"{row['turned']:.1%}",
+            "yes" if row["right"] else "no",
+        ]
+        for row in found["rows"]
+    ]
+    return f"Preset `{found['settings']['preset']}`, commit {found['commit']}.\n\n{table(columns, rows)}"
 
 
 def span(values: list[float], form: str, unit: str) -> str:

@@ -16,8 +16,6 @@ from .triangles import areas
 CHUNK = 1 << 15
 """Triangles that are looked at together."""
 
-NOTHING = np.empty(0, np.int64)
-
 
 @dataclass(frozen=True)
 class Patches:
@@ -26,9 +24,9 @@ class Patches:
     region: (V,) the region that each vertex belongs to. supported: (R,) bool. area: (R,); a
     triangle that lies in two regions counts to the one without support. opening: (R,) the area of
     the hole that an unsupported region spans, whatever its own shape: half |sum of a x b| over the
-    directed edges of its rim, which must be closed loops. Zero where it has no rim. beside: (R,) the
-    area of the supported regions around it. farthest: (R,) the largest distance of its vertices from
-    the data.
+    directed edges of its rim, which are closed loops where no supported vertex is at a boundary of the
+    mesh. Zero where it has no rim. beside: (R,) the area of the supported regions around it. farthest:
+    (R,) the largest distance of its vertices from the data.
     """
 
     region: NDArray[np.int32]
@@ -48,14 +46,9 @@ class Patches:
         return ~self.supported & (self.beside == 0)
 
 
-def patches_of(
-    mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array, joined: NDArray[np.int64] = NOTHING
-) -> Patches:
-    """The regions of a mesh by what supports its vertices (V,) and their distance (V,) from the data.
-
-    joined: vertices that belong to one region, connected or not.
-    """
-    region = _regions(mesh, supported, joined)
+def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array) -> Patches:
+    """The regions of a mesh by what supports its vertices (V,) and their distance (V,) from the data."""
+    region = _regions(mesh, supported)
     count = int(region.max(initial=-1)) + 1
     of_region = np.zeros(count, np.bool_)
     of_region[region] = supported
@@ -83,15 +76,12 @@ def patches_of(
     return Patches(region, of_region, area, np.linalg.norm(opening, axis=1), beside, farthest)
 
 
-def _regions(
-    mesh: TriangleMesh, supported: NDArray[np.bool_], joined: NDArray[np.int64]
-) -> NDArray[np.int32]:
+def _regions(mesh: TriangleMesh, supported: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Numbers (V,) of the regions that vertices belong to, connected by edges within a region."""
     corners = mesh.faces.astype(np.int32)
     starts, ends = corners.ravel(), np.roll(corners, -1, 1).ravel()
     same = supported[starts] == supported[ends]
-    starts = np.concatenate([starts[same], joined[:-1].astype(np.int32)])
-    ends = np.concatenate([ends[same], joined[1:].astype(np.int32)])
+    starts, ends = starts[same], ends[same]
     del corners, same
     tick()
     shape = (len(mesh.vertices),) * 2

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..edges import at_boundary
 from ..geometry import Array, TriangleMesh
 from .clip import clip
-from .patches import NOTHING, Patches, patches_of
+from .patches import Patches, patches_of
 from .smooth import smoothed, steps_from
 from .support import Support
 from .triangles import areas
@@ -98,36 +97,43 @@ def trim_by_spacing(
     a hole as large as the sheet.
 
     Where the widest hole in the data is small beside the surface they enclose a solid, and all
-    stays. Of a surface with a boundary this is a guess, since its loops may be connected outside of
-    the lattice, as the two sides of a plate are: ask again with the surface that walls close. Else
-    the surface ends EDGE local spacings from the data, along a line that does not follow every point
-    at their rim: it is supported as far as REACH, then shortened from there. Smaller holes stay
-    covered as far as LENGTH usual spacings from the data.
+    stays. Else the surface ends EDGE local spacings from the data, along a line that does not follow
+    every point at their rim: it is supported as far as REACH, then shortened from there. Smaller
+    holes stay covered as far as LENGTH usual spacings from the data.
     """
     length = LENGTH * support.usual_spacing
     limit = (1 - SLACK) * length
     over = (distance / np.minimum(REACH * spacing, limit) - 1).clip(max=1)
-    # outside of the lattice is one region
-    leaving = np.flatnonzero(ends & at_boundary(mesh.faces, len(ends))) if ends.any() else NOTHING
     distance = np.where(ends, np.inf, distance)
-    patches = patches_of(mesh, (over <= 0) & ~ends, distance, leaving)
+    patches = patches_of(mesh, (over <= 0) & ~ends, distance)
     widest = _widest(patches)
     if _encloses_a_solid(patches, support.gap):
         filled = int((~patches.supported & ~patches.floating).sum())
         everything = np.arange(len(mesh.vertices))
         return Trimmed(mesh, everything, True, None, None, widest, 0.0, filled)
     over = np.where(distance <= limit, smoothed(mesh, over, SMOOTH * support.usual_spacing), 1.0)
-    patches = patches_of(mesh, over <= 0, distance, leaving)
+    patches = patches_of(mesh, over <= 0, distance)
     small = patches.opening <= support.gap * patches.beside
     holes = ~patches.supported & ~patches.floating & small & (patches.farthest <= limit)
     out = (over > 0) & ~holes[patches.region]
-    shortened = REACH - EDGE
-    inward = steps_from(mesh, np.flatnonzero(out & ~ends), spacing, 2 * shortened)
-    over = smoothed(mesh, shortened - inward, SMOOTH * support.usual_spacing)
-    over = np.where(distance <= limit, over, shortened)
+    over = np.where(out, 1.0, _beyond_edge(mesh, out, ends, spacing, support.usual_spacing))
     cut, source = clip(mesh, over, lambda places: support.distance(places)[0] <= limit)
     reach = min(EDGE * support.usual_spacing, length)
     return Trimmed(cut, source, False, length, reach, widest, _lost(mesh, cut), int(holes.sum()))
+
+
+def _beyond_edge(
+    mesh: TriangleMesh, out: NDArray[np.bool_], ends: NDArray[np.bool_], spacing: Array, usual: float
+) -> Array:
+    """Positive (V,) where a surface is left out (V,), or so near to that that it is beyond its edge."""
+    staying = replace(mesh, faces=mesh.faces[~out[mesh.faces].all(1)])
+    rim = np.zeros(len(out), np.bool_)
+    rim[staying.faces] = True
+    # the lattice's end is not where support ends
+    rim &= out & ~ends
+    shortened = REACH - EDGE
+    inward = steps_from(staying, np.flatnonzero(rim), spacing, 2 * shortened)
+    return smoothed(staying, shortened - inward, SMOOTH * usual)
 
 
 def _encloses_a_solid(patches: Patches, gap: float) -> bool:

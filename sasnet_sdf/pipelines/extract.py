@@ -114,7 +114,7 @@ def surface_of(
     step(0.8)
     mesh, facts = _finished(surface, field, config, at_boundary(surface.faces, len(surface.vertices)))
     if facts["trim"]["solid"] and facts["boundary_edges"]:
-        # a solid, it seems, but for what lies outside of the lattice: walls tell, and close it if it is one
+        # it is closed but for the lattice's border, across which the field closes a hole in the data
         step(0.95)
         surface = sampled(capped.distance, capped.gradient)
         step(1.0)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.edges import Edges
+from sasnet_sdf.edges import Edges, at_boundary
 from sasnet_sdf.extraction import Capped, Support, drop_unsupported_components, lattice_around
 from sasnet_sdf.extraction.clip import clip
 from sasnet_sdf.extraction.support import GAP_OF_CLOUD
 from sasnet_sdf.extraction.surface import extract_surface
+from sasnet_sdf.extraction.triangles import areas
 from sasnet_sdf.extraction.trim import EDGE, LENGTH, REACH, held_to_length, trim_by_spacing, trim_to_length
 from sasnet_sdf.geometry import TriangleMesh
 from sasnet_sdf.supervision.morton import morton_order
@@ -176,6 +177,83 @@ def test_a_field_that_runs_out_of_the_lattice_is_closed_by_walls(measure):
     assert (surface.vertices > lattice.low).all()
     free = extract_surface(slope, slope_with_gradient, lattice)
     assert Edges.of(free.faces).loops == 1
+
+
+def plane_field(points: np.ndarray) -> np.ndarray:
+    return points[:, 2]
+
+
+def plane_gradient(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return points[:, 2], np.tile([0.0, 0.0, 1.0], (len(points), 1))
+
+
+@pytest.mark.parametrize("walls", [False, True])
+@pytest.mark.parametrize("spacing", [0.01, 0.04])
+def test_a_sheet_that_leaves_the_lattice_beside_its_data_is_no_solid(spacing, walls):
+    count = int(1 / spacing**2)
+    flat = np.random.default_rng(3).uniform(-0.5, 0.5, (count, 2))
+    support = support_of(np.column_stack([flat, np.zeros(count)]))
+    lattice = lattice_around([-0.5, -0.5, 0], [0.5, 0.5, 0], 2 / 128)
+    found = left_of(lattice, plane_field, plane_gradient, support, walls)
+    assert not found.solid and found.widest == pytest.approx(1, abs=0.15)
+    assert Edges.of(found.mesh.faces).loops == 1
+    assert np.abs(found.mesh.vertices[:, 2]).max() <= (lattice.cell if walls else 1e-9)
+    # all that the data cover, and no more than a spacing and a cell beyond
+    most = 0.5 + EDGE * support.usual_spacing + 2 * lattice.cell
+    assert 0.5 < np.abs(found.mesh.vertices[:, :2]).max() < most
+    assert 0.99 < area_of(found.mesh) < (2 * most) ** 2
+
+
+def test_two_levels_that_look_up_are_two_sheets():
+    flat = np.random.default_rng(4).uniform(-0.5, 0.5, (10_000, 2))
+    points = np.column_stack([flat, np.where(np.arange(10_000) % 2, 0.4, -0.4)])
+
+    def levels(points):  # up through both, and down halfway in between
+        heights = np.stack([points[:, 2] + 0.4, -points[:, 2], points[:, 2] - 0.4])
+        rows = np.abs(heights).argmin(0)
+        return heights[rows, np.arange(len(points))], rows
+
+    def gradient(points):
+        values, rows = levels(points)
+        return values, np.array([[0.0, 0, 1], [0, 0, -1], [0, 0, 1]])[rows]
+
+    lattice = lattice_around([-0.5, -0.5, -0.4], [0.5, 0.5, 0.4], 2 / 96)
+    support = support_of(points)
+    found = left_of(lattice, lambda points: levels(points)[0], gradient, support, walls=False)
+    assert not found.solid and Edges.of(found.mesh.faces).loops == 2
+    np.testing.assert_allclose(np.abs(found.mesh.vertices[:, 2]), 0.4, atol=1e-9)
+
+
+@pytest.mark.parametrize("walls", [False, True])
+def test_a_tube_that_leaves_the_lattice_at_its_ends_is_open(walls):
+    length = lattice_around([-0.5, -0.5, -0.5], [0.5, 0.5, 0.5], 2 / 64)
+
+    def tube(points):
+        return np.hypot(points[:, 1], points[:, 2]) - 0.4
+
+    def tube_gradient(points):
+        radius = np.hypot(points[:, 1], points[:, 2]).clip(1e-9)
+        return tube(points), np.column_stack([0 * radius, points[:, 1] / radius, points[:, 2] / radius])
+
+    angle = np.random.default_rng(6).uniform(0, 2 * np.pi, 20_000)
+    around = np.column_stack([np.linspace(-0.5, 0.5, 20_000), 0.4 * np.cos(angle), 0.4 * np.sin(angle)])
+    found = left_of(length, tube, tube_gradient, support_of(around), walls)
+    assert not found.solid and Edges.of(found.mesh.faces).loops == 2
+
+
+def left_of(lattice, field, gradient, support: Support, walls: bool):
+    """What trimming leaves of a field's surface in a lattice, closed by walls or not."""
+    capped = Capped.inside(lattice, field, gradient)
+    sampled = (capped.distance, capped.gradient) if walls else (field, gradient)
+    surface = extract_surface(*sampled, lattice)
+    mesh = TriangleMesh(surface.vertices, surface.faces, surface.normals)
+    count = len(mesh.vertices)
+    ends = capped.at_walls(mesh.vertices) if walls else at_boundary(mesh.faces, count)
+    return trim_by_spacing(mesh, *support.distance(mesh.vertices), support, ends)
+
+
+def area_of(mesh: TriangleMesh) -> float:
+    return float(areas(mesh.vertices, mesh.faces).sum())
 
 
 def boundary(mesh: TriangleMesh) -> np.ndarray:
