@@ -42,7 +42,7 @@ def distance_to(mesh, points):
     target, facts = prepare(mesh, frame)
     assert isinstance(target, MeshTarget) and facts["watertight"]
     values, _ = target.distance(frame.to_unit(np.array(points, float) * 0.2))
-    return values * frame.scale / 0.2, facts["notes"], target
+    return values * frame.scale / 0.2, [finding.text for finding in facts["findings"]], target
 
 
 @pytest.mark.parametrize("first", [False, True])
