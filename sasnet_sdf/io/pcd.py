@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from .columns import SENSOR, Columns, finite, positions
+from .columns import SENSOR, Columns, finite, is_known, positions
+from .losses import not_carried
 from .reading import reason_of
 from .rows import row_of, tables_of
 from .scan import Scan, columns_of, empty_rows, numbers, records, taken
@@ -45,7 +46,8 @@ def read(path: Path) -> Scan:
     Raises UnreadableInput.
     """
     header = _header(path)
-    notes: list[str] = []
+    wide = [name for name in header.row.names or () if header.row[name].shape and not name.startswith("_")]
+    notes = not_carried([f"fields of several numbers ({', '.join(wide)})"] if wide else [])
     room = path.stat().st_size - header.size
     if header.encoding == "ascii":
         _check_size(room, 2 * header.points, header, path)
@@ -88,7 +90,7 @@ def _header(path: Path) -> _Header:
     extension = _extension(data[start:])
     start, lines = start + len(extension), lines + extension.count(b"\n")
     try:
-        fields, kinds = words["FIELDS"], words["TYPE"]
+        fields, kinds = words["FIELDS" if "FIELDS" in words else "COLUMNS"], words["TYPE"]
         sizes = [int(size) for size in words["SIZE"]]
         counts = [int(count) for count in words.get("COUNT", ["1"] * len(fields))]
         width, height = int(words["WIDTH"][0]), int(words.get("HEIGHT", ["1"])[0])
@@ -97,17 +99,8 @@ def _header(path: Path) -> _Header:
         encoding = words["DATA"][0].lower()
         if not set("".join(kinds).upper()) <= set("IUF") or min(counts) < 1:
             raise ValueError("its types must be I, U or F, its counts at least 1")
-        row = np.dtype(
-            [
-                # a padding field, named _, may come more than once
-                (
-                    f"_{k}" if name == "_" else name,
-                    f"<{kind.lower()}{size}",
-                    (count,) * (count != 1),
-                )
-                for k, (name, kind, size, count) in enumerate(zip(fields, kinds, sizes, counts, strict=True))
-            ]
-        )
+        kinds = [f"<{kind.lower()}{size}" for kind, size in zip(kinds, sizes, strict=True)]
+        row = np.dtype([part for k in range(len(fields)) for part in _field(k, fields, kinds, counts)])
     except (KeyError, IndexError, ValueError, TypeError, SyntaxError, OverflowError) as error:
         raise UnreadableInput(f"{path}: its PCD header is damaged ({reason_of(error)})") from error
     if min(points, width, height) < 0 or encoding not in ("ascii", "binary", "binary_compressed"):
@@ -115,6 +108,17 @@ def _header(path: Path) -> _Header:
     if len(viewpoint) != len(_DEFAULT_VIEWPOINT) or not np.isfinite(viewpoint).all():
         viewpoint = _DEFAULT_VIEWPOINT
     return _Header(row, points, height > 1, viewpoint, encoding, lines, start)
+
+
+def _field(
+    k: int, names: list[str], kinds: list[str], counts: list[int]
+) -> list[tuple[str, str, tuple[int, ...]]]:
+    """A field as one column, or as three where it is a position, a normal or a color as a whole."""
+    name, count = names[k], counts[k]
+    if count == 3 and is_known(f"{name}0"):
+        return [(f"{name}{axis}", kinds[k], ()) for axis in range(3)]
+    # a padding field, named _, may come more than once
+    return [(f"_{k}" if name == "_" else name, kinds[k], (count,) * (count != 1))]
 
 
 def _extension(data: bytes) -> bytes:

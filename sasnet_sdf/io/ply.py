@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..geometry import PointCloud, TriangleMesh
 from . import ply_faces
 from .atomic import atomic_write
 from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns, cloud_from
+from .losses import not_carried
 from .reading import count_of, opened, reason_of
 from .scan import Scan, columns_of, joined, records
 from .triangles import colors_at_vertices
@@ -56,20 +57,20 @@ def read(path: Path) -> Scan | PointCloud | TriangleMesh:
     if "vertex" not in tables:
         raise UnreadableInput(f"{path}: has no vertices (elements: {', '.join(tables) or 'none'})")
     vertex = tables["vertex"]
-    scan = Scan(_pieces(vertex, path))
+    lost = ply_faces.left_out(tables)
     if not any(len(tables.get(name, ())) for name in ("face", "tristrips")):
-        return scan
-    cloud = cloud_from(joined(scan.pieces, scan.notes), path)
+        return Scan(_pieces(vertex, path), not_carried(lost))
+    cloud = cloud_from(joined(_pieces(vertex, path), []), path)
     found = ply_faces.read(tables, cloud.points, path)
     if not len(found.triangles):
-        return cloud
-    notes = [*cloud.notes, *found.notes]
-    colors = cloud.colors
+        return replace(cloud, notes=tuple(not_carried(lost)))
+    colors, notes = cloud.colors, []
     if found.colors is not None and colors is None:
         colors = colors_at_vertices(found.colors, found.triangles, len(cloud))
-        notes.append("the colors of its faces were averaged at the vertices")
+        notes = ["the colors of its faces were averaged at the vertices"]
     elif found.colors is not None:
-        notes.append("the colors of its faces were left out: its vertices have colors")
+        lost.append("colors of faces, since its vertices have colors")
+    notes += not_carried(lost)
     return TriangleMesh(cloud.points, found.triangles, cloud.normals, colors, cloud.scalars, tuple(notes))
 
 
