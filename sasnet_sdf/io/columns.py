@@ -20,9 +20,8 @@ COLOR, SENSOR = ("red", "green", "blue"), ("vx", "vy", "vz")
 _SPLAT = ("f_dc_0", "f_dc_1", "f_dc_2")
 _GROUPS = (POSITION, NORMAL, COLOR, SENSOR, _SPLAT)
 _STEMS = {
-    POSITION: tuple(
-        "xyz pointsxyz pointsmxyz point points pos position coord coords coordinate coordinates".split()
-    ),
+    POSITION: ("point", "points", "pointsxyz", "pointsmxyz", "xyz", "pos", "position")
+    + ("coord", "coords", "coordinate", "coordinates"),
     NORMAL: ("n", "norm", "normal", "normals"),
     COLOR: ("color", "colors", "colour", "colours", "col", "diffuse", "rgb", "rgba"),
 }
