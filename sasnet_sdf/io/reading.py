@@ -47,15 +47,27 @@ def within(max_memory: int | None) -> Iterator[None]:
         _LIMIT.reset(token)
 
 
-def opened(path: Path) -> BufferedReader:
-    """A file that is open in binary, and tells how much of it has been read: for libraries that read it."""
-    return BufferedReader(_Told(path), _AT_ONCE)
+def opened(path: Path, plain: int = 0) -> BufferedReader:
+    """A file that is open in binary, and tells how much of it has been read: for libraries that read it.
+
+    plain: the number of bytes at its beginning of which those beyond ASCII are read as question marks.
+    """
+    file = _Told(path)
+    file.plain = plain
+    return BufferedReader(file, _AT_ONCE)
 
 
 class _Told(FileIO):
+    plain = 0
+
     def readinto(self, buffer: Any) -> int | None:
-        tick(self.tell() / max(Path(self.name).stat().st_size, 1))
-        return super().readinto(buffer)
+        place = self.tell()
+        tick(place / max(Path(self.name).stat().st_size, 1))
+        count = super().readinto(buffer)
+        for k in range(min(count or 0, self.plain - place)):
+            if buffer[k] > 127:
+                buffer[k] = ord("?")
+        return count
 
 
 @contextmanager
