@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import Array, PointCloud
+from .packed import unpacked
 
 Columns = dict[str, NDArray]
 """Numbers (N,) by the file's own names."""
@@ -96,6 +97,7 @@ def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> Point
     """
     if not columns:
         raise UnreadableInput(f"{path}: holds no points")
+    columns, lost = unpacked(columns)
     roles = _roles(columns, path)
 
     def stacked(group: tuple[str, ...]) -> NDArray | None:
@@ -117,7 +119,7 @@ def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> Point
         None if colors is None else as_colors(colors),
         reals(SENSOR),
         {n: v for n, v in columns.items() if n not in taken and v.ndim == 1 and v.dtype.kind in "fiu"},
-        tuple(notes),
+        (*notes, *lost),
     )
 
 

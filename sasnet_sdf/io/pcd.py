@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from .columns import SENSOR, Columns, finite, is_known, positions
 from .losses import not_carried
+from .packed import is_packed
 from .reading import reason_of
 from .rows import row_of, tables_of
 from .scan import Scan, columns_of, empty_rows, numbers, records, taken
@@ -57,7 +56,7 @@ def read(path: Path) -> Scan:
         pieces = map(columns_of, records(path, header.row, header.size, header.points))
     else:
         pieces = iter([_compressed(header, path)])
-    return Scan(_measured(pieces, header, path, notes), notes, partial(_unpacked, notes=notes))
+    return Scan(_measured(pieces, header, path, notes), notes, _without_padding)
 
 
 def _measured(pieces: Iterable[Columns], header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
@@ -93,6 +92,7 @@ def _header(path: Path) -> _Header:
         fields, kinds = words["FIELDS" if "FIELDS" in words else "COLUMNS"], words["TYPE"]
         sizes = [int(size) for size in words["SIZE"]]
         counts = [int(count) for count in words.get("COUNT", ["1"] * len(fields))]
+        words.setdefault("WIDTH", words.get("POINTS", []))
         width, height = int(words["WIDTH"][0]), int(words.get("HEIGHT", ["1"])[0])
         points = int(words["POINTS"][0]) if "POINTS" in words else width * height
         viewpoint = tuple(float(number) for number in words.get("VIEWPOINT", _DEFAULT_VIEWPOINT))
@@ -145,7 +145,7 @@ def _ascii(header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
         found += len(table)
         # a packed color may be written as the integer that it is, which its own type could not hold
         yield {
-            name: table[:, k].astype(np.float64 if _is_packed(name) else header.row[name].base)
+            name: table[:, k].astype(np.float64 if is_packed(name) else header.row[name].base)
             for name, k in plain
         }
     _check_size(found, header.points, header, path)
@@ -176,40 +176,8 @@ def _compressed(header: _Header, path: Path) -> Columns:
     return found
 
 
-def _is_packed(name: str) -> bool:
-    return name.lower() in ("rgb", "rgba")
-
-
-def _unpacked(columns: Columns, notes: list[str]) -> Columns:
-    """Colors out of a column rgb or rgba, 0xAARRGGBB, now that all its values are there.
-
-    An opaque color is NaN as a float: a text that says so has lost it.
-    """
-    columns = {n: values for n, values in columns.items() if not n.startswith("_")}
-    name = next(filter(_is_packed, columns), None)
-    if name is None or columns[name].dtype.itemsize < 4:
-        return columns
-    packed = columns.pop(name)
-    # of float32 the bits are there; float64 are numbers from a text
-    lost = int(np.isnan(packed).sum()) if packed.dtype == np.float64 else 0
-    if lost:
-        notes.append(f"{lost} of {len(packed)} colors are written as nan and were lost")
-    if lost == len(packed):
-        return columns
-    bits = _bits(packed)
-    channels = (("red", 16), ("green", 8), ("blue", 0))
-    return columns | {name: (bits >> shift).astype(np.uint8) for name, shift in channels}
-
-
-def _bits(packed: NDArray) -> NDArray[np.uint32]:
-    """The four bytes of integers, of floats that are whole numbers, or of the floats that they make up."""
-    if packed.dtype.kind != "f":
-        return packed.astype(np.uint32)
-    whole = (packed == np.rint(packed)) & (np.abs(packed) >= 1) & (np.abs(packed) < 2**32)
-    bits = np.nan_to_num(packed, nan=0.0) if packed.dtype == np.float64 else packed
-    bits = bits.astype(np.float32).view(np.uint32)
-    bits[whole] = packed[whole].astype(np.int64).astype(np.uint32)
-    return bits
+def _without_padding(columns: Columns) -> Columns:
+    return {name: values for name, values in columns.items() if not name.startswith("_")}
 
 
 def _check_size(found: int, wanted: int, header: _Header, path: Path) -> None:

@@ -47,9 +47,8 @@ def _numbers(lines: Iterator[str], element: Element, path: Path) -> NDArray:
         for name, values in zip(element.kinds, table.T, strict=True):
             wrong = np.flatnonzero(_does_not_fit(values, rows.dtype[name]))
             if len(wrong):
-                raise damaged(
-                    path, element, done + wrong[0], f"{values[wrong[0]]:g} is no {element.kinds[name]}"
-                )
+                reason = f"{values[wrong[0]]:g} does not fit the type of {name}"
+                raise _damaged(path, element, done + wrong[0], reason)
             rows[name][done : done + len(piece)] = values
         done += len(piece)
     return rows
@@ -97,7 +96,7 @@ def _table(lines: list[str]) -> NDArray | None:
 def _words(line: str, element: Element, row: int, path: Path) -> list[float]:
     words = line.split()
     if len(words) != len(element.kinds):
-        raise damaged(path, element, row, f"{len(words)} values where {len(element.kinds)} should be")
+        raise _damaged(path, element, row, f"{len(words)} values where {len(element.kinds)} should be")
     return [_number(word, element, row, path) for word in words]
 
 
@@ -110,7 +109,7 @@ def _values(words: list[str], element: Element, row: int, path: Path) -> Iterato
             count = _number(words[place], element, row, path) if place < len(words) else -1
             place += 1
         if not 0 <= count <= len(words) - place:
-            raise damaged(path, element, row, "it ends too early")
+            raise _damaged(path, element, row, "it ends too early")
         found = words[place : place + int(count)]
         place += len(found)
         try:
@@ -118,7 +117,7 @@ def _values(words: list[str], element: Element, row: int, path: Path) -> Iterato
         except (ValueError, OverflowError):
             values = np.array([_number(word, element, row, path) for word in found])
             if _does_not_fit(values, np.dtype(kind)).any():
-                raise damaged(path, element, row, f"a number of {name} does not fit its type") from None
+                raise _damaged(path, element, row, f"a number of {name} does not fit its type") from None
         yield values.astype(kind) if name in element.lists else values[0]
 
 
@@ -126,7 +125,7 @@ def _number(word: str, element: Element, row: int, path: Path) -> float:
     try:
         return number_of(word, None)
     except ValueError as error:
-        raise damaged(path, element, row, f"{word[:40]!r} is not a number") from error
+        raise _damaged(path, element, row, f"{word[:40]!r} is not a number") from error
 
 
 def _does_not_fit(values: NDArray, kind: np.dtype) -> NDArray[np.bool_]:
@@ -137,7 +136,7 @@ def _does_not_fit(values: NDArray, kind: np.dtype) -> NDArray[np.bool_]:
     return ~((values >= limits.min) & (values <= limits.max) & (values == np.rint(values)))
 
 
-def damaged(path: Path, element: Element, row: int, reason: str) -> UnreadableInput:
+def _damaged(path: Path, element: Element, row: int, reason: str) -> UnreadableInput:
     """The error of a row, counted from 0."""
     return UnreadableInput(
         f"{path}: {element.name} {row + 1} of {element.count} is damaged ({reason}); export the file again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -102,6 +103,8 @@ def _layout(lines: Iterable[str], path: Path) -> Layout:
                 remarks += [line] * names_coordinates(line)
             elif header is None and names_coordinates(line):
                 header, strange = line, None
+            elif header is not None and not re.search(r"\d", content):
+                pass  # units
             elif strange is None and not content.startswith("sep="):  # which is for Excel
                 strange = number
             if strange is not None and number - strange > _PREAMBLE:
