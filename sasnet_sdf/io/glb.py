@@ -203,9 +203,9 @@ class _Scene:
         things = ["textures"] * bool(left["textures"])
         if left["Gaussians"]:
             things.append("shapes and opacities of its 3D Gaussians")
-        things += [f"{left[name]} {name}" for name in ("lines", "parts without positions") if left[name]]
+        things += [f"{name} ({left[name]})" for name in ("lines", "parts without positions") if left[name]]
         if self.elsewhere:
-            things.append(f"{self.elsewhere} meshes outside its default scene")
+            things.append(f"meshes outside its default scene ({self.elsewhere})")
         self.notes += not_carried([*things, *division(parts)])
         undone = [name for name in ("skins", "morph targets") if left[name]]
         if undone:

@@ -95,9 +95,9 @@ def _left_out(
         things.append("textures" if others["usemtl"] else "texture coordinates")
     if colors is None and any(len(vertex) >= 6 for vertex in vertices):
         things.append("colors, which only some of its vertices have")
-    things += [f"{others[word]} {name}" for word, name in _CURVED.items() if others[word]]
+    things += [f"{name} ({others[word]})" for word, name in _CURVED.items() if others[word]]
     if faces and others["p"]:
-        things.append(f"{others['p']} point elements")
+        things.append(f"point elements ({others['p']})")
     return not_carried([*things, *division(parts)])
 
 

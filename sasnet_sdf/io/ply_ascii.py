@@ -64,6 +64,7 @@ def _with_lists(lines: Iterator[str], element: Element, path: Path) -> NDArray:
     rows = np.empty(element.count, element.dtype())
     for k, line in enumerate(each(there, _OFTEN)):
         rows[k] = tuple(_values(line.split(), element, k, path))
+        there[k] = ""  # so that lines and lists are not there twice
     return rows
 
 

@@ -61,7 +61,7 @@ def left_out(tables: Mapping[str, NDArray]) -> list[str]:
     lists = [name for name in of_vertices if tables["vertex"].dtype[name].kind == "O"]
     lost += [f"lists of vertices ({', '.join(sorted(lists))})"] * bool(lists)
     others = [name for name in names if name not in _KNOWN and "texture" not in name]
-    return lost + [f"{len(tables[name])} rows of {name}" for name in others]
+    return lost + [f"rows of {name} ({len(tables[name])})" for name in others]
 
 
 def _lists(rows: NDArray | None, path: Path) -> tuple[NDArray[np.int64], NDArray]:

@@ -103,8 +103,8 @@ def test_all_that_is_lost_is_in_one_note(tmp_path):
     mesh = glb.read(tmp_path, materials=[gloss])
     assert len(mesh.faces) == 8
     assert mesh.notes == (
-        "not carried over: textures, 1 lines, 1 parts without positions,"
-        " 1 meshes outside its default scene, the division into 2 parts",
+        "not carried over: textures, lines (1), parts without positions (1),"
+        " meshes outside its default scene (1), the division into 2 parts",
     )
 
 

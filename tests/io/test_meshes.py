@@ -220,7 +220,7 @@ def test_what_obj_has_beside_its_mesh_is_in_one_note(tmp_path):
     corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\n"
     path.write_text(corners + "o a\ng b\nusemtl red\nf 1 2 3\ng c\nf 1 3 2\ng b\nf 1 2 3\nl 1 2\n")
     assert read_geometry(path).notes == (
-        "not carried over: colors of materials, textures, 1 lines, the division into 2 parts",
+        "not carried over: colors of materials, textures, lines (1), the division into 2 parts",
     )
     path.write_text(corners.replace("vt 0 0\n", "o a\ng b\n") + "f 1 2 3\n")
     assert read_geometry(path).notes == ()

@@ -265,6 +265,6 @@ def test_all_that_is_lost_is_in_one_note(tmp_path):
     path.write_text(text)
     assert read_geometry(path).notes == (
         "not carried over: shapes, opacities and view-dependent colors of its 3D Gaussians,"
-        " colors of the corners of faces, 1 rows of edge,"
+        " colors of the corners of faces, rows of edge (1),"
         " colors of faces, since its vertices have colors",
     )
