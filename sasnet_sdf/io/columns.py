@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import Array, PointCloud
+from .packed import unpacked
 
 Columns = dict[str, NDArray]
 """Numbers (N,) by the file's own names."""
@@ -20,14 +21,19 @@ COLOR, SENSOR = ("red", "green", "blue"), ("vx", "vy", "vz")
 _SPLAT = ("f_dc_0", "f_dc_1", "f_dc_2")
 _GROUPS = (POSITION, NORMAL, COLOR, SENSOR, _SPLAT)
 _STEMS = {
-    POSITION: ("point", "points", "pos", "position", "coord", "coords", "coordinate", "coordinates"),
+    POSITION: ("point", "points", "pointsxyz", "pointsmxyz", "xyz", "pos", "position")
+    + ("coord", "coords", "coordinate", "coordinates"),
     NORMAL: ("n", "norm", "normal", "normals"),
     COLOR: ("color", "colors", "colour", "colours", "col", "diffuse", "rgb", "rgba"),
 }
 """What other programs write before or after the axis, or, as ParaView does, before its number."""
 
 _SPECIAL = {f"vp_{axis}": f"v{axis}" for axis in "xyz"} | {name: name for name in (*SENSOR, *_SPLAT)}
-_SPECIAL |= {"easting": "x", "northing": "y"} | dict.fromkeys(("elevation", "altitude", "height"), "z")
+_SPECIAL |= dict.fromkeys(("easting", "east", "e"), "x") | dict.fromkeys(("northing", "north", "n"), "y")
+_SPECIAL |= dict.fromkeys(("elevation", "altitude", "height", "elev", "h"), "z")
+_UNIT = re.compile(r"\s*[\[(][^\])]*[\])]$|(?:\s*/\s*|_)(?:mm|cm|m|km|ft)$")
+"""What stands behind a name: in brackets, or as in `x_m` and `X /m`."""
+
 _SH_0 = 0.28209479177387814
 """The constant spherical harmonic, whose coefficients are the colors of 3D Gaussian splats."""
 
@@ -52,10 +58,7 @@ _KNOWN = _known_names()
 
 def canonical(name: str) -> str:
     """The name under which this room knows a column, whatever its case, alias, unit or quotes."""
-    name = name.strip("#/\"' \t").lower()
-    for opening, closing in ("[]", "()"):
-        if name.endswith(closing):
-            name = name.rpartition(opening)[0].rstrip()
+    name = _UNIT.sub("", name.strip("#/\"' \t").lower())
     return _SPECIAL.get(name) or _KNOWN.get(re.sub(r"[\s._:-]", "", name), name)
 
 
@@ -94,6 +97,7 @@ def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> Point
     """
     if not columns:
         raise UnreadableInput(f"{path}: holds no points")
+    columns, lost = unpacked(columns)
     roles = _roles(columns, path)
 
     def stacked(group: tuple[str, ...]) -> NDArray | None:
@@ -115,7 +119,7 @@ def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> Point
         None if colors is None else as_colors(colors),
         reals(SENSOR),
         {n: v for n, v in columns.items() if n not in taken and v.ndim == 1 and v.dtype.kind in "fiu"},
-        tuple(notes),
+        (*notes, *lost),
     )
 
 

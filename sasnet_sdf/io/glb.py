@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import UnreadableInput
 from ..geometry import Array, PointCloud, TriangleMesh
 from .gltf import Document, count_of, item
+from .losses import division, not_carried
 from .polygons import strips
 from .reading import check_claim, reason_of
 from .transforms import Matrix, attributes_of_instances, instances, normals_under, placements, points_under
@@ -58,9 +59,9 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     """The default scene as a mesh, its vertices welded, or as a cloud where it has points.
 
     A scene of both is a cloud where it has at most `FEW_FACES` triangles a point, and refused where it
-    has more. Colors of vertices are kept as the file's numbers; a note names textures, lines and
-    deformations, which are not. Raises UnreadableInput, which names a compression, and what the file
-    requires, that this reader does not know.
+    has more. Colors of vertices times those of materials are kept as the file's numbers; a note names
+    textures, lines, deformations and parts, which are not. Raises UnreadableInput, which names a
+    compression, and what the file requires, that this reader does not know.
     """
     try:
         document = Document.of(path)
@@ -82,27 +83,30 @@ class _Scene:
         self.left_out: Counter[str] = Counter()
         self.notes: list[str] = []
         self.parts: dict[int, list[_Part]] = {}
+        self.placed = self.elsewhere = 0
 
     def geometry(self) -> PointCloud | TriangleMesh:
         placed = [
             (node["mesh"], matrix, node) for node, matrix in placements(self.document) if "mesh" in node
         ]
+        self.elsewhere = len(self.document.tree["meshes"]) - len({index for index, *_ in placed})
         self._check_room(placed)
         parts = list(self._placed(placed))
         clouds = [part for part in parts if part.faces is None]
         meshes = [part for part in parts if part.faces is not None]
         points = sum(len(part.vertices) for part in clouds)
         faces = sum(len(part.faces) for part in meshes if part.faces is not None)
-        self._say_what_is_left()
         if not points and not faces:
             lines = self.left_out["lines"]
             reason = f"holds {lines} lines and no surface" if lines else "holds no points and no triangles"
-            raise UnreadableInput(f"{self.path}: {reason}")
+            elsewhere = f"; its {self.elsewhere} meshes are not in its scene" if self.elsewhere else ""
+            raise UnreadableInput(f"{self.path}: {reason}{elsewhere}")
         if points and faces > FEW_FACES * points:
             raise UnreadableInput(
                 f"{self.path}: its scene holds {points} points and {faces} triangles; export what is to be"
                 " reconstructed alone"
             )
+        self._say_what_is_left(0 if points else self.placed)
         if not points:
             return self._mesh(meshes)
         if faces:
@@ -132,13 +136,17 @@ class _Scene:
             if "skin" in node:
                 self.left_out["skins"] += 1
             for place in instances(node, self.document):
+                self.placed += 1
                 yield from (part.under(matrix @ place) for part in self.parts[index])
 
     def _part(self, primitive: dict[str, Any]) -> _Part | None:
-        """The vertices and triangles of a primitive; None of lines, which are counted."""
+        """The vertices and triangles of a primitive; None of what has none, which is counted."""
         attributes, mode = primitive["attributes"], primitive.get("mode", _TRIANGLES)
         if compressed := [n for n in primitive.get("extensions", {}) if "compression" in n]:
             raise UnreadableInput(f"{self.path}: is compressed ({compressed[0]}); export it without")
+        if "POSITION" not in attributes:
+            self.left_out["parts without positions"] += 1
+            return None
         positions = self.document.array(attributes["POSITION"]).astype(np.float64)
         if positions.shape[1] != 3:
             raise UnreadableInput(f"{self.path}: its vertices have the shape {positions.shape}, not (N, 3)")
@@ -152,8 +160,8 @@ class _Scene:
         if mode in _LINES:
             self.left_out["lines"] += len(indices) // 2 if mode == 1 else max(len(indices) - 1, 0)
             return None
-        self._see_material(primitive)
-        colors = self._attribute(attributes, "COLOR_0", count)
+        self.left_out["Gaussians"] += any("gaussian" in name for name in primitive.get("extensions", {}))
+        colors = self._colors_of(primitive, count)
         normals = self._attribute(attributes, "NORMAL", count)
         if mode == _POINTS:
             colors, normals = (None if v is None else v[indices] for v in (colors, normals))
@@ -167,22 +175,38 @@ class _Scene:
         values = self.document.array(attributes[name])
         if len(values) != count or values.shape[1] < 3:
             raise ValueError(f"{name} has the shape {values.shape} at {count} vertices")
-        return values[:, :3].astype(np.float64)
+        # whole numbers must be normalized, and not every program says that they are
+        largest = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else 1
+        return values[:, :3] / np.float64(largest)
 
-    def _see_material(self, primitive: dict[str, Any]) -> None:
-        if "material" in primitive:
-            surface = item(self.document.tree["materials"], primitive["material"])
-            if "baseColorTexture" in surface.get("pbrMetallicRoughness", {}):
-                self.left_out["textures"] += 1
+    def _colors_of(self, primitive: dict[str, Any], count: int) -> Array | None:
+        """The colors of a primitive's vertices times its material's, (V, 3); None where both are white."""
+        colors = self._attribute(primitive["attributes"], "COLOR_0", count)
+        if "material" not in primitive:
+            return colors
+        material = item(self.document.tree["materials"], primitive["material"])
+        gloss = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness", {})
+        rough = material.get("pbrMetallicRoughness", {})
+        if "baseColorTexture" in rough or "diffuseTexture" in gloss:
+            self.left_out["textures"] += 1
+            return colors
+        white = [1.0] * 4
+        own = np.array(rough.get("baseColorFactor", gloss.get("diffuseFactor", white)), np.float64)[:3]
+        if own.shape != (3,):
+            raise ValueError("a material's color has no three numbers")
+        if (own == 1).all():
+            return colors
+        return np.tile(own, (count, 1)) if colors is None else colors * own
 
-    def _say_what_is_left(self) -> None:
+    def _say_what_is_left(self, parts: int) -> None:
         left = self.left_out
-        if left["textures"]:
-            self.notes.append(
-                "the textures of its materials are not carried over, only colors of vertices are"
-            )
-        if left["lines"]:
-            self.notes.append(f"its {left['lines']} lines were left out")
+        things = ["textures"] * bool(left["textures"])
+        if left["Gaussians"]:
+            things.append("shapes and opacities of its 3D Gaussians")
+        things += [f"{name} ({left[name]})" for name in ("lines", "parts without positions") if left[name]]
+        if self.elsewhere:
+            things.append(f"meshes outside its default scene ({self.elsewhere})")
+        self.notes += not_carried([*things, *division(parts)])
         undone = [name for name in ("skins", "morph targets") if left[name]]
         if undone:
             self.notes.append(f"it is read undeformed: {' and '.join(undone)} are not applied")
@@ -228,6 +252,8 @@ def _faces(indices: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
 def _bytes(primitive: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
     """What vertices and triangles become in memory."""
     corners = count_of(item(accessors, primitive["indices"])) if "indices" in primitive else 0
+    if "POSITION" not in primitive["attributes"]:
+        return 0
     return 24 * (count_of(item(accessors, primitive["attributes"]["POSITION"])) + 3 * corners)
 
 

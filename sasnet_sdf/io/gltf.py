@@ -43,7 +43,7 @@ class Document:
         """Read a file. Raises UnreadableInput where its accessors name more than it can hold, ValueError."""
         data = path.read_bytes()
         magic, version, length = data[:4], _number(data, 4), _number(data, 8)
-        if magic != b"glTF" or length > len(data):
+        if magic != b"glTF" or not 20 <= length <= len(data):
             raise ValueError("it does not begin as one, or is cut short")
         if version != 2:
             raise UnreadableInput(f"{path}: is glTF {version}, only glTF 2 is read; export it again")

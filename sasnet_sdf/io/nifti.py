@@ -57,14 +57,32 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any],
                 "codes": [int(header["qform_code"]), int(header["sform_code"])],
                 "description": bytes(header["descrip"]).rstrip(b"\0").decode("latin-1"),
             }
-            notes = []
+            affine, notes = _placed(image)
+            notes = [f"{path}: {note}" for note in notes]
             if values.ndim == 4 == len(image.shape) and units[1] in ("sec", "msec", "usec"):
                 notes.append(f"{path}: its {values.shape[3]} volumes in time are read as channels")
-            return values, np.array(image.affine, np.float64), kept, notes
+            return values, affine, kept, notes
     except SasnetError:
         raise
     except Exception as error:
         raise UnreadableInput(f"{path}: not a NIfTI file that can be read ({reason_of(error)})") from error
+
+
+def _placed(image: Any) -> tuple[NDArray[np.float64], list[str]]:
+    """The affine (4, 4): the header's sform, its qform where that spans no space; and notes."""
+    affine, header = np.array(image.affine, np.float64), image.header
+    quaternion = header.get_qform(coded=True)[0]
+    if not np.linalg.det(affine[:3, :3]):
+        other = header.get_base_affine() if quaternion is None else quaternion
+        word = "sizes of voxels are" if quaternion is None else "qform is"
+        return np.array(other, np.float64), [f"its sform spans no space: its {word} read instead"]
+    if header["sform_code"] > 0 and quaternion is not None:
+        corners = np.array(image.shape[:3]) * [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+        apart = (affine[:3, :3] - quaternion[:3, :3]) @ corners.T + (affine[:3, 3:] - quaternion[:3, 3:])
+        distance = float(np.linalg.norm(apart, axis=0).max())
+        if distance > np.linalg.norm(affine[:3, :3], axis=0).min():
+            return affine, [f"its qform and its sform are {distance:.3g} apart: the sform is read"]
+    return affine, []
 
 
 def _check_offset(path: Path) -> None:

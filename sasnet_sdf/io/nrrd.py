@@ -65,6 +65,9 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any],
         if "units" in header and "space units" not in header:
             units = [unit for axis, unit in enumerate(header["units"]) if axis != channel]
             kept["space units"] = units[:3]
+        if len(set(kept.get("space units", ()))) > 1:
+            words = ", ".join(map(str, kept["space units"]))
+            notes = [*notes, f"its axes have different units ({words}): lengths are kept"]
         return values, affine, kept, [f"{path}: {note}" for note in notes]
     except SasnetError:
         raise

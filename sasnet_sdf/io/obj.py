@@ -7,6 +7,7 @@ closed mesh, and forget the normals of a file of points.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..geometry import PointCloud, TriangleMesh
 from ..progress import each, steps
 from .atomic import atomic_write
 from .columns import as_colors
+from .losses import division, not_carried
 from .polygons import triangles_of
 from .reading import text_of
 
@@ -43,6 +45,7 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     normals_of_corners: list[int] = []
     sizes: list[int] = []
     others: Counter[str] = Counter()
+    names: list[tuple[int, str]] = []
     lines = text_of(path).replace("\\\n", " ").split("\n")
     for number, line in enumerate(each(lines, OFTEN), 1):
         words = line.partition("#")[0].split()
@@ -61,6 +64,8 @@ def read(path: Path) -> PointCloud | TriangleMesh:
                     sizes.append(len(polygon))
                 case ["v" | "vn", *_]:
                     raise ValueError("three numbers are needed")
+                case ["o" | "g", *name]:
+                    names.append((len(sizes), " ".join(name)))
                 case [word, *_]:
                     others[word] += 1
         except ValueError as error:
@@ -71,7 +76,7 @@ def read(path: Path) -> PointCloud | TriangleMesh:
         raise UnreadableInput(f"{path}: has no vertices; is it an OBJ file?")
     points, colors = _split(vertices)
     faces = _faces(points, corners, sizes, path)
-    notes = tuple(_left_out(others, vertices, colors, len(faces)))
+    notes = tuple(_left_out(others, vertices, colors, len(faces), _parts(names, len(sizes))))
     own = len(normals) == len(points) and normals_of_corners == (corners if len(faces) else [])
     directions = np.array(normals) if own else None
     if not len(faces):
@@ -80,23 +85,26 @@ def read(path: Path) -> PointCloud | TriangleMesh:
 
 
 def _left_out(
-    others: Counter[str], vertices: list[list[float]], colors: NDArray | None, faces: int
+    others: Counter[str], vertices: list[list[float]], colors: NDArray | None, faces: int, parts: int
 ) -> list[str]:
-    """Sentences about what the file has and the mesh has not; `others` counts lines by their first word."""
-    notes = []
+    """The note on what the file has and the mesh has not; `others` counts lines by their first word."""
+    things = []
     if faces and others["usemtl"]:
-        what = "materials and textures" if others["vt"] else "materials"
-        notes.append(f"the colors of its {what} are not carried over, only colors of vertices are")
-    elif faces and others["vt"]:
-        notes.append("its texture coordinates are not carried over")
+        things.append("colors of materials")
+    if faces and others["vt"]:
+        things.append("textures" if others["usemtl"] else "texture coordinates")
     if colors is None and any(len(vertex) >= 6 for vertex in vertices):
-        notes.append("only some of its vertices have colors: left out")
-    left = [f"{others[word]} {name}" for word, name in _CURVED.items() if others[word]]
+        things.append("colors, which only some of its vertices have")
+    things += [f"{name} ({others[word]})" for word, name in _CURVED.items() if others[word]]
     if faces and others["p"]:
-        left.append(f"{others['p']} point elements")
-    if left:
-        notes.append(f"its {' and '.join(left)} were left out")
-    return notes
+        things.append(f"point elements ({others['p']})")
+    return not_carried([*things, *division(parts)])
+
+
+def _parts(names: list[tuple[int, str]], faces: int) -> int:
+    """Of how many names there are faces; names: each with the number of faces before it."""
+    blocks = [(0, ""), *names, (faces, "")]
+    return len({name for (start, name), (end, _) in pairwise(blocks) if start < end})
 
 
 def _from_zero(word: str, count: int) -> int:

@@ -17,12 +17,13 @@ from ..geometry import PointCloud, TriangleMesh
 from ..progress import each, steps, tick
 from .atomic import atomic_write
 from .columns import as_colors
+from .losses import not_carried
 from .obj import OFTEN
 from .polygons import triangles_of
 from .reading import count_of, text_of
 from .triangles import colors_at_vertices
 
-_HEAD = re.compile(r"((?:ST|C|N)*)(4?n?)OFF(.*)")
+_HEAD = re.compile(r"((?:ST|C|N)*)(4?n?)OFF(.*)", re.IGNORECASE)
 
 
 def read(path: Path) -> PointCloud | TriangleMesh:
@@ -35,8 +36,8 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     parts = (line.partition("#")[0].strip() for line in each(text_of(path).split("\n"), OFTEN))
     lines = [part for part in parts if part]
     head = _HEAD.fullmatch(lines[0]) if lines else None
-    if head and (head[2] or "BINARY" in head[3]):
-        kind = "binary" if "BINARY" in head[3] else f"{head[2]}OFF, of other than three dimensions"
+    if head and (head[2] or "binary" in head[3].lower()):
+        kind = f"{head[2]}OFF, of other than three dimensions" if head[2] else "binary"
         raise UnreadableInput(f"{path}: is {kind}, which is not read; export it as PLY")
     words = (head[3].split() or " ".join(lines[1:2]).split()) if head else []
     vertices, faces = (count_of(word) for word in [*words[:2], "", ""][:2])
@@ -55,22 +56,23 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     step(0.5)
     table = _table(rows[:vertices], path)
     step(1.0)
-    notes: list[str] = []
-    normals, colors = _attributes(table[:, 3:], head[1], notes)
+    lost: list[str] = []
+    normals, colors = _attributes(table[:, 3:], head[1].upper(), lost)
     points = np.ascontiguousarray(table[:, :3])
     if not faces:
-        return PointCloud(points, normals, colors, notes=tuple(notes))
+        return PointCloud(points, normals, colors, notes=tuple(not_carried(lost)))
     triangles, owner, paints = _triangles(rows[vertices : vertices + faces], points, path)
     if len(triangles) < faces:
         raise UnreadableInput(
             f"{path}: is damaged: {len(triangles)} triangles could be read where at least {faces} should be"
         )
+    notes = []
     if paints is not None and len(paints) and colors is None:
         colors = colors_at_vertices(paints[owner], triangles, vertices)
         notes.append("the colors of its faces were averaged at the vertices")
     elif paints is not None:
-        notes.append("the colors of its faces were left out")
-    return TriangleMesh(points, triangles, normals, colors, notes=tuple(notes))
+        lost.append("colors of faces")
+    return TriangleMesh(points, triangles, normals, colors, notes=(*notes, *not_carried(lost)))
 
 
 def write(path: str | Path, mesh: TriangleMesh) -> None:
@@ -100,11 +102,14 @@ def _table(rows: list[str], path: Path) -> NDArray[np.float64]:
 
 
 def _attributes(
-    rest: NDArray, letters: str, notes: list[str]
+    rest: NDArray, letters: str, lost: list[str]
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint8] | None]:
-    """Normals (V, 3) and colors (V, 3) that the letters announce, from the numbers (V, C) after positions."""
+    """Normals (V, 3) and colors (V, 3) that the letters announce, from the numbers (V, C) after positions.
+
+    Three or four bytes that no letter announces are a color, too.
+    """
     normals = colors = None
-    has_normals, has_colors = "N" in letters, "C" in letters
+    has_normals, has_colors = "N" in letters, "C" in letters or (not letters and _are_bytes(rest))
     count = rest.shape[1] - 2 * ("ST" in letters)
     sizes = {False: (0,), True: (3, 4)}[has_colors]
     if count - 3 * has_normals in sizes:
@@ -117,10 +122,16 @@ def _attributes(
         colors = as_colors(rest[:, color_at : color_at + 3]) if has_colors else None
         normals = rest[:, normal_at : normal_at + 3].copy() if has_normals else None
         if "ST" in letters:
-            notes.append("its texture coordinates are not carried over")
+            lost.append("texture coordinates")
     elif rest.shape[1]:
-        notes.append(f"{rest.shape[1]} further numbers of each vertex were left out")
+        lost.append(f"{rest.shape[1]} further numbers of each vertex")
     return normals, colors
+
+
+def _are_bytes(rest: NDArray) -> bool:
+    """Whether the numbers (V, C) after positions can only be colors."""
+    whole = rest == np.rint(rest.clip(0, 255))
+    return rest.shape[1] in (3, 4) and bool(whole.all() and (rest > 1).any())
 
 
 def _unit_share(values: NDArray) -> float:

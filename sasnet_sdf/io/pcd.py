@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from .columns import SENSOR, Columns, finite, positions
+from .columns import SENSOR, Columns, finite, is_known, positions
+from .losses import not_carried
+from .packed import is_packed
 from .reading import reason_of
 from .rows import row_of, tables_of
 from .scan import Scan, columns_of, empty_rows, numbers, records, taken
@@ -45,7 +45,8 @@ def read(path: Path) -> Scan:
     Raises UnreadableInput.
     """
     header = _header(path)
-    notes: list[str] = []
+    wide = [name for name in header.row.names or () if header.row[name].shape and not name.startswith("_")]
+    notes = not_carried([f"fields of several numbers ({', '.join(wide)})"] if wide else [])
     room = path.stat().st_size - header.size
     if header.encoding == "ascii":
         _check_size(room, 2 * header.points, header, path)
@@ -55,7 +56,7 @@ def read(path: Path) -> Scan:
         pieces = map(columns_of, records(path, header.row, header.size, header.points))
     else:
         pieces = iter([_compressed(header, path)])
-    return Scan(_measured(pieces, header, path, notes), notes, partial(_unpacked, notes=notes))
+    return Scan(_measured(pieces, header, path, notes), notes, _without_padding)
 
 
 def _measured(pieces: Iterable[Columns], header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
@@ -88,26 +89,18 @@ def _header(path: Path) -> _Header:
     extension = _extension(data[start:])
     start, lines = start + len(extension), lines + extension.count(b"\n")
     try:
-        fields, kinds = words["FIELDS"], words["TYPE"]
+        fields, kinds = words["FIELDS" if "FIELDS" in words else "COLUMNS"], words["TYPE"]
         sizes = [int(size) for size in words["SIZE"]]
         counts = [int(count) for count in words.get("COUNT", ["1"] * len(fields))]
+        words.setdefault("WIDTH", words.get("POINTS", []))
         width, height = int(words["WIDTH"][0]), int(words.get("HEIGHT", ["1"])[0])
         points = int(words["POINTS"][0]) if "POINTS" in words else width * height
         viewpoint = tuple(float(number) for number in words.get("VIEWPOINT", _DEFAULT_VIEWPOINT))
         encoding = words["DATA"][0].lower()
         if not set("".join(kinds).upper()) <= set("IUF") or min(counts) < 1:
             raise ValueError("its types must be I, U or F, its counts at least 1")
-        row = np.dtype(
-            [
-                # a padding field, named _, may come more than once
-                (
-                    f"_{k}" if name == "_" else name,
-                    f"<{kind.lower()}{size}",
-                    (count,) * (count != 1),
-                )
-                for k, (name, kind, size, count) in enumerate(zip(fields, kinds, sizes, counts, strict=True))
-            ]
-        )
+        kinds = [f"<{kind.lower()}{size}" for kind, size in zip(kinds, sizes, strict=True)]
+        row = np.dtype([part for k in range(len(fields)) for part in _field(k, fields, kinds, counts)])
     except (KeyError, IndexError, ValueError, TypeError, SyntaxError, OverflowError) as error:
         raise UnreadableInput(f"{path}: its PCD header is damaged ({reason_of(error)})") from error
     if min(points, width, height) < 0 or encoding not in ("ascii", "binary", "binary_compressed"):
@@ -115,6 +108,17 @@ def _header(path: Path) -> _Header:
     if len(viewpoint) != len(_DEFAULT_VIEWPOINT) or not np.isfinite(viewpoint).all():
         viewpoint = _DEFAULT_VIEWPOINT
     return _Header(row, points, height > 1, viewpoint, encoding, lines, start)
+
+
+def _field(
+    k: int, names: list[str], kinds: list[str], counts: list[int]
+) -> list[tuple[str, str, tuple[int, ...]]]:
+    """A field as one column, or as three where it is a position, a normal or a color as a whole."""
+    name, count = names[k], counts[k]
+    if count == 3 and is_known(f"{name}0"):
+        return [(f"{name}{axis}", kinds[k], ()) for axis in range(3)]
+    # a padding field, named _, may come more than once
+    return [(f"_{k}" if name == "_" else name, kinds[k], (count,) * (count != 1))]
 
 
 def _extension(data: bytes) -> bytes:
@@ -141,7 +145,7 @@ def _ascii(header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
         found += len(table)
         # a packed color may be written as the integer that it is, which its own type could not hold
         yield {
-            name: table[:, k].astype(np.float64 if _is_packed(name) else header.row[name].base)
+            name: table[:, k].astype(np.float64 if is_packed(name) else header.row[name].base)
             for name, k in plain
         }
     _check_size(found, header.points, header, path)
@@ -172,40 +176,8 @@ def _compressed(header: _Header, path: Path) -> Columns:
     return found
 
 
-def _is_packed(name: str) -> bool:
-    return name.lower() in ("rgb", "rgba")
-
-
-def _unpacked(columns: Columns, notes: list[str]) -> Columns:
-    """Colors out of a column rgb or rgba, 0xAARRGGBB, now that all its values are there.
-
-    An opaque color is NaN as a float: a text that says so has lost it.
-    """
-    columns = {n: values for n, values in columns.items() if not n.startswith("_")}
-    name = next(filter(_is_packed, columns), None)
-    if name is None or columns[name].dtype.itemsize < 4:
-        return columns
-    packed = columns.pop(name)
-    # of float32 the bits are there; float64 are numbers from a text
-    lost = int(np.isnan(packed).sum()) if packed.dtype == np.float64 else 0
-    if lost:
-        notes.append(f"{lost} of {len(packed)} colors are written as nan and were lost")
-    if lost == len(packed):
-        return columns
-    bits = _bits(packed)
-    channels = (("red", 16), ("green", 8), ("blue", 0))
-    return columns | {name: (bits >> shift).astype(np.uint8) for name, shift in channels}
-
-
-def _bits(packed: NDArray) -> NDArray[np.uint32]:
-    """The four bytes of integers, of floats that are whole numbers, or of the floats that they make up."""
-    if packed.dtype.kind != "f":
-        return packed.astype(np.uint32)
-    whole = (packed == np.rint(packed)) & (np.abs(packed) >= 1) & (np.abs(packed) < 2**32)
-    bits = np.nan_to_num(packed, nan=0.0) if packed.dtype == np.float64 else packed
-    bits = bits.astype(np.float32).view(np.uint32)
-    bits[whole] = packed[whole].astype(np.int64).astype(np.uint32)
-    return bits
+def _without_padding(columns: Columns) -> Columns:
+    return {name: values for name, values in columns.items() if not name.startswith("_")}
 
 
 def _check_size(found: int, wanted: int, header: _Header, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +14,20 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
-from . import ply_faces
+from . import ply_ascii, ply_faces
 from .atomic import atomic_write
 from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns, cloud_from
-from .reading import count_of, opened, reason_of
+from .losses import not_carried
+from .ply_header import Header, cut_short
+from .reading import opened, reason_of
 from .scan import Scan, columns_of, joined, records
 from .triangles import colors_at_vertices
 
-_BYTES = {
-    **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
-    **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
-    **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
-    **dict.fromkeys(("double", "float64"), 8),
-}
 _KINDS = {
     **dict(zip(("i1", "u1", "i2", "u2"), ("char", "uchar", "short", "ushort"), strict=True)),
     **dict(zip(("i4", "u4", "f4", "f8"), ("int", "uint", "float", "double"), strict=True)),
 }
-_LONGEST_HEADER = 1 << 20
 _TRIANGLE = np.dtype([("corners", "u1"), ("indices", "<i4", (3,))])
-
-
-@dataclass
-class _Element:
-    """What the header says of one element: its rows, the least bytes that a row takes, its lists."""
-
-    name: str
-    count: int
-    least: int = 0
-    lists: list[str] = field(default_factory=list)
 
 
 def read(path: Path) -> Scan | PointCloud | TriangleMesh:
@@ -52,24 +37,24 @@ def read(path: Path) -> Scan | PointCloud | TriangleMesh:
     scalars. Raises UnreadableInput, before memory is taken, where the file cannot hold what its
     header names.
     """
-    tables = _parsed(path, _checked_header(path))
+    tables = _parsed(path)
     if "vertex" not in tables:
         raise UnreadableInput(f"{path}: has no vertices (elements: {', '.join(tables) or 'none'})")
     vertex = tables["vertex"]
-    scan = Scan(_pieces(vertex, path))
+    lost = ply_faces.left_out(tables)
     if not any(len(tables.get(name, ())) for name in ("face", "tristrips")):
-        return scan
-    cloud = cloud_from(joined(scan.pieces, scan.notes), path)
+        return Scan(_pieces(vertex, path), not_carried(lost))
+    cloud = cloud_from(joined(_pieces(vertex, path), []), path)
     found = ply_faces.read(tables, cloud.points, path)
     if not len(found.triangles):
-        return cloud
-    notes = [*cloud.notes, *found.notes]
-    colors = cloud.colors
+        return replace(cloud, notes=tuple(not_carried(lost)))
+    colors, notes = cloud.colors, []
     if found.colors is not None and colors is None:
         colors = colors_at_vertices(found.colors, found.triangles, len(cloud))
-        notes.append("the colors of its faces were averaged at the vertices")
+        notes = ["the colors of its faces were averaged at the vertices"]
     elif found.colors is not None:
-        notes.append("the colors of its faces were left out: its vertices have colors")
+        lost.append("colors of faces, since its vertices have colors")
+    notes += not_carried(lost)
     return TriangleMesh(cloud.points, found.triangles, cloud.normals, colors, cloud.scalars, tuple(notes))
 
 
@@ -82,69 +67,30 @@ def _pieces(vertex: NDArray, path: Path) -> Iterator[Columns]:
     return map(columns_of, tables)
 
 
-def _checked_header(path: Path) -> list[_Element]:
-    """The elements that the header names, after a check that the file has room for them."""
-    with path.open("rb") as file:
-        head = file.read(_LONGEST_HEADER)
-    if head[:3] != b"ply":
-        raise UnreadableInput(f"{path}: not a PLY file (it does not begin with 'ply')")
-    text, end, _ = head.partition(b"end_header")
-    if not end:
-        raise UnreadableInput(f"{path}: its PLY header has no end; the file is cut short or damaged")
-    elements = _elements(text.decode("ascii", "replace"), path)
-    room = path.stat().st_size - len(text) - len(end)
-    for element in elements:
-        if element.count and not element.least:
-            raise UnreadableInput(f"{path}: its rows of {element.name} have no properties; it is damaged")
-        if element.count * element.least > room:
-            raise _cut_short(path, element.name, room // element.least, element.count)
-        room -= element.count * element.least
-    return elements
-
-
-def _elements(header: str, path: Path) -> list[_Element]:
-    elements: list[_Element] = []
-    ascii_rows = False
-    for line in header.splitlines():
-        match line.split():
-            case ["format", kind, *_]:
-                ascii_rows = kind == "ascii"
-            case ["element", name, count]:
-                if count_of(count) is None:
-                    raise UnreadableInput(
-                        f"{path}: its header names {count[:20]} {_plural(name)}; it is damaged"
-                    )
-                elements.append(_Element(name, int(count)))
-            case ["property", "list", length, _, name] if elements:
-                elements[-1].lists.append(name)
-                elements[-1].least += 2 if ascii_rows else _BYTES.get(length, 1)
-            case ["property", kind, _] if elements:
-                elements[-1].least += 2 if ascii_rows else _BYTES.get(kind, 1)
-    return elements
-
-
-def _parsed(path: Path, elements: list[_Element]) -> dict[str, NDArray]:
-    """Structured arrays by element name; lists are arrays in object columns, or (N, 3) columns."""
+def _parsed(path: Path) -> dict[str, NDArray]:
+    """Structured arrays by element name; lists are arrays in object columns, or (N, C) columns."""
+    header = Header.of(path)
+    if header.ascii:
+        return ply_ascii.read(path, header.lines, header.elements)
     from plyfile import PlyData, PlyElementParseError, PlyParseError
 
-    triangles = {e.name: {e.lists[0]: 3} for e in elements if e.name == "face" and len(e.lists) == 1}
+    triangles = {e.name: {e.lists[0]: 3} for e in header.elements if e.name == "face" and len(e.lists) == 1}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # NumPy's, of an element that ends too early
-            warnings.simplefilter("ignore", ResourceWarning)  # plyfile leaves what it wraps around a file
             try:
-                # quick where all faces of a binary file are triangles
-                with opened(path) as file:
+                # quick where all faces are triangles
+                with opened(path, header.size) as file:
                     data = PlyData.read(file, known_list_len=triangles)
             except PlyElementParseError as error:
                 if not triangles or _place(error)[0] != "face":
                     raise
-                with opened(path) as file:
+                with opened(path, header.size) as file:
                     data = PlyData.read(file)
     except PlyElementParseError as error:
         name, row, count = _place(error)
         if error.message == "early end-of-file":
-            raise _cut_short(path, name, row, count) from error
+            raise cut_short(path, name, row, count) from error
         raise UnreadableInput(
             f"{path}: {name} {row + 1} of {count} is damaged ({error.message}); export the file again"
         ) from error
@@ -156,17 +102,6 @@ def _parsed(path: Path, elements: list[_Element]) -> dict[str, NDArray]:
 def _place(error: Any) -> tuple[str, int, int]:
     """The element that plyfile could not parse, the row from 0, and the rows it should have."""
     return error.element.name, error.row or 0, error.element.count
-
-
-def _cut_short(path: Path, element: str, there: int, named: int) -> UnreadableInput:
-    return UnreadableInput(
-        f"{path}: cut short: holds {there} of the {named} {_plural(element)} that its header names;"
-        " copy or export it again"
-    )
-
-
-def _plural(element: str) -> str:
-    return {"vertex": "vertices"}.get(element, f"{element}s")
 
 
 def write_cloud(path: str | Path, cloud: PointCloud) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -54,24 +54,43 @@ def row_of(line: str) -> tuple[str | None, list[str]] | None:
     return None
 
 
+def number_of(word: str, separator: str | None) -> float:
+    """The number that a word of a row with this separator is. Raises ValueError."""
+    if separator != ",":
+        word = word.replace(",", ".")
+    try:
+        return float(word)
+    except ValueError:
+        return float(_FORTRAN.sub("e", _NAN.sub("nan", word)))
+
+
 def tables_of(
-    path: Path, separator: str | None = None, skip: int = 0, counts: list[int] | None = None
+    path: Path,
+    separator: str | None = None,
+    skip: int = 0,
+    counts: list[int] | None = None,
+    mixed: Callable[[list[str], int], NDArray] | None = None,
+    width: int | None = None,
 ) -> Iterator[NDArray]:
     """The rows of numbers (N, C) float64 that follow `skip` lines, in pieces of at most PIECE lines.
 
     Comments, empty lines and separators at the end of a row are passed. A comma that does not separate
     is a decimal comma. counts: where it is given, a line with nothing but a count is no row, and is
-    added to it. Raises UnreadableInput with the number of the first line that does not fit.
+    added to it. mixed: gives the rows of lines that are not all numbers, from them and the number of
+    those before. Raises UnreadableInput with the number of the first line that does not fit.
     """
-    width = None
+    read = skip
     with opened_text(path) as file:
         lines: Iterator[str] = islice(file, skip, None)
         while piece := list(islice(lines, PIECE)):
             try:
                 table = _table(piece, separator, width, counts)
             except ValueError as error:
-                fault = _fault(path, separator, skip, counts is not None)
-                raise UnreadableInput(f"{path}: {fault or error}") from error
+                if mixed is None:
+                    fault = _fault(path, separator, skip, counts is not None)
+                    raise UnreadableInput(f"{path}: {fault or error}") from error
+                table = mixed(piece, read)
+            read += len(piece)
             if table.size:
                 width = table.shape[1]
                 yield table

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from ..errors import UnreadableInput
 from ..geometry import Array, TriangleMesh
 from ..progress import steps
+from .losses import division, not_carried
 from .reading import text_of
 from .triangles import colors_at_vertices, welded
 
 _RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _HEADER = 84
 """Bytes before the triangles: 80 of text, and their number."""
+
+_UNCOUNTED = (0, 2**32 - 1)
+"""Numbers of triangles in headers that were written before these were counted."""
 
 _VERTEX = re.compile(r"\bvertex((?:\s+[-+.\dA-Za-z]+){3})")
 _VALID = 0x8000
@@ -29,9 +33,9 @@ def read(path: Path) -> TriangleMesh:
     A file that begins with 'solid' may be binary all the same: some programs write so.
     """
     with path.open("rb") as file:
-        head = file.read(1024)
+        head = file.read(1024).removeprefix(b"\xef\xbb\xbf")
     if head.lstrip()[:5].lower() == b"solid" and not re.search(rb"[\0-\x08]", head):
-        return welded(_separate(_ascii(path)))
+        return welded(_ascii(path))
     return _binary(path, head)
 
 
@@ -41,8 +45,7 @@ def _separate(corners: Array, notes: tuple[str, ...] = ()) -> TriangleMesh:
     return TriangleMesh(corners.reshape(-1, 3).astype(np.float64), faces, notes=notes)
 
 
-def _ascii(path: Path) -> Array:
-    """Triangles (F, 3, 3)."""
+def _ascii(path: Path) -> TriangleMesh:
     text = text_of(path).lower()
     if "endsolid" not in text:
         raise UnreadableInput(f"{path}: cut short: its solid has no end; copy or export it again")
@@ -62,12 +65,14 @@ def _ascii(path: Path) -> Array:
             f"{path}: {len(numbers) // 3} vertices could be read where its {count} facets have"
             f" {3 * count}; it is damaged"
         )
-    return numbers.reshape(-1, 3, 3)
+    return _separate(numbers.reshape(-1, 3, 3), tuple(not_carried(division(text.count("endsolid")))))
 
 
 def _binary(path: Path, head: bytes) -> TriangleMesh:
     room = path.stat().st_size - _HEADER
-    count = int.from_bytes(head[80:84], "little")
+    count = named = int.from_bytes(head[80:84], "little")
+    if named in _UNCOUNTED and room > 0 and room % _RECORD.itemsize == 0:
+        count = room // _RECORD.itemsize
     if room < 0 or room < _RECORD.itemsize * count:
         there = max(room, 0) // _RECORD.itemsize
         raise UnreadableInput(
@@ -79,6 +84,8 @@ def _binary(path: Path, head: bytes) -> TriangleMesh:
     rows = np.fromfile(path, _RECORD, count, offset=_HEADER)
     beyond = room - _RECORD.itemsize * count
     notes = [f"{beyond} bytes after its triangles were ignored"] if beyond else []
+    if count != named:
+        notes.append(f"its header names {named} triangles, {count} are there: all were read")
     colors = _colors(rows["attribute"], head[:80])
     if colors is not None:
         notes.append("the colors of its faces were averaged at the vertices")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
+from .columns import Columns
 from .header import names_coordinates, names_for, words_in
+from .losses import not_carried
+from .mixed import Cells
 from .reading import count_of
 from .rows import COMMENT, check_text, opened_text, row_of, tables_of
 from .scan import Scan
@@ -25,7 +29,7 @@ _PREAMBLE = 100
 class Layout:
     """How the rows are to be read: what separates values, what the columns are, where rows begin.
 
-    skip: lines before the first row of numbers. count: the number of points that a PTS file names.
+    skip: lines before the first row. count: the number of points that a PTS file names.
     """
 
     separator: str | None
@@ -37,27 +41,37 @@ class Layout:
 def read(path: Path) -> Scan:
     """The points of a text file, with normals, colors, sensors and scalars where it has them.
 
-    A first line of names, also as a comment, says what the columns are; else `unnamed_columns`.
-    Raises UnreadableInput, which names the line where a row is ragged or not numeric.
+    A first line of names, also as a comment, says what the columns are; else `unnamed_columns`. Columns
+    of words, which only names allow, are left out. Raises UnreadableInput, which names the line where a
+    row is ragged or not numeric.
     """
     check_text(path)
     with opened_text(path) as file:
         layout = _layout(file, path)
     notes: list[str] = []
-    tables = _tables(path, layout, notes)
     if layout.names is None:
-        return Scan(map(unnamed, tables), notes, partial(named, path=path, notes=notes))
-    return Scan(
-        (dict(zip(layout.names, np.ascontiguousarray(t.T), strict=True)) for t in tables),
-        notes,
-    )
+        return Scan(
+            map(unnamed, _tables(path, layout, None, notes)), notes, partial(named, path=path, notes=notes)
+        )
+    return Scan(_named(path, layout, Cells(layout.separator, layout.names), notes), notes)
 
 
-def _tables(path: Path, layout: Layout, notes: list[str]) -> Iterator[NDArray]:
+def _named(path: Path, layout: Layout, cells: Cells, notes: list[str]) -> Iterator[Columns]:
+    for table in _tables(path, layout, cells, notes):
+        columns = dict(zip(cells.names, np.ascontiguousarray(table.T), strict=True))
+        cells.words = cells.words or set()
+        yield {name: values for name, values in columns.items() if name not in cells.words}
+    if words := [name for name in cells.names if name in (cells.words or ())]:
+        notes += not_carried([f"columns of words ({', '.join(words)})"])
+
+
+def _tables(path: Path, layout: Layout, cells: Cells | None, notes: list[str]) -> Iterator[NDArray]:
     """The tables of the file, of at least as many rows as its count lines name, where it has them."""
     found = 0
     counts = None if layout.count is None else [layout.count]
-    for table in tables_of(path, layout.separator, layout.skip, counts):
+    mixed = None if cells is None else partial(cells.table, path=path)
+    width = None if cells is None else len(cells.names)
+    for table in tables_of(path, layout.separator, layout.skip, counts, mixed, width):
         found += len(table)
         yield table
     if counts is None:
@@ -65,7 +79,9 @@ def _tables(path: Path, layout: Layout, notes: list[str]) -> Iterator[NDArray]:
     total = sum(counts)
     where = "its first line names" if len(counts) == 1 else f"its {len(counts)} count lines name"
     if total > found:
-        raise UnreadableInput(f"{path}: {where} {total} points, {found} are there; is it cut short?")
+        raise UnreadableInput(
+            f"{path}: {where} {total} points, {found} are there; is it cut short? If not, mend its count"
+        )
     if total < found:
         notes.append(f"{where} {total} points, {found} are there: all were read")
 
@@ -77,12 +93,18 @@ def _layout(lines: Iterable[str], path: Path) -> Layout:
     count = strange = None
     for number, line in enumerate(lines):
         row = row_of(line)
+        headers = remarks if header is None else [header]
+        cells = next((cells for h in headers if (cells := Cells.of(line, h))), None)
+        if cells is not None and strange is None:
+            return Layout(cells.separator, cells.names, number, count)
         if row is None:
             content = COMMENT.split(line, maxsplit=1)[0].strip().lower()
             if not content.strip(",;"):
                 remarks += [line] * names_coordinates(line)
             elif header is None and names_coordinates(line):
                 header, strange = line, None
+            elif header is not None and not re.search(r"\d", content):
+                pass  # units
             elif strange is None and not content.startswith("sep="):  # which is for Excel
                 strange = number
             if strange is not None and number - strange > _PREAMBLE:

@@ -72,8 +72,13 @@ def _told(tif: Any) -> tuple[str, list[float], list[str]]:
 
         image = tifffile.xml2dict(tif.ome_metadata)["OME"]["Image"]
         pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
-        lengths = [_number(pixels.get(f"PhysicalSize{axis}", 1.0)) for axis in "ZYX"]
-        return "OME", lengths, _units([pixels.get(f"PhysicalSize{axis}Unit", "") for axis in "ZYX"])
+        names = [f"PhysicalSize{axis}" for axis in "ZYX"]
+        if not any(name in pixels for name in names):
+            return "OME", [1.0] * 3, [""] * 3
+        units = _units([pixels.get(f"{name}Unit", "") for name in names if name in pixels])
+        told = iter(units)
+        units = [next(told) if name in pixels else units[-1] for name in names]
+        return "OME", [_number(pixels.get(name)) for name in names], units
     if tif.is_imagej:
         tags, said = tif.pages[0].tags, tif.imagej_metadata or {}
         ratios = [tags.valueof(code, (1, 1)) for code in (283, 282)]

@@ -8,6 +8,8 @@ from typing import Any
 import igl
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ..geometry import Array
 from ..progress import steps
@@ -49,21 +51,58 @@ def solid_of(vertices: Array, faces: Faces) -> Solid | None:
     """
     step = steps()
     step(0.4)
-    wound = faces if _is_balanced(faces) else _rewound(vertices, faces)
-    if not _is_balanced(wound):
-        return None
-    part = _parts(wound)
+    wound, sides = faces, _Sides.of(faces)
+    if not sides.are_balanced:
+        wound = _rewound(vertices, faces)
+        sides = _Sides.of(wound)
+        if not sides.are_balanced:
+            return None
+    part = _parts(wound, sides)
     area, volume = _sizes(vertices, wound, part)
     if area[np.abs(volume) <= FLAT * area**1.5].sum() > FLAT_SHARE * area.sum():
         return None
     step(0.7)
-    low, high = _boxes(vertices, wound, part)
-    turned = _turned(volume, _containers(vertices, wound, part, low, high))
+    if len(area) > 1:
+        low, high = _boxes(vertices, wound, part)
+        turned, meet = _turned(volume, _containers(vertices, wound, part, low, high)), _meet(low, high)
+    else:
+        turned, meet = volume < 0, np.zeros(1, np.bool_)
     solid = np.ascontiguousarray(np.where(turned[part][:, None], wound[:, ::-1], wound))
     step(1.0)
-    suspect = _meet(low, high)[part] if _is_manifold(wound) else np.ones(len(faces), np.bool_)
+    suspect = meet[part] if sides.are_pairs else np.ones(len(faces), np.bool_)
     boundary = _boundary(vertices, solid, np.flatnonzero(suspect))
     return Solid(solid, boundary, _notes(faces, wound, turned, boundary))
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """The sides of triangles (3 F,), those of an edge one after the other.
+
+    face: the triangle of each. up: 1 where it runs up the indices, else -1. first: where each edge begins.
+    """
+
+    face: NDArray[np.int64]
+    up: NDArray[np.int8]
+    first: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, faces: Faces) -> _Sides:
+        a, b = faces.ravel(), faces[:, [1, 2, 0]].ravel()
+        edge = np.minimum(a, b) * (int(faces.max(initial=0)) + 1) + np.maximum(a, b)
+        order = np.argsort(edge)
+        edge = edge[order]
+        first = np.flatnonzero(np.append(True, edge[1:] != edge[:-1]))
+        return cls(order // 3, np.where(a < b, 1, -1).astype(np.int8)[order], first)
+
+    @property
+    def are_balanced(self) -> bool:
+        """Whether each edge runs as often up as down."""
+        return not np.add.reduceat(self.up, self.first, dtype=np.int64).any()
+
+    @property
+    def are_pairs(self) -> bool:
+        """Whether each edge has two sides."""
+        return 2 * len(self.first) == len(self.face) and bool((np.diff(self.first) == 2).all())
 
 
 def _notes(faces: Faces, wound: Faces, turned: NDArray, boundary: NDArray) -> list[str]:
@@ -81,64 +120,49 @@ def _notes(faces: Faces, wound: Faces, turned: NDArray, boundary: NDArray) -> li
     return ["; ".join(notes)] if notes else []
 
 
-def _edges(faces: Faces) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Each side of a triangle (3 F,) as the number of its edge, and whether it runs up the indices."""
-    a, b = faces[:, [0, 1, 2]].ravel(), faces[:, [1, 2, 0]].ravel()
-    return np.minimum(a, b) * (int(faces.max(initial=0)) + 1) + np.maximum(a, b), a < b
-
-
-def _is_balanced(faces: Faces, part: NDArray | None = None) -> bool:
-    """Whether each edge, of each part on its own where parts are given, runs as often up as down."""
-    edge, up = _edges(faces)
-    order = np.lexsort((edge,) if part is None else (np.repeat(part, 3), edge))
-    edge, owner = edge[order], None if part is None else np.repeat(part, 3)[order]
-    new = edge[1:] != edge[:-1]
-    if owner is not None:
-        new |= owner[1:] != owner[:-1]
-    starts = np.flatnonzero(np.append(True, new))
-    return not np.add.reduceat(np.where(up[order], 1, -1), starts).any()
-
-
-def _is_manifold(faces: Faces) -> bool:
-    """Whether each edge belongs to at most two triangles."""
-    edge = np.sort(_edges(faces)[0])
-    return not (edge[2:] == edge[:-2]).any()
-
-
 def _rewound(vertices: Array, faces: Faces) -> Faces:
     """Triangles that run along common edges in opposite ways, each patch as most of its area was."""
     found: Any = igl.bfs_orient(faces)
     wound, patch = found
     differs = (wound != faces).any(axis=1)
-    area = np.where(differs, -1, 1) * _areas(vertices, faces)
+    area = np.where(differs, -1, 1) * np.linalg.norm(_across(vertices, faces), axis=1)
     back = np.bincount(patch, area)[patch] < 0
     # the reverse in bfs_orient's own order, so that what it left alone comes back as it was
     return np.where((differs ^ back)[:, None], faces[:, ::-1], faces)
 
 
-def _parts(faces: Faces) -> NDArray[np.int64]:
+def _parts(faces: Faces, sides: _Sides) -> NDArray[np.int64]:
     """The part (F,) of each triangle: those joined by edges of two, where each such patch is closed alone."""
+    if sides.are_pairs:
+        count = len(faces)
+        pairs = sides.face.reshape(-1, 2).T
+        links = coo_array((np.ones(pairs.shape[1], np.bool_), (pairs[0], pairs[1])), (count, count))
+        return connected_components(links, directed=False)[1].astype(np.int64)
     patch: Any = igl.orientable_patches(faces)
     patch = np.asarray(patch[0] if isinstance(patch, tuple) else patch)
-    if _is_balanced(faces, patch):
+    # cut apart, so that an edge of several patches is one of each
+    apart = np.unique(patch[:, None] * (int(faces.max()) + 1) + faces, return_inverse=True)[1]
+    if _Sides.of(apart.reshape(faces.shape)).are_balanced:
         return patch
     _, component = igl.facet_components(faces)
     return np.asarray(component)
 
 
-def _areas(vertices: Array, faces: Faces) -> Array:
+def _across(vertices: Array, faces: Faces) -> Array:
+    """Normals (F, 3) as long as twice the area."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+    return np.cross(b - a, c - a)
 
 
 def _sizes(vertices: Array, faces: Faces, part: NDArray) -> tuple[Array, Array]:
     """The area and the signed volume (P,) of each part."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    across = _across(vertices, faces)
     # about a vertex of the part: of a small one far from the origin no digits are lost
-    origin = vertices[faces[np.unique(part, return_index=True)[1], 0]][part]
-    volume = np.einsum("ij,ij->i", a - origin, np.cross(b - origin, c - origin)) / 6
-    area: Array = np.bincount(part, _areas(vertices, faces)).astype(np.float64)
-    return area, np.bincount(part, volume).astype(np.float64)
+    origin = np.empty((int(part.max()) + 1, 3))
+    origin[part] = vertices[faces[:, 0]]
+    volume = np.einsum("ij,ij->i", vertices[faces[:, 0]] - origin[part], across) / 6
+    area = np.bincount(part, np.sqrt(np.einsum("ij,ij->i", across, across)) / 2)
+    return area.astype(np.float64), np.bincount(part, volume).astype(np.float64)
 
 
 def _boxes(vertices: Array, faces: Faces, part: NDArray) -> tuple[Array, Array]:
@@ -200,6 +224,8 @@ def _boundary(vertices: Array, faces: Faces, suspects: NDArray) -> NDArray[np.bo
     suspects: the faces of which this is not known. Faces without area stay.
     """
     boundary = np.ones(len(faces), np.bool_)
+    if not len(suspects):
+        return boundary
     tree = MeshTree(vertices, faces)
     normals = face_normals(vertices, faces)
     suspects = suspects[normals[suspects].any(axis=1)]

@@ -199,3 +199,48 @@ def test_damaged_obj(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UnreadableInput, match=rf"mesh\.obj: .*{message}"):
         read_geometry(path)
+
+
+TETRAHEDRON = "0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 2 1\n3 0 1 3\n3 1 2 3\n3 2 0 3\n"
+
+
+def test_off_of_any_case_and_colors_without_a_letter(tmp_path):
+    path = tmp_path / "mesh.off"
+    path.write_text("off\n4 4 6\n" + TETRAHEDRON)
+    mesh = read_geometry(path)
+    assert len(mesh.faces) == 4 and mesh.colors is None and mesh.notes == ()
+    path.write_text("OFF\n4 4 6\n" + TETRAHEDRON.replace("\n", " 9 8 7 255\n", 4))
+    assert np.all(read_geometry(path).colors == [9, 8, 7])
+    path.write_text("OFF\n4 4 6\n" + TETRAHEDRON.replace("\n", " 0.5 -8 7 2\n", 4))
+    assert read_geometry(path).notes == ("not carried over: 4 further numbers of each vertex",)
+
+
+def test_what_obj_has_beside_its_mesh_is_in_one_note(tmp_path):
+    path = tmp_path / "mesh.obj"
+    corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\n"
+    path.write_text(corners + "o a\ng b\nusemtl red\nf 1 2 3\ng c\nf 1 3 2\ng b\nf 1 2 3\nl 1 2\n")
+    assert read_geometry(path).notes == (
+        "not carried over: colors of materials, textures, lines (1), the division into 2 parts",
+    )
+    path.write_text(corners.replace("vt 0 0\n", "o a\ng b\n") + "f 1 2 3\n")
+    assert read_geometry(path).notes == ()
+
+
+def test_stl_marks_counts_and_solids(tmp_path):
+    mesh, path = icosahedron(), tmp_path / "mesh.stl"
+    mesh.save(path)
+    data = path.read_bytes()
+    for count in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
+        path.write_bytes(data[:80] + count + data[84:])
+        named = int.from_bytes(count, "little")
+        found = read_geometry(path)
+        assert len(found.faces) == 20
+        assert found.notes == (f"its header names {named} triangles, 20 are there: all were read",)
+    path.write_bytes(data[:80] + b"\0\0\0\0" + data[84:-1])
+    with pytest.raises(UnreadableInput, match="no triangles"):
+        read_geometry(path)
+    solid = "solid {0}\nfacet\nouter loop\nvertex {0} 0 0\nvertex {0} 1 0\nvertex {0} 0 1\nendloop\n"
+    solid += "endfacet\nendsolid {0}\n"
+    path.write_bytes(b"\xef\xbb\xbf" + (solid.format(1) + solid.format(2)).encode())
+    found = read_geometry(path)
+    assert len(found.faces) == 2 and found.notes == ("not carried over: the division into 2 parts",)

@@ -236,3 +236,16 @@ def test_rows_beyond_the_header_are_counted(tmp_path):
     extra = ascii_body("U")[:200].count(b"\n")
     assert len(cloud) == 40
     assert cloud.notes == (f"{extra} rows beyond the 40 that its header names were left out",)
+
+
+def test_fields_of_several_numbers(tmp_path):
+    path = tmp_path / "scan.pcd"
+    kinds = [("xyz", "<f4", 3), ("normal", "<f4", 3), ("rgb", "u1", 3), ("fpfh", "<f4", 33)]
+    rows = np.zeros(40, kinds)
+    rows["xyz"], rows["normal"], rows["rgb"] = POINTS, [0, 0, 1], COLORS
+    head = "COLUMNS xyz normal rgb fpfh\nSIZE 4 4 1 4\nTYPE F F U F\nCOUNT 3 3 3 33\nPOINTS 40\nDATA binary\n"
+    path.write_bytes(head.encode() + rows.tobytes())
+    cloud = read_cloud(path)
+    assert np.array_equal(cloud.points, POINTS) and np.array_equal(cloud.colors, COLORS)
+    assert np.all(cloud.normals == [0, 0, 1])
+    assert cloud.notes == ("not carried over: fields of several numbers (fpfh)",)

@@ -182,3 +182,89 @@ def test_a_header_that_lies_takes_no_memory(tmp_path):
         )
         with pytest.raises(UnreadableInput, match="of the 99999999999 vertices"):
             read_geometry(path)
+
+
+def ascii_ply(path, vertex, rows, comment=b""):
+    head = f"ply\nformat ascii 1.0\nelement vertex {len(POINTS_3)}\n{vertex}end_header\n".encode()
+    path.write_bytes(head.replace(b"element", comment + b"element", 1) + rows.encode())
+    return read_cloud(path)
+
+
+POINTS_3 = np.array([[0, 0.5, 1], [2, 3, 4], [5, 6, 7]])
+XYZ = "property double x\nproperty double y\nproperty double z\n"
+
+
+def test_ascii_rows_as_programs_write_them(tmp_path):
+    path = tmp_path / "cloud.ply"
+    colored = XYZ + "".join(f"property uchar {name}\n" for name in ("red", "green", "blue"))
+    cloud = ascii_ply(path, colored, "0 .5 1 9.0 8 7\n\n2 3 4 9 8 7\n 5 6 7\t9 8.00 7 \n")
+    assert np.array_equal(cloud.points, POINTS_3) and np.all(cloud.colors == [9, 8, 7])
+    cloud = ascii_ply(path, XYZ, "0 0,5 1\n-nan(ind) 1.#QNAN nan\n5 6 7\n")
+    assert np.isnan(cloud.points[1]).all() and np.array_equal(cloud.points[::2], POINTS_3[::2])
+    listed = XYZ + "property list uchar int seen\n"
+    cloud = ascii_ply(path, listed, "0 .5 1 2 8 9\n2 3 4 0\n5 6 7 1 3\n")
+    assert np.array_equal(cloud.points, POINTS_3)
+    assert cloud.notes == ("not carried over: lists of vertices (seen)",)
+
+
+@pytest.mark.parametrize(
+    "rows, words",
+    [
+        ("0 0 0 1\n0 0 1 300\n1 1 1 1\n", r"vertex 2 of 3 is damaged \(300 does not fit the type of q"),
+        ("0 0 0 1\n0 0 1 1.5\n1 1 1 1\n", "vertex 2 of 3 is damaged"),
+        ("0 0 0 1\n0 0 one 1\n1 1 1 1\n", r"vertex 2 of 3 is damaged \('one' is not a number"),
+        ("0 0 0 1\n0 0 1 1\n1.00 1 1\n", r"vertex 3 of 3 is damaged \(3 values where 4 should be"),
+        ("0 0 0 1\n0 0 1 1\n", "2 of the 3 vertices"),
+    ],
+)
+def test_damaged_ascii_rows_are_named(tmp_path, rows, words):
+    with pytest.raises(UnreadableInput, match=words):
+        ascii_ply(tmp_path / "cloud.ply", XYZ + "property uchar q\n", rows)
+
+
+def test_polygons_of_several_sizes_beside_numbers(tmp_path):
+    path = tmp_path / "mesh.ply"
+    head = (
+        f"ply\nformat ascii 1.0\nelement face 2\nproperty int flags\n{{}}element vertex 4\n{XYZ}end_header\n"
+    )
+    corners = "property list uchar int vertex_index\nproperty list uchar float texcoord\n"
+    points = "0 0 0\n1 0 0\n1 1 0\n0 1 0\n"
+    path.write_text(head.format(corners) + "0 3 0 1 2 2 .5 .5\n1 4 0 1 2 3 0\n" + points)
+    mesh = read_geometry(path)
+    assert mesh.faces.tolist() == [[0, 1, 2], [0, 1, 2], [0, 2, 3]]
+    assert mesh.notes == ("not carried over: textures",)
+    path.write_text(head.format("property list uchar int corners\n") + "0 3 0 1 2\n1 3 0 2 3\n" + points)
+    assert read_geometry(path).faces.tolist() == [[0, 1, 2], [0, 2, 3]]
+
+
+def test_letters_beyond_ascii_in_a_header(tmp_path):
+    path = tmp_path / "cloud.ply"
+    write_cloud(path, PointCloud(POINTS_3))
+    path.write_bytes(path.read_bytes().replace(b"element", "comment Höhe é\nelement".encode(), 1))
+    assert np.array_equal(read_cloud(path).points, POINTS_3)
+    assert np.array_equal(ascii_ply(path, XYZ, "0 .5 1\n2 3 4\n5 6 7\n", b"comment \xe9\n").points, POINTS_3)
+
+
+@pytest.mark.parametrize("kind", ["u4", "f4"])
+def test_packed_colors(tmp_path, kind):
+    rows = np.zeros(3, [(n, "f8") for n in "xyz"] + [("rgb", "u4")])
+    rows["rgb"] = [0x0A141E, 0x102030, 0]
+    write_with_plyfile(tmp_path / "cloud.ply", rows.view([*rows.dtype.descr[:3], ("rgb", kind)]), None)
+    cloud = read_cloud(tmp_path / "cloud.ply")
+    assert cloud.colors.tolist() == [[10, 20, 30], [16, 32, 48], [0, 0, 0]] and not cloud.scalars
+
+
+def test_all_that_is_lost_is_in_one_note(tmp_path):
+    names = ["x", "y", "z", "red", "green", "blue", "opacity", "scale_0", "rot_0"]
+    path = tmp_path / "mesh.ply"
+    text = "ply\nformat ascii 1.0\nelement vertex 3\n" + "".join(f"property float {n}\n" for n in names)
+    text += "element face 1\nproperty list uchar int vertex_indices\nproperty list uchar float color\n"
+    text += "".join(f"property uchar {n}\n" for n in ("red", "green", "blue"))
+    text += "element edge 1\nproperty int vertex1\nend_header\n"
+    text += "0 0 0 0 0 0 1 1 1\n1 0 0 0 0 0 1 1 1\n0 1 0 0 0 0 1 1 1\n3 0 1 2 1 0.5 9 9 9\n2\n"
+    path.write_text(text)
+    assert read_geometry(path).notes == (
+        "not carried over: shapes, opacities and view-dependent colors of its 3D Gaussians,"
+        " colors of the corners of faces, rows of edge (1),"
+        " colors of faces, since its vertices have colors",
+    )

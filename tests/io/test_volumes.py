@@ -348,3 +348,45 @@ def test_the_awkward_volumes(data_dir):
     assert missing > 0 and notes == [f"{missing} of 720 values are not finite; a fit leaves them out"]
     with pytest.raises(UnreadableInput, match=r"bad_truncated_volume\.npz: "):
         read_volume(folder / "bad_truncated_volume.npz")
+
+
+def test_nifti_whose_forms_are_in_doubt(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    path, sform, qform = tmp_path / "a.nii", np.diag([0.5, 1, 2, 1]), np.diag([3.0, 3, 3, 1])
+    image = nibabel.Nifti1Image(np.zeros((4, 5, 6), np.float32), sform)
+    image.set_sform(sform, 1)
+    image.set_qform(sform, 1)
+    nibabel.save(image, path)
+    assert read_volume(path)[1] == []
+    image.set_qform(qform, 1)
+    nibabel.save(image, path)
+    signal, notes = read_volume(path)
+    np.testing.assert_allclose(signal.grid.spacing, [0.5, 1, 2])
+    assert notes == [f"{path}: its qform and its sform are 10 apart: the sform is read"]
+    data = bytearray(path.read_bytes())
+    data[280:328] = bytes(48)
+    path.write_bytes(data)
+    signal, notes = read_volume(path)
+    np.testing.assert_allclose(signal.grid.affine, qform)
+    assert notes == [f"{path}: its sform spans no space: its qform is read instead"]
+    data[252:254] = bytes(2)
+    path.write_bytes(data)
+    signal, notes = read_volume(path)
+    np.testing.assert_allclose(signal.grid.spacing, [3, 3, 3])
+    assert notes == [f"{path}: its sform spans no space: its sizes of voxels are read instead"]
+
+
+def test_lengths_that_are_not_told_are_named(tmp_path):
+    import tifffile
+
+    path = tmp_path / "a.ome.tif"
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "mm", "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "mm"}
+    tifffile.imwrite(path, np.zeros((3, 4, 5), np.uint8), metadata={"axes": "ZYX", **sizes})
+    signal, notes = read_volume(path)
+    assert signal.grid.spacing.tolist() == [1, 0.5, 0.5] and signal.header["space units"] == ["mm"] * 3
+    assert f"{path}: has no spacing along z: taken as 1" in notes
+    path = tmp_path / "a.nrrd"
+    head = "NRRD0005\ntype: uchar\ndimension: 3\nsizes: 1 1 1\nencoding: raw\nspacings: 1 1 1\n"
+    path.write_bytes(head.encode() + b'units: "mm" "mm" "um"\n\n\0')
+    pytest.importorskip("nrrd")
+    assert read_volume(path)[1] == [f"{path}: its axes have different units (mm, mm, um): lengths are kept"]
