@@ -44,19 +44,19 @@ def test_off_headers(tmp_path, head, columns):
         assert mesh.normals[1].tolist() == [0, 0.6, 0.8]
     if "C" in head:
         assert mesh.colors.tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
-    assert mesh.notes == (("its texture coordinates are not carried over",) if "ST" in head else ())
+    assert mesh.notes == (("not carried over: texture coordinates",) if "ST" in head else ())
 
 
 def test_off_without_letters(tmp_path):
     path = tmp_path / "mesh.off"
-    assert off(path, "OFF", SQUARE, NORMALS).notes == ("3 further numbers of each vertex were left out",)
+    assert off(path, "OFF", SQUARE, NORMALS).notes == ("not carried over: 3 further numbers of each vertex",)
     faces = "3 0 1 2 255 0 0\n3 0 2 3 0 0 255\n"
     mesh = off(path, "OFF", SQUARE, faces=faces)
     assert mesh.colors.tolist() == [[128, 0, 128], [255, 0, 0], [128, 0, 128], [0, 0, 255]]
     assert "averaged" in mesh.notes[0]
     for more in ({"faces": "3 0 1 2 7\n3 0 2 3 8\n"}, {"faces": "3 0 1 2 255 0 0\n3 0 2 3\n"}):
         mesh = off(path, "OFF", SQUARE, **more)
-        assert mesh.colors is None and mesh.notes == ("the colors of its faces were left out",)
+        assert mesh.colors is None and mesh.notes == ("not carried over: colors of faces",)
     assert isinstance(off(path, "COFF", SQUARE, COLORS, faces=""), PointCloud)
     for head, name in (("4OFF", "4OFF"), ("OFF BINARY", "binary")):
         with pytest.raises(UnreadableInput, match=f"is {name}"):
@@ -69,13 +69,13 @@ OBJ = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\n"
 @pytest.mark.parametrize(
     "text, notes",
     [
-        ("mtllib a.mtl\nusemtl a\n" + OBJ + "f 1/1 2/1 3/1\n", ["materials and textures are not"]),
-        ("usemtl a\n" + OBJ.replace("vt 0 0\n", "") + "f 1 2 3\n", ["colors of its materials are not"]),
-        (OBJ + "f 1/1 2/1 3/1\n", ["texture coordinates are not carried over"]),
-        (OBJ.replace("vt 0 0\n", "v 1 1 1 1 0 0\n") + "f 1 2 3\n", ["only some of its vertices have colors"]),
-        (OBJ[:-7] + "f 1 2 3\nl 1 2\nl 2 3\np 1\n", ["its 2 lines and 1 point elements were left out"]),
+        ("mtllib a.mtl\nusemtl a\n" + OBJ + "f 1/1 2/1 3/1\n", ["colors of materials, textures"]),
+        ("usemtl a\n" + OBJ.replace("vt 0 0\n", "") + "f 1 2 3\n", ["colors of materials"]),
+        (OBJ + "f 1/1 2/1 3/1\n", ["texture coordinates"]),
+        (OBJ.replace("vt 0 0\n", "v 1 1 1 1 0 0\n") + "f 1 2 3\n", ["colors, which only some of its vertices have"]),
+        (OBJ[:-7] + "f 1 2 3\nl 1 2\nl 2 3\np 1\n", ["lines (2), point elements (1)"]),
         (OBJ[:-7] + "p 1 2 3\n", []),
-        (OBJ[:-7] + "l 1 2\n", ["its 1 lines were left out"]),
+        (OBJ[:-7] + "l 1 2\n", ["lines (1)"]),
     ],
 )
 def test_obj_names_what_it_loses(tmp_path, text, notes):
@@ -101,7 +101,7 @@ def test_ply_colors_of_faces(tmp_path):
     rows = "".join(f"{row} 9 9 9\n" for row in ROWS.splitlines())
     path.write_text(both + rows + "3 0 1 2 255 0 0\n3 0 2 3 0 0 255\n")
     mesh = read_geometry(path)
-    assert (mesh.colors == 9).all() and "left out" in mesh.notes[0]
+    assert (mesh.colors == 9).all() and "colors of faces" in mesh.notes[0]
 
 
 def test_ply_strips_textures_and_other_elements(tmp_path):
@@ -112,8 +112,8 @@ def test_ply_strips_textures_and_other_elements(tmp_path):
     path.write_text(f"{head}{rows}7 0 1 2 -1 0 2 3\n5\n")
     mesh = read_geometry(path)
     assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3]]
-    texture, others = mesh.notes
-    assert "texture is not carried over" in texture and "(1 edge)" in others
+    (lost,) = mesh.notes
+    assert "texture" in lost and "edge" in lost
     path.write_text(f"{head}{rows}4 0 1 2 9\n5\n")
     with pytest.raises(UnreadableInput, match=r"a face names vertex 9 \(from 0\), there are 4"):
         read_geometry(path)
