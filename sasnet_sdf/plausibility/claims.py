@@ -34,6 +34,9 @@ TWO_SIDES = 0.5
 """The mean height of opposite neighbors over each other, in units of its root mean square, from which on
 they are the two sides of something thin. About 0 where normals of one surface look to both sides."""
 
+BEHIND = 0.1
+"""The same over the distance between them, at least: what curvature leaves is less."""
+
 CLOSED = 0.15
 """The length of the mean normal, weighted by area, up to which the points lie all around something."""
 
@@ -133,6 +136,7 @@ def _flipped(normals: Array, sketch: Sketch, rows: np.ndarray | None = None) -> 
     across = sketch.points[other] - sketch.points[one]
     # of opposite normals of one sheet, its curvature cancels here, and noise has either sign
     height = (across * (normals[one] - normals[other])).sum(1)
-    if abs(height.mean()) > TWO_SIDES * np.sqrt((height**2).mean()):
+    thick = BEHIND * float(np.linalg.norm(across, axis=1).mean())
+    if abs(height.mean()) > max(TWO_SIDES * float(np.sqrt((height**2).mean())), 2 * thick):
         return 0.0
     return float(opposite.mean())

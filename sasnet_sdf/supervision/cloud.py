@@ -254,8 +254,8 @@ def _of_thin_walls(share: float) -> list[Finding]:
         return []
     return [
         warning(
-            f"at {share:.0%} of the points neighbors look to opposite sides: walls are thinner than the noise "
-            "or the distance between points, or normals or sensors are wrong"
+            f"at {share:.0%} of the points neighbors look to opposite sides: walls are thinner than the "
+            "noise or the distance between points, or normals or sensors are wrong"
         )
     ]
 
