@@ -18,7 +18,7 @@ from .duplicates import first_of_equals
 from .evidence import Evidence
 from .implicit import signed_distances
 from .morton import morton_order
-from .normals import torn, turn_to_sensors
+from .normals import of_thin_walls, turn_to_sensors
 from .orientation import orient
 from .outliers import belongs
 from .planes import fit_planes
@@ -48,9 +48,6 @@ _VOTERS = 64  # neighbours that know something about which side is outside
 _ALIKE = 0.8  # cosine up to which the plane of the nearest may differ from that of the voters
 _FEWEST = 10
 _PLATES = Finding("the points lie in two layers, taken for the two sides of thin plates")
-# share of neighbors side by side that look to opposite sides, above which the user is told: of scans 0.000
-# to 0.005, of a cup and a plate whose walls are as thin as two standard deviations of the noise 0.05 to 0.3
-TORN = 0.02
 _AGREED = 0.9  # share of points on whose side what a file claims must agree with plates
 _BORNE_OUT = 0.5  # share of points that surfaces must hold; of a handful of points they cannot
 
@@ -183,7 +180,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     if plates is not None:
         oriented = {"normals_from": told, "findings": [_PLATES]}
         oriented |= {"orientation_confidence": 1.0} if told == "estimate" else {}
-    findings = [*oriented.pop("findings", []), *_of_thin_walls(torn(tree.points, normals, lists))]
+    findings = [*oriented.pop("findings", []), *of_thin_walls(tree.points, normals, lists)]
     step(1.0, "telling inside from outside")
     surfels = surfels_of(tree.points, normals)
     del normals, planes
@@ -247,17 +244,6 @@ def _denoised(
     kept = kept[morton_order(clean.points[kept])]
     moved = replace(cloud, points=clean.points).select(kept)
     return moved, clean.normals[kept], float(np.median(clean.noise)), len(cloud) - len(kept)
-
-
-def _of_thin_walls(share: float) -> list[Finding]:
-    if share <= TORN:
-        return []
-    return [
-        warning(
-            f"at {share:.0%} of the points neighbors look to opposite sides: walls are thinner than the "
-            "noise or the distance between points, or normals or sensors are wrong"
-        )
-    ]
 
 
 def _spacing(distances: np.ndarray) -> Array:

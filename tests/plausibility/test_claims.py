@@ -55,13 +55,13 @@ def test_inward_normals(shape, sketch_of, shapes, rng):
 
 
 @pytest.mark.parametrize(("off", "told"), [(0.0, False), (1.0, True)])
-def test_sensors_off_by_half_the_object(off, told, sketch_of, shapes, rng):
+def test_sensors_that_are_off(off, told, sketch_of, shapes, rng):
     points, normals = shapes["ellipsoid"](rng, 20_000)
     ways = rng.normal(size=(12, 3))
     stations = 4 * ways / np.linalg.norm(ways, axis=1, keepdims=True)
     station = rng.integers(0, 12, len(points))
     seen = ((stations[station] - points) * normals).sum(1) > 0.1
-    points, sensors = points[seen], stations[station[seen]] + [2 * off, -off, 0.5 * off]
+    points, sensors = points[seen], stations[station[seen]] + [3 * off, -2 * off, off]
     sketch, frame = sketch_of(points), Frame.around(points)
     share = seen_from_both(frame.to_unit(sensors)[sketch.rows], sketch)
     assert (share > SEEN_FROM_BOTH) == told
