@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import to_dict
+from ..config import SupervisionConfig, to_dict
 from ..edges import Edges
+from ..errors import SasnetError
 from ..field import Field
+from ..findings import Finding, notes, warning
 from ..fitted import FittedSignal
 from ..geometry import PointCloud, TriangleMesh
 from ..io.columns import finite
+from ..io.validate import validated
 from ..metrics import Points
 from ..pipelines.fit_signal import ranges
+from ..pipelines.selection import selected
 from ..signals import Signal
 from ..supervision.duplicates import first_of_equals
 
@@ -39,6 +43,18 @@ def cloud_facts(cloud: PointCloud) -> dict[str, Any]:
     }
 
 
+def checked(cloud: PointCloud, name: str) -> list[Finding]:
+    """What `reconstruct` finds in a cloud before it starts; what would end it is a warning here."""
+    try:
+        usable, told = validated(cloud, name)
+        found, _ = selected(usable, SupervisionConfig(), name)
+    except SasnetError as error:
+        return [warning(str(error).removeprefix(f"{name}: "))]
+    # cloud_facts tells the rest
+    said = [text for text in told if text not in cloud.notes and "points are not finite" not in text]
+    return notes(said) + found.findings
+
+
 def mesh_facts(mesh: TriangleMesh) -> dict[str, Any]:
     """Vertices, faces, extent in world units of finite vertices, attributes, and whether it is closed."""
     edges, usable = Edges.of(mesh.faces), finite(mesh.vertices)
@@ -57,7 +73,7 @@ def mesh_facts(mesh: TriangleMesh) -> dict[str, Any]:
     }
 
 
-def signal_facts(signal: Signal, notes: list[str]) -> dict[str, Any]:
+def signal_facts(signal: Signal, told: list[str]) -> dict[str, Any]:
     """Samples along the axes, channels, type, range of the values, and where an image or volume lies."""
     low, high, missing = ranges(signal)
     volume = signal.grid.dim == 3
@@ -69,12 +85,17 @@ def signal_facts(signal: Signal, notes: list[str]) -> dict[str, Any]:
         "low": [None if np.isnan(value) else value for value in low.tolist()],
         "high": [None if np.isnan(value) else value for value in high.tolist()],
         "not_finite": missing,
+<<<<<<< HEAD
         **(
             {"spacing": signal.grid.spacing.tolist(), "origin": signal.grid.affine[:3, 3].tolist()}
             if volume
             else {}
         ),
         "notes": notes,
+=======
+        **({"spacing": signal.grid.spacing.tolist()} if volume else {}),
+        "notes": told,
+>>>>>>> claims2
     }
 
 

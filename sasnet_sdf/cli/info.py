@@ -10,6 +10,7 @@ import click
 
 from ..errors import printable
 from .options import FILE, verbose_option
+from .summary import warning_lines
 
 
 @click.command("info", short_help="Say what a cloud, mesh, image, volume or model holds.")
@@ -24,8 +25,9 @@ def command(file: Path, as_json: bool) -> None:
 
 def _facts(file: Path) -> dict[str, Any]:
     from ..errors import UnusableGeometry
+    from ..findings import texts
     from ..geometry import TriangleMesh
-    from .facts import cloud_facts, mesh_facts, model_facts, signal_facts
+    from .facts import checked, cloud_facts, mesh_facts, model_facts, signal_facts
 
     if file.suffix.lower() == ".sasnet":
         from ..fitted import load_model
@@ -49,8 +51,12 @@ def _facts(file: Path) -> dict[str, Any]:
             else "holds no points"
         )
         raise UnusableGeometry(f"{file}: {what}")
-    facts = mesh_facts(geometry) if isinstance(geometry, TriangleMesh) else cloud_facts(geometry)
-    return {"file": str(file), **facts}
+    if isinstance(geometry, TriangleMesh):
+        return {"file": str(file), **mesh_facts(geometry)}
+    facts = cloud_facts(geometry)
+    found = checked(geometry, str(file))
+    told = [*facts["notes"], *texts(found, "note")]
+    return {"file": str(file), **facts, "notes": told, "warnings": texts(found, "warning")}
 
 
 def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
@@ -63,6 +69,8 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
             lines += [f"{indent}{label}", *_lines(value, indent + "  ")]
         elif name == "notes":
             lines += [f"note: {printable(note)}" for note in value]
+        elif name == "warnings":
+            lines += warning_lines(value)
         else:
             lines.append(f"{indent}{label:<{width}}  {_shown(value)}")
     return lines

@@ -136,7 +136,8 @@ def _orientation(found: dict[str, Any]) -> str:
     if found["normals_from"] in _SEEN:
         return f"outside told by {_SEEN[found['normals_from']]}"
     if found["normals_from"] == "estimate":
-        return f"outside estimated, {100 * found['orientation_confidence']:.4g} % sure"
+        sure = f"{100 * found['orientation_confidence']:.4g} % sure"
+        return f"outside estimated, {sure} unless it is a room seen from inside"
     return f"outside told by {found['normals_from']}".replace("by file", "by the normals")
 
 

@@ -19,6 +19,8 @@ FEW = 0.05
 """The share of points without a usable normal or sensor up to which those points are left out."""
 NARROWEST = 0.01
 """The width of a scan over its distance, below which a sensor at 0 0 0 is one that nobody filled in."""
+OF_EIGHT_BITS = 0.02
+"""How far from 1 rounding to 256 steps leaves the length of a unit normal."""
 ON_A_LINE = 1e-6
 """The second extent over the first up to which points lie on a line: single precision's rounding and some."""
 
@@ -55,7 +57,7 @@ def _usable_cloud(cloud: PointCloud, path: str | Path, notes: list[str]) -> Poin
         notes.append(f"{total - usable.sum()} of {total} points are not finite and were left out")
         cloud = cloud.select(usable)
     if cloud.normals is not None:
-        normals = _normalised(cloud.normals)
+        normals = _normalised(_decoded(cloud.normals, notes))
         cloud = _without_gaps(replace(cloud, normals=normals), "normals", notes)
     if cloud.sensors is not None:
         cloud = _without_empty_sensors(cloud, notes)
@@ -88,6 +90,18 @@ def _without_gaps(cloud: PointCloud, attribute: str, notes: list[str]) -> PointC
         return replace(cloud, **{attribute: None})
     notes.append(f"{missing} of {total} points were left out: their {attribute} are zero or not finite")
     return cloud.select(usable)
+
+
+def _decoded(normals: Array, notes: list[str]) -> Array:
+    """Normals (N, 3) that were stored as colors are, n / 2 + 1 / 2, turned back."""
+    with np.errstate(all="ignore"):
+        length = np.linalg.norm(2 * normals - 1, axis=1)
+        if not len(normals) or normals.min() < 0 or not (np.abs(length - 1) < OF_EIGHT_BITS).all():
+            return normals
+        if (np.abs(np.linalg.norm(normals, axis=1) - 1) < OF_EIGHT_BITS).all():
+            return normals
+    notes.append("the normals are stored as n/2 + 1/2, from 0 to 1, and were decoded")
+    return 2 * normals - 1
 
 
 def _normalised(normals: Array) -> Array:

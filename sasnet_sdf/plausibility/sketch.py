@@ -18,6 +18,9 @@ SAMPLE = 16_000
 NEIGHBORS = 12
 """That show the plane around a point; noise is small beside the spacing of so few points."""
 
+THICK = 0.25
+"""Spacings that points lie off their plane on average, from which on it says little."""
+
 FEWEST = 50
 """Points below which nothing is concluded."""
 
@@ -28,7 +31,8 @@ class Sketch:
 
     rows: (M,) the indices of the points in the cloud. tree: of the points (M, 3). lists: (M, k) the
     nearest others. spacing: (M,) their mean distance. planes: (M, 3) normals, of either sign, of the
-    planes through them. share: M over the number of points in the cloud.
+    planes through them, flat: (M,) where the points lie on those, as not amid noise. share: M over the
+    number of points in the cloud.
     """
 
     rows: np.ndarray
@@ -36,6 +40,7 @@ class Sketch:
     lists: np.ndarray
     spacing: Array
     planes: Array
+    flat: np.ndarray
     share: float
 
     @classmethod
@@ -53,7 +58,9 @@ class Sketch:
         rows, tree = rows[order], Tree.of(np.ascontiguousarray(points[order]))
         lists, distances = tree.neighbours(NEIGHBORS)
         spacing = np.maximum(distances[:, :6].mean(1, dtype=np.float64), 1e-12)
-        return cls(rows, tree, lists, spacing, fit_planes(tree.points, lists)[0], len(rows) / len(cloud))
+        planes, residuals = fit_planes(tree.points, lists)
+        share = len(rows) / len(cloud)
+        return cls(rows, tree, lists, spacing, planes, residuals < THICK * spacing, share)
 
     @property
     def points(self) -> Array:

@@ -18,7 +18,7 @@ from .duplicates import first_of_equals
 from .evidence import Evidence
 from .implicit import signed_distances
 from .morton import morton_order
-from .normals import turn_to_sensors
+from .normals import of_thin_walls, turn_to_sensors
 from .orientation import orient
 from .outliers import belongs
 from .planes import fit_planes
@@ -48,6 +48,7 @@ _VOTERS = 64  # neighbours that know something about which side is outside
 _ALIKE = 0.8  # cosine up to which the plane of the nearest may differ from that of the voters
 _FEWEST = 10
 _PLATES = Finding("the points lie in two layers, taken for the two sides of thin plates")
+_AGREED = 0.9  # share of points on whose side what a file claims must agree with plates
 _BORNE_OUT = 0.5  # share of points that surfaces must hold; of a handful of points they cannot
 
 
@@ -160,6 +161,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     step(0.17, "measuring the noise")
     noise = _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing)
     planes = sigma = None
+    told = "file" if cloud.normals is not None else "sensors" if cloud.sensors is not None else "estimate"
     plates = _as_plates(cloud, lists[:, :_NEAREST], spacing) if noise > NOISY else None
     if plates is not None:
         cloud, noise = plates
@@ -176,7 +178,9 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     step(0.95, "orienting normals")
     normals, oriented = _orient(cloud, tree, lists, spacing, planes)
     if plates is not None:
-        oriented = {"normals_from": "estimate", "orientation_confidence": 1.0, "findings": [_PLATES]}
+        oriented = {"normals_from": told, "findings": [_PLATES]}
+        oriented |= {"orientation_confidence": 1.0} if told == "estimate" else {}
+    findings = [*oriented.pop("findings", []), *of_thin_walls(tree.points, normals, lists)]
     step(1.0, "telling inside from outside")
     surfels = surfels_of(tree.points, normals)
     del normals, planes
@@ -194,6 +198,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         "noise": sigma,
         "noise_in_spacings": noise,
         "spacing": float(np.median(spacing)),
+        "findings": findings,
     }
     return target, facts
 
@@ -205,12 +210,24 @@ def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array) -> f
 
 
 def _as_plates(cloud: PointCloud, near: np.ndarray, spacing: Array) -> tuple[PointCloud, float] | None:
-    """A bare cloud with the normals of thin plates, and its noise; None where it is none of such."""
-    if cloud.normals is not None or cloud.sensors is not None or not in_layers(cloud.points):
+    """The cloud with the normals of thin plates, and its noise; None where it is none of such, or its
+    own normals or sensors say otherwise."""
+    if not in_layers(cloud.points):
         return None
-    cloud = replace(cloud, normals=normals_of_plates(cloud.points))
+    normals = normals_of_plates(cloud.points)
+    claimed = _claimed(cloud)
+    if claimed is not None and ((claimed * normals).sum(1) > 0).mean() < _AGREED:
+        return None
+    cloud = replace(cloud, normals=normals)
     noise = _noise_in_spacings(cloud, near, spacing)
     return (cloud, noise) if noise <= NOISY else None
+
+
+def _claimed(cloud: PointCloud) -> Array | None:
+    """Where outside is (N, 3), of any length, as the cloud says it."""
+    if cloud.normals is not None or cloud.sensors is None:
+        return cloud.normals
+    return cloud.sensors - cloud.points
 
 
 def _denoised(

@@ -45,7 +45,7 @@ def test_solids(name, noise, solids, rng):
     points, _ = solids[name].sample(20_000, rng)
     share, facts = oriented(points + noise * rng.normal(size=points.shape), slope(solids[name].distance))
     assert share > 0.997
-    assert facts["orientation_confidence"] > 0.99 and "findings" not in facts
+    assert facts["orientation_confidence"] > 0.99 and not facts["findings"]
 
 
 @pytest.mark.parametrize(("gap", "least"), [(0.015, 0.95), (0.03, 0.99)])
@@ -120,9 +120,8 @@ def test_an_open_sheet_has_one_side(rng):
     points = np.concatenate([flat, 0.2 * np.sin(4 * flat).prod(1, keepdims=True)], 1)
     share, facts = oriented(points, lambda p: np.array([[0.0, 0.0, 1.0]]))
     assert max(share, 1 - share) == 1
-    # all alike, and nothing says to which side
     assert facts["orientation_confidence"] < 0.3
-    assert [finding.severity for finding in facts["findings"]] == ["warning"]
+    assert "is a guess" in facts["findings"][0].text
 
 
 def test_a_bowl_looks_outward(rng):
@@ -133,7 +132,7 @@ def test_a_bowl_looks_outward(rng):
 def test_a_cloud_without_a_surface_is_doubtful(rng):
     _, facts = oriented(rng.uniform(-0.9, 0.9, (10_000, 3)), lambda p: p)
     assert facts["orientation_confidence"] < 0.5
-    assert "a guess" in facts["findings"][0].text
+    assert "is a guess" in facts["findings"][0].text
 
 
 def test_the_same_cloud_gives_the_same_normals(solids, rng):
