@@ -85,17 +85,12 @@ def signal_facts(signal: Signal, told: list[str]) -> dict[str, Any]:
         "low": [None if np.isnan(value) else value for value in low.tolist()],
         "high": [None if np.isnan(value) else value for value in high.tolist()],
         "not_finite": missing,
-<<<<<<< HEAD
         **(
             {"spacing": signal.grid.spacing.tolist(), "origin": signal.grid.affine[:3, 3].tolist()}
             if volume
             else {}
         ),
-        "notes": notes,
-=======
-        **({"spacing": signal.grid.spacing.tolist()} if volume else {}),
         "notes": told,
->>>>>>> claims2
     }
 
 

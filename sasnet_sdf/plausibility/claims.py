@@ -50,7 +50,7 @@ CERTAIN = 5.0
 GRAZING = 0.35
 """Cosine between ray and normal up to which a sensor says nothing about the side."""
 
-SEEN_FROM_BOTH = 0.01
+SEEN_FROM_BOTH = 0.015
 """The share of pairs of neighbors that sensors saw from opposite sides, from which on it is no chance.
 
 Measured: of noisy scans and their true sensors, 0.000 to 0.005, of a box of few points 0.009; of sensors

@@ -72,7 +72,10 @@ OBJ = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\n"
         ("mtllib a.mtl\nusemtl a\n" + OBJ + "f 1/1 2/1 3/1\n", ["colors of materials, textures"]),
         ("usemtl a\n" + OBJ.replace("vt 0 0\n", "") + "f 1 2 3\n", ["colors of materials"]),
         (OBJ + "f 1/1 2/1 3/1\n", ["texture coordinates"]),
-        (OBJ.replace("vt 0 0\n", "v 1 1 1 1 0 0\n") + "f 1 2 3\n", ["colors, which only some of its vertices have"]),
+        (
+            OBJ.replace("vt 0 0\n", "v 1 1 1 1 0 0\n") + "f 1 2 3\n",
+            ["colors, which only some of its vertices have"],
+        ),
         (OBJ[:-7] + "f 1 2 3\nl 1 2\nl 2 3\np 1\n", ["lines (2), point elements (1)"]),
         (OBJ[:-7] + "p 1 2 3\n", []),
         (OBJ[:-7] + "l 1 2\n", ["lines (1)"]),
