@@ -42,7 +42,6 @@ REPORT = {
         "total": 40.05,
     },
     "peak_memory_bytes": 12_345_678_901,
-    "warnings": [],
     "notes": ["300 outliers were left out"],
     "warnings": ["the normals contradict the points"],
 }
