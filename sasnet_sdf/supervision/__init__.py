@@ -8,7 +8,8 @@ import numpy as np
 
 from ..findings import notes
 from ..geometry import Frame, PointCloud, TriangleMesh
-from .cloud import CloudTarget, prepare_cloud
+from .cloud import prepare_cloud
+from .cloud_target import CloudTarget
 from .mesh import MeshTarget, face_normals, sample_surface
 from .solid import solid_of
 

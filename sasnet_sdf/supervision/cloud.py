@@ -1,8 +1,8 @@
-"""From a cloud as it came to signed distances at any point."""
+"""From a cloud as it came to the signed distance that it implies."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,10 @@ from ..errors import UnusableGeometry
 from ..findings import Finding, warning
 from ..geometry import Array, PointCloud
 from ..progress import each, steps, tick
-from ..threads import over_ranges
+from .cloud_target import CloudTarget
 from .denoise import denoise
 from .dipoles import offsets
 from .duplicates import first_of_equals
-from .evidence import Evidence
-from .implicit import signed_distances
 from .morton import morton_order
 from .normals import of_thin_walls, turn_to_sensors
 from .orientation import orient
@@ -27,11 +25,6 @@ from .tree import Tree
 from .winding import WindingNumber, surfels_of
 
 CANDIDATES = 16
-_CLEAR = 0.1  # difference of a winding number from its level up to which it says nothing
-# spacings away times the same: 3.5 standard deviations where points lie at random on a plane, since the
-# variance of their dipoles' sum is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h
-_SAMPLED = 0.35
-_SPARSEST = 3.0  # median spacings up to which a point is taken to stand for more area
 WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
 FIT = 8  # neighbours
 # spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.064
@@ -40,7 +33,6 @@ NOISY = 0.12
 # in spacings, that makes it eleven times as large
 _SHARP, _SOFT = 0.03, 0.06
 _TRUST_IN_NOISE = 0.3  # a weighted mean of field and denoised points is better than either
-_BESIDE = 2.5  # reaches within which a point is asked for evidence
 _NEAREST = 8  # neighbours that show the noise: of more, some are of another sheet close by
 DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
 _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
@@ -50,92 +42,6 @@ _FEWEST = 10
 _PLATES = Finding("the points lie in two layers, taken for the two sides of thin plates")
 _AGREED = 0.9  # share of points on whose side what a file claims must agree with plates
 _BORNE_OUT = 0.5  # share of points that surfaces must hold; of a handful of points they cannot
-
-
-@dataclass(frozen=True)
-class CloudTarget:
-    """The signed distance that an oriented cloud implies, in the unit cube, negative inside.
-
-    tree: of the points (N, 3), in Morton order. surfels (6 N,): points and outward normals, flat.
-    lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones.
-    width (N,): the radius of the fit around each point. centres (N, 3), reach (N,): the ball that
-    holds a point and its nearest neighbours. core: added to squared distances, in
-    squared radii of the fit, in the weights' denominator. trust: the weight of the data beside a field
-    that was trained on them, from 0 to 1.
-
-    Beyond that ball a fit extrapolates, and the winding number decides the sign, which wrong normals
-    mislead less; but only where it is clear: in a cavity whose walls were seen in part it hovers
-    about its level, and a surface would come to lie in the middle.
-    """
-
-    tree: Tree
-    surfels: Array
-    lists: np.ndarray
-    spacing: Array
-    width: Array
-    centres: Array
-    reach: Array
-    winding: WindingNumber
-    core: float
-    trust: float
-
-    @property
-    def points(self) -> Array:
-        return self.tree.points
-
-    @property
-    def normals(self) -> Array:
-        return self.surfels.reshape(-1, 6)[:, 3:]
-
-    @property
-    def bounds(self) -> tuple[Array, Array]:
-        return self.points.min(0), self.points.max(0)
-
-    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Points of the cloud (count, 3), drawn evenly by area, and the spacing (count,) around them."""
-        # one of each of `count` equal stretches of the Z-curve: even in space too
-        area = np.cumsum(np.minimum(self.spacing, _SPARSEST * np.median(self.spacing)) ** 2)
-        places = (np.arange(count) + rng.random(count)) * (area[-1] / count)
-        index = np.searchsorted(area, places).clip(max=len(area) - 1)
-        return self.points[index], self.spacing[index]
-
-    def distance(self, queries: Array) -> tuple[Array, Array]:
-        """Signed distances (M,) and gradients (M, 3) at queries (M, 3).
-
-        Many queries take least time in Morton order.
-        """
-        step = steps()
-        step(0.2)
-        nearest = self.tree.nearest(queries)
-        step(0.6)
-        distances, gradients = self._fitted(queries, nearest)
-        step(1.0)
-        off = np.linalg.norm(queries - self.centres[nearest], axis=1)
-        beyond = np.flatnonzero(off > self.reach[nearest])
-        near = nearest[beyond]
-        straight = np.linalg.norm(queries[beyond] - self.points[near], axis=1)
-        depth = self.winding.number(queries[beyond]) - self.winding.level
-        clear = np.abs(depth) > np.maximum(_CLEAR, _SAMPLED * self.spacing[near] / straight)
-        overruled = clear & ((depth > 0) != (distances[beyond] < 0))
-        distances[beyond[overruled]] = (-np.sign(depth) * straight)[overruled]
-        return distances, gradients
-
-    def evidence(self, places: Array, zone: float) -> Evidence:
-        """Distances by the points, at those of places (M, 3) within `zone` or _BESIDE reaches of one."""
-        places = np.ascontiguousarray(places, np.float64)
-        nearest = self.tree.nearest(places)
-        apart = np.linalg.norm(places - self.points[nearest], axis=1)
-        rows = np.flatnonzero(apart <= np.maximum(zone, _BESIDE * self.reach[nearest]))
-        nearest = nearest[rows]
-        fitted = self._fitted(places[rows], nearest)
-        return Evidence(rows, *fitted, apart[rows], self.reach[nearest])
-
-    def _fitted(self, queries: Array, nearest: np.ndarray) -> tuple[Array, Array]:
-        """Signed distances and gradients by the fits around the nearest points (M,)."""
-        distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
-        surface = self.surfels, self.lists, self.width, self.core
-        over_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
-        return distances, gradients
 
 
 def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:

@@ -1,0 +1,108 @@
+"""The signed distance that an oriented cloud implies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry import Array
+from ..progress import steps
+from ..threads import over_ranges
+from .evidence import Evidence
+from .implicit import signed_distances
+from .tree import Tree
+from .winding import WindingNumber
+
+_CLEAR = 0.1  # difference of a winding number from its level up to which it says nothing
+# spacings away times the same: 3.5 standard deviations where points lie at random on a plane, since the
+# variance of their dipoles' sum is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h
+_SAMPLED = 0.35
+_SPARSEST = 3.0  # median spacings up to which a point is taken to stand for more area
+_BESIDE = 2.5  # reaches within which a point is asked for evidence
+
+
+@dataclass(frozen=True)
+class CloudTarget:
+    """The signed distance that an oriented cloud implies, in the unit cube, negative inside.
+
+    tree: of the points (N, 3), in Morton order. surfels (6 N,): points and outward normals, flat.
+    lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones.
+    width (N,): the radius of the fit around each point. centres (N, 3), reach (N,): the ball that
+    holds a point and its nearest neighbours. core: added to squared distances, in
+    squared radii of the fit, in the weights' denominator. trust: the weight of the data beside a field
+    that was trained on them, from 0 to 1.
+
+    Beyond that ball a fit extrapolates, and the winding number decides the sign, which wrong normals
+    mislead less; but only where it is clear: in a cavity whose walls were seen in part it hovers
+    about its level, and a surface would come to lie in the middle.
+    """
+
+    tree: Tree
+    surfels: Array
+    lists: np.ndarray
+    spacing: Array
+    width: Array
+    centres: Array
+    reach: Array
+    winding: WindingNumber
+    core: float
+    trust: float
+
+    @property
+    def points(self) -> Array:
+        return self.tree.points
+
+    @property
+    def normals(self) -> Array:
+        return self.surfels.reshape(-1, 6)[:, 3:]
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        return self.points.min(0), self.points.max(0)
+
+    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Points of the cloud (count, 3), drawn evenly by area, and the spacing (count,) around them."""
+        # one of each of `count` equal stretches of the Z-curve: even in space too
+        area = np.cumsum(np.minimum(self.spacing, _SPARSEST * np.median(self.spacing)) ** 2)
+        places = (np.arange(count) + rng.random(count)) * (area[-1] / count)
+        index = np.searchsorted(area, places).clip(max=len(area) - 1)
+        return self.points[index], self.spacing[index]
+
+    def distance(self, queries: Array) -> tuple[Array, Array]:
+        """Signed distances (M,) and gradients (M, 3) at queries (M, 3).
+
+        Many queries take least time in Morton order.
+        """
+        step = steps()
+        step(0.2)
+        nearest = self.tree.nearest(queries)
+        step(0.6)
+        distances, gradients = self._fitted(queries, nearest)
+        step(1.0)
+        off = np.linalg.norm(queries - self.centres[nearest], axis=1)
+        beyond = np.flatnonzero(off > self.reach[nearest])
+        near = nearest[beyond]
+        straight = np.linalg.norm(queries[beyond] - self.points[near], axis=1)
+        depth = self.winding.number(queries[beyond]) - self.winding.level
+        clear = np.abs(depth) > np.maximum(_CLEAR, _SAMPLED * self.spacing[near] / straight)
+        overruled = clear & ((depth > 0) != (distances[beyond] < 0))
+        distances[beyond[overruled]] = (-np.sign(depth) * straight)[overruled]
+        return distances, gradients
+
+    def evidence(self, places: Array, zone: float) -> Evidence:
+        """Distances by the points, at those of places (M, 3) within `zone` or _BESIDE reaches of one."""
+        places = np.ascontiguousarray(places, np.float64)
+        nearest = self.tree.nearest(places)
+        apart = np.linalg.norm(places - self.points[nearest], axis=1)
+        rows = np.flatnonzero(apart <= np.maximum(zone, _BESIDE * self.reach[nearest]))
+        nearest = nearest[rows]
+        fitted = self._fitted(places[rows], nearest)
+        return Evidence(rows, *fitted, apart[rows], self.reach[nearest])
+
+    def _fitted(self, queries: Array, nearest: np.ndarray) -> tuple[Array, Array]:
+        """Signed distances and gradients by the fits around the nearest points (M,)."""
+        distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
+        surface = self.surfels, self.lists, self.width, self.core
+        over_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
+        return distances, gradients
