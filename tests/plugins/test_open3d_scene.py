@@ -83,7 +83,7 @@ def test_other_shapes_are_refused_as_there(o3d, field, native, shape):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_point_that_is_not_finite_has_no_answer(field, method):
+def test_a_point_that_is_not_finite_has_no_answer(o3d, field, method):
     points = np.array([[[0, 0, 0], [np.nan, 0, 0]], [[0, np.inf, 0], [5, 0, 0]]], np.float32)
     found = getattr(FieldScene(field), method)(points).numpy()
     assert np.isnan(found).tolist() == [[False, True], [True, False]]
