@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, TriangleMesh
 from ..supervision import CloudTarget, MeshTarget
 from ..supervision.morton import morton_order
 from ..supervision.tree import Tree
@@ -38,12 +39,14 @@ class Support:
     """The points that a surface was made from, in the unit cube.
 
     tree: of the points (N, 3), in Morton order. spacing: (N,) the distance between points around
-    each of them. gap: the hole that may be in the data of a solid, in shares of its area.
+    each of them. gap: the hole that may be in the data of a solid, in shares of its area. normals:
+    (N, 3) outward, where they are known.
     """
 
     tree: Tree
     spacing: Array
     gap: float
+    normals: Array | None = None
 
     @classmethod
     def of(cls, target: CloudTarget | MeshTarget, *, scanned: bool) -> Support:
@@ -54,7 +57,7 @@ class Support:
         """
         if isinstance(target, CloudTarget):
             gap = GAP_OF_CLOUD if scanned else GAP_OF_MESH
-            return cls(target.tree, _smoothed(target.spacing, target.lists), gap)
+            return cls(target.tree, _smoothed(target.spacing, target.lists), gap, target.normals)
         points, _ = target.surface_points(SAMPLES, np.random.default_rng(0))
         tree = Tree.of(points[morton_order(points)])
         neighbours, distances = tree.neighbours(SMOOTHED_OVER)
@@ -80,6 +83,33 @@ class Support:
         places = np.ascontiguousarray(places, np.float64)
         nearest = self.tree.nearest(places)
         return np.linalg.norm(places - self.tree.points[nearest], axis=1), self.spacing[nearest]
+
+    def against(self, mesh: TriangleMesh, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether a surface looks the other way than the points nearest to its vertices `rows` (M,).
+
+        So does what closes the field between two sheets that look the same way.
+        """
+        if self.normals is None or not len(rows):
+            return np.zeros(len(rows), np.bool_)
+        nearest = self.tree.nearest(np.ascontiguousarray(mesh.vertices[rows], np.float64))
+        return (self.normals[nearest] * _normals_of(mesh, rows)).sum(1) < 0
+
+
+def _normals_of(mesh: TriangleMesh, rows: NDArray[np.int64]) -> Array:
+    """Normals (M, 3) of the triangles around vertices `rows` (M,), of any length.
+
+    Not those of the field, whose slope near data is that of the data.
+    """
+    here = np.full(len(mesh.vertices), -1)
+    here[rows] = np.arange(len(rows))
+    faces = mesh.faces[(here[mesh.faces] >= 0).any(1)]
+    a, b, c = (mesh.vertices[faces[:, k]] for k in range(3))
+    across = np.cross(b - a, c - a)
+    normals = np.zeros((len(rows), 3))
+    for corner in here[faces].T:
+        of_rows = corner >= 0
+        np.add.at(normals, corner[of_rows], across[of_rows])
+    return normals
 
 
 def _smoothed(spacing: Array, neighbours: np.ndarray) -> Array:

@@ -44,6 +44,8 @@ def kept_part(
             mesh, dropped = drop_small_components(mesh, config.smallest_component)
         return mesh, facts | {"solid": False, "removed": 0.0, "components_dropped": dropped}
     distance, spacing = support.distance(mesh.vertices)
+    apart = np.flatnonzero(distance > spacing)
+    distance[apart[support.against(mesh, apart)]] = np.inf
     trimmed = _trimmed(mesh, distance, spacing, support, config, scale, ends)
     mesh, source = trimmed.mesh, trimmed.source
     if not len(mesh.faces):

@@ -12,7 +12,7 @@ from ..geometry import Array, Frame, PointCloud, TriangleMesh
 from ..supervision.plates import in_layers
 from .claims import SEEN_FROM_BOTH, claims_of, inward, seen_from_both, turned
 from .scale import check_digits, check_units
-from .sight import faces, hidden_share, widening
+from .sight import CLEAR, CLEAR_FROM_ABOVE, faces, hidden_share, widening
 from .sketch import Sketch
 
 HIDDEN = 0.25
@@ -22,7 +22,7 @@ Measured: of noisy scans and their true sensors, 0.03 to 0.10; of closed objects
 them, 0.36 to 0.76.
 """
 
-HIDDEN_BY_GUESS = 0.15
+HIDDEN_BY_GUESS = 0.2
 """The same of a cloud without sensors, and of a guess at one."""
 
 HIDDEN_BY_TREES = 0.5
@@ -37,6 +37,10 @@ or a facade, 0.00 to 0.08."""
 
 SAME = 1e-3
 """How far normals differ that are one direction for all points."""
+
+ACROSS, MOST = 0.8, 0.95
+"""The cosine of the angle between planes and the one normal of all points, and the share of points at
+which it is larger, for the points to lie on floors across it: of a flat box, a tenth are at its sides."""
 
 WIDENING = 0.5
 """How the spacing must grow with the distance from the origin for a sensor to have stood there."""
@@ -107,10 +111,16 @@ def _with_true_normals(
 
 
 def _could_have_one(normals: Array, sketch: Sketch) -> bool:
-    """Whether normals (N, 3) that are one direction see all points from there; True of others."""
+    """Whether normals (N, 3) that are one direction can be that of all points; True of others.
+
+    They can where all lie on planes across it, as the floors of a house do, or are seen from there.
+    """
     if (np.ptp(normals, axis=0) > SAME).any():
         return True
-    return not in_layers(sketch.points) and hidden_share(sketch, sketch.points + FAR * normals[0]) <= HIDDEN
+    if in_layers(sketch.points):
+        return False
+    across = (np.abs(sketch.planes @ normals[0]) > ACROSS).mean() >= MOST
+    return bool(across or hidden_share(sketch, sketch.points + FAR * normals[0]) <= HIDDEN)
 
 
 def _with_true_sensors(
@@ -159,7 +169,7 @@ def _seen(cloud: PointCloud, frame: Frame, sketch: Sketch, findings: list[Findin
     """A bare cloud: from the origin, as a depth camera's, or from above, as terrain; else as it is."""
     origin = frame.to_unit(np.zeros((1, 3)))[0]
     from_origin = np.broadcast_to(origin, sketch.points.shape)
-    if widening(sketch, origin) > WIDENING and _could_see(sketch, from_origin, HIDDEN_BY_GUESS):
+    if widening(sketch, origin) > WIDENING and _could_see(sketch, from_origin, HIDDEN_BY_GUESS, CLEAR):
         findings.append(
             Finding(
                 "taken as seen from 0 0 0: in every direction from there is one surface, and the points lie "
@@ -171,7 +181,7 @@ def _seen(cloud: PointCloud, frame: Frame, sketch: Sketch, findings: list[Findin
         return Examined(cloud, findings)
     up = np.array([0.0, 0.0, 1.0])
     most = HIDDEN_BY_TREES if _airborne(cloud) else HIDDEN_BY_GUESS
-    if _could_see(sketch, sketch.points + FAR * up, most):
+    if _could_see(sketch, sketch.points + FAR * up, most, CLEAR_FROM_ABOVE):
         findings.append(
             Finding(
                 "taken as seen from above (+z): nearly every vertical line meets it once; --up -z, or "
@@ -182,8 +192,8 @@ def _seen(cloud: PointCloud, frame: Frame, sketch: Sketch, findings: list[Findin
     return Examined(cloud, findings)
 
 
-def _could_see(sketch: Sketch, sensors: Array, most: float) -> bool:
-    return faces(sketch, sensors) > EDGE_ON and hidden_share(sketch, sensors) <= most
+def _could_see(sketch: Sketch, sensors: Array, most: float, clear: float) -> bool:
+    return faces(sketch, sensors) > EDGE_ON and hidden_share(sketch, sensors, clear) <= most
 
 
 def _airborne(cloud: PointCloud) -> bool:

@@ -16,24 +16,36 @@ DISC = 0.8
 """Spacings: a point stands for a disc of this radius in its plane. A ray through a surface whose points
 lie at random meets one of its discs in 85 of 100 cases."""
 
-CLEAR = 4.0
-"""Spacings at either end of a ray, within which nothing is in its way."""
+CLEAR, CLEAR_FROM_ABOVE = 4.0, 1.5
+"""Spacings at either end of a ray, within which nothing is in its way: a ray that grazes a noisy surface
+meets its neighbors. From above it hardly does, and the other side of a plate is near."""
 
 
-def hidden_share(sketch: Sketch, sensors: Array) -> float:
+def hidden_share(sketch: Sketch, sensors: Array, clear: float = CLEAR) -> float:
     """The share of points that the others hide from their sensors (M, 3), which are in the unit cube's frame.
 
-    0.4 for a closed object and a place outside it; next to nothing for true sensors.
+    clear: spacings at either end of a ray, within which nothing is in its way. 0.4 for a closed object
+    and a place outside it; next to nothing for true sensors.
     """
     rows = np.linspace(0, len(sketch.rows) - 1, min(RAYS, len(sketch.rows))).astype(np.int64)
     hidden = np.zeros(len(rows), np.bool_)
     ends = np.ascontiguousarray(sensors[rows])
-    over_ranges(_hidden, len(rows), sketch.points, sketch.planes, sketch.spacing, rows, ends, hidden)
+    over_ranges(
+        _hidden,
+        len(rows),
+        sketch.points,
+        sketch.planes,
+        sketch.spacing * clear,
+        sketch.spacing * DISC,
+        rows,
+        ends,
+        hidden,
+    )
     return float(hidden.mean())
 
 
 @kernel
-def _hidden(start, stop, points, planes, spacing, rows, ends, hidden):
+def _hidden(start, stop, points, planes, clear, disc, rows, ends, hidden):
     for r in range(start, stop):
         px, py, pz = points[rows[r], 0], points[rows[r], 1], points[rows[r], 2]
         dx, dy, dz = ends[r, 0] - px, ends[r, 1] - py, ends[r, 2] - pz
@@ -45,11 +57,11 @@ def _hidden(start, stop, points, planes, spacing, rows, ends, hidden):
             slant = dx * nx + dy * ny + dz * nz
             if slant == 0.0:
                 continue
-            along, clear = (ox * nx + oy * ny + oz * nz) / slant, CLEAR * spacing[q]
-            if along <= clear or along >= length - clear:
+            along = (ox * nx + oy * ny + oz * nz) / slant
+            if along <= clear[q] or along >= length - clear[q]:
                 continue
             mx, my, mz = along * dx - ox, along * dy - oy, along * dz - oz
-            if mx * mx + my * my + mz * mz < (DISC * spacing[q]) ** 2:
+            if mx * mx + my * my + mz * mz < disc[q] ** 2:
                 hidden[r] = True
                 break
 

@@ -112,3 +112,15 @@ def test_a_surface_must_pass_by_the_points(rng):
     assert check_coverage(0.9) == []
     with pytest.raises(NoSurface, match="2% of the points"):
         check_coverage(0.02)
+
+
+@pytest.mark.parametrize("apart", [1.2, 3.0])
+def test_two_floors_have_nothing_between_them(rng, apart):
+    floors = np.concatenate([rng.uniform(0, 6, (500, 2)), np.zeros((500, 1))], 1)
+    floors[250:, 2] = apart
+    up = np.tile([0.0, 0.0, 1.0], (500, 1))
+    found = reconstruct(PointCloud(floors, up), **QUICK)
+    height = found.mesh.vertices[:, 2]
+    assert np.minimum(np.abs(height), np.abs(height - apart)).max() < 0.25
+    assert share_up(found.mesh) > 0.99
+    assert found.report["warnings"] == [] and found.report["trim"]["closed"] is False

@@ -55,9 +55,23 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+def floors(rng):
+    """Two floors of a house, both seen from above."""
+    points = rng.uniform(0, 6, (1000, 3))
+    points[:, 2] = 3.0 * (rng.random(1000) < 0.5)
+    return points, np.tile([0.0, 0, 1], (1000, 1))
+
+
+def slab(rng):
+    """A plate that is more than two spacings thick, on both sides."""
+    points = rng.uniform(0, 1, (3000, 3)) * [1, 0.6, 1]
+    points[:, 2] = 0.05 * (rng.random(3000) < 0.5)
+    return points, np.where(points[:, 2:] > 0, 1.0, -1.0) * [0, 0, 1]
+
+
 @pytest.fixture
 def shapes() -> dict[str, Callable]:
-    return {shape.__name__: shape for shape in (ellipsoid, terrain, room, plate)}
+    return {shape.__name__: shape for shape in (ellipsoid, terrain, room, plate, floors, slab)}
 
 
 @pytest.fixture

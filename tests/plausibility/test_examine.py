@@ -43,7 +43,9 @@ def test_false_normals(normals, shapes, rng):
     assert "never turned alike" in text and ("--normals" in text) == (normals == "file")
 
 
-@pytest.mark.parametrize(("shape", "believed"), [("terrain", True), ("ellipsoid", False), ("plate", False)])
+@pytest.mark.parametrize(
+    ("shape", "believed"), [("terrain", True), ("floors", True), ("ellipsoid", False), ("plate", False)]
+)
 def test_one_normal_for_all(shape, believed, shapes, rng):
     points, _ = shapes[shape](rng)
     found = look(points, np.repeat(UP, len(points), 0))
@@ -80,7 +82,8 @@ def test_a_sensor_in_the_plane_of_a_terrain(shapes, rng):
 
 
 @pytest.mark.parametrize(
-    ("shape", "seen"), [("terrain", "up"), ("room", "viewpoint"), ("ellipsoid", None), ("plate", None)]
+    ("shape", "seen"),
+    [("terrain", "up"), ("room", "viewpoint"), ("ellipsoid", None), ("plate", None), ("slab", None)],
 )
 def test_bare_clouds(shape, seen, shapes, rng):
     points, _ = shapes[shape](rng)
