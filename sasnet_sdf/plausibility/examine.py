@@ -172,8 +172,8 @@ def _seen(cloud: PointCloud, frame: Frame, sketch: Sketch, findings: list[Findin
     if widening(sketch, origin) > WIDENING and _could_see(sketch, from_origin, HIDDEN_BY_GUESS, CLEAR):
         findings.append(
             Finding(
-                "taken as seen from 0 0 0: in every direction from there is one surface, and the points lie "
-                "wider apart the farther away; --viewpoint X,Y,Z says otherwise"
+                "taken as seen from 0 0 0, a guess: in every direction from there is one surface, and the "
+                "points lie wider apart the farther away; --viewpoint X,Y,Z says otherwise"
             )
         )
         return Examined(_seen_from(cloud, np.zeros(3)), findings, "viewpoint")
@@ -184,8 +184,8 @@ def _seen(cloud: PointCloud, frame: Frame, sketch: Sketch, findings: list[Findin
     if _could_see(sketch, sketch.points + FAR * up, most, CLEAR_FROM_ABOVE):
         findings.append(
             Finding(
-                "taken as seen from above (+z): nearly every vertical line meets it once; --up -z, or "
-                "another axis, says otherwise"
+                "taken as seen from above (+z), a guess: nearly every vertical line meets it once; --up -z, "
+                "or another axis, says otherwise"
             )
         )
         return Examined(_seen_along(cloud, up, frame), findings, "up")
