@@ -99,3 +99,9 @@ def medians_ms(functions: dict[str, Callable[[], object]], repeats: int) -> dict
             if repeat >= 5:
                 taken[name].append(time.perf_counter() - start)
     return {name: 1e3 * float(np.median(values)) for name, values in taken.items()}
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -27,6 +27,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from common import table
+from surface_tables import distances, sheets
+
 ROOT = Path(__file__).resolve().parent.parent
 START, END = "<!-- from benchmarks/tables.py -->\n", "<!-- end -->\n"
 PRESETS = ("fast", "balanced", "fine")
@@ -111,11 +114,6 @@ def machine(results: dict[str, Any]) -> str:
     hardware, versions = results["hardware"], results["versions"]
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f"{hardware['cores']} cores of a shared machine ({hardware['cpu']}), {named}"
-
-
-def table(columns: list[str], rows: list[list[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def surfaces(results: dict[str, Any], names: tuple[str, ...]) -> str:
@@ -256,43 +254,6 @@ TASKS = {
     "x16": "Rendered at 16 times the size",
     "volumes": "Volumes",
 }
-
-
-def distances(found: dict[str, Any]) -> str:
-    columns = ["cloud", "", "within 1 % of the size", "99 % of them off by at most", "slope 0.9 to 1.1"]
-    rows = [
-        [
-            shape,
-            f"`{preset}`",
-            f"{row['within_1_percent']:.2%}",
-            f"{row['off_99']:.3%}",
-            f"{row['slope_within_10_percent']:.1%}",
-        ]
-        for shape, rows_of in found["shapes"].items()
-        for preset, row in rows_of.items()
-    ]
-    return f"Measured at commit {found['commit']}.\n\n{table(columns, rows)}"
-
-
-def sheets(found: dict[str, Any]) -> str:
-    columns = ["shape", "points", "side from", "noise (mm)", "", "area / true", "off (mm)", "edge (spacings)"]
-    columns += ["turned", "right"]
-    rows = [
-        [
-            row["shape"],
-            f"{row['points']:,}",
-            row["side"],
-            f"{1000 * row['noise']:g}",
-            "no surface" if "open" not in row else "open" if row["open"] else "closed",
-            f"{row['area']:.3f}" if "area" in row else "",
-            f"{1000 * row['off']:.1f}" if "off" in row else "",
-            f"{row['edge']:.1f}" if "edge" in row else "",
-            "" if row.get("turned") is None else f"{row['turned']:.1%}",
-            "yes" if row["right"] else "no",
-        ]
-        for row in found["rows"]
-    ]
-    return f"Preset `{found['settings']['preset']}`, commit {found['commit']}.\n\n{table(columns, rows)}"
 
 
 def span(values: list[float], form: str, unit: str) -> str:

@@ -122,7 +122,7 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
 @checkpoint_options
 @click.option("--save-model", type=FILE, metavar="FILE.sasnet", help="Keep the field as well.")
 @click.option("--report", type=FILE, metavar="FILE.json", help="Keep what was done, in numbers.")
-@click.option("--strict", is_flag=True, help="Take every warning for an error.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @overwrite_option
 @progress_option
 @quiet_option

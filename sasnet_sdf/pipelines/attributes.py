@@ -33,8 +33,8 @@ def left_behind(geometry: PointCloud | TriangleMesh, config: ExtractionConfig) -
     left = [name for name in geometry.scalars if name not in config.carry]
     if not left:
         return []
-    some = f"a scalar of the input, {left[0]}, was" if len(left) == 1 else f"{len(left)} scalars were"
-    return [Finding(f"{some} not carried over to the surface: --carry NAME does that")]
+    some = f"the scalar {left[0]} is" if len(left) == 1 else f"{len(left)} scalars of the input are"
+    return [Finding(f"{some} not on the surface; --carry NAME keeps one")]
 
 
 def with_attributes(

@@ -11,8 +11,8 @@ from ..progress import each
 _NEAREST = 4
 _PROBES = 20_000
 _BESIDE = 0.3  # slope up to which a neighbor lies beside a point, and not behind it
-# share of neighbors side by side that look to opposite sides, above which the user is told: of scans 0.000
-# to 0.005, of a cup and a plate whose walls are as thin as two standard deviations of the noise 0.05 to 0.3
+# share of neighbors side by side that look to opposite sides, above which the user is told: of scans it is
+# 0.000 to 0.005
 _TORN = 0.02
 
 
