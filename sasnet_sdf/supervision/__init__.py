@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..findings import notes
+from ..findings import Finding, notes
 from ..geometry import Frame, PointCloud, TriangleMesh
 from .cloud import prepare_cloud
 from .cloud_target import CloudTarget
@@ -49,4 +49,12 @@ def _in_world_units(
     target: CloudTarget, facts: dict[str, Any], frame: Frame
 ) -> tuple[CloudTarget, dict[str, Any]]:
     lengths = {name: facts[name] and facts[name] * frame.scale for name in ("noise", "spacing")}
+    if facts["depth_steps"] is not None:
+        lengths["depth_steps"] = [step * frame.scale for step in facts["depth_steps"]]
+        lengths["findings"] = [_steps_found(*lengths["depth_steps"]), *facts["findings"]]
     return target, facts | lengths
+
+
+def _steps_found(least: float, greatest: float) -> Finding:
+    told = f"{least:.2g}" if greatest < 1.05 * least else f"{least:.2g} to {greatest:.2g}"
+    return Finding(f"depths are rounded to steps of {told}: smoothed")

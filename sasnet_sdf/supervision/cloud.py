@@ -13,6 +13,7 @@ from ..geometry import Array, PointCloud
 from ..progress import each, steps, tick
 from .cloud_target import CloudTarget
 from .denoise import denoise
+from .depth_steps import without_steps
 from .dipoles import offsets
 from .duplicates import first_of_equals
 from .morton import morton_order
@@ -55,7 +56,13 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     step(0.08, "finding neighbors")
     cloud = cloud.select(morton_order(cloud.points))
     tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
-    step(0.1, "finding outliers")
+    depth_steps = None
+    step(0.1, "finding steps of depths")
+    if (smooth := without_steps(cloud, lists)) is not None:
+        cloud, depth_steps = smooth.cloud.select(morton_order(smooth.cloud.points)), smooth.steps
+        del tree, lists, distances
+        tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
+    step(0.12, "finding outliers")
     keep = belongs(tree.points, lists, distances)
     outliers = int((~keep).sum())
     if outliers:
@@ -79,6 +86,8 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         step(0.65, "finding neighbors")
         tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
         spacing = _spacing(distances)
+    if depth_steps and planes is None:  # normals that came with the points are those of the steps
+        planes = fit_planes(cloud.points, lists)[0]
     width = WIDE * distances[:, min(FIT, distances.shape[1]) - 1].astype(np.float64)
     del distances
     step(0.95, "orienting normals")
@@ -104,6 +113,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         "noise": sigma,
         "noise_in_spacings": noise,
         "spacing": float(np.median(spacing)),
+        "depth_steps": depth_steps,
         "findings": findings,
     }
     return target, facts

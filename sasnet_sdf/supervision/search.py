@@ -74,8 +74,13 @@ def find_neighbours(start, stop, points, boxes, indices, distances):
 @part
 def find_within(points, boxes, i, reach, found):
     """Point i and others within a squared distance, in the tree's order: as many as `found` can hold."""
+    return find_around(points, boxes, points[3 * i], points[3 * i + 1], points[3 * i + 2], reach, found)
+
+
+@part
+def find_around(points, boxes, x, y, z, reach, found):
+    """Points within a squared distance of a place, in the tree's order: as many as `found` can hold."""
     leaves, total, count = len(boxes) // 12, len(points) // 3, 0
-    x, y, z = points[3 * i], points[3 * i + 1], points[3 * i + 2]
     stack, lower = np.empty(64, np.int64), np.empty(64)
     stack[0], top = 1, 0
     while top >= 0:

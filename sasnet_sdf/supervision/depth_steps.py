@@ -1,0 +1,169 @@
+"""Depths that a sensor rounded, and clouds without the stairs that come of it.
+
+Neighboring pixels of a depth image have exactly equal depths, which looks like no noise at all. The
+steps may grow with the distance, as those of disparities do, and have no need to be known: they are the
+gaps between the depths that there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import percentile_filter, uniform_filter1d
+from scipy.spatial import KDTree
+
+from ..geometry import Array, PointCloud
+from .depth_surface import corrections
+from .planes import fit_planes
+
+_EQUAL = 3e-6  # of the unit cube: what single precision and a turned axis make of equal depths
+_FLAT = 1e-6  # from the plane of its neighbors, at most, of a point on a terrace
+_ONE_AXIS = 0.999  # cosine of the angle between terraces of one direction
+_AXIS = 1 - 1e-7  # the same of an axis of the coordinates, which it then is
+_TERRACES = 0.05  # the share of points on terraces, at least
+_FEWEST_LEVELS, _POINTS_A_LEVEL = 8, 16  # and points of a level on average, at least
+_MOSTLY = 0.75  # the share of a point's neighbors on its level, at least, for it to be on a terrace
+_HELD = 0.25  # the share of levels that have terraces: of a box sampled on a grid, two of them have
+_AROUND, _LOW = 15, 30  # gaps whose percentile is the step there: where few depths occur, some are skipped
+_UNEVEN = 0.3  # median of how far gaps differ from the step: of floors and roofs at any height, more
+_PROBES, _BESIDE = 4000, 8  # points, and their neighbors in the image
+_LINES = 0.1  # the shorter side of those over the longer: points on contours and scan lines have less
+_NEXT = 0.25  # share of neighbors on other levels that are one level off, at least: most are no jumps
+_STEEP = 10.0  # pixels that a step is deep, at most: those of real stairs are deeper
+_USUAL = 0.02, 0.98  # quantiles of the steps that are told
+_NEAREST = 0.02  # depth of the nearest point over that of the farthest, at least, for rays to diverge
+
+
+@dataclass(frozen=True)
+class Unstepped:
+    """The cloud with its points moved along their rays, and the least and greatest step, in its units."""
+
+    cloud: PointCloud
+    steps: tuple[float, float]
+
+
+def without_steps(cloud: PointCloud, lists: np.ndarray) -> Unstepped | None:
+    """The cloud, in the unit cube, without the steps of its depths; None where it has none.
+
+    Depths are distances along the direction that terraces face, or from the one sensor. lists (N, k): the
+    nearest others of each point.
+    """
+    sensor = _one_sensor(cloud)
+    axis = _facing(cloud.points, lists)
+    if axis is not None and (found := _along(axis, cloud, sensor, lists)) is not None:
+        return found
+    return None if sensor is None else _from(sensor, cloud, lists)
+
+
+def _one_sensor(cloud: PointCloud) -> Array | None:
+    if cloud.sensors is None or np.ptp(cloud.sensors, axis=0).any():
+        return None
+    return cloud.sensors[0]
+
+
+def _facing(points: Array, lists: np.ndarray) -> Array | None:
+    """The direction (3,) that most exactly flat neighborhoods have; None where few have the same."""
+    normals, residuals = fit_planes(points, lists[:, :_BESIDE])
+    flat = normals[residuals < _FLAT]
+    if len(flat) < _TERRACES * len(points):
+        return None
+    some = flat[:: max(len(flat) // 256, 1)]
+    most = some[(np.abs(some @ some.T) > _ONE_AXIS).sum(0).argmax()]
+    cosines = flat @ most
+    alike = np.abs(cosines) > _ONE_AXIS
+    if alike.sum() < _TERRACES * len(points):
+        return None
+    axis = (flat[alike] * np.sign(cosines[alike, None])).mean(0)
+    axis /= np.linalg.norm(axis)
+    largest = np.abs(axis).argmax()
+    return np.eye(3)[largest] if abs(axis[largest]) > _AXIS else axis
+
+
+def _along(axis: Array, cloud: PointCloud, sensor: Array | None, lists: np.ndarray) -> Unstepped | None:
+    """Depths are distances from the image plane; rays diverge from the sensor, else they are parallel."""
+    depths = cloud.points @ axis
+    across = np.linalg.svd(axis[None])[2][1:]
+    if sensor is not None:
+        ahead = depths - sensor @ axis
+        if ahead.mean() < 0:
+            axis, ahead = -axis, -ahead
+        if ahead.min() > _NEAREST * ahead.max():
+            rays = (cloud.points - sensor) / ahead[:, None]
+            return _smoothed(cloud, ahead, rays, rays @ across.T, ahead, lists)
+    rays = np.broadcast_to(axis, cloud.points.shape)
+    return _smoothed(cloud, depths, rays, cloud.points @ across.T, np.ones(1), lists)
+
+
+def _from(sensor: Array, cloud: PointCloud, lists: np.ndarray) -> Unstepped | None:
+    """Depths are distances from the sensor, which saw all points in one half space."""
+    rays = cloud.points - sensor
+    depths = np.linalg.norm(rays, axis=1)
+    if depths.min() <= _NEAREST * depths.max():
+        return None
+    rays /= depths[:, None]
+    middle = rays.mean(0)
+    ahead = rays @ middle / max(np.linalg.norm(middle), 1e-300)
+    if ahead.min() < _NEAREST:
+        return None
+    across = np.linalg.svd(middle[None])[2][1:]
+    return _smoothed(cloud, depths, rays, rays @ across.T / ahead[:, None], depths, lists)
+
+
+def _smoothed(
+    cloud: PointCloud, depths: Array, rays: Array, image: Array, width: Array, lists: np.ndarray
+) -> Unstepped | None:
+    """None where depths (N,) along rays (N, 3), to places (N, 2) in the image, are not rounded.
+
+    width (N,) or (): a length across the rays over that in the image.
+    """
+    level, rungs = _levels(depths)
+    if len(rungs) < _FEWEST_LEVELS or len(depths) < _POINTS_A_LEVEL * len(rungs):
+        return None
+    step = _steps(rungs)
+    terraces = (level[lists[:, :_BESIDE]] == level[:, None]).mean(1) >= _MOSTLY
+    held = len(np.unique(level[terraces])) / len(rungs)
+    if held < _HELD or np.median(np.abs(np.log(np.diff(rungs) / step))) > _UNEVEN:
+        return None
+    pixel = _pixel(image, level)
+    size = np.append(step, step[-1])[level]
+    if pixel is None or np.median(size / width) / pixel > _STEEP:
+        return None
+    # steps of one length, whatever theirs are: where depths are disparities, planes stay planes
+    ladder = np.append(0, np.cumsum(np.diff(rungs) / step))
+    stepped = ladder[level]
+    moved = stepped + corrections(np.column_stack([image / pixel, stepped]))
+    change = np.interp(moved, ladder, rungs) - rungs[level]
+    low, high = np.quantile(size, _USUAL)
+    return Unstepped(replace(cloud, points=cloud.points + change[:, None] * rays), (float(low), float(high)))
+
+
+def _levels(depths: Array) -> tuple[np.ndarray, Array]:
+    """The level (N,) of each depth, and the depths (L,) of the levels."""
+    order = depths.argsort(kind="stable")
+    ascending = depths[order]
+    above = np.append(0, np.cumsum(np.diff(ascending) > _EQUAL))
+    level = np.empty(len(depths), np.int64)
+    level[order] = above
+    return level, np.bincount(above, ascending) / np.bincount(above)
+
+
+def _steps(rungs: Array) -> Array:
+    """The steps (L - 1,) between depths (L,), some of which may not occur."""
+    low = percentile_filter(np.diff(rungs), _LOW, _AROUND, mode="nearest")
+    return uniform_filter1d(low, _AROUND, mode="nearest")
+
+
+def _pixel(image: Array, level: np.ndarray) -> float | None:
+    """The distance between neighbors in the image (N, 2); None where they lie on lines, or levels are
+    not beside the next."""
+    some = np.linspace(0, len(image) - 1, min(_PROBES, len(image))).astype(np.int64)
+    distances, near = KDTree(image).query(image[some], _BESIDE + 1)
+    pixel = float(np.median(distances[:, 1:5].mean(1)))
+    offsets = image[near] - image[some, None]
+    offsets -= offsets.mean(1, keepdims=True)
+    spread = np.linalg.svd(offsets, compute_uv=False)
+    apart = np.abs(level[near] - level[some, None])
+    lines = np.median(spread[:, 1] / np.maximum(spread[:, 0], 1e-300)) < _LINES
+    beside = 0 < _NEXT * (apart > 0).sum() <= (apart == 1).sum()
+    return pixel if beside and not lines and pixel > 0 else None

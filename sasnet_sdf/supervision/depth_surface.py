@@ -1,0 +1,194 @@
+"""A smooth surface through rounded depths, over the image that the sensor saw.
+
+Quadrics are fitted to the depths in windows of many widths, so that some span several steps wherever
+the surface does more than one. A window counts where it leaves over no more than rounding and the
+noise around it do; the wider it is, the more it counts, since terraces are as wide as a surface is
+parallel to the image. Wide windows see means of many pixels, so that each has about as many samples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..geometry import Array
+from ..progress import steps
+from ..threads import over_ranges
+from .compiled import kernel, part
+from .morton import morton_order
+from .search import find_around
+from .tree import Tree
+
+FLATNESS = 0.5  # pixels that a step counts as, in the distance between two points
+DOUBLINGS = 7  # of a window's width: the widest is 768 pixels across, a whole image
+_TERMS = 6  # of a quadric over the image: k = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv
+_LEFT, _AROUND = _TERMS, _TERMS + 1  # columns behind these: what it leaves over, and the noise around it
+_RADIUS = 6.0  # of windows, in samples: about 110 of them
+_MOST, _FEWEST = 2048, 12  # samples of a window
+# steps, root mean squares that a window leaves over: by rounding, sqrt(1/12) and some curvature; and from
+# which on it holds two surfaces
+_ROUNDING, _TWO = 0.33, 1.0
+_EXCESS = 1.5  # times the noise around it that it may leave over
+_FADE = 0.15  # the share of that along which its weight falls to nothing
+_OFF, _LEAST_OFF = 4.0, 1.0  # times that, and steps, that a point on its surface may lie off it
+_WIDER = 8.0  # weight of a window over that of one half as wide
+
+
+def corrections(image: Array) -> Array:
+    """What is to be added to depths (N,) so that they lie on a smooth surface, in steps.
+
+    image: (N, 3), the places of points in pixels, and their depths in steps. 0 where no window holds one.
+    """
+    pixels = image * [1, 1, FLATNESS]
+    order = _order(pixels)
+    pixels = np.ascontiguousarray(pixels[order])
+    noise, sums = np.full(len(pixels), _TWO), np.zeros((len(pixels), 2))
+    step = steps()
+    for round_, doubling in enumerate([1, *range(DOUBLINGS)]):  # the first round measures the noise
+        step((round_ + 1) / (DOUBLINGS + 1))
+        samples, weights, around = _means(pixels, noise, 1 << doubling)
+        tree, radius = Tree.of(samples), _RADIUS * (1 << doubling)
+        flat = tree.points.ravel(), tree.boxes.ravel()
+        fits = np.empty((len(samples), _TERMS + 2))
+        over_ranges(_fit, len(samples), *flat, weights, around, radius, fits)
+        if round_ == 0:
+            over_ranges(_least, len(pixels), pixels, *flat, radius, fits, noise)
+        else:
+            over_ranges(_gather, len(pixels), pixels, *flat, radius, fits, _WIDER**doubling, sums)
+    found = np.zeros(len(pixels))
+    held = sums[:, 0] > 0
+    found[order[held]] = sums[held, 1] / sums[held, 0]
+    return found
+
+
+def _order(places: Array) -> np.ndarray:
+    """That sorts places (N, 3) in any units along a Z-curve."""
+    low, high = places.min(0), places.max(0)
+    return morton_order((places - (low + high) / 2) / max((high - low).max(), 1e-300))
+
+
+def _means(pixels: Array, noise: Array, size: int) -> tuple[Array, Array, Array]:
+    """Means of what lies in voxels of a size, in Morton order: places (M, 3), numbers, noise (M,)."""
+    if size == 1:
+        return pixels, np.ones(len(pixels)), noise
+    voxels = np.floor((pixels - pixels.min(0)) / size).astype(np.int64)
+    counts = voxels.max(0) + 1
+    codes = (voxels[:, 0] * counts[1] + voxels[:, 1]) * counts[2] + voxels[:, 2]
+    group = np.unique(codes, return_inverse=True)[1].reshape(-1)
+    weights = np.bincount(group).astype(np.float64)
+    places = np.stack([np.bincount(group, pixels[:, axis]) for axis in range(3)], 1) / weights[:, None]
+    order = _order(places)
+    around = np.bincount(group, noise) / weights
+    return np.ascontiguousarray(places[order]), weights[order], around[order]
+
+
+@kernel
+def _fit(start, stop, points, boxes, weights, noise, radius, fits):
+    """Least-squares quadrics around samples start..stop, over places in radii of the window.
+
+    points (3 M,) and boxes: of their tree. weights, noise (M,): of the samples. fits (M, 8): terms, what
+    is left over, infinite where there is no fit, and the mean noise of the samples.
+    """
+    found, matrix = np.empty(_MOST, np.int64), np.empty((_TERMS, _TERMS))
+    terms, right = np.empty(_TERMS), np.empty(_TERMS)
+    for i in range(start, stop):
+        x, y, z = points[3 * i], points[3 * i + 1], points[3 * i + 2]
+        count = find_around(points, boxes, x, y, z, radius * radius, found)
+        fits[i, _LEFT], fits[i, _AROUND] = np.inf, _TWO
+        if count < _FEWEST:
+            continue
+        matrix[:], right[:] = 0.0, 0.0
+        squares = total = around = 0.0
+        for n in range(count):
+            j = found[n]
+            weight, k = weights[j], (points[3 * j + 2] - z) / FLATNESS
+            _terms((points[3 * j] - x) / radius, (points[3 * j + 1] - y) / radius, terms)
+            for a in range(_TERMS):
+                right[a] += weight * k * terms[a]
+                for b in range(a + 1):
+                    matrix[a, b] += weight * terms[a] * terms[b]
+            squares += weight * k * k
+            around += weight * noise[j]
+            total += weight
+        if not _solved(matrix, right, fits[i]):
+            continue
+        for a in range(_TERMS):
+            squares -= fits[i, a] * right[a]
+        fits[i, _LEFT] = np.sqrt(max(squares, 0.0) / total * count / (count - _TERMS))
+        fits[i, _AROUND] = around / total
+
+
+@kernel
+def _least(start, stop, pixels, points, boxes, radius, fits, noise):
+    """noise (N,): the least that any window over pixels start..stop leaves over.
+
+    Beside a jump that is one on their own side.
+    """
+    found, terms = np.empty(_MOST, np.int64), np.empty(_TERMS)
+    for i in range(start, stop):
+        x, y, z = pixels[i, 0], pixels[i, 1], pixels[i, 2]
+        for n in range(find_around(points, boxes, x, y, z, radius * radius, found)):
+            j = found[n]
+            if abs(_height(points, fits, j, x, y, z, radius, terms)) < _LEAST_OFF:
+                noise[i] = min(noise[i], fits[j, _LEFT])
+
+
+@kernel
+def _gather(start, stop, pixels, points, boxes, radius, fits, gain, sums):
+    """sums (N, 2): weights of the windows that hold pixels start..stop, and weighted heights over these."""
+    found, terms = np.empty(_MOST, np.int64), np.empty(_TERMS)
+    for i in range(start, stop):
+        x, y, z = pixels[i, 0], pixels[i, 1], pixels[i, 2]
+        for n in range(find_around(points, boxes, x, y, z, radius * radius, found)):
+            j = found[n]
+            most = max(_ROUNDING, min(_TWO, _EXCESS * fits[j, _AROUND]))
+            if fits[j, _LEFT] >= most:
+                continue
+            height = _height(points, fits, j, x, y, z, radius, terms)
+            off = height / max(_LEAST_OFF, _OFF * most)
+            apart = (x - points[3 * j]) ** 2 + (y - points[3 * j + 1]) ** 2 + (z - points[3 * j + 2]) ** 2
+            if off * off < 1:
+                weight = gain * (1 - apart / (radius * radius)) * (1 - off * off) ** 2
+                weight *= min(1.0, (1 - fits[j, _LEFT] / most) / _FADE)
+                sums[i, 0] += weight
+                sums[i, 1] += weight * height
+
+
+@part
+def _height(points, fits, j, x, y, z, radius, terms):
+    """Of the surface of window j over a pixel, in steps."""
+    _terms((x - points[3 * j]) / radius, (y - points[3 * j + 1]) / radius, terms)
+    height = (points[3 * j + 2] - z) / FLATNESS
+    for a in range(_TERMS):
+        height += fits[j, a] * terms[a]
+    return height
+
+
+@part
+def _terms(u, v, terms):
+    terms[0], terms[1], terms[2] = 1.0, u, v
+    terms[3], terms[4], terms[5] = u * u, u * v, v * v
+
+
+@part
+def _solved(matrix, right, solution):
+    """Whether Cholesky's factors, which replace the lower half of `matrix`, solve the normal equations."""
+    for a in range(_TERMS):
+        diagonal = matrix[a, a]
+        for b in range(a + 1):
+            for c in range(b):
+                matrix[a, b] -= matrix[a, c] * matrix[b, c]
+            if b < a:
+                matrix[a, b] /= matrix[b, b]
+        if not matrix[a, a] > 1e-9 * diagonal:
+            return False
+        matrix[a, a] = np.sqrt(matrix[a, a])
+    for a in range(_TERMS):
+        solution[a] = right[a]
+        for b in range(a):
+            solution[a] -= matrix[a, b] * solution[b]
+        solution[a] /= matrix[a, a]
+    for a in range(_TERMS - 1, -1, -1):
+        for b in range(a + 1, _TERMS):
+            solution[a] -= matrix[b, a] * solution[b]
+        solution[a] /= matrix[a, a]
+    return True
