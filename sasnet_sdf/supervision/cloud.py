@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import os
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from .cloud_target import CloudTarget
 from .denoise import denoise
 from .dipoles import offsets
 from .duplicates import first_of_equals
+from .hermite import HermiteFits
 from .morton import morton_order
 from .normals import of_thin_walls, turn_to_sensors
 from .orientation import orient
@@ -66,6 +68,10 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     spacing = _spacing(distances)
     step(0.17, "measuring the noise")
     noise = _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing)
+    if cloud.normals is not None and os.environ.get("CURVED","1")=="1":
+        print("noise", noise, _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing, True))
+        curved=_noise_in_spacings(cloud, lists[:, :_NEAREST], spacing, True)
+        if curved<NOISY<noise: noise=NOISY
     planes = sigma = None
     told = "file" if cloud.normals is not None else "sensors" if cloud.sensors is not None else "estimate"
     plates = _as_plates(cloud, lists[:, :_NEAREST], spacing) if noise > NOISY else None
@@ -95,7 +101,9 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     winding = WindingNumber.of_cloud(tree, surfels, spacing)
     core = _SHARP * (1 + 10 * (noise / _SOFT) ** 4)
     trust = 1.0 if sigma is None else _TRUST_IN_NOISE
-    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding, core, trust)
+    smooth = float(os.environ.get("SMOOTH", "1"))
+    hermite = HermiteFits.of(tree, surfels) if smooth else None
+    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding, core, trust, hermite, smooth)
     facts = {
         "used_points": len(cloud),
         "duplicates_merged": merged,
@@ -109,10 +117,10 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     return target, facts
 
 
-def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array) -> float:
+def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array, curved: bool=False) -> float:
     """How far points lie off the planes of their nearest neighbours (N, k)."""
     sides = fit_planes(cloud.points, near)[0] if cloud.normals is None else cloud.normals
-    return float(np.median(offsets(cloud.points, sides, near) / spacing)) / _QUARTILE
+    return float(np.median(offsets(cloud.points, sides, near, curved) / spacing)) / _QUARTILE
 
 
 def _as_plates(cloud: PointCloud, near: np.ndarray, spacing: Array) -> tuple[PointCloud, float] | None:

@@ -10,6 +10,7 @@ from ..geometry import Array
 from ..progress import steps
 from ..threads import over_ranges
 from .evidence import Evidence
+from .hermite import HermiteFits
 from .implicit import signed_distances
 from .tree import Tree
 from .winding import WindingNumber
@@ -48,6 +49,8 @@ class CloudTarget:
     winding: WindingNumber
     core: float
     trust: float
+    hermite: HermiteFits | None = None
+    smooth: float = 0.0
 
     @property
     def points(self) -> Array:
@@ -103,6 +106,14 @@ class CloudTarget:
     def _fitted(self, queries: Array, nearest: np.ndarray) -> tuple[Array, Array]:
         """Signed distances and gradients by the fits around the nearest points (M,)."""
         distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
-        surface = self.surfels, self.lists, self.width, self.core
-        over_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
-        return distances, gradients
+        if self.smooth < 1:
+            surface = self.surfels, self.lists, self.width, self.core
+            over_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
+        if self.hermite is None:
+            return distances, gradients
+        found = self.hermite.distance(self.surfels, self.lists, self.width, queries, nearest)
+        if self.smooth == 1:
+            return found
+        distances += self.smooth * (found[0] - distances)
+        gradients += self.smooth * (found[1] - gradients)
+        return distances, gradients / np.maximum(np.linalg.norm(gradients, axis=1, keepdims=True), 1e-9)

@@ -35,13 +35,13 @@ def dipole_votes(points: Array, normals: Array, lists: np.ndarray, spacing: Arra
     return Votes(len(points), first, second, values, np.abs(values))
 
 
-def offsets(points: Array, normals: Array, lists: np.ndarray) -> Array:
+def offsets(points: Array, normals: Array, lists: np.ndarray, curved: bool = False) -> Array:
     """How far along its normal a quarter of each point's neighbours lie at most: (N,).
 
     About half the noise's standard deviation, and also where the neighbours are of two close sheets.
     """
     quartile = np.empty(len(points))
-    over_ranges(_offsets, len(points), points.ravel(), normals.ravel(), lists, quartile)
+    over_ranges(_offsets, len(points), points.ravel(), normals.ravel(), lists, curved, quartile)
     return quartile
 
 
@@ -70,7 +70,7 @@ def _vote(start, stop, points, normals, lists, spacing, blur, votes):
 
 
 @kernel
-def _offsets(start, stop, points, normals, lists, quartile):
+def _offsets(start, stop, points, normals, lists, curved, quartile):
     last = lists.shape[1] // 4
     least = np.empty(last + 1)
     for i in range(start, stop):
@@ -79,7 +79,9 @@ def _offsets(start, stop, points, normals, lists, quartile):
         for column in range(lists.shape[1]):
             offset = 0.0
             for a in range(3):
-                offset += (points[3 * lists[i, column] + a] - points[3 * i + a]) * normals[3 * i + a]
+                j = 3 * lists[i, column] + a
+                side = (normals[3 * i + a] + normals[j]) / 2 if curved else normals[3 * i + a]
+                offset += (points[j] - points[3 * i + a]) * side
             offset = abs(offset)
             if offset < least[last]:
                 k = last

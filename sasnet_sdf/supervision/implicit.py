@@ -58,12 +58,17 @@ def signed_distances(start, stop, surfels, lists, width, core, queries, nearest,
             value = here
             for a in range(3):
                 gradients[q, a] = slope[a]
-        straight = _squared_distance(surfels, near[0], query)
-        # the surface is no nearer than through the middle of the widest hole between samples
-        closest = np.sqrt(max(straight - (_HOLE * radius) ** 2, 0.0))
-        farthest = np.sqrt(straight) + 0.5 * radius
-        size = min(max(abs(value), closest), farthest)
-        distances[q] = size if value >= 0 else -size
+        distances[q] = bounded(value, _squared_distance(surfels, near[0], query), radius)
+
+
+@part
+def bounded(value, squared, radius):
+    """A signed distance, no smaller or larger than the squared distance to the nearest point allows."""
+    # the surface is no nearer than through the middle of the widest hole between samples
+    closest = np.sqrt(max(squared - (_HOLE * radius) ** 2, 0.0))
+    farthest = np.sqrt(squared) + 0.5 * radius
+    size = min(max(abs(value), closest), farthest)
+    return size if value >= 0 else -size
 
 
 @part
