@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-import os
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from .cloud_target import CloudTarget
 from .denoise import denoise
 from .dipoles import offsets
 from .duplicates import first_of_equals
-from .hermite import HermiteFits
+from .hermite import HermiteFits, fewness
 from .morton import morton_order
 from .normals import of_thin_walls, turn_to_sensors
 from .orientation import orient
@@ -68,10 +67,6 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     spacing = _spacing(distances)
     step(0.17, "measuring the noise")
     noise = _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing)
-    if cloud.normals is not None and os.environ.get("CURVED","1")=="1":
-        print("noise", noise, _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing, True))
-        curved=_noise_in_spacings(cloud, lists[:, :_NEAREST], spacing, True)
-        if curved<NOISY<noise: noise=NOISY
     planes = sigma = None
     told = "file" if cloud.normals is not None else "sensors" if cloud.sensors is not None else "estimate"
     plates = _as_plates(cloud, lists[:, :_NEAREST], spacing) if noise > NOISY else None
@@ -95,15 +90,16 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     findings = [*oriented.pop("findings", []), *of_thin_walls(tree.points, normals, lists)]
     step(1.0, "telling inside from outside")
     surfels = surfels_of(tree.points, normals)
+    # of what was estimated, or is noisy, not every point is worth following
+    exact = oriented["normals_from"] == "file" and sigma is None
+    hermite = HermiteFits.of(tree, surfels, lists) if exact and fewness(len(cloud)) else None
     del normals, planes
     balls = _balls(tree.points, lists[:, :FIT])
     tick(0.5)
     winding = WindingNumber.of_cloud(tree, surfels, spacing)
     core = _SHARP * (1 + 10 * (noise / _SOFT) ** 4)
     trust = 1.0 if sigma is None else _TRUST_IN_NOISE
-    smooth = float(os.environ.get("SMOOTH", "1"))
-    hermite = HermiteFits.of(tree, surfels) if smooth else None
-    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding, core, trust, hermite, smooth)
+    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding, core, trust, hermite)
     facts = {
         "used_points": len(cloud),
         "duplicates_merged": merged,
@@ -117,10 +113,21 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     return target, facts
 
 
-def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array, curved: bool=False) -> float:
-    """How far points lie off the planes of their nearest neighbours (N, k)."""
+def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array) -> float:
+    """How far points lie off the planes of their nearest neighbours (N, k).
+
+    Where points are few, curvature takes neighbours off the planes; with normals it is told from noise.
+    """
+
+    def typical(off: Array) -> float:
+        return float(np.median(off / spacing)) / _QUARTILE
+
     sides = fit_planes(cloud.points, near)[0] if cloud.normals is None else cloud.normals
-    return float(np.median(offsets(cloud.points, sides, near, curved) / spacing)) / _QUARTILE
+    noise = typical(offsets(cloud.points, sides, near))
+    few = fewness(len(cloud))
+    if few == 0 or cloud.normals is None:
+        return noise
+    return noise + few * min(typical(offsets(cloud.points, sides, near, bent=True)) - noise, 0.0)
 
 
 def _as_plates(cloud: PointCloud, near: np.ndarray, spacing: Array) -> tuple[PointCloud, float] | None:

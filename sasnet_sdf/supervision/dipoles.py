@@ -35,13 +35,15 @@ def dipole_votes(points: Array, normals: Array, lists: np.ndarray, spacing: Arra
     return Votes(len(points), first, second, values, np.abs(values))
 
 
-def offsets(points: Array, normals: Array, lists: np.ndarray, curved: bool = False) -> Array:
+def offsets(points: Array, normals: Array, lists: np.ndarray, *, bent: bool = False) -> Array:
     """How far along its normal a quarter of each point's neighbours lie at most: (N,).
 
     About half the noise's standard deviation, and also where the neighbours are of two close sheets.
+    bent: along the mean of its normal and the neighbour's, on the same side of the surface: to
+    second order what curvature does cancels.
     """
     quartile = np.empty(len(points))
-    over_ranges(_offsets, len(points), points.ravel(), normals.ravel(), lists, curved, quartile)
+    over_ranges(_offsets, len(points), points.ravel(), normals.ravel(), lists, bent, quartile)
     return quartile
 
 
@@ -70,7 +72,7 @@ def _vote(start, stop, points, normals, lists, spacing, blur, votes):
 
 
 @kernel
-def _offsets(start, stop, points, normals, lists, curved, quartile):
+def _offsets(start, stop, points, normals, lists, bent, quartile):
     last = lists.shape[1] // 4
     least = np.empty(last + 1)
     for i in range(start, stop):
@@ -79,9 +81,9 @@ def _offsets(start, stop, points, normals, lists, curved, quartile):
         for column in range(lists.shape[1]):
             offset = 0.0
             for a in range(3):
-                j = 3 * lists[i, column] + a
-                side = (normals[3 * i + a] + normals[j]) / 2 if curved else normals[3 * i + a]
-                offset += (points[j] - points[3 * i + a]) * side
+                i_a, j_a = 3 * i + a, 3 * lists[i, column] + a
+                side = (normals[i_a] + normals[j_a]) / 2 if bent else normals[i_a]
+                offset += (points[j_a] - points[i_a]) * side
             offset = abs(offset)
             if offset < least[last]:
                 k = last

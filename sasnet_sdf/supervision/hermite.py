@@ -17,13 +17,23 @@ from ..geometry import Array
 from ..progress import steps
 from ..threads import over_ranges
 from .compiled import kernel, part
-from .implicit import bounded
+from .implicit import bounded, squared_distance
 from .tree import Tree
 
-MEMBERS = 32  # points of a patch: more change nothing, and the time to fit grows with their cube
+FEW, MANY = 25_000, 75_000
+"""Points up to which the smooth field counts in full, and from which on spheres do as well in less time."""
+
+MOST_MEMBERS, AT = 64, 5_000
+"""Points of a patch where there are no more than AT in all. Patches of more points are smaller, so that
+the time to fit, which grows with the number of patches and their members' cube, does not grow."""
+
 _SHARED = 8  # nearest neighbors of a patch's middle that it is used around
-_LOOSE = 0.1  # patch spacings: variance of the normals, in those of the field, and robust to two close points
+_LOOSE = 0.1  # variance of the normals, in that of the field's slope over a spacing: points may be close
+_SLACK = 1e-9  # variance of values, likewise, in radii cubed
 _FLAT = 100.0  # variance of the linear part of a patch's field, large beside that of the rest
+# At a sharp edge spheres on each side are closer to the surface than a smooth field: where a share of BEYOND
+# of the neighbors' normals differ by more than 60 degrees, and the others by a mean 1 - cos below CRISP
+_AROUND, _BEYOND, _UNLIKE, _CRISP = 16, 0.2, 0.5, 0.02
 
 
 @dataclass(frozen=True)
@@ -33,42 +43,55 @@ class HermiteFits:
     patch (N,): the patch used around each point. members (P, K): the points of each, its middle first.
     radius (P,): the farthest member's distance from the middle. coefficients (P, 4 K + 4): of every
     member's kernel and its three derivatives, and of the linear part, about the middle, in radii.
+    share (N,): how much the fields count around each point, from 0 to 1.
     """
 
     patch: np.ndarray
     members: np.ndarray
     radius: Array
     coefficients: Array
+    share: Array
 
     @classmethod
-    def of(cls, tree: Tree, surfels: Array) -> HermiteFits:
-        """Of points and normals (6 N,), flat."""
+    def of(cls, tree: Tree, surfels: Array, lists: np.ndarray) -> HermiteFits:
+        """Of points and normals (6 N,), flat, and neighbors (N, k)."""
+        count = len(tree.points)
         step = steps()
         step(0.2)
-        lists, distances = tree.neighbours(MEMBERS - 1)
-        patch, middles = _patches(lists[:, :_SHARED])
-        members = np.concatenate([middles[:, None], lists[middles]], 1)
+        near, distances = tree.neighbours(_members(count) - 1)
+        patch, middles = _patches(near[:, :_SHARED])
+        members = np.concatenate([middles[:, None], near[middles]], 1)
         radius = distances[middles, -1].astype(np.float64)
         spacing = distances[middles, :_SHARED].mean(1) / radius
         coefficients = np.empty((len(middles), 4 * members.shape[1] + 4))
         step(1.0)
         over_ranges(_fit, len(middles), surfels, members, radius, _LOOSE * spacing, coefficients)
-        return cls(patch, members, radius, coefficients)
+        share = fewness(count) * (1 - _crispness(surfels, lists))
+        return cls(patch, members, radius, coefficients, share)
 
     def distance(
         self, surfels: Array, lists: np.ndarray, width: Array, queries: Array, nearest: np.ndarray
-    ) -> tuple[Array, Array]:
-        """Signed distances (M,) and unit gradients (M, 3) at queries (M, 3), negative inside.
+    ) -> tuple[Array, Array, Array]:
+        """Signed distances (M,), unit gradients (M, 3) and shares (M,) at queries (M, 3).
 
         lists (N, k), width (N,): neighbors of each point, and the radius within which they are blended.
         nearest (M,): the point nearest to each query.
         """
-        distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
-        fits = self.patch, self.members, self.radius, self.coefficients
-        over_ranges(
-            _evaluate, len(queries), surfels, lists, width, *fits, queries, nearest, distances, gradients
-        )
-        return distances, gradients
+        count = len(queries)
+        found = np.empty(count), np.empty((count, 3)), np.empty(count)
+        fits = self.patch, self.members, self.radius, self.coefficients, self.share
+        over_ranges(_evaluate, count, surfels, lists, width, *fits, queries, nearest, *found)
+        return found
+
+
+def fewness(count: int) -> float:
+    """1 for few points, 0 for many."""
+    t = np.clip(np.log(count / FEW) / np.log(MANY / FEW), 0, 1)
+    return float(1 - t * t * (3 - 2 * t))
+
+
+def _members(count: int) -> int:
+    return round(MOST_MEMBERS * min(AT / count, 1.0) ** (1 / 3))
 
 
 def _patches(lists: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,6 +102,16 @@ def _patches(lists: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             patch[near[patch[near] < 0]] = patch[point] = len(middles)
             middles.append(point)
     return patch, np.array(middles)
+
+
+def _crispness(surfels: Array, lists: np.ndarray) -> Array:
+    """How much points (N,) lie beside the edge of something smooth, from 0 to 1."""
+    normals = surfels.reshape(-1, 6)[:, 3:]
+    cosines = np.einsum("nki,ni->nk", normals[lists[:, :_AROUND]], normals)
+    alike = cosines > _UNLIKE
+    bent = ((1 - cosines) * alike).sum(1) / np.maximum(alike.sum(1), 1)
+    bent = bent[lists[:, :_AROUND]].mean(1)  # on either side of the edge
+    return np.minimum((1 - alike.mean(1)) / _BEYOND, 1) * np.exp(-((bent / _CRISP) ** 2))
 
 
 @kernel
@@ -106,7 +139,7 @@ def _fit(start, stop, surfels, members, radius, loose, coefficients):
                     matrix[4 * i + 1 + a, 4 * j] += _FLAT * y
                     matrix[4 * i + 1 + a, 4 * j + 1 + a] += _FLAT
                 matrix[4 * i, 4 * j] += _FLAT * along
-            matrix[4 * i, 4 * i] += 1e-9
+            matrix[4 * i, 4 * i] += _SLACK
             coefficients[p, 4 * i] = 0.0
             for a in range(1, 4):
                 matrix[4 * i + a, 4 * i + a] += loose[p]
@@ -159,7 +192,21 @@ def _solve(matrix, values):
 
 @kernel
 def _evaluate(
-    start, stop, surfels, lists, width, patch, members, radius, coefficients, queries, nearest, distances, gradients
+    start,
+    stop,
+    surfels,
+    lists,
+    width,
+    patch,
+    members,
+    radius,
+    coefficients,
+    share,
+    queries,
+    nearest,
+    distances,
+    gradients,
+    shares,
 ):
     most = lists.shape[1] + 1
     weights, used = np.empty(most), np.empty(most, np.int64)
@@ -169,12 +216,12 @@ def _evaluate(
             query[a] = queries[q, a]
             total[a] = 0.0
         close = nearest[q]
-        straight = _squared(surfels, close, query)
-        count, whole, value = 0, 0.0, 0.0
+        straight = squared_distance(surfels, close, query)
+        count, whole, value, mean = 0, 0.0, 0.0, 0.0
         for k in range(most):
             i = close if k == 0 else lists[close, k - 1]
             # as far along the surface as the query is off it, or nearly
-            weight = 1 - (_squared(surfels, i, query) - straight) / (width[close] * width[close])
+            weight = 1 - (squared_distance(surfels, i, query) - straight) / (width[close] * width[close])
             if weight <= 0:
                 continue
             u = 0
@@ -185,24 +232,20 @@ def _evaluate(
                 count += 1
             weights[u] += weight * weight
             whole += weight * weight
+            mean += weight * weight * share[i]
+        shares[q] = mean / whole
         for u in range(count):
             p = used[u]
-            share = weights[u] / whole
-            value += share * radius[p] * _value(surfels, members[p], radius[p], coefficients[p], query, slope)
+            part_of = weights[u] / whole
+            value += (
+                part_of * radius[p] * _value(surfels, members[p], radius[p], coefficients[p], query, slope)
+            )
             for a in range(3):
-                total[a] += share * slope[a]
+                total[a] += part_of * slope[a]
         length = np.sqrt(total[0] ** 2 + total[1] ** 2 + total[2] ** 2)
         for a in range(3):
             gradients[q, a] = total[a] / length if length > 1e-9 else surfels[6 * close + 3 + a]
         distances[q] = bounded(value / max(length, 1e-9), straight, width[close])
-
-
-@part
-def _squared(surfels, i, place):
-    total = 0.0
-    for a in range(3):
-        total += (surfels[6 * i + a] - place[a]) ** 2
-    return total
 
 
 @part

@@ -58,7 +58,7 @@ def signed_distances(start, stop, surfels, lists, width, core, queries, nearest,
             value = here
             for a in range(3):
                 gradients[q, a] = slope[a]
-        distances[q] = bounded(value, _squared_distance(surfels, near[0], query), radius)
+        distances[q] = bounded(value, squared_distance(surfels, near[0], query), radius)
 
 
 @part
@@ -72,7 +72,7 @@ def bounded(value, squared, radius):
 
 
 @part
-def _squared_distance(surfels, i, place):
+def squared_distance(surfels, i, place):
     total = 0.0
     for a in range(3):
         total += (surfels[6 * i + a] - place[a]) ** 2
@@ -110,7 +110,7 @@ def _split(surfels, near, query, group, heads):
         for k in range(count):
             if group[k] == g:
                 size += 1
-                d = _squared_distance(surfels, near[k], query)
+                d = squared_distance(surfels, near[k], query)
                 if d < least:
                     least, head = d, near[k]
         if size * _FEWEST >= count:
