@@ -34,6 +34,7 @@ _FLAT = 100.0  # variance of the linear part of a patch's field, large beside th
 # At a sharp edge spheres on each side are closer to the surface than a smooth field: where a share of BEYOND
 # of the neighbors' normals differ by more than 60 degrees, and the others by a mean 1 - cos below CRISP
 _AROUND, _BEYOND, _UNLIKE, _CRISP = 16, 0.2, 0.5, 0.02
+_NEAR, _FAR = 1.0, 3.0  # widths off the nearest point, from which a share falls to nothing
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,9 @@ def _evaluate(
             weights[u] += weight * weight
             whole += weight * weight
             mean += weight * weight * share[i]
-        shares[q] = mean / whole
+        # farther off, where a fit extrapolates, a sphere's distance is a distance still
+        t = min(max((np.sqrt(straight) / width[close] - _NEAR) / (_FAR - _NEAR), 0.0), 1.0)
+        shares[q] = mean / whole * (1 - t * t * (3 - 2 * t))
         for u in range(count):
             p = used[u]
             part_of = weights[u] / whole
