@@ -12,6 +12,7 @@ from .consensus import Votes
 
 _PIECE = 1 << 18  # points that are looked at together
 PAIRED = 12  # nearest neighbours that a point forms pairs with
+_BEND = 0.1  # of 1 - cos between normals, times the distance: what curvature leaves
 
 
 def dipole_votes(points: Array, normals: Array, lists: np.ndarray, spacing: Array, blur: Array) -> Votes:
@@ -39,8 +40,8 @@ def offsets(points: Array, normals: Array, lists: np.ndarray, *, bent: bool = Fa
     """How far along its normal a quarter of each point's neighbours lie at most: (N,).
 
     About half the noise's standard deviation, and also where the neighbours are of two close sheets.
-    bent: along the mean of its normal and the neighbour's, on the same side of the surface: to
-    second order what curvature does cancels.
+    bent: along the mean of its normal and the neighbour's, on the same side of the surface, where
+    curvature cancels to second order, and less what it may leave where normals differ much.
     """
     quartile = np.empty(len(points))
     over_ranges(_offsets, len(points), points.ravel(), normals.ravel(), lists, bent, quartile)
@@ -79,12 +80,16 @@ def _offsets(start, stop, points, normals, lists, bent, quartile):
         for k in range(last + 1):
             least[k] = np.inf
         for column in range(lists.shape[1]):
-            offset = 0.0
+            offset, squared, unlike = 0.0, 0.0, 1.0
             for a in range(3):
                 i_a, j_a = 3 * i + a, 3 * lists[i, column] + a
-                side = (normals[i_a] + normals[j_a]) / 2 if bent else normals[i_a]
-                offset += (points[j_a] - points[i_a]) * side
+                step = points[j_a] - points[i_a]
+                offset += step * ((normals[i_a] + normals[j_a]) / 2 if bent else normals[i_a])
+                squared += step * step
+                unlike -= normals[i_a] * normals[j_a]
             offset = abs(offset)
+            if bent:
+                offset = max(offset - _BEND * np.sqrt(squared) * unlike, 0.0)
             if offset < least[last]:
                 k = last
                 while k > 0 and least[k - 1] > offset:
