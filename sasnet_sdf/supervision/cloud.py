@@ -72,6 +72,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     plates = _as_plates(cloud, lists[:, :_NEAREST], spacing) if noise > NOISY else None
     if plates is not None:
         cloud, noise = plates
+    noise = _less_curvature(noise, cloud, lists[:, :_NEAREST], spacing)
     if noise > NOISY:
         step(0.6, "denoising")
         del lists, distances
@@ -113,21 +114,18 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     return target, facts
 
 
-def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array) -> float:
-    """How far points lie off the planes of their nearest neighbours (N, k).
-
-    Where points are few, curvature takes neighbours off the planes; with normals it is told from noise.
-    """
-
-    def typical(off: Array) -> float:
-        return float(np.median(off / spacing)) / _QUARTILE
-
+def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array, *, bent: bool = False) -> float:
+    """How far points lie off the planes of their nearest neighbours (N, k); bent: by more than curvature."""
     sides = fit_planes(cloud.points, near)[0] if cloud.normals is None else cloud.normals
-    noise = typical(offsets(cloud.points, sides, near))
+    return float(np.median(offsets(cloud.points, sides, near, bent=bent) / spacing)) / _QUARTILE
+
+
+def _less_curvature(noise: float, cloud: PointCloud, near: np.ndarray, spacing: Array) -> float:
+    """The noise, less what is curvature where points are few and have normals, which tell the two apart."""
     few = fewness(len(cloud))
     if few == 0 or cloud.normals is None:
         return noise
-    return noise + few * min(typical(offsets(cloud.points, sides, near, bent=True)) - noise, 0.0)
+    return noise + few * min(_noise_in_spacings(cloud, near, spacing, bent=True) - noise, 0.0)
 
 
 def _as_plates(cloud: PointCloud, near: np.ndarray, spacing: Array) -> tuple[PointCloud, float] | None:
