@@ -49,6 +49,7 @@ def test_the_gradient_is_that_of_the_values(solids, rng):
 
 def test_beside_a_sharp_edge_spheres_decide(solids, rng):
     target, solid = target_of(solids["box"], 5000)[0], solids["box"]
+    assert target.hermite is not None
     share = target.hermite.share
     nearest = np.abs(np.sort(np.abs(np.abs(target.points) - [0.8, 0.6, 0.4]), 1)[:, 1])  # to an edge
     assert share[nearest < 0.01].mean() < 0.2
