@@ -2,11 +2,13 @@
 
     python benchmarks/scans.py -o scans.json
     python benchmarks/scans.py --shapes bunny horse --variants default,no-sensors -o scans.json
+    python benchmarks/scans.py --variants points1000,points5000,points20000 -o few.json
 
 Variants: `default` is scans/NAME.ply of SASNET_SDF_DATA, which says where the sensor of each point
 stood; `no-sensors` the same file without that; `sigmaS`, `outliersF` and `camerasN` are made by
-make_scans.py of SASNET_SDF_JUDGE with that option. Poisson gets outliers removed (--clean), the
-sensors always, and its best depth, which only the ground truth can tell. The tool gets its defaults.
+make_scans.py of SASNET_SDF_JUDGE with that option; `pointsN` are clean clouds of N points with normals.
+Poisson gets outliers removed (--clean) but for the latter, the sensors always, and its best depth,
+which only the ground truth can tell. The tool gets its defaults.
 
 `error` is in 1e-4 of the diagonal; `ratios` are over Poisson's; `right_normals` is the share of
 points whose normal looks away from the solid. FILE is written after every row; rows that it has
@@ -48,6 +50,9 @@ COLUMNS = {
     "normal_consistency": ".4f",
     "iou": ".4f",
 }
+KIND = ("--scans", "--clouds")
+"""The option of make_scans.py that names the folder, of a scan and of a clean cloud."""
+
 NEAR = 0.02
 """Of the diagonal: farther from the surface a point has no right normal."""
 
@@ -73,7 +78,8 @@ def main() -> None:
 
         @cache
         def poisson(cloud: Path, truth: Path) -> dict[str, Any]:
-            return run_poisson(judge, cloud, truth, folder, SCORES, "--clean")["best"]
+            options = [] if clean(cloud.parent.name) else ["--clean"]
+            return run_poisson(judge, cloud, truth, folder, SCORES, *options)["best"]
 
         for variant in options.variants:
             for shape in options.shapes:
@@ -110,18 +116,23 @@ def variants(words: str) -> tuple[str, ...]:
 
 def option_of(variant: str) -> list[str]:
     """The option of make_scans.py that a variant such as sigma0.005 stands for."""
-    found = re.fullmatch(r"(sigma|outliers|cameras)(\d+(?:\.\d+)?)", variant)
+    found = re.fullmatch(r"(sigma|outliers|cameras|points)(\d+(?:\.\d+)?)", variant)
     if not found:
         raise argparse.ArgumentTypeError(f"unknown variant {variant!r}")
-    return [f"--{found[1]}", found[2]]
+    return [f"--{'cloud-' * clean(variant)}{found[1]}", found[2]]
+
+
+def clean(variant: str) -> bool:
+    """Whether it is a clean cloud, and no scan."""
+    return variant.startswith("points")
 
 
 def scan_of(variant: str, shape: str, data: Path, judge: Path, folder: Path) -> Path:
-    """The scan with sensors, made where it is not among the data."""
+    """The scan with sensors, or the clean cloud, made where it is not among the data."""
     if variant in VARIANTS[:2]:
         return data / "scans" / f"{shape}.ply"
     path = folder / variant / f"{shape}.ply"
-    words = [judge / "make_scans.py", data / "meshes" / path.name, "--scans", path.parent]
+    words = [judge / "make_scans.py", data / "meshes" / path.name, KIND[clean(variant)], path.parent]
     subprocess.run([sys.executable, *map(str, words), *option_of(variant)], check=True, stdout=sys.stderr)
     return path
 

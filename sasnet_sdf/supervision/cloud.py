@@ -16,6 +16,7 @@ from .denoise import denoise
 from .depth_steps import without_steps
 from .dipoles import offsets
 from .duplicates import first_of_equals
+from .hermite import HermiteFits, fewness
 from .morton import morton_order
 from .normals import of_thin_walls, turn_to_sensors
 from .orientation import orient
@@ -78,6 +79,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     plates = _as_plates(cloud, lists[:, :_NEAREST], spacing) if noise > NOISY else None
     if plates is not None:
         cloud, noise = plates
+    noise = _less_curvature(noise, cloud, lists[:, :_NEAREST], spacing)
     if noise > NOISY:
         step(0.6, "denoising")
         del lists, distances
@@ -98,13 +100,16 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     findings = [*oriented.pop("findings", []), *of_thin_walls(tree.points, normals, lists)]
     step(1.0, "telling inside from outside")
     surfels = surfels_of(tree.points, normals)
+    # of what was estimated, or is noisy, not every point is worth following
+    exact = oriented["normals_from"] == "file" and sigma is None
+    hermite = HermiteFits.of(tree, surfels, lists) if exact and fewness(len(cloud)) else None
     del normals, planes
     balls = _balls(tree.points, lists[:, :FIT])
     tick(0.5)
     winding = WindingNumber.of_cloud(tree, surfels, spacing)
     core = _SHARP * (1 + 10 * (noise / _SOFT) ** 4)
     trust = 1.0 if sigma is None else _TRUST_IN_NOISE
-    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding, core, trust)
+    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding, core, trust, hermite)
     facts = {
         "used_points": len(cloud),
         "duplicates_merged": merged,
@@ -119,10 +124,18 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     return target, facts
 
 
-def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array) -> float:
-    """How far points lie off the planes of their nearest neighbours (N, k)."""
+def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array, *, bent: bool = False) -> float:
+    """How far points lie off the planes of their nearest neighbours (N, k); bent: by more than curvature."""
     sides = fit_planes(cloud.points, near)[0] if cloud.normals is None else cloud.normals
-    return float(np.median(offsets(cloud.points, sides, near) / spacing)) / _QUARTILE
+    return float(np.median(offsets(cloud.points, sides, near, bent=bent) / spacing)) / _QUARTILE
+
+
+def _less_curvature(noise: float, cloud: PointCloud, near: np.ndarray, spacing: Array) -> float:
+    """The noise, less what is curvature where points are few and have normals, which tell the two apart."""
+    few = fewness(len(cloud))
+    if few == 0 or cloud.normals is None:
+        return noise
+    return noise + few * min(_noise_in_spacings(cloud, near, spacing, bent=True) - noise, 0.0)
 
 
 def _as_plates(cloud: PointCloud, near: np.ndarray, spacing: Array) -> tuple[PointCloud, float] | None:

@@ -10,6 +10,7 @@ from ..geometry import Array
 from ..progress import steps
 from ..threads import over_ranges
 from .evidence import Evidence
+from .hermite import HermiteFits
 from .implicit import signed_distances
 from .tree import Tree
 from .winding import WindingNumber
@@ -31,7 +32,8 @@ class CloudTarget:
     width (N,): the radius of the fit around each point. centres (N, 3), reach (N,): the ball that
     holds a point and its nearest neighbours. core: added to squared distances, in
     squared radii of the fit, in the weights' denominator. trust: the weight of the data beside a field
-    that was trained on them, from 0 to 1.
+    that was trained on them, from 0 to 1. hermite: the smooth field through few exact points, which
+    has a share in the distance from 0, at sharp edges, to 1.
 
     Beyond that ball a fit extrapolates, and the winding number decides the sign, which wrong normals
     mislead less; but only where it is clear: in a cavity whose walls were seen in part it hovers
@@ -48,6 +50,7 @@ class CloudTarget:
     winding: WindingNumber
     core: float
     trust: float
+    hermite: HermiteFits | None = None
 
     @property
     def points(self) -> Array:
@@ -102,6 +105,20 @@ class CloudTarget:
 
     def _fitted(self, queries: Array, nearest: np.ndarray) -> tuple[Array, Array]:
         """Signed distances and gradients by the fits around the nearest points (M,)."""
+        if self.hermite is None:
+            return self._spheres(queries, nearest)
+        distances, gradients, shares = self.hermite.distance(
+            self.surfels, self.lists, self.width, queries, nearest
+        )
+        rows = np.flatnonzero(shares < 1)
+        others, slopes = self._spheres(queries[rows], nearest[rows])
+        left = 1 - shares[rows]
+        distances[rows] += left * (others - distances[rows])
+        slopes = gradients[rows] + left[:, None] * (slopes - gradients[rows])
+        gradients[rows] = slopes / np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-9)
+        return distances, gradients
+
+    def _spheres(self, queries: Array, nearest: np.ndarray) -> tuple[Array, Array]:
         distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
         surface = self.surfels, self.lists, self.width, self.core
         over_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)

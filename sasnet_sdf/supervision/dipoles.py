@@ -12,6 +12,7 @@ from .consensus import Votes
 
 _PIECE = 1 << 18  # points that are looked at together
 PAIRED = 12  # nearest neighbours that a point forms pairs with
+_BEND = 0.1  # of 1 - cos between normals, times the distance: what curvature leaves
 
 
 def dipole_votes(points: Array, normals: Array, lists: np.ndarray, spacing: Array, blur: Array) -> Votes:
@@ -35,13 +36,15 @@ def dipole_votes(points: Array, normals: Array, lists: np.ndarray, spacing: Arra
     return Votes(len(points), first, second, values, np.abs(values))
 
 
-def offsets(points: Array, normals: Array, lists: np.ndarray) -> Array:
+def offsets(points: Array, normals: Array, lists: np.ndarray, *, bent: bool = False) -> Array:
     """How far along its normal a quarter of each point's neighbours lie at most: (N,).
 
     About half the noise's standard deviation, and also where the neighbours are of two close sheets.
+    bent: along the mean of its normal and the neighbour's, on the same side of the surface, where
+    curvature cancels to second order, and less what it may leave where normals differ much.
     """
     quartile = np.empty(len(points))
-    over_ranges(_offsets, len(points), points.ravel(), normals.ravel(), lists, quartile)
+    over_ranges(_offsets, len(points), points.ravel(), normals.ravel(), lists, bent, quartile)
     return quartile
 
 
@@ -70,17 +73,23 @@ def _vote(start, stop, points, normals, lists, spacing, blur, votes):
 
 
 @kernel
-def _offsets(start, stop, points, normals, lists, quartile):
+def _offsets(start, stop, points, normals, lists, bent, quartile):
     last = lists.shape[1] // 4
     least = np.empty(last + 1)
     for i in range(start, stop):
         for k in range(last + 1):
             least[k] = np.inf
         for column in range(lists.shape[1]):
-            offset = 0.0
+            offset, squared, unlike = 0.0, 0.0, 1.0
             for a in range(3):
-                offset += (points[3 * lists[i, column] + a] - points[3 * i + a]) * normals[3 * i + a]
+                i_a, j_a = 3 * i + a, 3 * lists[i, column] + a
+                step = points[j_a] - points[i_a]
+                offset += step * ((normals[i_a] + normals[j_a]) / 2 if bent else normals[i_a])
+                squared += step * step
+                unlike -= normals[i_a] * normals[j_a]
             offset = abs(offset)
+            if bent:
+                offset = max(offset - _BEND * np.sqrt(squared) * unlike, 0.0)
             if offset < least[last]:
                 k = last
                 while k > 0 and least[k - 1] > offset:

@@ -58,16 +58,21 @@ def signed_distances(start, stop, surfels, lists, width, core, queries, nearest,
             value = here
             for a in range(3):
                 gradients[q, a] = slope[a]
-        straight = _squared_distance(surfels, near[0], query)
-        # the surface is no nearer than through the middle of the widest hole between samples
-        closest = np.sqrt(max(straight - (_HOLE * radius) ** 2, 0.0))
-        farthest = np.sqrt(straight) + 0.5 * radius
-        size = min(max(abs(value), closest), farthest)
-        distances[q] = size if value >= 0 else -size
+        distances[q] = bounded(value, squared_distance(surfels, near[0], query), radius)
 
 
 @part
-def _squared_distance(surfels, i, place):
+def bounded(value, squared, radius):
+    """A signed distance, no smaller or larger than the squared distance to the nearest point allows."""
+    # the surface is no nearer than through the middle of the widest hole between samples
+    closest = np.sqrt(max(squared - (_HOLE * radius) ** 2, 0.0))
+    farthest = np.sqrt(squared) + 0.5 * radius
+    size = min(max(abs(value), closest), farthest)
+    return size if value >= 0 else -size
+
+
+@part
+def squared_distance(surfels, i, place):
     total = 0.0
     for a in range(3):
         total += (surfels[6 * i + a] - place[a]) ** 2
@@ -105,7 +110,7 @@ def _split(surfels, near, query, group, heads):
         for k in range(count):
             if group[k] == g:
                 size += 1
-                d = _squared_distance(surfels, near[k], query)
+                d = squared_distance(surfels, near[k], query)
                 if d < least:
                     least, head = d, near[k]
         if size * _FEWEST >= count:

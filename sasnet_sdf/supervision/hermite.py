@@ -1,0 +1,275 @@
+"""The smooth field through few points with normals: Hermite interpolation, patch by patch.
+
+Where points are few, the surface bends between neighbors by more than a sphere can follow. Here a field
+takes the value 0 and the points' normals as gradients at all members of a patch, and is the smoothest
+such field between: a sum of r^3 and its derivatives about the members (Macedo et al. 2011; Huang et al.
+2019). Neighboring patches are blended, as in Ohtake et al. 2003. Both sides of a thin part are in one
+patch, so nothing has to be told apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry import Array
+from ..progress import steps
+from ..threads import over_ranges
+from .compiled import kernel, part
+from .implicit import bounded, squared_distance
+from .tree import Tree
+
+FEW, MANY = 25_000, 75_000
+"""Points up to which the smooth field counts in full, and from which on spheres do as well in less time."""
+
+MOST_MEMBERS, AT = 64, 5_000
+"""Points of a patch where there are no more than AT in all. Patches of more points are smaller, so that
+the time to fit, which grows with the number of patches and their members' cube, does not grow."""
+
+_SHARED = 8  # nearest neighbors of a patch's middle that it is used around
+_LOOSE = 0.1  # variance of the normals, in that of the field's slope over a spacing: points may be close
+_SLACK = 1e-9  # variance of values, likewise, in radii cubed
+_FLAT = 100.0  # variance of the linear part of a patch's field, large beside that of the rest
+# At a sharp edge spheres on each side are closer to the surface than a smooth field: where a share of BEYOND
+# of the neighbors' normals differ by more than 60 degrees, and the others by a mean 1 - cos below CRISP
+_AROUND, _BEYOND, _UNLIKE, _CRISP = 16, 0.2, 0.5, 0.02
+_NEAR, _FAR = 1.0, 3.0  # widths off the nearest point, from which a share falls to nothing
+
+
+@dataclass(frozen=True)
+class HermiteFits:
+    """Fields of patches, blended.
+
+    patch (N,): the patch used around each point. members (P, K): the points of each, its middle first.
+    radius (P,): the farthest member's distance from the middle. coefficients (P, 4 K + 4): of every
+    member's kernel and its three derivatives, and of the linear part, about the middle, in radii.
+    share (N,): how much the fields count around each point, from 0 to 1.
+    """
+
+    patch: np.ndarray
+    members: np.ndarray
+    radius: Array
+    coefficients: Array
+    share: Array
+
+    @classmethod
+    def of(cls, tree: Tree, surfels: Array, lists: np.ndarray) -> HermiteFits:
+        """Of points and normals (6 N,), flat, and neighbors (N, k)."""
+        count = len(tree.points)
+        step = steps()
+        step(0.2)
+        near, distances = tree.neighbours(_members(count) - 1)
+        patch, middles = _patches(near[:, :_SHARED])
+        members = np.concatenate([middles[:, None], near[middles]], 1)
+        radius = distances[middles, -1].astype(np.float64)
+        spacing = distances[middles, :_SHARED].mean(1) / radius
+        coefficients = np.empty((len(middles), 4 * members.shape[1] + 4))
+        step(1.0)
+        over_ranges(_fit, len(middles), surfels, members, radius, _LOOSE * spacing, coefficients)
+        share = fewness(count) * (1 - _crispness(surfels, lists))
+        return cls(patch, members, radius, coefficients, share)
+
+    def distance(
+        self, surfels: Array, lists: np.ndarray, width: Array, queries: Array, nearest: np.ndarray
+    ) -> tuple[Array, Array, Array]:
+        """Signed distances (M,), unit gradients (M, 3) and shares (M,) at queries (M, 3).
+
+        lists (N, k), width (N,): neighbors of each point, and the radius within which they are blended.
+        nearest (M,): the point nearest to each query.
+        """
+        count = len(queries)
+        found = np.empty(count), np.empty((count, 3)), np.empty(count)
+        fits = self.patch, self.members, self.radius, self.coefficients, self.share
+        over_ranges(_evaluate, count, surfels, lists, width, *fits, queries, nearest, *found)
+        return found
+
+
+def fewness(count: int) -> float:
+    """1 for few points, 0 for many."""
+    t = np.clip(np.log(count / FEW) / np.log(MANY / FEW), 0, 1)
+    return float(1 - t * t * (3 - 2 * t))
+
+
+def _members(count: int) -> int:
+    return round(MOST_MEMBERS * min(AT / count, 1.0) ** (1 / 3))
+
+
+def _patches(lists: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The patch (N,) of each point, and the middles (P,): points that no earlier patch holds."""
+    patch, middles = np.full(len(lists), -1, np.int32), []
+    for point, near in enumerate(lists):
+        if patch[point] < 0:
+            patch[near[patch[near] < 0]] = patch[point] = len(middles)
+            middles.append(point)
+    return patch, np.array(middles)
+
+
+def _crispness(surfels: Array, lists: np.ndarray) -> Array:
+    """How much points (N,) lie beside the edge of something smooth, from 0 to 1."""
+    normals = surfels.reshape(-1, 6)[:, 3:]
+    cosines = np.einsum("nki,ni->nk", normals[lists[:, :_AROUND]], normals)
+    alike = cosines > _UNLIKE
+    bent = ((1 - cosines) * alike).sum(1) / np.maximum(alike.sum(1), 1)
+    bent = bent[lists[:, :_AROUND]].mean(1)  # on either side of the edge
+    return np.minimum((1 - alike.mean(1)) / _BEYOND, 1) * np.exp(-((bent / _CRISP) ** 2))
+
+
+@kernel
+def _fit(start, stop, surfels, members, radius, loose, coefficients):
+    count = members.shape[1]
+    size = 4 * count
+    matrix, off = np.empty((size, size)), np.empty(3)
+    for p in range(start, stop):
+        middle = 6 * members[p, 0]
+        for i in range(count):
+            m = 6 * members[p, i]
+            for j in range(i, count):
+                n = 6 * members[p, j]
+                for a in range(3):
+                    off[a] = (surfels[m + a] - surfels[n + a]) / radius[p]
+                _covariances(matrix, 4 * i, 4 * j, off)
+            for j in range(i, count):  # of the linear part
+                n = 6 * members[p, j]
+                along = 1.0
+                for a in range(3):
+                    x = (surfels[m + a] - surfels[middle + a]) / radius[p]
+                    y = (surfels[n + a] - surfels[middle + a]) / radius[p]
+                    along += x * y
+                    matrix[4 * i, 4 * j + 1 + a] += _FLAT * x
+                    matrix[4 * i + 1 + a, 4 * j] += _FLAT * y
+                    matrix[4 * i + 1 + a, 4 * j + 1 + a] += _FLAT
+                matrix[4 * i, 4 * j] += _FLAT * along
+            matrix[4 * i, 4 * i] += _SLACK
+            coefficients[p, 4 * i] = 0.0
+            for a in range(1, 4):
+                matrix[4 * i + a, 4 * i + a] += loose[p]
+                coefficients[p, 4 * i + a] = surfels[m + 2 + a]
+        _solve(matrix, coefficients[p])
+        for a in range(4):
+            coefficients[p, size + a] = 0.0
+        for i in range(count):
+            m = 6 * members[p, i]
+            coefficients[p, size] += _FLAT * coefficients[p, 4 * i]
+            for a in range(3):
+                x = (surfels[m + a] - surfels[middle + a]) / radius[p]
+                share = x * coefficients[p, 4 * i] + coefficients[p, 4 * i + 1 + a]
+                coefficients[p, size + 1 + a] += _FLAT * share
+
+
+@part
+def _covariances(matrix, i, j, off):
+    """Of value and gradient at one place with those at another, `off` (3,) before it, for r^3."""
+    r = np.sqrt(off[0] * off[0] + off[1] * off[1] + off[2] * off[2])
+    bend = 3 / r if r > 0 else 0.0
+    matrix[i, j] = r * r * r
+    for a in range(3):
+        matrix[i + 1 + a, j] = 3 * r * off[a]
+        matrix[i, j + 1 + a] = -3 * r * off[a]
+        for b in range(3):
+            matrix[i + 1 + a, j + 1 + b] = -bend * off[a] * off[b]
+        matrix[i + 1 + a, j + 1 + a] -= 3 * r
+
+
+@part
+def _solve(matrix, values):
+    """Solve a positive definite system in place, of which the upper triangle is given (Cholesky)."""
+    size = len(matrix)
+    for k in range(size):
+        root = np.sqrt(matrix[k, k])
+        for j in range(k, size):
+            matrix[k, j] /= root
+        values[k] /= root
+        for i in range(k + 1, size):
+            share = matrix[k, i]
+            values[i] -= share * values[k]
+            for j in range(i, size):
+                matrix[i, j] -= share * matrix[k, j]
+    for k in range(size - 1, -1, -1):
+        for j in range(k + 1, size):
+            values[k] -= matrix[k, j] * values[j]
+        values[k] /= matrix[k, k]
+
+
+@kernel
+def _evaluate(
+    start,
+    stop,
+    surfels,
+    lists,
+    width,
+    patch,
+    members,
+    radius,
+    coefficients,
+    share,
+    queries,
+    nearest,
+    distances,
+    gradients,
+    shares,
+):
+    most = lists.shape[1] + 1
+    weights, used = np.empty(most), np.empty(most, np.int64)
+    query, slope, total = np.empty(3), np.empty(3), np.empty(3)
+    for q in range(start, stop):
+        for a in range(3):
+            query[a] = queries[q, a]
+            total[a] = 0.0
+        close = nearest[q]
+        straight = squared_distance(surfels, close, query)
+        count, whole, value, mean = 0, 0.0, 0.0, 0.0
+        for k in range(most):
+            i = close if k == 0 else lists[close, k - 1]
+            # as far along the surface as the query is off it, or nearly
+            weight = 1 - (squared_distance(surfels, i, query) - straight) / (width[close] * width[close])
+            if weight <= 0:
+                continue
+            u = 0
+            while u < count and used[u] != patch[i]:
+                u += 1
+            if u == count:
+                used[u], weights[u] = patch[i], 0.0
+                count += 1
+            weights[u] += weight * weight
+            whole += weight * weight
+            mean += weight * weight * share[i]
+        # farther off, where a fit extrapolates, a sphere's distance is a distance still
+        t = min(max((np.sqrt(straight) / width[close] - _NEAR) / (_FAR - _NEAR), 0.0), 1.0)
+        shares[q] = mean / whole * (1 - t * t * (3 - 2 * t))
+        for u in range(count):
+            p = used[u]
+            part_of = weights[u] / whole
+            value += (
+                part_of * radius[p] * _value(surfels, members[p], radius[p], coefficients[p], query, slope)
+            )
+            for a in range(3):
+                total[a] += part_of * slope[a]
+        length = np.sqrt(total[0] ** 2 + total[1] ** 2 + total[2] ** 2)
+        for a in range(3):
+            gradients[q, a] = total[a] / length if length > 1e-9 else surfels[6 * close + 3 + a]
+        distances[q] = bounded(value / max(length, 1e-9), straight, width[close])
+
+
+@part
+def _value(surfels, members, radius, coefficients, query, slope):
+    """A patch's value at a query, in radii; `slope` (3,) is its gradient."""
+    size, middle = 4 * len(members), 6 * members[0]
+    value = coefficients[size]
+    for a in range(3):
+        slope[a] = coefficients[size + 1 + a]
+        value += slope[a] * (query[a] - surfels[middle + a]) / radius
+    for k in range(len(members)):
+        m = 6 * members[k]
+        x = (query[0] - surfels[m]) / radius
+        y = (query[1] - surfels[m + 1]) / radius
+        z = (query[2] - surfels[m + 2]) / radius
+        c, cx, cy, cz = coefficients[4 * k : 4 * k + 4]
+        r = np.sqrt(x * x + y * y + z * z)
+        along = 3 * (cx * x + cy * y + cz * z)
+        value += r * (c * r * r - along)
+        radial = 3 * c * r - (along / r if r > 0 else 0.0)
+        slope[0] += radial * x - 3 * r * cx
+        slope[1] += radial * y - 3 * r * cy
+        slope[2] += radial * z - 3 * r * cz
+    return value
