@@ -34,7 +34,7 @@ _FLAT = 100.0  # variance of the linear part of a patch's field, large beside th
 # At a sharp edge spheres on each side are closer to the surface than a smooth field: where a share of BEYOND
 # of the neighbors' normals differ by more than 60 degrees, and the others by a mean 1 - cos below CRISP
 _AROUND, _BEYOND, _UNLIKE, _CRISP = 16, 0.2, 0.5, 0.02
-_NEAR, _FAR = 1.0, 3.0  # widths off the nearest point, from which a share falls to nothing
+_NEAR, _FAR = 0.75, 2.0  # widths off the nearest point, from which a share falls to nothing
 
 
 @dataclass(frozen=True)
