@@ -56,5 +56,5 @@ def _in_world_units(
 
 
 def _steps_found(least: float, greatest: float) -> Finding:
-    told = f"{least:.2g}" if greatest < 1.05 * least else f"{least:.2g} to {greatest:.2g}"
-    return Finding(f"depths are rounded to steps of {told}: smoothed")
+    size = f"{least:.2g}" if greatest < 1.05 * least else f"{least:.2g} to {greatest:.2g}"
+    return Finding(f"depths were rounded to steps of {size}, which were smoothed")

@@ -31,7 +31,7 @@ _PROBES, _BESIDE = 4000, 8  # points, and their neighbors in the image
 _LINES = 0.1  # the shorter side of those over the longer: points on contours and scan lines have less
 _NEXT = 0.25  # share of neighbors on other levels that are one level off, at least: most are no jumps
 _STEEP = 10.0  # pixels that a step is deep, at most: those of real stairs are deeper
-_USUAL = 0.02, 0.98  # quantiles of the steps that are told
+_USUAL = 0.02, 0.98  # quantiles of the steps that are reported
 _NEAREST = 0.02  # depth of the nearest point over that of the farthest, at least, for rays to diverge
 
 

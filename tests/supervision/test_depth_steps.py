@@ -141,7 +141,7 @@ def test_the_user_is_told():
     points = _rounded(_scene(rays)[0], "length", 0.3)[:, None] * rays
     cloud = PointCloud(points, None, None, np.zeros_like(points))
     _, facts = prepare(cloud, Frame.around(points))
-    assert facts["findings"][0].text.startswith("depths are rounded to steps of 0.01: smoothed")
+    assert facts["findings"][0].text.startswith("depths were rounded to steps of 0.01, which were smoothed")
     assert facts["depth_steps"] == pytest.approx([LENGTH, LENGTH], rel=1e-3)
     exact = _scene(rays)[0][:, None] * rays
     _, facts = prepare(PointCloud(exact, None, None, np.zeros_like(exact)), Frame.around(exact))
