@@ -28,13 +28,13 @@ from .winding import WindingNumber, surfels_of
 
 CANDIDATES = 16
 WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
-FIT = 8  # neighbours
+FIT, NOISY_FIT = 8, 30  # neighbours
 # spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.064
 NOISY = 0.12
 # of a fit's weights: the core without noise, where nearly interpolating the points is best, and the noise,
 # in spacings, that makes it eleven times as large
 _SHARP, _SOFT = 0.03, 0.06
-_TRUST_IN_NOISE = 0.3  # a weighted mean of field and denoised points is better than either
+_TRUST_IN_NOISE = 0.1  # beside a field that averages them, denoised points have little to add
 _NEAREST = 8  # neighbours that show the noise: of more, some are of another sheet close by
 DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
 _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
@@ -74,26 +74,33 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     spacing = _spacing(distances)
     step(0.17, "measuring the noise")
     noise = _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing)
-    planes = sigma = None
+    planes = sigma = guess = None
+    fit = FIT
     told = "file" if cloud.normals is not None else "sensors" if cloud.sensors is not None else "estimate"
     plates = _as_plates(cloud, lists[:, :_NEAREST], spacing) if noise > NOISY else None
     if plates is not None:
         cloud, noise = plates
     noise = _less_curvature(noise, cloud, lists[:, :_NEAREST], spacing)
     if noise > NOISY:
+        if cloud.normals is None and cloud.sensors is None:
+            step(0.3, "orienting normals")
+            normals, guess = _estimated(cloud, tree, lists, spacing)
+            cloud = replace(cloud, normals=normals)
         step(0.6, "denoising")
         del lists, distances
         cloud, planes, sigma, lost = _denoised(cloud, tree, spacing)
         outliers += lost
         step(0.65, "finding neighbors")
-        tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
+        tree, lists, distances = _neighbourhoods(cloud, NOISY_FIT)
+        fit = NOISY_FIT
         spacing = _spacing(distances)
     if depth_steps and planes is None:  # normals that came with the points are those of the steps
         planes = fit_planes(cloud.points, lists)[0]
-    width = WIDE * distances[:, min(FIT, distances.shape[1]) - 1].astype(np.float64)
+    width = WIDE * distances[:, min(fit, distances.shape[1]) - 1].astype(np.float64)
     del distances
     step(0.95, "orienting normals")
     normals, oriented = _orient(cloud, tree, lists, spacing, planes)
+    oriented = guess or oriented
     if plates is not None:
         oriented = {"normals_from": told, "findings": [_PLATES]}
         oriented |= {"orientation_confidence": 1.0} if told == "estimate" else {}
@@ -104,7 +111,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     exact = oriented["normals_from"] == "file" and sigma is None
     hermite = HermiteFits.of(tree, surfels, lists) if exact and fewness(len(cloud)) else None
     del normals, planes
-    balls = _balls(tree.points, lists[:, :FIT])
+    balls = _balls(tree.points, lists[:, :fit])
     tick(0.5)
     winding = WindingNumber.of_cloud(tree, surfels, spacing)
     core = _SHARP * (1 + 10 * (noise / _SOFT) ** 4)
@@ -164,15 +171,20 @@ def _denoised(
 ) -> tuple[PointCloud, Array | None, float | None, int]:
     """The points on their surface, in Morton order, its normals (N, 3), the noise, and how many points went.
 
+    The cloud has normals or sensors, which tell sheets apart that lie within the noise.
+
     The cloud as it is, and None, where most points are of no surface.
     """
-    clean = denoise(tree, spacing)
+    facing = _claimed(cloud)
+    assert facing is not None
+    length = np.linalg.norm(facing, axis=1, keepdims=True)
+    clean = denoise(tree, spacing, facing / np.maximum(length, 1e-300))
     if clean.supported.mean() <= _BORNE_OUT:
         return cloud, None, None, 0
     kept = np.flatnonzero(clean.supported)
     kept = kept[morton_order(clean.points[kept])]
     moved = replace(cloud, points=clean.points).select(kept)
-    return moved, clean.normals[kept], float(np.median(clean.noise)), len(cloud) - len(kept)
+    return moved, clean.normals[kept], clean.noise, len(cloud) - len(kept)
 
 
 def _spacing(distances: np.ndarray) -> Array:
@@ -200,15 +212,22 @@ def _orient(
     cloud: PointCloud, tree: Tree, lists: np.ndarray, spacing: Array, planes: Array | None
 ) -> tuple[Array, dict[str, Any]]:
     """Outward normals (N, 3), and for the report where they are from; `planes` are those of a noisy cloud."""
-    if planes is None:
-        if cloud.normals is not None:
-            return cloud.normals, {"normals_from": "file"}
-        planes, _ = fit_planes(cloud.points, lists)
     if cloud.normals is not None:
+        if planes is None:
+            return cloud.normals, {"normals_from": "file"}
         agree = (planes * cloud.normals).sum(1, keepdims=True) >= 0
         return np.where(agree, planes, -planes), {"normals_from": "file"}
     if cloud.sensors is not None:
+        planes = fit_planes(cloud.points, lists)[0] if planes is None else planes
         return turn_to_sensors(cloud.points, planes, cloud.sensors, lists), {"normals_from": "sensors"}
+    return _estimated(cloud, tree, lists, spacing)
+
+
+def _estimated(
+    cloud: PointCloud, tree: Tree, lists: np.ndarray, spacing: Array
+) -> tuple[Array, dict[str, Any]]:
+    """Outward normals (N, 3) by the points alone, and for the report how sure they are."""
+    planes, _ = fit_planes(cloud.points, lists)
     step = steps()
     step(0.3)
     voters = tree.neighbours(_VOTERS)[0]

@@ -6,81 +6,122 @@ import numpy as np
 
 from .compiled import kernel, part
 from .planes import least_axis
-from .search import find_within
+from .search import find_around
 
 TERMS = 6
 """Of a quadric over the tangent plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""
 MOST = 4096
 """Points that a neighbourhood can hold; of a denser one the rest is left out."""
-# the power of 1 - leverage that divides a residual: 1 would leave the centre out (cross-validation) and
-# count a fit's variance in full, 1/2 would count its bias only; windows that overlap are averaged later,
-# which takes away variance and no bias
-_AVERAGED = 0.6
+BALL = 0.0
+"""The height of a window that is a ball."""
 # root-mean-square residual in radii of a window, up to which it holds the noise: 0.45 is a ball filled
 # evenly, whose points only seem to lie near a surface because those farther off were cut away
 _FILLED = 0.33
-_FEWEST = 6  # quadrics of others that must hold a point for it to belong to their surface
+_BEHIND = -0.1  # cosine below which a point was seen from behind: it is of another sheet
+_STEEP = 0.4  # by how much higher a window gets towards its rim: the slope that a surface may have there
+_FEWEST = 2  # quadrics of others that must hold a point for it to belong to their surface
 _SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2  # of products of terms, of terms by heights, of squares, of ones
 
 
 @kernel
-def tangent_planes(start, stop, points, boxes, spacing, width, normals):
-    """Unit normals (N, 3) of planes through the points within `width` spacings of each."""
+def tangent_planes(start, stop, points, boxes, facing, centers, radii, rounds, feet, normals):
+    """Planes through the points within `radii` (C,) of points `centers` (C,): unit normals, feet (C, 3).
+
+    facing (3 N,): unit vectors to where each point was seen from, to which normals point. A foot is
+    where the center falls on its plane; around it the plane is fitted again, `rounds` times in all.
+    """
     found, moments, axes = np.empty(MOST, np.int64), np.empty((3, 3)), np.empty((3, 3))
-    mean, off = np.empty(3), np.empty(3)
-    for i in range(start, stop):
-        count = find_within(points, boxes, i, (width * spacing[i]) ** 2, found)
+    mean, off, foot = np.empty(3), np.empty(3), np.empty(3)
+    for c in range(start, stop):
+        i = centers[c]
         for a in range(3):
-            mean[a] = 0.0
-            for b in range(3):
-                moments[a, b] = 0.0
-        for k in range(count):
+            foot[a] = points[3 * i + a]
+        for _ in range(rounds):
+            count = find_around(points, boxes, foot[0], foot[1], foot[2], radii[c] ** 2, found)
+            count = _of_one_side(facing, i, facing, found, count)
             for a in range(3):
-                off[a] = points[3 * found[k] + a] - points[3 * i + a]
-                mean[a] += off[a] / count
+                mean[a] = 0.0
+                for b in range(3):
+                    moments[a, b] = 0.0
+            for k in range(count):
+                for a in range(3):
+                    off[a] = points[3 * found[k] + a] - foot[a]
+                    mean[a] += off[a] / count
+                for a in range(3):
+                    for b in range(3):
+                        moments[a, b] += off[a] * off[b] / count
             for a in range(3):
                 for b in range(3):
-                    moments[a, b] += off[a] * off[b] / count
+                    moments[a, b] -= mean[a] * mean[b]
+            least, along, height = least_axis(moments, axes), 0.0, 0.0
+            for a in range(3):
+                along += axes[a, least] * facing[3 * i + a]
+                height += (foot[a] + mean[a] - points[3 * i + a]) * axes[a, least]
+            for a in range(3):
+                normals[c, a] = axes[a, least] if along >= 0 else -axes[a, least]
+                foot[a] = points[3 * i + a] + height * axes[a, least]
         for a in range(3):
-            for b in range(3):
-                moments[a, b] -= mean[a] * mean[b]
-        least = least_axis(moments, axes)
-        for a in range(3):
-            normals[i, a] = axes[a, least]
+            feet[c, a] = foot[a]
 
 
 @kernel
 def fit_quadrics(
-    start, stop, points, boxes, spacing, widths, normals, limits, noise, doubt, quadrics, misses
+    start,
+    stop,
+    points,
+    boxes,
+    facing,
+    centers,
+    feet,
+    normals,
+    radii,
+    limits,
+    tall,
+    noise,
+    doubt,
+    quadrics,
+    misses,
 ):
-    """Least-squares quadrics around points start..stop, over their tangent planes.
+    """Least-squares quadrics around points `centers` (C,), over the tangent planes at their feet (C, 3).
 
-    points (3 N,) and boxes: of a tree. widths (W,): radii in `spacing` (N,) that a fit may have,
-    ascending; the widest is that of index `limits` (N,), and one follows another while the mean
-    squared residual is no more than `noise` (N,), squared lengths, plus `doubt` standard deviations
-    of such a mean. quadrics (N, 8): terms, then the variance of c0 and the squared radius of the
-    fit, which is 0 where there is none. misses (N, W): how far every fit misses its centre, as if
-    that had little part in it; infinite where the noise is wider than the window.
+    points (3 N,) and boxes: of a tree. radii (C, W): those that a window may have, ascending; the
+    widest is that of index `limits` (C,), and one follows another while the mean squared residual
+    is no more than `noise` (C,), squared lengths, plus `doubt` standard deviations of such a mean.
+    tall (C,): how far off the plane a window holds points, the same for all widths, so that the
+    noise does not choose them; BALL, where a window is a ball. quadrics (C, 8): terms, then the
+    variance of c0 and the squared radius of the fit, which is 0 where there is none. misses (C, W):
+    how far every fit that left its center out misses it (Cook & Weisberg 1982, sec. 2.2); infinite
+    where there is none, or the noise fills the ball.
     """
-    found, sums = np.empty(MOST, np.int64), np.empty((len(widths), _SUMS))
+    widths = radii.shape[1]
+    found, sums = np.empty(MOST, np.int64), np.empty((widths, _SUMS))
     terms, solution, frame = np.empty(TERMS), np.empty(TERMS), np.empty(9)
-    for i in range(start, stop):
-        _tangents(normals, i, frame)
-        last = limits[i]
-        unit = widths[last] * spacing[i]
-        count = find_within(points, boxes, i, unit * unit, found)
+    for c in range(start, stop):
+        i, last = centers[c], limits[c]
+        _tangents(normals, c, frame)
+        unit = radii[c, last]
+        flat = tall[c] > BALL
+        reach = unit * unit + ((tall[c] + _STEEP * unit) ** 2 if flat else 0.0)
+        count = find_around(points, boxes, feet[c, 0], feet[c, 1], feet[c, 2], reach, found)
+        own = 0.0
+        for a in range(3):
+            own += (points[3 * i + a] - feet[c, a]) * frame[a]
+        count = _of_one_side(normals.ravel(), c, facing, found, count)
         for w in range(last + 1):
             for s in range(_SUMS):
                 sums[w, s] = 0.0
         for k in range(count):
-            u, v, h = _local(points, found[k], i, frame)
-            radius, w = np.sqrt(u * u + v * v + h * h) / spacing[i], 0
-            while radius > widths[w] and w < last:
+            u, v, h = _local(points, found[k], feet.ravel(), c, frame)
+            squared, w = u * u + v * v + (0.0 if flat else h * h), 0
+            if flat and (squared > unit * unit or abs(h) > tall[c] + _STEEP * np.sqrt(squared)):
+                continue
+            while squared > radii[c, w] ** 2 and w < last:
                 w += 1
             _add_to(sums, w, u / unit, v / unit, h, terms)
-        quadrics[i, TERMS + 1] = 0.0
+        quadrics[c, TERMS + 1] = 0.0
+        for w in range(widths):
+            misses[c, w] = np.inf
         for w in range(last + 1):
-            misses[i, w] = np.inf
             if w > 0:
                 for s in range(_SUMS):
                     sums[w, s] += sums[w - 1, s]
@@ -94,82 +135,82 @@ def fit_quadrics(
             for a in range(TERMS):
                 residual -= solution[a] * sums[w, _SUMS - 2 - TERMS + a]
             residual = max(residual, 0.0) / freedom
-            fails = residual > noise[i] * (1 + doubt * np.sqrt(2.0 / freedom))
-            if fails and quadrics[i, TERMS + 1] > 0:
+            fails = residual > noise[c] * (1 + doubt * np.sqrt(2.0 / freedom))
+            if fails and quadrics[c, TERMS + 1] > 0:
                 break
             for a in range(TERMS):
-                quadrics[i, a] = solution[a] / unit ** _degree(a)
+                quadrics[c, a] = solution[a] / unit ** _degree(a)
             # where not even the narrowest fits, it is worth less
-            quadrics[i, TERMS] = (residual if fails else noise[i]) * spread
-            quadrics[i, TERMS + 1] = (widths[w] * spacing[i]) ** 2
-            if residual < (_FILLED * widths[w] * spacing[i]) ** 2:
-                misses[i, w] = abs(solution[0]) / (1 - spread) ** _AVERAGED
+            quadrics[c, TERMS] = (residual if fails else noise[c]) * spread
+            quadrics[c, TERMS + 1] = radii[c, w] ** 2
+            if flat or residual < (_FILLED * radii[c, w]) ** 2:
+                misses[c, w] = abs(solution[0] - own) / (1 - spread)
 
 
 @kernel
-def choose_widths(start, stop, points, boxes, spacing, width, misses, limits, least):
-    """The index of the width whose fits miss least, in the mean of the points within `width` spacings.
+def gather(
+    start, stop, points, facing, centers, places, boxes, reach, normals, limits, quadrics, moved, turned
+):
+    """Points start..stop where the quadrics around them, as far as `reach` (N,), see them.
 
-    misses (N, W). limits (N,) takes the index, least (N,) that mean; the widest and infinity where
-    no width has enough fits.
-    """
-    found = np.empty(MOST, np.int64)
-    for i in range(start, stop):
-        count = find_within(points, boxes, i, (width * spacing[i]) ** 2, found)
-        limits[i], least[i] = misses.shape[1] - 1, np.inf
-        for w in range(misses.shape[1]):
-            total, held = 0.0, 0
-            for k in range(count):
-                if misses[found[k], w] < np.inf:
-                    total += misses[found[k], w]
-                    held += 1
-            if 2 * held > count and total < least[i] * held:
-                limits[i], least[i] = w, total / held
-
-
-@kernel
-def gather(start, stop, points, boxes, spacing, width, normals, noise, quadrics, tolerance, moved, turned):
-    """Points start..stop where the quadrics around points within `width` spacings see them.
-
-    The mean of what those say that reach so far, weighted by their certainty and by how near their
-    centres are; one that would have the point displaced `tolerance` standard deviations of the
-    noise is of another surface. moved, turned (N, 3): places, and unit normals, NaN where hardly
-    any holds the point.
+    places (3 C,) and boxes: a tree of the quadrics' centers, which are points `centers` (C,). The
+    mean of what those say that reach so far, weighted by their certainty and by how near their
+    centers are; one that would have the point displaced by more than `limits` (C,) is of another
+    surface. moved, turned (N, 3): places, and unit normals, NaN where hardly any holds the point.
     """
     found, frame, sums = np.empty(MOST, np.int64), np.empty(9), np.empty(6)
     for i in range(start, stop):
-        total, limit, held = 0.0, tolerance * np.sqrt(noise[i]), 0
+        total, held = 0.0, 0
         for a in range(6):
             sums[a] = 0.0
-        for k in range(find_within(points, boxes, i, (width * spacing[i]) ** 2, found)):
-            j = found[k]
-            if j == i:  # an outlier's own quadric would hold it
+        x, y, z = points[3 * i], points[3 * i + 1], points[3 * i + 2]
+        for k in range(find_around(places, boxes, x, y, z, reach[i] ** 2, found)):
+            c = found[k]
+            if centers[c] == i:  # an outlier's own quadric would hold it
                 continue
-            _tangents(normals, j, frame)
-            u, v, h = _local(points, i, j, frame)
-            share = 1 - (u * u + v * v + h * h) / max(quadrics[j, TERMS + 1], 1e-300)
-            c3, c4, c5 = quadrics[j, 3], quadrics[j, 4], quadrics[j, 5]
-            height = quadrics[j, 0] + (quadrics[j, 1] + c3 * u + c4 * v) * u + (quadrics[j, 2] + c5 * v) * v
-            off = (height - h) / limit
+            if _along(normals.ravel(), c, facing, i) < _BEHIND:
+                continue
+            _tangents(normals, c, frame)
+            u, v, h = _local(points, i, places, c, frame)
+            share = 1 - (u * u + v * v + h * h) / max(quadrics[c, TERMS + 1], 1e-300)
+            c3, c4, c5 = quadrics[c, 3], quadrics[c, 4], quadrics[c, 5]
+            height = quadrics[c, 0] + (quadrics[c, 1] + c3 * u + c4 * v) * u + (quadrics[c, 2] + c5 * v) * v
+            off = (height - h) / limits[c]
             if share <= 0 or off * off >= 1:
                 continue
-            weight = share * ((1 - off * off) / quadrics[j, TERMS]) ** 2
-            du = quadrics[j, 1] + 2 * c3 * u + c4 * v
-            dv = quadrics[j, 2] + c4 * u + 2 * c5 * v
+            weight = share * ((1 - off * off) / quadrics[c, TERMS]) ** 2
+            du = quadrics[c, 1] + 2 * c3 * u + c4 * v
+            dv = quadrics[c, 2] + c4 * u + 2 * c5 * v
             slope = 1 / np.sqrt(1 + du * du + dv * dv)
-            along = 0.0
             for a in range(3):
-                frame[a] = (frame[a] - du * frame[3 + a] - dv * frame[6 + a]) * slope
-                along += frame[a] * normals[i, a]
-            for a in range(3):
-                sums[a] += weight * (height - h) * slope * frame[a]
-                sums[3 + a] += weight * (frame[a] if along >= 0 else -frame[a])
+                across = (frame[a] - du * frame[3 + a] - dv * frame[6 + a]) * slope
+                sums[a] += weight * (height - h) * slope * across
+                sums[3 + a] += weight * across
             total += weight
             held += 1
         length = np.sqrt(sums[3] ** 2 + sums[4] ** 2 + sums[5] ** 2)
         for a in range(3):
             moved[i, a] = points[3 * i + a] + (sums[a] / total if held >= _FEWEST else 0.0)
             turned[i, a] = sums[3 + a] / length if held >= _FEWEST else np.nan
+
+
+@part
+def _of_one_side(axes, i, facing, found, count):
+    """Move to the front those of `found` that were seen from the side that axis i of (3 N,) points to."""
+    kept = 0
+    for k in range(count):
+        if _along(axes, i, facing, found[k]) >= _BEHIND:
+            found[kept] = found[k]
+            kept += 1
+    return kept
+
+
+@part
+def _along(axes, i, facing, j):
+    total = 0.0
+    for a in range(3):
+        total += axes[3 * i + a] * facing[3 * j + a]
+    return total
 
 
 @part
@@ -202,11 +243,11 @@ def _tangents(normals, i, frame):
 
 
 @part
-def _local(points, j, i, frame):
-    """Point j seen from point i: along both tangents, and along the normal."""
+def _local(points, j, places, i, frame):
+    """Point j seen from place i: along both tangents, and along the normal."""
     h = u = v = 0.0
     for a in range(3):
-        off = points[3 * j + a] - points[3 * i + a]
+        off = points[3 * j + a] - places[3 * i + a]
         h += off * frame[a]
         u += off * frame[3 + a]
         v += off * frame[6 + a]

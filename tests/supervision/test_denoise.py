@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sasnet_sdf.geometry import PointCloud
+from sasnet_sdf.supervision.cloud import prepare_cloud
 from sasnet_sdf.supervision.denoise import Denoised, denoise
 from sasnet_sdf.supervision.morton import morton_order
 from sasnet_sdf.supervision.tree import Tree
@@ -29,19 +31,19 @@ class Case:
     spacing: float
 
 
-def _denoised(points: Array) -> tuple[Denoised, NDArray[np.int64], float]:
+def _denoised(points: Array, normals: Array) -> tuple[Denoised, NDArray[np.int64], float]:
     """Also the order of the points, and their median spacing."""
     order = morton_order(points)
     tree = Tree.of(np.ascontiguousarray(points[order]))
     spacing = np.maximum(tree.neighbours(6)[1].mean(1, dtype=np.float64), 1e-9)
-    return denoise(tree, spacing), order, float(np.median(spacing))
+    return denoise(tree, spacing, normals[order]), order, float(np.median(spacing))
 
 
 def _case(clean: Array, normals: Array, area: float) -> Case:
     sigma = SHARE * np.sqrt(area / len(clean))
     shifts = np.random.default_rng(1).normal(size=(len(clean), 1))
     noisy = clean + sigma * shifts * normals
-    found, order, spacing = _denoised(noisy)
+    found, order, spacing = _denoised(noisy, normals)
     return Case(found, noisy[order], clean[order], normals[order], sigma, spacing)
 
 
@@ -81,7 +83,7 @@ def test_points_move_along_normals_only(smooth):
 
 def test_the_noise_is_known(smooth):
     case, _ = smooth
-    assert np.median(case.found.noise) == pytest.approx(case.sigma, rel=0.1)
+    assert case.found.noise == pytest.approx(case.sigma, rel=0.1)
 
 
 def test_normals_are_those_of_the_surface(smooth):
@@ -102,7 +104,7 @@ def test_edges_stay(box, solids):
     assert near.sum() > 1000 and away.sum() > 1000
     assert error[near].mean() < 0.7  # of a noisy box 0.8, and of one with rounded edges more
     assert error[away].mean() < 0.12
-    assert np.median(box.found.noise) == pytest.approx(box.sigma, rel=0.1)
+    assert box.found.noise == pytest.approx(box.sigma, rel=0.1)
 
 
 def test_points_far_from_any_surface_are_unsupported(solids):
@@ -111,21 +113,24 @@ def test_points_far_from_any_surface_are_unsupported(solids):
     alone = alone[np.abs(solids["sphere"].distance(alone)) > 0.2]
     points, normals = solids["sphere"].sample(COUNT, rng)
     noisy = points + 0.01 * rng.normal(size=(COUNT, 1)) * normals
-    found, order, _ = _denoised(np.concatenate([noisy, alone]))
+    found, order, _ = _denoised(
+        np.concatenate([noisy, alone]), np.concatenate([normals, np.sign(alone) / 3**0.5])
+    )
     assert len(alone) > 10
     assert np.array_equal(found.supported, order < COUNT)
 
 
 def test_the_same_points_give_the_same_bytes(box):
-    again, order, _ = _denoised(box.noisy)
+    again, order, _ = _denoised(box.noisy, box.normals)
     assert np.array_equal(order, np.arange(COUNT))
     for name, value in vars(box.found).items():
-        assert value.tobytes() == getattr(again, name).tobytes(), name
+        assert np.array_equal(value, getattr(again, name), equal_nan=True), name
 
 
 @pytest.mark.parametrize("count", [12, 100])
 def test_a_few_points_are_no_trouble(count):
-    found, _, _ = _denoised(0.3 * np.random.default_rng(0).normal(size=(count, 3)))
+    points = 0.3 * np.random.default_rng(0).normal(size=(count, 3))
+    found, _, _ = _denoised(points, np.sign(points) / 3**0.5)
     assert found.points.shape == found.normals.shape == (count, 3)
     assert np.isfinite(found.points).all()
     assert np.isfinite(found.normals[found.supported]).all()
@@ -133,10 +138,25 @@ def test_a_few_points_are_no_trouble(count):
 
 def test_noise_wider_than_the_narrow_windows_is_taken_off(solids):
     # two spacings: a window of 1.9 is full of points, and sees no more of the noise than fits into it
-    clean, normals = solids["sphere"].sample(COUNT, np.random.default_rng(7))
+    rng = np.random.default_rng(7)
+    clean, normals = solids["sphere"].sample(COUNT, rng)
     sigma = 2 * np.sqrt(4 * np.pi * 0.8**2 / COUNT)
-    found, _, _ = _denoised(clean + sigma * np.random.default_rng(1).normal(size=(COUNT, 1)) * normals)
-    left = np.abs(solids["sphere"].distance(found.points[found.supported]))
-    assert found.supported.mean() > 0.97
-    assert left.mean() < sigma / 7
-    assert np.median(found.noise) == pytest.approx(sigma, rel=0.1)
+    noisy = clean + sigma * rng.normal(size=(COUNT, 1)) * normals
+    target, facts = prepare_cloud(PointCloud(noisy, normals))
+    places, _ = solids["sphere"].sample(5000, rng)
+    assert facts["used_points"] > 0.97 * COUNT
+    assert np.abs(target.distance(places)[0]).mean() < sigma / 7
+    assert facts["noise"] == pytest.approx(sigma, rel=0.1)
+
+
+def test_both_sides_of_a_thin_sheet_stay_apart():
+    # two planes at three times the noise: windows hold points of both, but for the side they were seen from
+    rng = np.random.default_rng(3)
+    sigma = 0.5 * 1.8 / np.sqrt(COUNT / 2)
+    sides = np.where(rng.random(COUNT) < 0.5, -1.0, 1.0)[:, None]
+    points = rng.uniform(-0.9, 0.9, (COUNT, 3)) * [1, 1, 0] + sides * [0, 0, 1.5 * sigma]
+    normals = sides * [0.0, 0, 1]
+    found, order, _ = _denoised(points + sigma * rng.normal(size=(COUNT, 1)) * normals, normals)
+    off = np.abs(found.points[:, 2] - points[order, 2])
+    assert found.supported.mean() > 0.99
+    assert off[found.supported].mean() < sigma / 6
