@@ -28,7 +28,7 @@ from .winding import WindingNumber, surfels_of
 
 CANDIDATES = 16
 WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
-FIT, NOISY_FIT = 8, 30  # neighbours
+FIT, NOISY_FIT = 8, 30  # neighbours; of noisy clouds many, which the fit averages
 # spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.064
 NOISY = 0.12
 # of a fit's weights: the core without noise, where nearly interpolating the points is best, and the noise,
@@ -91,8 +91,8 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         cloud, planes, sigma, lost = _denoised(cloud, tree, spacing)
         outliers += lost
         step(0.65, "finding neighbors")
-        tree, lists, distances = _neighbourhoods(cloud, NOISY_FIT)
-        fit = NOISY_FIT
+        fit = FIT if sigma is None else NOISY_FIT
+        tree, lists, distances = _neighbourhoods(cloud, max(CANDIDATES, fit))
         spacing = _spacing(distances)
     if depth_steps and planes is None:  # normals that came with the points are those of the steps
         planes = fit_planes(cloud.points, lists)[0]
