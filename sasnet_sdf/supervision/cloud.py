@@ -34,7 +34,7 @@ NOISY = 0.12
 # of a fit's weights: the core without noise, where nearly interpolating the points is best, and the noise,
 # in spacings, that makes it eleven times as large
 _SHARP, _SOFT = 0.03, 0.06
-_TRUST_IN_NOISE = 0.1  # beside a field that averages them, denoised points have little to add
+_TRUST_IN_NOISE = 0.3  # a weighted mean of field and denoised points is better than either
 _NEAREST = 8  # neighbours that show the noise: of more, some are of another sheet close by
 DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
 _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
@@ -83,7 +83,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     noise = _less_curvature(noise, cloud, lists[:, :_NEAREST], spacing)
     if noise > NOISY:
         if cloud.normals is None and cloud.sensors is None:
-            step(0.3, "orienting normals")
+            step(0.3, "estimating normals")
             normals, guess = _estimated(cloud, tree, lists, spacing)
             cloud = replace(cloud, normals=normals)
         step(0.6, "denoising")

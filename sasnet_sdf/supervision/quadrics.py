@@ -19,7 +19,7 @@ BALL = 0.0
 _FILLED = 0.33
 _BEHIND = -0.1  # cosine below which a point was seen from behind: it is of another sheet
 _STEEP = 0.4  # by how much higher a window gets towards its rim: the slope that a surface may have there
-_FEWEST = 6  # quadrics of others that must hold a point for it to belong to their surface
+_FEWEST = 3  # quadrics of others that must hold a point for it to belong to their surface
 _SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2  # of products of terms, of terms by heights, of squares, of ones
 
 
