@@ -58,7 +58,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     cloud = cloud.select(morton_order(cloud.points))
     tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
     depth_steps = None
-    step(0.1, "finding steps of depths")
+    step(0.1, "finding depth steps")
     if (smooth := without_steps(cloud, lists)) is not None:
         cloud, depth_steps = smooth.cloud.select(morton_order(smooth.cloud.points)), smooth.steps
         del tree, lists, distances

@@ -1,8 +1,8 @@
 """Noise taken off a cloud: its points moved, along its normals, onto the surface that they sample.
 
-Quadrics are fitted around the points. How wide their windows may be is chosen region by region, by how
-far quadrics of each width miss their own centers (leave-one-out cross-validation); within that a window
-widens while what is left over is no more than the noise, so that it stops at edges. Every point then
+Quadrics are fitted around the points. How wide their windows may be is chosen region by region, by
+leave-one-out cross-validation at their centers; within that a window widens while the residual of its
+fit is no more than the noise, so that it stops at edges. Every point then
 goes to the weighted mean of all windows that hold it: beside an edge those on its own side of it decide
 (aggregation of overlapping windows, Katkovnik et al. 2010, "From local kernel to nonlocal multiple-model
 image denoising").
@@ -21,21 +21,21 @@ from .quadrics import BALL, TERMS, fit_quadrics, gather, tangent_planes
 from .regions import Regions
 from .tree import Tree
 
-NARROWEST = 1.9  # spacings: a window of about 16 points; each next one holds twice as many
-WIDTHS = 5  # where the noise is no wider than the windows; more of them where it is
-DOUBT = 3.0  # standard deviations by which residuals may exceed the noise
-TOLERANCE = 4.0  # standard deviations of the noise by which a point may lie off its surface
-_PLANE = 2.7  # width of tangent planes
-_SLENDER = 0.25  # noise, in radii of a tangent plane, up to which it has a direction
-_COARSEST = 3.0  # times as wide as that all windows may get
-_PER_MISS = 1.25  # standard deviations to a mean modulus, of a normal distribution
-_SURROUNDINGS, _REGION = 150, 400  # centers that tell the noise, and that choose a width
-_WHOLE = 3.0  # times as much as those of a region the misses of the whole cloud count
-_SURE = 1.0  # standard deviations by which narrower windows must be better
-_EDGE = 3.0  # deviations of the noise from which a miss tells of an edge, not of the width
-_AVERAGED = 7.0  # spacings: narrower windows may be narrower still, since the field averages what they leave
-_TALL = 3.0  # deviations of the noise that windows hold where it may not choose their points
-_SPARSE = 4.0  # points for each center of those, where windows are narrowest
+NARROWEST = 1.9  # radius of a window in spacings: about 16 points; each wider one holds twice as many
+WIDTHS = 5  # of windows, at low noise; more where the noise is wider than the narrow ones
+DOUBT = 3.0  # standard deviations by which the residual of a fit may exceed the noise
+TOLERANCE = 4.0  # standard deviations of the noise that a point may lie off a quadric
+_PLANE = 2.7  # spacings: the radius of tangent planes
+_SLENDER = 0.25  # the noise, in radii of a tangent plane, up to which the plane has a direction
+_COARSEST = 3.0  # the most by which planes and windows are scaled up for that
+_PER_MISS = 1.25  # the standard deviation of a normal distribution, in mean absolute deviations
+_SURROUNDINGS, _REGION = 150, 400  # centers over which the noise is measured, and a width is chosen
+_WHOLE = 3.0  # weight of the whole cloud's residuals beside those of a region
+_SURE = 1.0  # standard errors by which narrower windows must be better
+_EDGE = 3.0  # standard deviations of the noise at which residuals are clipped: larger ones are of edges
+_AVERAGED = 7.0  # spacings: of narrower windows the next narrower is taken, since the field averages too
+_TALL = 3.0  # half the height of cylindrical windows, in standard deviations of the noise
+_SPARSE = 4.0  # points per center while widths are chosen, at scale 1
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def denoise(tree: Tree, spacing: Array, facing: Array) -> Denoised:
         if slender <= _SLENDER or scale >= _COARSEST:
             break
         scale = min(scale * max(slender / _SLENDER, 1.25), _COARSEST)
-    if np.isinf(typical):  # hardly a window that holds a surface
+    if np.isinf(typical):  # hardly any window holds a surface
         return Denoised(tree.points, np.full_like(tree.points, np.nan), np.inf, np.zeros(len(spacing), bool))
     least[np.isinf(least)] = typical
     noise = np.maximum((_PER_MISS * least) ** 2, 1e-18)
@@ -105,7 +105,7 @@ def denoise(tree: Tree, spacing: Array, facing: Array) -> Denoised:
     apart = spacing[chosen]
     planes = chosen, scale * _PLANE * apart, 1, windows.feet, windows.normals
     over_ranges(tangent_planes, len(chosen), *cloud, *planes)
-    windows.feet[:] = tree.points[chosen]
+    windows.feet[:] = tree.points[chosen]  # balls around the points themselves keep more detail
     _fit(cloud, windows, np.outer(apart, widths), limits[owners], BALL, noise[owners])
     step(1.0)
     moved, turned = np.empty_like(tree.points), np.empty_like(tree.points)
@@ -129,7 +129,7 @@ def _fit(
     tall: Array | float,
     noise: Array | float,
 ) -> Array:
-    """Fit the quadrics of windows, of radii (C, W); how far each misses its center (C, W)."""
+    """Fit the quadrics of windows, of radii (C, W); their leave-one-out residuals (C, W) at the centers."""
     count, widths = radii.shape
     limits = np.full(count, widths - 1) if limits is None else limits
     misses = np.empty((count, widths))
@@ -140,17 +140,19 @@ def _fit(
 
 
 def _limits(misses: Array, sigma: float, regions: Regions) -> np.ndarray:
-    """The index (C,) of the width whose windows miss least around each center, of misses (C, W).
+    """The index (C,) of the width with the smallest leave-one-out residuals, `misses` (C, W), in each region.
 
-    A region has too few points to tell widths apart that are nearly as good: the whole cloud's
-    misses are added, and narrower windows must be better by more than chance. Never the narrowest,
-    which is for edges only.
+    Widths that are nearly as good differ by less than the error of a region's mean. So the whole
+    cloud's mean is added, and a narrower width must be better by a standard error. The narrowest is
+    never chosen: it is there for windows that stop at edges.
     """
     clipped = np.minimum(misses, _EDGE * sigma)
     clipped[:, 0] = np.where(np.isinf(misses[:, 0]), clipped[:, 1], clipped[:, 0])
-    for w in range(1, misses.shape[1]):  # a window that stopped misses as it did before
+    for w in range(1, misses.shape[1]):  # where a window stopped, the last residual stands
         clipped[:, w] = np.where(np.isinf(misses[:, w]), clipped[:, w - 1], clipped[:, w])
     sure = np.isfinite(misses[:, :2]).any(1)
+    if not sure.any():
+        return np.ones(len(misses), np.int64)
     clipped[~sure] = np.inf
     whole = clipped[sure].mean(0)
     chance = (clipped[sure] - clipped[sure, -1:]).std(0) / np.sqrt(sure.sum())
@@ -160,5 +162,5 @@ def _limits(misses: Array, sigma: float, regions: Regions) -> np.ndarray:
 
 
 def _evenly(shares: Array) -> np.ndarray:
-    """Indices of points, as many of every stretch as its shares (N,), up to 1 each, amount to."""
+    """Indices of points whose density along the array follows shares (N,), from 0 to 1."""
     return np.flatnonzero(np.diff(np.floor(np.cumsum(shares)), prepend=-1.0) > 0)

@@ -117,23 +117,23 @@ def _smoothed(
 
     width (N,) or (): a length across the rays over that in the image.
     """
-    level, rungs = _levels(depths)
-    if len(rungs) < _FEWEST_LEVELS or len(depths) < _POINTS_A_LEVEL * len(rungs):
+    level, values = _levels(depths)
+    if len(values) < _FEWEST_LEVELS or len(depths) < _POINTS_A_LEVEL * len(values):
         return None
-    step = _steps(rungs)
+    step = _steps(values)
     terraces = (level[lists[:, :_BESIDE]] == level[:, None]).mean(1) >= _MOSTLY
-    held = len(np.unique(level[terraces])) / len(rungs)
-    if held < _HELD or np.median(np.abs(np.log(np.diff(rungs) / step))) > _UNEVEN:
+    held = len(np.unique(level[terraces])) / len(values)
+    if held < _HELD or np.median(np.abs(np.log(np.diff(values) / step))) > _UNEVEN:
         return None
     pixel = _pixel(image, level)
     size = np.append(step, step[-1])[level]
     if pixel is None or np.median(size / width) / pixel > _STEEP:
         return None
     # steps of one length, whatever theirs are: where depths are disparities, planes stay planes
-    ladder = np.append(0, np.cumsum(np.diff(rungs) / step))
-    stepped = ladder[level]
+    positions = np.append(0, np.cumsum(np.diff(values) / step))
+    stepped = positions[level]
     moved = stepped + corrections(np.column_stack([image / pixel, stepped]))
-    change = np.interp(moved, ladder, rungs) - rungs[level]
+    change = np.interp(moved, positions, values) - values[level]
     low, high = np.quantile(size, _USUAL)
     return Unstepped(replace(cloud, points=cloud.points + change[:, None] * rays), (float(low), float(high)))
 
@@ -148,9 +148,9 @@ def _levels(depths: Array) -> tuple[np.ndarray, Array]:
     return level, np.bincount(above, ascending) / np.bincount(above)
 
 
-def _steps(rungs: Array) -> Array:
+def _steps(values: Array) -> Array:
     """The steps (L - 1,) between depths (L,), some of which may not occur."""
-    low = percentile_filter(np.diff(rungs), _LOW, _AROUND, mode="nearest")
+    low = percentile_filter(np.diff(values), _LOW, _AROUND, mode="nearest")
     return uniform_filter1d(low, _AROUND, mode="nearest")
 
 

@@ -87,11 +87,11 @@ def fit_quadrics(
     points (3 N,) and boxes: of a tree. radii (C, W): those that a window may have, ascending; the
     widest is that of index `limits` (C,), and one follows another while the mean squared residual
     is no more than `noise` (C,), squared lengths, plus `doubt` standard deviations of such a mean.
-    tall (C,): how far off the plane a window holds points, the same for all widths, so that the
-    noise does not choose them; BALL, where a window is a ball. quadrics (C, 8): terms, then the
-    variance of c0 and the squared radius of the fit, which is 0 where there is none. misses (C, W):
-    how far every fit that left its center out misses it (Cook & Weisberg 1982, sec. 2.2); infinite
-    where there is none, or the noise fills the ball.
+    tall (C,): half the height of cylindrical windows, which does not depend on their radius, so that
+    the noise does not select their points; BALL for balls. quadrics (C, 8): terms, then the variance
+    of c0 and the squared radius of the fit, which is 0 where there is none. misses (C, W): absolute
+    leave-one-out residuals of the centers (Cook & Weisberg 1982, sec. 2.2); infinite where there is
+    no fit, or the noise fills the ball.
     """
     widths = radii.shape[1]
     found, sums = np.empty(MOST, np.int64), np.empty((widths, _SUMS))

@@ -39,9 +39,9 @@ class Regions:
         return cls(starts, len(points), Tree.of(np.ascontiguousarray(middles[order])), order, sides)
 
     def means(self, values: Array, wanted: int) -> Array:
-        """The mean (N, W) of those of values (N, W) that are finite, over about `wanted` points around each.
+        """The means (N, W) of the finite ones of values (N, W), over about `wanted` points around each point.
 
-        Infinite where hardly any is.
+        Infinite where fewer than 30 % of those are finite.
         """
         finite = np.isfinite(values)
         sums = np.add.reduceat(np.where(finite, values, 0.0), self.starts)[self.order]
