@@ -60,7 +60,7 @@ def check_writable(path: str | Path, overwrite: bool, formats: Collection[str] =
     target = path.resolve()
     _check_place(target, path)
     if target.exists() and not overwrite:
-        raise UsageError(f"{path}: exists; give --overwrite or another -o")
+        raise UsageError(f"{path}: exists; give --overwrite or another name")
     probe = _beside(target)
     try:
         probe.touch()

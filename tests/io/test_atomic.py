@@ -75,7 +75,7 @@ def test_what_exists_is_kept_unless_told_otherwise(tmp_path):
     check_writable(path, overwrite=False)
     assert list(tmp_path.iterdir()) == []
     path.write_text("mine")
-    with pytest.raises(UsageError, match="exists; give --overwrite or another -o"):
+    with pytest.raises(UsageError, match="exists; give --overwrite or another name"):
         check_writable(path, overwrite=False)
     check_writable(path, overwrite=True)
     assert path.read_text() == "mine"
