@@ -34,7 +34,6 @@ NOISY = 0.12
 # of a fit's weights: the core without noise, where nearly interpolating the points is best, and the noise,
 # in spacings, that makes it eleven times as large
 _SHARP, _SOFT = 0.03, 0.06
-_TRUST_IN_NOISE = 0.3  # a weighted mean of field and denoised points is better than either
 _NEAREST = 8  # neighbours that show the noise: of more, some are of another sheet close by
 DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
 _QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
@@ -111,12 +110,12 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     exact = oriented["normals_from"] == "file" and sigma is None
     hermite = HermiteFits.of(tree, surfels, lists) if exact and fewness(len(cloud)) else None
     del normals, planes
-    balls = _balls(tree.points, lists[:, :fit])
+    balls = _balls(tree.points, lists[:, :FIT])
     tick(0.5)
     winding = WindingNumber.of_cloud(tree, surfels, spacing)
     core = _SHARP * (1 + 10 * (noise / _SOFT) ** 4)
-    trust = 1.0 if sigma is None else _TRUST_IN_NOISE
-    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding, core, trust, hermite)
+    noisy = sigma is not None
+    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding, core, noisy, hermite)
     facts = {
         "used_points": len(cloud),
         "duplicates_merged": merged,

@@ -19,6 +19,8 @@ _CLEAR = 0.1  # difference of a winding number from its level up to which it say
 # spacings away times the same: 3.5 standard deviations where points lie at random on a plane, since the
 # variance of their dipoles' sum is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h
 _SAMPLED = 0.35
+_DENOISED = 0.1  # the same where noise was taken off, which evens the points out
+_TRUST_IN_NOISE = 0.25  # a weighted mean of field and denoised points is better than either
 _SPARSEST = 3.0  # median spacings up to which a point is taken to stand for more area
 _BESIDE = 2.5  # reaches within which a point is asked for evidence
 
@@ -49,7 +51,7 @@ class CloudTarget:
     reach: Array
     winding: WindingNumber
     core: float
-    trust: float
+    noisy: bool
     hermite: HermiteFits | None = None
 
     @property
@@ -59,6 +61,11 @@ class CloudTarget:
     @property
     def normals(self) -> Array:
         return self.surfels.reshape(-1, 6)[:, 3:]
+
+    @property
+    def trust(self) -> float:
+        """The weight of the data beside a field that was trained on them, from 0 to 1."""
+        return _TRUST_IN_NOISE if self.noisy else 1.0
 
     @property
     def bounds(self) -> tuple[Array, Array]:
@@ -84,11 +91,12 @@ class CloudTarget:
         distances, gradients = self._fitted(queries, nearest)
         step(1.0)
         off = np.linalg.norm(queries - self.centres[nearest], axis=1)
-        beyond = np.flatnonzero(off > self.reach[nearest])
+        beyond = np.flatnonzero(self.noisy | (off > self.reach[nearest]))
         near = nearest[beyond]
         straight = np.linalg.norm(queries[beyond] - self.points[near], axis=1)
         depth = self.winding.number(queries[beyond]) - self.winding.level
-        clear = np.abs(depth) > np.maximum(_CLEAR, _SAMPLED * self.spacing[near] / straight)
+        sampled = _DENOISED if self.noisy else _SAMPLED
+        clear = np.abs(depth) * straight > np.maximum(_CLEAR * straight, sampled * self.spacing[near])
         overruled = clear & ((depth > 0) != (distances[beyond] < 0))
         distances[beyond[overruled]] = (-np.sign(depth) * straight)[overruled]
         return distances, gradients

@@ -78,6 +78,7 @@ def fit_quadrics(
     limits,
     tall,
     noise,
+    by_angle,
     doubt,
     quadrics,
     misses,
@@ -88,10 +89,12 @@ def fit_quadrics(
     widest is that of index `limits` (C,), and one follows another while the mean squared residual
     is no more than `noise` (C,), squared lengths, plus `doubt` standard deviations of such a mean.
     tall (C,): half the height of cylindrical windows, which does not depend on their radius, so that
-    the noise does not select their points; BALL for balls. quadrics (C, 8): terms, then the variance
+    the noise does not select their points; BALL for balls. by_angle (2,): how the variance of a point
+    depends on the angle at which it was seen, as in AngularNoise; its inverse is the point's weight.
+    quadrics (C, 8): terms, then the variance
     of c0 and the squared radius of the fit, which is 0 where there is none. misses (C, W): absolute
-    leave-one-out residuals of the centers (Cook & Weisberg 1982, sec. 2.2); infinite where there is
-    no fit, or the noise fills the ball.
+    leave-one-out residuals of the centers (Cook & Weisberg 1982, sec. 2.2), in the noise that centers
+    seen at their angle have; infinite where there is no fit, or the noise fills the ball.
     """
     widths = radii.shape[1]
     found, sums = np.empty(MOST, np.int64), np.empty((widths, _SUMS))
@@ -103,6 +106,7 @@ def fit_quadrics(
         flat = tall[c] > BALL
         reach = unit * unit + ((tall[c] + _STEEP * unit) ** 2 if flat else 0.0)
         count = find_around(points, boxes, feet[c, 0], feet[c, 1], feet[c, 2], reach, found)
+        weight = _weight(normals.ravel(), c, facing, i, by_angle)
         own = 0.0
         for a in range(3):
             own += (points[3 * i + a] - feet[c, a]) * frame[a]
@@ -117,7 +121,8 @@ def fit_quadrics(
                 continue
             while squared > radii[c, w] ** 2 and w < last:
                 w += 1
-            _add_to(sums, w, u / unit, v / unit, h, terms)
+            share = _weight(normals.ravel(), c, facing, found[k], by_angle)
+            _add_to(sums, w, u / unit, v / unit, h, share, terms)
         quadrics[c, TERMS + 1] = 0.0
         for w in range(widths):
             misses[c, w] = np.inf
@@ -129,7 +134,8 @@ def fit_quadrics(
             if freedom < 2:
                 continue
             spread = _solve(sums, w, solution)
-            if not 0 <= spread < 0.9:
+            own_share = weight * spread
+            if not 0 <= own_share < 0.9:
                 continue
             residual = sums[w, _SUMS - 2]
             for a in range(TERMS):
@@ -144,19 +150,33 @@ def fit_quadrics(
             quadrics[c, TERMS] = (residual if fails else noise[c]) * spread
             quadrics[c, TERMS + 1] = radii[c, w] ** 2
             if flat or residual < (_FILLED * radii[c, w]) ** 2:
-                misses[c, w] = abs(solution[0] - own) / (1 - spread)
+                misses[c, w] = abs(solution[0] - own) * np.sqrt(weight) / (1 - own_share)
 
 
 @kernel
 def gather(
-    start, stop, points, facing, centers, places, boxes, reach, normals, limits, quadrics, moved, turned
+    start,
+    stop,
+    points,
+    facing,
+    centers,
+    places,
+    boxes,
+    reach,
+    normals,
+    limits,
+    by_angle,
+    quadrics,
+    moved,
+    turned,
 ):
     """Points start..stop where the quadrics around them, as far as `reach` (N,), see them.
 
     places (3 C,) and boxes: a tree of the quadrics' centers, which are points `centers` (C,). The
     mean of what those say that reach so far, weighted by their certainty and by how near their
-    centers are; one that would have the point displaced by more than `limits` (C,) is of another
-    surface. moved, turned (N, 3): places, and unit normals, NaN where hardly any holds the point.
+    centers are; one that would have a point of mean noise (by_angle: see fit_quadrics) displaced by
+    more than `limits` (C,) is of another surface. moved, turned (N, 3): places, and unit normals, NaN
+    where hardly any holds the point.
     """
     found, frame, sums = np.empty(MOST, np.int64), np.empty(9), np.empty(6)
     for i in range(start, stop):
@@ -175,7 +195,7 @@ def gather(
             share = 1 - (u * u + v * v + h * h) / max(quadrics[c, TERMS + 1], 1e-300)
             c3, c4, c5 = quadrics[c, 3], quadrics[c, 4], quadrics[c, 5]
             height = quadrics[c, 0] + (quadrics[c, 1] + c3 * u + c4 * v) * u + (quadrics[c, 2] + c5 * v) * v
-            off = (height - h) / limits[c]
+            off = (height - h) / limits[c] * np.sqrt(_weight(normals.ravel(), c, facing, i, by_angle))
             if share <= 0 or off * off >= 1:
                 continue
             weight = share * ((1 - off * off) / quadrics[c, TERMS]) ** 2
@@ -214,18 +234,24 @@ def _along(axes, i, facing, j):
 
 
 @part
-def _add_to(sums, w, u, v, h, terms):
+def _weight(axes, i, facing, j, by_angle):
+    """The inverse of the relative variance that point j has along axis i of (3 N,)."""
+    return 1 / (by_angle[0] + by_angle[1] * _along(axes, i, facing, j) ** 2)
+
+
+@part
+def _add_to(sums, w, u, v, h, share, terms):
     terms[0], terms[1], terms[2] = 1.0, u, v
     terms[3], terms[4], terms[5] = u * u, u * v, v * v
     s = 0
     for a in range(TERMS):
         for b in range(a + 1):
-            sums[w, s] += terms[a] * terms[b]
+            sums[w, s] += share * terms[a] * terms[b]
             s += 1
     for a in range(TERMS):
-        sums[w, s] += h * terms[a]
+        sums[w, s] += share * h * terms[a]
         s += 1
-    sums[w, s] += h * h
+    sums[w, s] += share * h * h
     sums[w, s + 1] += 1.0
 
 
