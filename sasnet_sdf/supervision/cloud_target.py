@@ -15,11 +15,13 @@ from .implicit import signed_distances
 from .tree import Tree
 from .winding import WindingNumber
 
-_CLEAR = 0.1  # difference of a winding number from its level up to which it says nothing
+# differences of a winding number from its level up to which it says nothing: 0.1; but 0.2 where noise was
+# taken off, and it is asked between the points too
+_CLEAR, _CLEAR_IN_NOISE = 0.1, 0.2
 # spacings away times the same: 3.5 standard deviations where points lie at random on a plane, since the
-# variance of their dipoles' sum is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h
-_SAMPLED = 0.35
-_DENOISED = 0.1  # the same where noise was taken off, which evens the points out
+# variance of their dipoles' sum is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h;
+# one of them where noise was taken off, which evens the points out
+_SAMPLED, _SAMPLED_IN_NOISE = 0.35, 0.1
 _TRUST_IN_NOISE = 0.25  # a weighted mean of field and denoised points is better than either
 _SPARSEST = 3.0  # median spacings up to which a point is taken to stand for more area
 _BESIDE = 2.5  # reaches within which a point is asked for evidence
@@ -95,8 +97,8 @@ class CloudTarget:
         near = nearest[beyond]
         straight = np.linalg.norm(queries[beyond] - self.points[near], axis=1)
         depth = self.winding.number(queries[beyond]) - self.winding.level
-        sampled = _DENOISED if self.noisy else _SAMPLED
-        clear = np.abs(depth) * straight > np.maximum(_CLEAR * straight, sampled * self.spacing[near])
+        level, sampled = (_CLEAR_IN_NOISE, _SAMPLED_IN_NOISE) if self.noisy else (_CLEAR, _SAMPLED)
+        clear = np.abs(depth) * straight > np.maximum(level * straight, sampled * self.spacing[near])
         overruled = clear & ((depth > 0) != (distances[beyond] < 0))
         distances[beyond[overruled]] = (-np.sign(depth) * straight)[overruled]
         return distances, gradients
