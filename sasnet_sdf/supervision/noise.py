@@ -10,7 +10,7 @@ from ..geometry import Array
 
 _GROUPS, _FEWEST = 8, 30  # groups of points by angle, and points that each must have
 _SPREAD = 0.2  # of squared cosines, without which they tell nothing
-_OWN = 0.15  # of the misses that do not depend on the angle, the share that is noise: the fits err too
+_OWN = 0.2  # variance of the fits themselves, in that of points
 _LEAST = 0.005  # of the dependent share: no point counts for hundreds of others
 _STEEPEST = 0.9  # of the noise, that which may go from grazing rays to straight ones
 
@@ -46,9 +46,8 @@ class AngularNoise:
             return cls()
         terms = np.stack([np.ones(_GROUPS), places], axis=1) / variances[:, None]
         flat, rising = np.linalg.lstsq(terms, np.ones(_GROUPS))[0]
-        if rising > 0:
-            flat = max(_OWN * flat, _LEAST * rising)
-        rising = max(rising, -_STEEPEST * flat)
+        flat -= _OWN * (flat + rising * squares.mean())
+        flat, rising = max(flat, _LEAST * rising), max(rising, -_STEEPEST * flat)
         mean = flat + rising * squares.mean()
         return cls(flat / mean, rising / mean)
 
