@@ -19,8 +19,9 @@ from ..geometry import Array
 from ..progress import steps
 from ..threads import over_ranges
 from .noise import AngularNoise
-from .quadrics import BALL, TERMS, fit_quadrics, gather, tangent_planes
+from .quadrics import BALL, TERMS, fit_quadrics, gather
 from .regions import Regions
+from .tangents import tangent_planes
 from .tree import Tree
 
 NARROWEST = 1.9  # radius of a window in spacings: about 16 points; each wider one holds twice as many

@@ -5,63 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from .compiled import kernel, part
-from .planes import least_axis
 from .search import find_around
+from .sides import BEHIND, along, of_one_side
+from .tangents import MOST
 
 TERMS = 6
 """Of a quadric over the tangent plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""
-MOST = 4096
-"""Points that a neighbourhood can hold; of a denser one the rest is left out."""
 BALL = 0.0
 """The height of a window that is a ball."""
 # root-mean-square residual in radii of a window, up to which it holds the noise: 0.45 is a ball filled
 # evenly, whose points only seem to lie near a surface because those farther off were cut away
 _FILLED = 0.33
-_BEHIND = -0.1  # cosine below which a point was seen from behind: it is of another sheet
 _STEEP = 0.4  # by how much higher a window gets towards its rim: the slope that a surface may have there
 _FEWEST = 3  # quadrics of others that must hold a point for it to belong to their surface
 _SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2  # of products of terms, of terms by heights, of squares, of ones
-
-
-@kernel
-def tangent_planes(start, stop, points, boxes, facing, centers, radii, rounds, feet, normals):
-    """Planes through the points within `radii` (C,) of points `centers` (C,): unit normals, feet (C, 3).
-
-    facing (3 N,): unit vectors to where each point was seen from, to which normals point. A foot is
-    where the center falls on its plane; around it the plane is fitted again, `rounds` times in all.
-    """
-    found, moments, axes = np.empty(MOST, np.int64), np.empty((3, 3)), np.empty((3, 3))
-    mean, off, foot = np.empty(3), np.empty(3), np.empty(3)
-    for c in range(start, stop):
-        i = centers[c]
-        for a in range(3):
-            foot[a] = points[3 * i + a]
-        for _ in range(rounds):
-            count = find_around(points, boxes, foot[0], foot[1], foot[2], radii[c] ** 2, found)
-            count = _of_one_side(facing, i, facing, found, count)
-            for a in range(3):
-                mean[a] = 0.0
-                for b in range(3):
-                    moments[a, b] = 0.0
-            for k in range(count):
-                for a in range(3):
-                    off[a] = points[3 * found[k] + a] - foot[a]
-                    mean[a] += off[a] / count
-                for a in range(3):
-                    for b in range(3):
-                        moments[a, b] += off[a] * off[b] / count
-            for a in range(3):
-                for b in range(3):
-                    moments[a, b] -= mean[a] * mean[b]
-            least, along, height = least_axis(moments, axes), 0.0, 0.0
-            for a in range(3):
-                along += axes[a, least] * facing[3 * i + a]
-                height += (foot[a] + mean[a] - points[3 * i + a]) * axes[a, least]
-            for a in range(3):
-                normals[c, a] = axes[a, least] if along >= 0 else -axes[a, least]
-                foot[a] = points[3 * i + a] + height * axes[a, least]
-        for a in range(3):
-            feet[c, a] = foot[a]
 
 
 @kernel
@@ -110,7 +67,7 @@ def fit_quadrics(
         own = 0.0
         for a in range(3):
             own += (points[3 * i + a] - feet[c, a]) * frame[a]
-        count = _of_one_side(normals.ravel(), c, facing, found, count)
+        count = of_one_side(normals.ravel(), c, facing, found, count)
         for w in range(last + 1):
             for s in range(_SUMS):
                 sums[w, s] = 0.0
@@ -188,7 +145,7 @@ def gather(
             c = found[k]
             if centers[c] == i:  # an outlier's own quadric would hold it
                 continue
-            if _along(normals.ravel(), c, facing, i) < _BEHIND:
+            if along(normals.ravel(), c, facing, i) < BEHIND:
                 continue
             _tangents(normals, c, frame)
             u, v, h = _local(points, i, places, c, frame)
@@ -215,28 +172,9 @@ def gather(
 
 
 @part
-def _of_one_side(axes, i, facing, found, count):
-    """Move to the front those of `found` that were seen from the side that axis i of (3 N,) points to."""
-    kept = 0
-    for k in range(count):
-        if _along(axes, i, facing, found[k]) >= _BEHIND:
-            found[kept] = found[k]
-            kept += 1
-    return kept
-
-
-@part
-def _along(axes, i, facing, j):
-    total = 0.0
-    for a in range(3):
-        total += axes[3 * i + a] * facing[3 * j + a]
-    return total
-
-
-@part
 def _weight(axes, i, facing, j, by_angle):
     """The inverse of the relative variance that point j has along axis i of (3 N,)."""
-    return 1 / (by_angle[0] + by_angle[1] * _along(axes, i, facing, j) ** 2)
+    return 1 / (by_angle[0] + by_angle[1] * along(axes, i, facing, j) ** 2)
 
 
 @part
