@@ -2,8 +2,8 @@
 
 Quadrics are fitted around the points. How wide their windows may be is chosen region by region, by
 leave-one-out cross-validation at their centers; within that a window widens while the residual of its
-fit is no more than the noise, so that it stops at edges. Points that count for more are those seen at
-angles at which the noise moves them less. Every point then goes to the weighted mean of all windows
+fit is no more than the noise, so that it stops at edges. Points are weighted by the inverse of the
+variance that they have at the angle from which they were seen. Every point then goes to the weighted mean of all windows
 that hold it: beside an edge those on its own side of it decide (aggregation of overlapping windows,
 Katkovnik et al. 2010, "From local kernel to nonlocal multiple-model image denoising").
 """
@@ -125,7 +125,7 @@ class _Cloud:
         misses = np.empty((count, widths))
         planes = windows.centers, windows.feet, windows.normals
         each = (np.array(np.broadcast_to(values, count), np.float64) for values in (tall, variance))
-        allowed = limits, *each, _by_angle(angular), DOUBT
+        allowed = limits, *each, angular.terms, DOUBT
         over_ranges(fit_quadrics, count, *self.flat, *planes, radii, *allowed, windows.quadrics, misses)
         return misses
 
@@ -137,7 +137,7 @@ class _Cloud:
         points, _, facing = self.flat
         places = Tree.of(windows.feet)
         around = windows.centers, places.points.ravel(), places.boxes.ravel(), reach
-        seen = windows.normals, off, _by_angle(angular), windows.quadrics, moved, turned
+        seen = windows.normals, off, angular.terms, windows.quadrics, moved, turned
         over_ranges(gather, len(moved), points, facing, *around, *seen)
         return moved, turned
 
@@ -202,10 +202,6 @@ def _chosen_widths(cloud: _Cloud, coarse: _Coarse) -> tuple[np.ndarray, Array]:
 def _widths(scale: float) -> Array:
     """Radii of windows (W,), in spacings."""
     return NARROWEST * np.sqrt(2) ** np.arange(WIDTHS + int(2 * np.log2(scale)))
-
-
-def _by_angle(angular: AngularNoise) -> Array:
-    return np.array([angular.flat, angular.rising])
 
 
 def _means(values: Array, held: np.ndarray) -> Array:

@@ -9,20 +9,20 @@ import numpy as np
 from ..geometry import Array
 
 _GROUPS, _FEWEST = 8, 30  # groups of points by angle, and points that each must have
-_SPREAD = 0.2  # of squared cosines, without which they tell nothing
-_OWN = 0.2  # variance of the fits themselves, in that of points
-_LEAST = 0.005  # of the dependent share: no point counts for hundreds of others
-_STEEPEST = 0.9  # of the noise, that which may go from grazing rays to straight ones
+_SPREAD = 0.2  # the least difference between squared cosines of the outer groups
+_OWN = 0.2  # the share of the variance of misses that is the fits' own error
+_LEAST = 0.005  # flat, relative to rising: limits the weights of grazing points
+_STEEPEST = 0.9  # -rising, relative to flat, at most: keeps the variance positive
 
 
 @dataclass(frozen=True)
 class AngularNoise:
     """The variance of points along normals, `flat + rising * cosine**2`, relative to its mean.
 
-    The cosine is that of the angle between a point's normal and its ray. A sensor that errs along its
-    rays moves a point on a surface that it grazes hardly off that surface, so that such points say the
-    most. Whether a sensor does so the points themselves tell: flat is 1 and rising 0 where they do
-    not, or where nobody knows their sensors.
+    The cosine is that of the angle between a point's normal and its ray. Errors along a ray that grazes
+    a surface hardly move the point off it, so such points are the most accurate ones. Whether the noise
+    of a scan is of this kind is estimated from its points. Without sensors, or where the angle makes no
+    difference, flat is 1 and rising is 0.
     """
 
     flat: float = 1.0
@@ -30,10 +30,10 @@ class AngularNoise:
 
     @classmethod
     def of(cls, cosines: Array, misses: Array) -> AngularNoise:
-        """The noise that makes points, seen at cosines (C,), lie `misses` (C,) off fits to their neighbors.
+        """The noise of points, seen at cosines (C,), that are `misses` (C,) away from fits to their neighbors.
 
-        Infinite misses are of points without a fit. By the medians of groups of equal angle, to
-        which edges and outliers mean little.
+        Misses are infinite where there is no fit. A line is fitted to the medians of groups of
+        similar angle, which edges and outliers change little.
         """
         found = np.isfinite(misses)
         squares, misses = cosines[found] ** 2, misses[found]
@@ -51,6 +51,11 @@ class AngularNoise:
         mean = flat + rising * squares.mean()
         return cls(flat / mean, rising / mean)
 
+    @property
+    def terms(self) -> Array:
+        """flat and rising, for kernels."""
+        return np.array([self.flat, self.rising])
+
     def deviations(self, cosines: Array) -> Array:
-        """Standard deviations (C,) of points seen at cosines (C,), in roots of the mean variance."""
+        """Standard deviations (C,) of points seen at cosines (C,), relative to the root mean square of all."""
         return np.sqrt(self.flat + self.rising * cosines**2)

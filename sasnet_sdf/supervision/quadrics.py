@@ -47,11 +47,11 @@ def fit_quadrics(
     is no more than `noise` (C,), squared lengths, plus `doubt` standard deviations of such a mean.
     tall (C,): half the height of cylindrical windows, which does not depend on their radius, so that
     the noise does not select their points; BALL for balls. by_angle (2,): how the variance of a point
-    depends on the angle at which it was seen, as in AngularNoise; its inverse is the point's weight.
-    quadrics (C, 8): terms, then the variance
-    of c0 and the squared radius of the fit, which is 0 where there is none. misses (C, W): absolute
-    leave-one-out residuals of the centers (Cook & Weisberg 1982, sec. 2.2), in the noise that centers
-    seen at their angle have; infinite where there is no fit, or the noise fills the ball.
+    depends on the angle at which it was seen (AngularNoise.terms); its inverse is the point's weight.
+    quadrics (C, 8): terms, then the variance of c0 and the squared radius of the fit, which is 0 where
+    there is none. misses (C, W): absolute leave-one-out residuals of the centers (Cook & Weisberg
+    1982, sec. 2.2), divided by the relative deviation at the center's angle; infinite where there is
+    no fit, or the noise fills the ball.
     """
     widths = radii.shape[1]
     found, sums = np.empty(MOST, np.int64), np.empty((widths, _SUMS))
