@@ -15,8 +15,8 @@ from .implicit import signed_distances
 from .tree import Tree
 from .winding import WindingNumber
 
-# differences of a winding number from its level up to which it says nothing: 0.1; but 0.2 where noise was
-# taken off, and it is asked between the points too
+# differences of a winding number from its level up to which it decides nothing; more where noise was taken
+# off, since there it is used close to the points too
 _CLEAR, _CLEAR_IN_NOISE = 0.1, 0.2
 # spacings away times the same: 3.5 standard deviations where points lie at random on a plane, since the
 # variance of their dipoles' sum is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h;
@@ -35,13 +35,14 @@ class CloudTarget:
     lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones.
     width (N,): the radius of the fit around each point. centres (N, 3), reach (N,): the ball that
     holds a point and its nearest neighbours. core: added to squared distances, in
-    squared radii of the fit, in the weights' denominator. trust: the weight of the data beside a field
-    that was trained on them, from 0 to 1. hermite: the smooth field through few exact points, which
-    has a share in the distance from 0, at sharp edges, to 1.
+    squared radii of the fit, in the weights' denominator. noisy: whether noise was taken off. hermite:
+    the smooth field through few exact points, which has a share in the distance from 0, at sharp
+    edges, to 1.
 
     Beyond that ball a fit extrapolates, and the winding number decides the sign, which wrong normals
     mislead less; but only where it is clear: in a cavity whose walls were seen in part it hovers
-    about its level, and a surface would come to lie in the middle.
+    about its level, and a surface would come to lie in the middle. Fits to many neighbors, as those
+    to noisy points are, bulge at the ends of thin parts; there it decides inside the ball too.
     """
 
     tree: Tree

@@ -3,9 +3,10 @@
 Quadrics are fitted around the points. How wide their windows may be is chosen region by region, by
 leave-one-out cross-validation at their centers; within that a window widens while the residual of its
 fit is no more than the noise, so that it stops at edges. Points are weighted by the inverse of the
-variance that they have at the angle from which they were seen. Every point then goes to the weighted mean of all windows
-that hold it: beside an edge those on its own side of it decide (aggregation of overlapping windows,
-Katkovnik et al. 2010, "From local kernel to nonlocal multiple-model image denoising").
+variance that they have at the angle from which they were seen. Every point then goes to the weighted
+mean of all windows that hold it: beside an edge those on its own side of it decide (aggregation of
+overlapping windows, Katkovnik et al. 2010, "From local kernel to nonlocal multiple-model image
+denoising").
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class AngularNoise:
 
     @classmethod
     def of(cls, cosines: Array, misses: Array) -> AngularNoise:
-        """The noise of points, seen at cosines (C,), that are `misses` (C,) away from fits to their neighbors.
+        """The noise of points, seen at cosines (C,), that lie `misses` (C,) off fits to their neighbors.
 
         Misses are infinite where there is no fit. A line is fitted to the medians of groups of
         similar angle, which edges and outliers change little.
@@ -57,5 +57,5 @@ class AngularNoise:
         return np.array([self.flat, self.rising])
 
     def deviations(self, cosines: Array) -> Array:
-        """Standard deviations (C,) of points seen at cosines (C,), relative to the root mean square of all."""
+        """Standard deviations (C,) of points seen at cosines (C,), relative to the overall one."""
         return np.sqrt(self.flat + self.rising * cosines**2)
