@@ -143,7 +143,7 @@ class Config:
     input: InputConfig = field(default_factory=InputConfig)
     model: ModelConfig = field(default_factory=SASNetConfig)
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
-    training: TrainingConfig = field(default_factory=lambda: TrainingConfig(noisy_steps=600))
+    training: TrainingConfig = field(default_factory=lambda: TrainingConfig(noisy_steps=400))
     extraction: ExtractionConfig = field(default_factory=ExtractionConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
@@ -180,7 +180,7 @@ SIGNAL_STEPS = {"fast": 500, "balanced": 1500, "fine": 6000}
 PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",
-        training=TrainingConfig(noisy_steps=450),
+        training=TrainingConfig(noisy_steps=350),
         model=SASNetConfig(grid=GridConfig(levels=6, log2_table=16, finest=256)),
         extraction=ExtractionConfig(resolution=320),
     ),

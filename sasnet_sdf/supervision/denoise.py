@@ -39,7 +39,8 @@ _SURE = 1.0  # standard errors by which narrower windows must be better
 _EDGE = 3.0  # standard deviations of the noise at which residuals are clipped: larger ones are of edges
 _AVERAGED = 7.0  # spacings: of narrower windows the next narrower is taken, since the field averages too
 _TALL = 3.0  # half the height of cylindrical windows, in standard deviations of the noise
-_SPARSE = 4.0  # points per center while widths are chosen, at scale 1
+# while widths are chosen: points per center at scale 1, more where there would be too many centers
+_SPARSE, _MOST_CENTERS = 4.0, 50_000
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,8 @@ def _coarse_windows(cloud: _Cloud, step: Callable[[float], None]) -> _Coarse | N
     while True:
         done += 0.6 * (0.7 - done)  # nobody knows how often the windows will be widened
         step(done)
-        stride = min(round(_SPARSE * scale**2), max(len(spacing) // _REGION, 1))
+        sparse = max(_SPARSE, len(spacing) / _MOST_CENTERS) * scale**2
+        stride = min(round(sparse), max(len(spacing) // _REGION, 1))
         windows = _Windows.around(np.arange(0, len(spacing), stride))
         cloud.tangent_planes(windows, scale, rounds=2)
         radii = scale * np.outer(spacing[windows.centers], _widths(1.0))
