@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sasnet_sdf.system import hardware
+from sasnet_sdf.runtime.system import hardware
 
 PRESETS = ("fast", "balanced", "fine")
 

@@ -30,12 +30,11 @@ from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import Frame
 from sasnet_sdf.model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
-from sasnet_sdf.models import build_model, parameter_count
-from sasnet_sdf.models.budget import parameters_of, with_parameters
-from sasnet_sdf.progress import Progress
-from sasnet_sdf.samplers import Batches, Pool
+from sasnet_sdf.networks.registry import build_model, parameter_count, parameters_of, with_parameters
+from sasnet_sdf.runtime.progress import Progress
 from sasnet_sdf.supervision.mesh import MeshTarget
 from sasnet_sdf.training import History, train
+from sasnet_sdf.training.samplers import Batches, Pool
 
 FINE, COARSE = 0.002, 0.2
 """Laplace scales of the two halves of a batch, in the cube [-1, 1]^3; theirs has a side of 1."""

@@ -26,8 +26,8 @@ import numpy as np
 from common import PRESETS, cells, circumstances
 
 from sasnet_sdf import NoSurface, PointCloud, reconstruct
-from sasnet_sdf.extraction.triangles import areas
 from sasnet_sdf.geometry import Array, TriangleMesh
+from sasnet_sdf.mesh import areas
 
 COUNTS, SIDES, NOISES = (500, 3000, 12_000, 100_000), ("normals", "sensors", "none"), (0.0, 0.002)
 SIZE, ABOVE = 6.0, 2.0

@@ -29,17 +29,17 @@ from common import medians_ms
 from numba import njit, prange
 
 from sasnet_sdf.config import TrainingConfig
-from sasnet_sdf.encodings.layout import PRIMES
-from sasnet_sdf.encodings.numba_engine import add_scattered
-from sasnet_sdf.layers.elementwise_kernels import sines_of
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
-from sasnet_sdf.models import build_model, sasnet_cpu
-from sasnet_sdf.pipelines.distance_task import DistanceTask
-from sasnet_sdf.pipelines.signal_task import SignalTask
-from sasnet_sdf.samplers.surface import morton_code
-from sasnet_sdf.system import hardware
-from sasnet_sdf.threads import thread_count
-from sasnet_sdf.training.optimiser import Optimiser
+from sasnet_sdf.networks import sasnet_cpu
+from sasnet_sdf.networks.hash_grid import PRIMES
+from sasnet_sdf.networks.kernels import sines_of
+from sasnet_sdf.networks.numba_engine import add_scattered
+from sasnet_sdf.networks.registry import build_model
+from sasnet_sdf.runtime.compiled import thread_count
+from sasnet_sdf.runtime.system import hardware
+from sasnet_sdf.spatial import morton_code
+from sasnet_sdf.training.losses import DistanceTask, SignalTask
+from sasnet_sdf.training.optimizers import Optimiser
 
 POINTS, PIXELS, REPEATS = 8192, 16_384, 60
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .pipelines.extract import extract
     from .pipelines.fit_signal import fit_image, fit_volume
     from .pipelines.reconstruct import Reconstruction, reconstruct
-    from .progress import Progress
+    from .runtime.progress import Progress
 
     __version__: str
 
@@ -57,7 +57,7 @@ _HOME = {
     "fit_volume": ".pipelines.fit_signal",
     "Reconstruction": ".pipelines.reconstruct",
     "reconstruct": ".pipelines.reconstruct",
-    "Progress": ".progress",
+    "Progress": ".runtime.progress",
 }
 
 __all__ = [

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import networks
 from .errors import UnreadableInput, UnusableGeometry, UsageError
 from .field import Field
-from .networks import by_chunks
-from .places import as_places
-from .progress import ALONE, OnProgress, silent, stage, steps
+from .geometry import as_places
+from .networks import trained as networks
+from .networks.trained import by_chunks
+from .runtime.progress import ALONE, OnProgress, silent, stage, steps
+from .runtime.system import check_memory, format_memory, held_bytes
 from .signals import Array, Grid, Signal, checked_header
-from .system import check_memory, format_memory, held_bytes
 
 _DTYPES = re.compile(r"[<>|=]([iu][1248]|f(2|4|8|16))")
 

@@ -11,10 +11,10 @@ import torch
 import sasnet_sdf
 from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.model_config import PUBLISHED, GridConfig, SASNetConfig
-from sasnet_sdf.models import build_model
-from sasnet_sdf.pipelines.distance_task import DistanceTask
-from sasnet_sdf.samplers import Batches, Pool
+from sasnet_sdf.networks.registry import build_model
 from sasnet_sdf.training import train
+from sasnet_sdf.training.losses import DistanceTask
+from sasnet_sdf.training.samplers import Batches, Pool
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no CUDA device")
 

@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-import sasnet_sdf.networks
+import sasnet_sdf.networks.trained
 from sasnet_sdf.errors import MissingBackend, UnreadableInput, UsageError
-from sasnet_sdf.extraction.support import Support
+from sasnet_sdf.extraction.refinement import Support
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import Frame, TriangleMesh
 from sasnet_sdf.io.models import read_model, write_model
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
-from sasnet_sdf.models import build_model
-from sasnet_sdf.networks import choose
-from sasnet_sdf.supervision.morton import morton_order
-from sasnet_sdf.supervision.tree import Tree
+from sasnet_sdf.networks.registry import build_model
+from sasnet_sdf.networks.trained import choose
+from sasnet_sdf.spatial import Tree, morton_order
 
 CONFIG = SASNetConfig(
     width=24,
@@ -98,7 +97,7 @@ def test_the_gradient_outside_is_that_of_the_distance(field):
 
 def test_chunks_change_nothing(field, unit, monkeypatch):
     whole = field.unit_distance(unit), *field.unit_gradient(unit)
-    monkeypatch.setattr(sasnet_sdf.networks, "CHUNK", 128)
+    monkeypatch.setattr(sasnet_sdf.networks.trained, "CHUNK", 128)
     chunked = field.unit_distance(unit), *field.unit_gradient(unit)
     for one, other in zip(whole, chunked, strict=True):
         assert one.dtype == np.float32 and np.array_equal(one, other)

@@ -66,7 +66,7 @@ def command() -> None:
 
 def _machine() -> list[tuple[str, str]]:
     from .. import __version__
-    from ..system import hardware
+    from ..runtime.system import hardware
     from .summary import human_bytes
 
     facts = hardware()
@@ -96,7 +96,7 @@ def _gpu() -> str:
 
 def _kernel_cache() -> str:
     """Where numba keeps compiled kernels; without a folder they are compiled in every run."""
-    from ..encodings import grid_kernels
+    from ..networks import grid_kernels
 
     folder = grid_kernels.scatter.stats.cache_path
     if folder is None:
@@ -106,8 +106,8 @@ def _kernel_cache() -> str:
 
 def _engines() -> list[tuple[str, str]]:
     """Each engine, and which one `auto` takes on the device that `auto` takes."""
-    from ..encodings import available_engines
-    from ..networks import choose
+    from ..networks.hash_grid import available_engines
+    from ..networks.trained import choose
 
     device, default = choose("auto", "auto")
     states = {name: f"missing: {why}" if why else "ready" for name, why in available_engines().items()}

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..pipelines.settings import make_config
-from ..progress import Progress, stage
+from ..runtime.progress import Progress, stage
 from .options import (
     FILE,
     device_option,
@@ -54,7 +54,7 @@ def command(
     that its surface is trimmed as it was then. Colours are not in it.
     """
     make_config(device=device, engine=engine, **lattice)  # refuses what is out of range before the work
-    from ..io.atomic import MESHES
+    from ..io.files import MESHES
 
     check_outputs(model, output, formats=MESHES, overwrite=overwrite)
     with StopRequest() as stop, shown(progress, quiet) as show:

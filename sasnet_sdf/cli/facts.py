@@ -9,19 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import SupervisionConfig, to_dict
-from ..edges import Edges
-from ..errors import SasnetError
+from ..errors import Finding, SasnetError, notes, warning
 from ..field import Field
-from ..findings import Finding, notes, warning
 from ..fitted import FittedSignal
 from ..geometry import PointCloud, TriangleMesh
 from ..io.columns import finite
 from ..io.validate import validated
+from ..mesh import Edges
 from ..metrics import Points
 from ..pipelines.fit_signal import ranges
 from ..pipelines.selection import selected
 from ..signals import Signal
-from ..supervision.duplicates import first_of_equals
+from ..spatial import first_of_equals
 
 
 def cloud_facts(cloud: PointCloud) -> dict[str, Any]:

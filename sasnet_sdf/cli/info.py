@@ -24,8 +24,7 @@ def command(file: Path, as_json: bool) -> None:
 
 
 def _facts(file: Path) -> dict[str, Any]:
-    from ..errors import UnusableGeometry
-    from ..findings import texts
+    from ..errors import UnusableGeometry, texts
     from ..geometry import TriangleMesh
     from .facts import checked, cloud_facts, mesh_facts, model_facts, signal_facts
 

@@ -20,7 +20,7 @@ def check_outputs(
     is an address: then there is no folder beside it either.
     """
     from ..io import check_writable
-    from ..io.reading import check_address
+    from ..io.files import check_address
 
     check_address(source)
     taken = {source.resolve(): "the input"}

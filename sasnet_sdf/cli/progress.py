@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from ..errors import printable
-from ..progress import WARNING, Progress, silent
+from ..runtime.progress import WARNING, Progress, silent
 
 Show = Callable[[Progress], None]
 

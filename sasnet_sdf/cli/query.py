@@ -35,16 +35,15 @@ def command(
     POINTS is any file of points or vertices that `reconstruct` reads, in the coordinates of the
     scan that MODEL.sasnet was trained on; distances are in its units.
     """
-    from ..io.atomic import TABLES
+    from ..io.files import TABLES
 
     check_outputs(model, output, formats=TABLES, overwrite=overwrite)
     import numpy as np
 
     from ..errors import UnreadableInput, UnusableGeometry
     from ..field import Field
-    from ..geometry import TriangleMesh
+    from ..geometry import TriangleMesh, are_finite
     from ..io import read_geometry, write_table
-    from ..places import are_finite
 
     geometry = read_geometry(points)
     places = geometry.vertices if isinstance(geometry, TriangleMesh) else geometry.points

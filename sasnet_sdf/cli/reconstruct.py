@@ -15,8 +15,8 @@ import click
 from ..config import Config
 from ..errors import Interrupted, NoSurface
 from ..pipelines.settings import make_config
-from ..progress import OnProgress, Progress, stage
-from ..system import peak_memory_bytes
+from ..runtime.progress import OnProgress, Progress, stage
+from ..runtime.system import peak_memory_bytes
 from .jobs import Job, planned
 from .options import (
     FILE,
@@ -160,7 +160,7 @@ def command(
     a second Ctrl-C, or one outside training, stops at once and writes nothing.
     """
     config = make_config(preset, **changes)
-    from ..io.atomic import MESHES
+    from ..io.files import MESHES
 
     jobs = planned([sources] if merge else [(source,) for source in sources], output, save_model, report)
     for job in jobs:

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from .._optional import require
 from ..errors import UsageError
-from ..progress import OnProgress
-from ..system import parse_memory
+from ..runtime.optional import require
+from ..runtime.progress import OnProgress
+from ..runtime.system import parse_memory
 from .options import (
     FILE,
     device_option,
@@ -100,7 +100,7 @@ def command(
     with the spacing and the frame of the one that was fitted; with --isosurface a mesh. Without
     options it has the samples that were fitted. Nothing outside their domain is made up.
     """
-    from ..io.atomic import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
+    from ..io.files import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
 
     check_outputs(model, output, formats=(*IMAGES, *VOLUMES, *MESHES), overwrite=overwrite)
     if isosurface is None and resolution is not None:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from ..errors import Interrupted, UsageError
-from ..progress import Progress, stage
-from ..system import peak_memory_bytes
+from ..runtime.progress import Progress, stage
+from ..runtime.system import peak_memory_bytes
 from .options import (
     OUTPUT,
     Command,
@@ -107,8 +107,8 @@ def run_fit(
 ) -> None:
     """Fit, write what was asked for, and say what came out."""
     started = time.perf_counter()
-    from ..io.atomic import suffix_of
-    from ..io.hints import refused
+    from ..io.files import suffix_of
+    from ..io.kinds import refused
 
     if suffix_of(source) == ".sasnet":  # whose model would be itself
         raise refused(source, ())

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Interrupted
-from ..progress import Progress
+from ..runtime.progress import Progress
 
 if TYPE_CHECKING:
     from typing_extensions import Self

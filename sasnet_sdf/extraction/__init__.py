@@ -1,13 +1,12 @@
 """From a field to a triangle mesh: a sparse lattice, marching cubes, refinement, clean-up."""
 
+from ..mesh import drop_small_components, drop_unsupported_components
 from .attributes import Blend, blend
-from .cap import Capped
-from .components import drop_small_components, drop_unsupported_components
 from .decimate import decimate
+from .holes import Capped
 from .lattice import Lattice, lattice_around
 from .memory import DECIMATED, TRIMMED, Needs
-from .refinement import Refined
-from .support import Support
+from .refinement import Refined, Support
 from .surface import Surface, extract_surface
 from .trim import REACH, Trimmed, held_to_length, trim_by_spacing, trim_to_length
 

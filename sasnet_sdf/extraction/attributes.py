@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Array
-from ..progress import steps
+from ..runtime.progress import steps
 from ..supervision import CloudTarget
 from ..supervision.mesh import MeshTree
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .blocks import jit
 from .error_quadrics import BORDER, LOCKED, best_place, cross, difference, dot, place
+from .lattice import jit
 
 QUALITY = 0.035
 """Least quality of a triangle: 1 for an equilateral one, 0 for one without area.

@@ -18,8 +18,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from ..geometry import Array
+from ..mesh import least_cosine
 from .descent import GradientField
-from .triangles import least_cosine
 
 SHARP = 0.85
 """Cosine between two normals of a triangle below which its cell may hold a crease: 32 degrees."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import TriangleMesh
-from ..progress import tick
+from ..runtime.progress import tick
 from .collapse import collapse, compact, edges_with_costs, rings
 from .error_quadrics import add_boundary, add_triangles
 

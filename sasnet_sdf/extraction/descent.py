@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 
 from ..errors import NoSurface
 from ..geometry import Array
-from ..progress import pieces, steps, tick
-from ..threads import over_ranges
+from ..runtime.compiled import over_ranges
+from ..runtime.progress import pieces, steps, tick
 from . import kernels
-from .blocks import SparseValues
-from .lattice import Lattice
-from .stencil import CHILD_POINTS, WEIGHTS, mixed_signs
+from .kernels import CHILD_POINTS, WEIGHTS, mixed_signs
+from .lattice import Lattice, SparseValues
 
 CHUNK = 32_768
 """Points that go to the field at once: a network's activations for them are part of the memory's plan."""

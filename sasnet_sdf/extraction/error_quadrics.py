@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .blocks import jit
+from .lattice import jit
 
 SPREAD = 1e-6
 """Weight of the squared distance to a triangle's corner, relative to that to its plane.

@@ -1,13 +1,18 @@
-"""The lattice: where a field is sampled for extraction, and what that costs in memory."""
+"""The lattice on which a field is sampled for extraction, and sparse values on it.
+
+Values are kept in blocks of 8 x 8 x 8 points, allocated where something is known.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..geometry import Array
+from ..runtime.compiled import kept
 
 MARGIN = 3
 """Cells between the data's bounding box and the lattice's border, at the least."""
@@ -50,3 +55,98 @@ def lattice_around(low: Array, high: Array, cell: float) -> Lattice:
     end = np.clip(np.ceil((high + 1) / cell) + margin, first + 1, last).astype(np.int64)
     x, y, z = (int(n) for n in end - first)
     return Lattice(first * cell - 1.0, float(cell), (x, y, z))
+
+
+SIDE = 8
+VOLUME = SIDE**3
+
+jit = kept(error_model="numpy")
+
+
+class SparseValues:
+    """A value, or NaN where none is known, at every point of a lattice.
+
+    index: (bx, by, bz) int32, the row of each block or -1. places: (rows, 3) int32, the block of
+    each row. values: (rows, 512) float32. wanted: (rows, 512) bool, points that are to be evaluated.
+    assumed: (rows, 512) bool, points whose value is only an estimate with the right sign.
+    """
+
+    def __init__(self, shape: tuple[int, ...]):
+        """shape: points along each axis; the next point beyond may be asked for, and is unknown."""
+        self.shape = tuple(int(n) for n in shape)
+        self.index = np.full([n // SIDE + 1 for n in self.shape], -1, np.int32)
+        self.places = np.empty((0, 3), np.int32)
+        self.values = np.empty((0, VOLUME), np.float32)
+        self.wanted = np.empty((0, VOLUME), np.bool_)
+        self.assumed = np.empty((0, VOLUME), np.bool_)
+
+    def allocate(self, needed: NDArray[np.bool_]) -> None:
+        """Make room for the blocks that a mask of the index's shape names."""
+        new = np.argwhere(needed & (self.index < 0)).astype(np.int32)
+        if not len(new):
+            return
+        self.index[tuple(new.T)] = np.arange(len(self.values), len(self.values) + len(new), dtype=np.int32)
+        self.places = np.concatenate([self.places, new])
+        self.values = _extended(self.values, len(new), np.nan)
+        self.wanted = _extended(self.wanted, len(new), False)
+        self.assumed = _extended(self.assumed, len(new), False)
+
+    def take_wanted(self) -> NDArray[np.int32]:
+        """The points (N, 3) that are wanted, block by block; they are wanted no longer."""
+        wanted = self.wanted.reshape(-1)
+        found = np.flatnonzero(wanted)
+        wanted[found] = False
+        return self.points(*np.divmod(found, VOLUME))
+
+    def points(self, row: NDArray, slot: NDArray) -> NDArray[np.int32]:
+        """The lattice coordinates (N, 3) of slots (N,) of rows (N,)."""
+        points = self.places[row] * np.int32(SIDE)
+        for axis, shift in enumerate((6, 3, 0)):
+            points[:, axis] += (slot >> shift & 7).astype(np.int32)
+        return points
+
+    def put(self, points: NDArray[np.int32], values: Array) -> None:
+        """Set the values (N,) at points (N, 3) of allocated blocks."""
+        at = self.rows_and_slots(points)
+        self.values[at] = values
+        self.assumed[at] = False
+
+    def want(self, points: NDArray[np.int32]) -> None:
+        """Ask for points (N, 3) of allocated blocks."""
+        self.wanted[self.rows_and_slots(points)] = True
+
+    def corners(self, cells: NDArray[np.int32]) -> Array:
+        """The values (N, 8) at the corners of cells (N, 3), NaN where unknown; see stencil.CORNERS."""
+        out = np.empty((len(cells), 8), np.float32)
+        _corners(self.index, self.values, np.ascontiguousarray(cells, np.int32), out)
+        return out
+
+    def rows_and_slots(self, points: NDArray[np.int32]) -> tuple[NDArray, NDArray]:
+        """Where the values of points (N, 3) of allocated blocks are: rows (N,) and slots (N,)."""
+        i, j, k = points.T
+        return self.index[i >> 3, j >> 3, k >> 3], (i & 7) << 6 | (j & 7) << 3 | (k & 7)
+
+
+def _extended(rows: NDArray, count: int, fill: float) -> NDArray:
+    """The rows and `count` more, all `fill`."""
+    longer = np.empty((len(rows) + count, VOLUME), rows.dtype)
+    longer[: len(rows)], longer[len(rows) :] = rows, fill
+    return longer
+
+
+@jit
+def get(index, values, i, j, k):
+    """The value at a point of the lattice; NaN where it is unknown."""
+    row = index[i >> 3, j >> 3, k >> 3]
+    if row < 0:
+        return np.float32(np.nan)
+    return values[row, (i & 7) << 6 | (j & 7) << 3 | (k & 7)]
+
+
+@jit
+def _corners(index, values, cells, out):
+    for n in range(len(cells)):
+        for c in range(8):
+            out[n, c] = get(
+                index, values, cells[n, 0] + (c >> 2), cells[n, 1] + (c >> 1 & 1), cells[n, 2] + (c & 1)
+            )

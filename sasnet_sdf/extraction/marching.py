@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
 from ..geometry import Array
-from ..progress import steps, tick
-from .blocks import SIDE, SparseValues
-from .stencil import mixed_signs
+from ..runtime.progress import steps, tick
+from .kernels import mixed_signs
+from .lattice import SIDE, SparseValues
 
 ENDS = 1e-3
 """Share of an edge that a vertex keeps from its ends, so that no two vertices fall together."""

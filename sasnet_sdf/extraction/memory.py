@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..system import check_memory, format_memory, held_bytes
-from .blocks import SIDE
-from .lattice import Lattice
+from ..runtime.system import check_memory, format_memory, held_bytes
+from .lattice import SIDE, Lattice
 
 PER_VERTEX = 220
 """Bytes for every vertex at the worst moment, in marching cubes; of closed surfaces 215 to 230."""

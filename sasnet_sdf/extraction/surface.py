@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from ..errors import NoSurface
 from ..geometry import Array
-from ..progress import pieces, steps
+from ..mesh import folded
+from ..runtime.progress import pieces, steps
 from .creases import sharpen
 from .descent import CHUNK, GradientField, ValueField, sample_near_surface
 from .lattice import Lattice
 from .marching import march
 from .memory import Budget, Needs
-from .triangles import folded
 
 GRADIENT_COST = 3
 """Evaluations that a value with its gradient counts as."""

@@ -10,16 +10,13 @@ import numpy as np
 
 from ..config import InputConfig
 from ..geometry import PointCloud, TriangleMesh
-from .atomic import atomic_write, check_writable
-from .hints import refused
+from .files import atomic_write, check_file, check_room, check_writable, readable
 from .images import read_image, write_image
-from .kinds import signal_kind
-from .meshes import write_mesh
+from .kinds import refused, signal_kind
 from .ply import write_cloud
-from .reading import check_file, check_room, readable
 from .scan import Scan
-from .tables import write_table
 from .volumes import read_volume, write_volume
+from .writing import write_mesh, write_table
 
 _READERS = {
     ".ply": "ply",

@@ -18,9 +18,9 @@ from numpy.lib import format as npy
 from ..errors import UnreadableInput
 from ..geometry import PointCloud
 from .columns import Columns, as_colors
-from .reading import check_claim, reason_of
+from .files import check_claim, reason_of
+from .names import named, unnamed
 from .scan import Scan, records
-from .unnamed import named, unnamed
 
 _ATTRIBUTES = ("points", "normals", "colors", "sensors")
 DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError)

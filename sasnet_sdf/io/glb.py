@@ -18,12 +18,20 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import Array, PointCloud, TriangleMesh
-from .gltf import Document, count_of, item
-from .losses import division, not_carried
+from ..mesh import welded
+from .files import check_claim, division, not_carried, reason_of
+from .gltf import (
+    Document,
+    Matrix,
+    attributes_of_instances,
+    count_of,
+    instances,
+    item,
+    normals_under,
+    placements,
+    points_under,
+)
 from .polygons import strips
-from .reading import check_claim, reason_of
-from .transforms import Matrix, attributes_of_instances, instances, normals_under, placements, points_under
-from .triangles import welded
 
 FEW_FACES = 0.25
 """Triangles over points up to which a scene of both is a cloud, and its meshes mark the cameras."""

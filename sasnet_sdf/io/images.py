@@ -11,9 +11,20 @@ from numpy.typing import NDArray
 
 from ..errors import SasnetError, UnreadableInput, UsageError
 from ..signals import Grid, Signal
-from .atomic import IMAGES, atomic_write, suffix_of
-from .hints import refused
-from .reading import check_claim, check_file, reason_of
+from .files import IMAGES, atomic_write, check_claim, check_file, reason_of, suffix_of
+from .kinds import refused
+
+
+def turned(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Samples (H, W, C) as they are to be seen, from Exif's orientation 1..8."""
+    if orientation in (5, 6, 7, 8):
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return np.ascontiguousarray(values)
+
 
 _SHOWN_AS = {
     **dict.fromkeys(("1", "L"), "L"),

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from .atomic import atomic_write
-from .reading import check_file, reason_of
+from .files import atomic_write, check_file, reason_of
 
 FORMAT, VERSION, ENTRY = "sasnet-sdf model", 1, "sasnet-sdf"
 _LONGEST_HEADER, _MOST_ARRAYS = 16 << 20, 5000

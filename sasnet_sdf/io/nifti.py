@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._optional import require
 from ..errors import SasnetError, UnreadableInput, UsageError
-from .reading import check_claim, reason_of
+from ..runtime.optional import require
+from .files import check_claim, reason_of
 
 _FARTHEST = 64 << 20
 """Where samples may begin, after a header and its extensions."""

@@ -14,9 +14,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._optional import require
 from ..errors import SasnetError, UnreadableInput, UsageError
-from .reading import check_claim, reason_of
+from ..runtime.optional import require
+from .files import check_claim, reason_of
 
 _TYPES = {
     "u1": "uint8",

@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
-from ..progress import each, steps
-from .atomic import atomic_write
+from ..runtime.progress import each, steps
 from .columns import as_colors
-from .losses import division, not_carried
+from .files import atomic_write, division, not_carried, text_of
 from .polygons import triangles_of
-from .reading import text_of
 
 _LARGEST = 2**53
 """An index: beyond it no file has vertices."""

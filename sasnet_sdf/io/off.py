@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
-from ..progress import each, steps, tick
-from .atomic import atomic_write
+from ..mesh import colors_at_vertices
+from ..runtime.progress import each, steps, tick
 from .columns import as_colors
-from .losses import not_carried
+from .files import atomic_write, count_of, not_carried, text_of
 from .obj import OFTEN
 from .polygons import triangles_of
-from .reading import count_of, text_of
-from .triangles import colors_at_vertices
 
 _HEAD = re.compile(r"((?:ST|C|N)*)(4?n?)OFF(.*)", re.IGNORECASE)
 

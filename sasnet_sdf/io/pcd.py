@@ -1,4 +1,4 @@
-"""PCD, the Point Cloud Library's format: ascii, binary and binary_compressed."""
+"""PCD, the Point Cloud Library's format: ascii, binary and binary_compressed (LZF by M. Lehmann)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,49 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UnreadableInput
-from .columns import SENSOR, Columns, finite, is_known, positions
-from .losses import not_carried
-from .packed import is_packed
-from .reading import reason_of
+from ..runtime.compiled import kept
+from .columns import SENSOR, Columns, finite, is_known, is_packed, positions
+from .files import not_carried, reason_of
 from .rows import row_of, tables_of
 from .scan import Scan, columns_of, empty_rows, numbers, records, taken
+
+
+@kept()
+def decompress(source, target):  # pragma: no cover - compiled
+    """Fill `target` from `source`, both uint8 arrays; the bytes written, or -1 where the stream is damaged.
+
+    A control byte below 32 is followed by that many literals and one; any other holds the length of
+    a copy, less two, in its upper three bits (7: a further byte adds to it) and the upper five bits
+    of its distance, less one, in the lower.
+    """
+    here = there = 0
+    while here < source.size:
+        control = int(source[here])
+        here += 1
+        if control < 32:
+            length = control + 1
+            if here + length > source.size or there + length > target.size:
+                return -1
+            for k in range(length):
+                target[there + k] = source[here + k]
+            here += length
+        else:
+            length = control >> 5
+            if here + (length == 7) >= source.size:
+                return -1
+            if length == 7:
+                length += int(source[here])
+                here += 1
+            length += 2
+            back = there - ((control & 31) << 8) - int(source[here]) - 1
+            here += 1
+            if back < 0 or there + length > target.size:
+                return -1
+            for k in range(length):
+                target[there + k] = target[back + k]
+        there += length
+    return there
+
 
 _DEFAULT_VIEWPOINT = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
 _LONGEST_HEADER = 1 << 16
@@ -155,7 +192,6 @@ def _ascii(header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
 
 def _compressed(header: _Header, path: Path) -> Columns:
     """Two uint32, the bytes before and after compression, then the columns one after the other."""
-    from .lzf import decompress
 
     body = path.read_bytes()[header.size :]
     packed, size = (int(n) for n in np.frombuffer(body[:8].ljust(8, b"\0"), "<u4"))

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from ..kernels import kept
-from .orientation import turned
+from ..runtime.compiled import kept
+from .images import turned
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}

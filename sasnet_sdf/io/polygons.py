@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Array
-from ..progress import each
+from ..runtime.progress import each
 
 OFTEN = 1000
 """Polygons after which the run may be stopped."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import UnreadableInput
 from ..geometry import Array
 from .columns import COLOR, POSITION, SENSOR, Columns
-from .reading import opened
+from .files import opened
 from .scan import PIECE, Scan, empty_rows
 
 _HEADER = 10

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from .reading import count_of, opened
+from .files import count_of, opened
 from .scan import PIECE
 
 COMMENT = re.compile(r"#|//")

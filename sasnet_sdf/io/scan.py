@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import PointCloud
-from ..progress import tick
+from ..runtime.progress import tick
 from .columns import Columns, cloud_from
 
 PIECE = 1 << 18

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import Array, TriangleMesh
-from ..progress import steps
-from .losses import division, not_carried
-from .reading import text_of
-from .triangles import colors_at_vertices, welded
+from ..mesh import colors_at_vertices, welded
+from ..runtime.progress import steps
+from .files import division, not_carried, text_of
 
 _RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _HEADER = 84

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SasnetError, UnreadableInput, UsageError
-from .orientation import turned
-from .reading import check_claim, reason_of
+from .files import check_claim, reason_of
+from .images import turned
 from .tiff_spacing import ome_units, spacing_of
 
 _GREY_OR_RGB = (0, 1, 2)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput, UnusableGeometry
 from ..geometry import Array, PointCloud, TriangleMesh
-from ..progress import steps
+from ..mesh import welded, without_unused
+from ..runtime.progress import steps
 from .columns import finite
-from .triangles import welded, without_unused
 
 FEWEST = 10
 FEW = 0.05

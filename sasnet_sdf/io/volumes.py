@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from ..errors import UnreadableInput, UsageError
 from ..signals import Grid, Signal
 from .arrays import DAMAGED, checked_header, members_of
-from .atomic import VOLUMES, atomic_write, suffix_of
-from .hints import refused
-from .reading import check_claim, check_file, reason_of
+from .files import VOLUMES, atomic_write, check_claim, check_file, reason_of, suffix_of
+from .kinds import refused
 
 _Found = tuple[NDArray[Any], NDArray[Any], dict[str, Any], list[str]]
 """Values, affine (4, 4) or spacing (3,), header and notes."""

@@ -5,15 +5,10 @@ diagonals of the reference's bounding box: `frame_around` makes the frame in whi
 whoever calls moves both shapes there. A field is a callable `points (N, 3) -> values (N,)`.
 """
 
-from .chamfer import legacy_chamfer
 from .codecs import bits_per_pixel, codec_bits
-from .field import field_figures
-from .mesh import mesh_figures
 from .shapes import UNIT, Points, Triangles, frame_around
-from .signals import background, noisiness, peak_of, psnr, psnr_edge, signal_figures, ssim
-from .spectrum import radial_spectrum
-from .surface import surface_figures
-from .volume import overlap
+from .signals import background, noisiness, peak_of, psnr, psnr_edge, radial_spectrum, signal_figures, ssim
+from .surfaces import field_figures, legacy_chamfer, mesh_figures, overlap, surface_figures
 
 __all__ = [
     "UNIT",

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ExtractionConfig
-from ..errors import UsageError
+from ..errors import Finding, UsageError
 from ..extraction import Blend, blend
 from ..extraction.attributes import CHUNK, CHUNK_OF_MESH
-from ..findings import Finding
 from ..geometry import Frame, PointCloud, TriangleMesh
+from ..spatial import Tree, morton_order
 from ..supervision import CloudTarget, MeshTarget
-from ..supervision.morton import morton_order
-from ..supervision.tree import Tree
 
 
 def check_carried(geometry: PointCloud | TriangleMesh, names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from ..config import TrainingConfig
 from ..errors import UsageError
 from ..model_config import CLASSES, GridConfig, ModelConfig
-from ..models.budget import with_parameters
+from ..networks.registry import with_parameters
 from .model_choice import model_of
 
 _DECIDED = {

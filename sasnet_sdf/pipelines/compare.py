@@ -17,13 +17,13 @@ from ..errors import Interrupted, MissingBackend, NoSurface, UnusableGeometry, U
 from ..field import Field
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..io.kinds import signal_kind
-from ..losses import distance_error
 from ..model_config import ModelConfig
-from ..networks import choose
-from ..progress import OnProgress, silent, stage
-from ..samplers import draw_pool
-from ..system import hardware
+from ..networks.trained import choose
+from ..runtime.progress import OnProgress, silent, stage
+from ..runtime.system import hardware
 from ..training import History
+from ..training.losses import distance_error
+from ..training.samplers import draw_pool
 from .budget import Budget, refuse_for_signals, refuse_other_words, sized, training_of
 from .comparison_files import Results
 from .comparison_pictures import draw_all

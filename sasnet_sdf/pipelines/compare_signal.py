@@ -15,12 +15,12 @@ from ..config import SignalConfig, TrainingConfig, to_dict
 from ..errors import Interrupted, UsageError
 from ..fitted import FittedSignal
 from ..model_config import ModelConfig
-from ..networks import by_chunks, choose
-from ..progress import OnProgress, silent, stage
-from ..samplers import SignalBatches
+from ..networks.trained import by_chunks, choose
+from ..runtime.progress import OnProgress, silent, stage
+from ..runtime.system import hardware
 from ..signals import Signal
-from ..system import hardware
 from ..training import History
+from ..training.samplers import SignalBatches
 from .budget import Budget, training_of
 from .comparison_files import Results
 from .comparison_pictures import draw_signals

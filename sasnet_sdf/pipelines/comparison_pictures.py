@@ -16,7 +16,7 @@ from ..io import read_geometry
 from ..metrics import UNIT, Points, Triangles, frame_around
 from ..signals import Signal
 from ..views import curves, gallery
-from ..views.masks import mask_slices
+from ..views.gallery import mask_slices
 from .signal_report import both
 from .signal_report import draw_masks as draw_masks_of_signal
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..config import TrainingConfig, to_dict
 from ..errors import Interrupted, SasnetError, UsageError
 from ..model_config import ModelConfig
-from ..progress import OnProgress, Progress, silent
+from ..runtime.progress import OnProgress, Progress, silent
 from ..training import History
 
 RATES = (1e-3, 3e-3)

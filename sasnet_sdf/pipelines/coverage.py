@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import KDTree
 
-from ..errors import NoSurface
+from ..errors import Finding, NoSurface, warning
 from ..extraction import Support
-from ..extraction.triangles import areas
-from ..findings import Finding, warning
 from ..geometry import Frame, TriangleMesh
+from ..mesh import areas
 from ..supervision.mesh import sample_surface
 
 FEWEST = 0.05

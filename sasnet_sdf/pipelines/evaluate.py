@@ -24,7 +24,7 @@ from ..metrics import (
     overlap,
     surface_figures,
 )
-from ..progress import OnProgress, silent, stage, steps
+from ..runtime.progress import OnProgress, silent, stage, steps
 from .extract import extract
 from .loading import load
 from .settings import make_config

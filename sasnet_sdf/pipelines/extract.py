@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ExtractionConfig
-from ..edges import Edges, at_boundary
 from ..extraction import (
     Capped,
     Lattice,
@@ -25,7 +24,8 @@ from ..extraction import (
 from ..extraction.descent import GradientField, ValueField
 from ..field import Field
 from ..geometry import Array, Frame, TriangleMesh
-from ..progress import OnProgress, silent, stage, steps
+from ..mesh import Edges, at_boundary
+from ..runtime.progress import OnProgress, silent, stage, steps
 from ..supervision import CloudTarget, MeshTarget
 from .memory import field_needs
 from .settings import make_config

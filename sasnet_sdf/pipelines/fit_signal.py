@@ -14,21 +14,21 @@ from .. import __version__
 from ..config import SignalConfig, to_dict
 from ..errors import UnusableGeometry, UsageError
 from ..fitted import FittedSignal
-from ..io.reading import within
+from ..io.files import within
 from ..metrics import peak_of
-from ..models import build_model, parameter_count
-from ..networks import choose
-from ..progress import OnProgress, Progress, silent, stage, tick
-from ..samplers import SignalBatches
+from ..networks.registry import build_model, parameter_count
+from ..networks.trained import choose
+from ..runtime.compiled import thread_count
+from ..runtime.progress import OnProgress, Progress, silent, stage, tick
+from ..runtime.system import parse_memory, peak_memory_bytes
 from ..signals import Array, Grid, Signal
-from ..system import parse_memory, peak_memory_bytes
-from ..threads import thread_count
 from ..training import History
-from .checkpoints import train_and_keep
+from ..training.checkpoints import train_and_keep
+from ..training.losses import SignalTask
+from ..training.samplers import SignalBatches
 from .memory import check_fit
 from .signal_report import measured
 from .signal_settings import notes_on, signal_config
-from .signal_task import SignalTask
 from .timing import timed
 
 LARGEST = 1e100

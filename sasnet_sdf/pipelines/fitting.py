@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import Config, SupervisionConfig
-from ..errors import UsageError
+from ..errors import Finding, UsageError
 from ..extraction import Support
 from ..field import Field
-from ..findings import Finding
 from ..geometry import Frame, PointCloud, TriangleMesh
-from ..models import build_model, parameter_count
-from ..progress import OnProgress, Progress, steps
-from ..samplers import Batches, Pool, draw_pool
+from ..networks.registry import build_model, parameter_count
+from ..runtime.progress import OnProgress, Progress, steps
 from ..supervision import CloudTarget, MeshTarget, prepare
 from ..training import History
-from .checkpoints import train_and_keep
-from .distance_task import DistanceTask
+from ..training.checkpoints import train_and_keep
+from ..training.losses import DistanceTask
+from ..training.samplers import Batches, Pool, draw_pool
 
 
 @dataclass(frozen=True)

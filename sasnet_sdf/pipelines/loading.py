@@ -10,10 +10,9 @@ import numpy as np
 
 from ..config import Config
 from ..errors import UnusableGeometry
-from ..geometry import PointCloud, TriangleMesh
-from ..places import as_places
-from ..progress import steps
-from ..system import memory_limit_bytes
+from ..geometry import PointCloud, TriangleMesh, as_places
+from ..runtime.progress import steps
+from ..runtime.system import memory_limit_bytes
 
 Geometry = TypeVar("Geometry", PointCloud, TriangleMesh)
 

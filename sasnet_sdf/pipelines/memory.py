@@ -19,15 +19,14 @@ from ..config import Config, SignalConfig
 from ..extraction import DECIMATED, TRIMMED, Lattice, Needs
 from ..extraction.descent import CHUNK
 from ..geometry import PointCloud, TriangleMesh
-from ..models import build_model, parameter_count
-from ..models.sasnet_cpu import kept_bytes
-from ..networks import CHUNK as RENDERED
+from ..networks.registry import build_model, parameter_count
+from ..networks.sasnet_cpu import kept_bytes
+from ..networks.trained import CHUNK as RENDERED
+from ..runtime.system import check_memory, format_memory, held_bytes
 from ..signals import Signal
 from ..supervision import MESH_SAMPLES, CloudTarget, MeshTarget
 from ..supervision.mesh import is_closed
-from ..system import check_memory, format_memory, held_bytes
-from .distance_task import DistanceTask
-from .signal_task import SignalTask
+from ..training.losses import DistanceTask, SignalTask
 
 LIBRARIES = 64 << 20
 """Bytes for what is loaded, and compiled, on the way."""

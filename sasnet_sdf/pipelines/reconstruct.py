@@ -12,15 +12,14 @@ import numpy as np
 
 from .. import __version__
 from ..config import Config, to_dict
-from ..errors import UnusableGeometry
+from ..errors import Finding, UnusableGeometry, notes, texts
 from ..field import Field
-from ..findings import Finding, notes, texts
 from ..geometry import Array, PointCloud, TriangleMesh
-from ..io.triangles import without_unused
-from ..networks import choose
-from ..progress import WARNING, OnProgress, say, silent, stage, steps
-from ..system import peak_memory_bytes
-from ..threads import thread_count
+from ..mesh import without_unused
+from ..networks.trained import choose
+from ..runtime.compiled import thread_count
+from ..runtime.progress import WARNING, OnProgress, say, silent, stage, steps
+from ..runtime.system import peak_memory_bytes
 from .attributes import check_carried, left_behind, with_attributes
 from .coverage import check_coverage, covered_share
 from .extract import lattice_of, surface_of

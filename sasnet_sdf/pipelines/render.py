@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..edges import Edges
 from ..errors import NoSurface, UsageError
 from ..extraction import Needs, extract_surface
 from ..extraction.lattice import Lattice
 from ..fitted import FittedSignal
 from ..geometry import Array, TriangleMesh
-from ..progress import OnProgress, silent, stage
+from ..mesh import Edges
+from ..runtime.progress import OnProgress, silent, stage
 from .memory import field_needs
 
 

@@ -11,10 +11,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from ..config import SupervisionConfig
-from ..errors import UsageError
-from ..findings import notes
+from ..errors import UsageError, notes
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
-from ..io.triangles import without_unused
+from ..mesh import without_unused
 from ..plausibility import Examined, examined
 
 INNER = 0.005

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config import PRESETS, CheckpointConfig, Config, InputConfig
 from ..errors import UsageError
-from ..system import parse_memory
+from ..runtime.system import parse_memory
 from .model_choice import model_of, with_settings
 
 _SECTION = {

@@ -10,20 +10,13 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from ..config import (
-    FEWEST_PARAMETERS,
-    MOST_PARAMETERS,
-    RATIO,
-    SIGNAL_STEPS,
-    SignalConfig,
-    TrainingConfig,
-)
+from ..config import FEWEST_PARAMETERS, MOST_PARAMETERS, RATIO, SIGNAL_STEPS, SignalConfig, TrainingConfig
 from ..errors import UsageError
-from ..metrics.spectrum import radial_spectrum
+from ..metrics.signals import radial_spectrum
 from ..model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
-from ..models.budget import parameters_of, with_parameters
+from ..networks.registry import parameters_of, with_parameters
+from ..runtime.system import parse_memory
 from ..signals import Signal
-from ..system import parse_memory
 from .model_choice import model_of, with_settings
 from .settings import checkpoint_config
 
@@ -275,7 +268,7 @@ def _grid(count: int, dim: int) -> GridConfig:
 
     Rows that places share, as in a hashed table, make masks that are noise where the table is small.
     """
-    from ..encodings import grid_layout
+    from ..networks.hash_grid import grid_layout
 
     for finest in range(FINEST[dim], 4, -1):
         grid = GridConfig(

@@ -7,13 +7,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..config import SupervisionConfig
-from ..findings import Finding, warning
+from ..errors import Finding, warning
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
 from ..supervision.plates import in_layers
-from .claims import SEEN_FROM_BOTH, claims_of, inward, seen_from_both, turned
-from .scale import check_digits, check_units
-from .sight import CLEAR, CLEAR_FROM_ABOVE, faces, hidden_share, widening
-from .sketch import Sketch
+from .claims import (
+    CLEAR,
+    CLEAR_FROM_ABOVE,
+    SEEN_FROM_BOTH,
+    claims_of,
+    faces,
+    hidden_share,
+    inward,
+    seen_from_both,
+    turned,
+    widening,
+)
+from .scale import Sketch, check_digits, check_units
 
 HIDDEN = 0.25
 """The share of points that others hide from their sensors, above which nobody saw them from there.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..findings import Finding, notes
+from ..errors import Finding, notes
 from ..geometry import Frame, PointCloud, TriangleMesh
 from .cloud import prepare_cloud
 from .cloud_target import CloudTarget

@@ -7,23 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnusableGeometry
-from ..findings import Finding, warning
+from ..errors import Finding, UnusableGeometry, warning
 from ..geometry import Array, PointCloud
-from ..progress import each, steps, tick
+from ..runtime.progress import each, steps, tick
+from ..spatial import Tree, first_of_equals, morton_order
 from .cloud_target import CloudTarget
+from .consensus import offsets
 from .denoise import denoise
 from .depth_steps import without_steps
-from .dipoles import offsets
-from .duplicates import first_of_equals
 from .hermite import HermiteFits, fewness
-from .morton import morton_order
-from .normals import of_thin_walls, turn_to_sensors
+from .noise import belongs
 from .orientation import orient
-from .outliers import belongs
-from .planes import fit_planes
+from .planes import fit_planes, of_thin_walls, turn_to_sensors
 from .plates import in_layers, normals_of_plates
-from .tree import Tree
 from .winding import WindingNumber, surfels_of
 
 CANDIDATES = 16

@@ -1,4 +1,4 @@
-"""The signed distance that an oriented cloud implies."""
+"""The signed distance that an oriented cloud implies, anywhere and as evidence near its points."""
 
 from __future__ import annotations
 
@@ -7,13 +7,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import Array
-from ..progress import steps
-from ..threads import over_ranges
-from .evidence import Evidence
+from ..runtime.compiled import over_ranges
+from ..runtime.progress import steps
+from ..spatial import Tree
 from .hermite import HermiteFits
 from .implicit import signed_distances
-from .tree import Tree
 from .winding import WindingNumber
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Signed distances by the data at the K of M queried points that lie near data, in the unit cube.
+
+    rows: (K,) indices of those points. distance: (K,) signed, negative inside. gradient: (K, 3) of
+    unit length, outward. apart: (K,) distance from the nearest data point. reach: (K,) radius around
+    that data point within which its neighbors lie; farther along the surface, `distance` is
+    extrapolated.
+    """
+
+    rows: np.ndarray
+    distance: Array
+    gradient: Array
+    apart: Array
+    reach: Array
+
 
 # differences of a winding number from its level up to which it decides nothing; more where noise was taken
 # off, since there it is used close to the points too

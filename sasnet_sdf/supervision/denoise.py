@@ -17,13 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import Array
-from ..progress import steps
-from ..threads import over_ranges
-from .noise import AngularNoise
+from ..runtime.compiled import over_ranges
+from ..runtime.progress import steps
+from ..spatial import Tree
+from .noise import AngularNoise, Regions
+from .planes import tangent_planes
 from .quadrics import BALL, TERMS, fit_quadrics, gather
-from .regions import Regions
-from .tangents import tangent_planes
-from .tree import Tree
 
 NARROWEST = 1.9  # radius of a window in spacings: about 16 points; each wider one holds twice as many
 WIDTHS = 5  # of windows, at low noise; more where the noise is wider than the narrow ones

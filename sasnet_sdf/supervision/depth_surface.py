@@ -11,12 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Array
-from ..progress import steps
-from ..threads import over_ranges
-from .compiled import kernel, part
-from .morton import morton_order
-from .search import find_around
-from .tree import Tree
+from ..runtime.compiled import kernel, over_ranges, part
+from ..runtime.progress import steps
+from ..spatial import Tree, find_around, morton_order
 
 FLATNESS = 0.5  # pixels that a step counts as, in the distance between two points
 DOUBLINGS = 7  # of a window's width: the widest is 768 pixels across, a whole image

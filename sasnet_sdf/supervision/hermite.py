@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import Array
-from ..progress import steps
-from ..threads import over_ranges
-from .compiled import kernel, part
+from ..runtime.compiled import kernel, over_ranges, part
+from ..runtime.progress import steps
+from ..spatial import Tree
 from .implicit import bounded, squared_distance
-from .tree import Tree
 
 FEW, MANY = 25_000, 75_000
 """Points up to which the smooth field counts in full, and from which on spheres do as well in less time."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiled import kernel, part
+from ..runtime.compiled import kernel, part
 
 GROUPS = 3
 PROJECTIONS = 2

@@ -10,8 +10,8 @@ import igl
 import numpy as np
 
 from ..geometry import Array
-from ..progress import pieces, steps
-from .evidence import Evidence
+from ..runtime.progress import pieces, steps
+from .cloud_target import Evidence
 
 PIECE = 1024
 """Queries that are asked together: far from a fine mesh they take a quarter of a second."""

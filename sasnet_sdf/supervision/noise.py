@@ -1,4 +1,4 @@
-"""How the noise of scanned points depends on the angle at which they were seen."""
+"""The noise of a cloud: how it depends on the angle of the rays, local means of it, outliers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import Array
+from ..runtime.progress import each
+from ..spatial import Tree, morton_order
+from .planes import fit_planes
 
 _GROUPS, _FEWEST = 8, 30  # groups of points by angle, and points that each must have
 _SPREAD = 0.2  # the least difference between squared cosines of the outer groups
@@ -59,3 +62,71 @@ class AngularNoise:
     def deviations(self, cosines: Array) -> Array:
         """Standard deviations (C,) of points seen at cosines (C,), relative to the overall one."""
         return np.sqrt(self.flat + self.rising * cosines**2)
+
+
+_RUN = 8  # points
+_KNOWN = 0.3  # share of the points asked for that must have a value
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Runs of neighboring points, which are averaged first: a region is a number of runs.
+
+    starts (R,): the first point of each run, of `count` points in Morton order. tree: of the middles
+    of runs. order (R,): the run of each place in it. facing (R, 3): the side from which a run was
+    seen, in the tree's order; those seen from the other side are of another sheet.
+    """
+
+    starts: np.ndarray
+    count: int
+    tree: Tree
+    order: np.ndarray
+    facing: Array
+
+    @classmethod
+    def of(cls, points: Array, facing: Array) -> Regions:
+        """Regions of points (N, 3) in Morton order, which were seen from the sides facing (N, 3)."""
+        starts = np.arange(0, len(points), _RUN)
+        middles = np.add.reduceat(points, starts) / np.diff(starts, append=len(points))[:, None]
+        order = morton_order(middles)
+        sides = np.add.reduceat(facing, starts)[order]
+        return cls(starts, len(points), Tree.of(np.ascontiguousarray(middles[order])), order, sides)
+
+    def means(self, values: Array, wanted: int) -> Array:
+        """The means (N, W) of the finite ones of values (N, W), over about `wanted` points around each point.
+
+        Infinite where fewer than 30 % of those are finite.
+        """
+        finite = np.isfinite(values)
+        sums = np.add.reduceat(np.where(finite, values, 0.0), self.starts)[self.order]
+        counts = np.add.reduceat(finite.astype(np.float64), self.starts)[self.order]
+        total, held = sums.copy(), counts.copy()
+        near = self.tree.neighbours(max(wanted // _RUN, 1))[0]
+        for column in near.T:
+            alike = (self.facing * self.facing[column]).sum(1, keepdims=True) >= 0
+            total += alike * sums[column]
+            held += alike * counts[column]
+        asked = min(wanted, self.count)
+        means = np.where(held >= _KNOWN * asked, total / np.maximum(held, 1), np.inf)
+        spread = np.empty_like(means)
+        spread[self.order] = means
+        return np.repeat(spread, _RUN, axis=0)[: self.count]
+
+
+_LONELY = 2.5  # times as far from its neighbours as they are from theirs
+_SPARSE, _FLAT = 4.0, 0.15  # times as far as is usual; a plane's residual in distances to neighbours
+
+
+def belongs(points: Array, lists: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Whether each point (N, 3) may lie on a surface, by its neighbours (N, k) and their distances.
+
+    One that is lonely beside its neighbours does not; nor does one of a cluster that is sparse and
+    fills space: a part that was scanned sparsely is sparse too, but it is flat.
+    """
+    mean = distances.mean(1)
+    less = sum((_LONELY * mean[column] >= mean for column in each(lists.T)), np.zeros(len(mean), np.int8))
+    keep = 2 * less > lists.shape[1]  # than the median of its neighbours, that is
+    sparse = np.flatnonzero(mean > _SPARSE * np.median(mean))
+    _, residuals = fit_planes(points, lists, sparse)
+    keep[sparse] &= residuals < _FLAT * mean[sparse]
+    return keep

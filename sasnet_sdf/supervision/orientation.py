@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Array
-from ..progress import pieces, steps
-from .consensus import agree, correct
-from .dipoles import PAIRED, dipole_votes, offsets
-from .tree import Tree
+from ..runtime.progress import pieces, steps
+from ..spatial import Tree
+from .consensus import PAIRED, agree, correct, dipole_votes, offsets
 from .winding import WindingNumber, surfels_of
 
 # squared depths over which dipoles are smeared, in squared quartiles of the neighbours' offsets:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from ..geometry import Array
-from ..progress import pieces
+from ..runtime.progress import pieces
 
 _NEIGHBORS = 40  # both layers, as far around as a plate's thickness is taken for noise
 _PROBES = 2000  # points that tell whether there are two layers
@@ -34,8 +34,8 @@ def normals_of_plates(points: Array) -> Array:
     """
     tree = KDTree(points)
     normals = np.empty_like(points)
-    for part in pieces(len(points), _PIECE):
-        normals[part] = _away_from_other(_around(points, tree, np.arange(len(points))[part]))
+    for piece in pieces(len(points), _PIECE):
+        normals[piece] = _away_from_other(_around(points, tree, np.arange(len(points))[piece]))
     return normals
 
 

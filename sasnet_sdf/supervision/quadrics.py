@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiled import kernel, part
-from .search import find_around
-from .sides import BEHIND, along, of_one_side
-from .tangents import MOST
+from ..runtime.compiled import kernel, part
+from ..spatial import find_around
+from .planes import BEHIND, MOST, along, of_one_side
 
 TERMS = 6
 """Of a quadric over the tangent plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""

@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..geometry import Array
-from ..progress import steps
+from ..runtime.progress import steps
 from .mesh import MeshTree, face_normals
 
 Faces = NDArray[np.int64]

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry import Array
-from ..progress import tick
-from ..threads import over_ranges
-from .compiled import kernel
-from .search import LEAF
-from .tree import Tree, combine_up
+from ..runtime.compiled import kernel, over_ranges
+from ..runtime.progress import tick
+from ..spatial import LEAF, Tree, combine_up
 
 _OFFSET = 1.5  # spacings to either side of the surface, at which the level is measured
 _BETA = 1.5  # radii away at which a node's points count as one (Barill et al. 2018)

@@ -1,7 +1,7 @@
 """Training: the loop, the optimiser and its schedule."""
 
 from .loop import train
-from .optimiser import state_shapes
+from .optimizers import state_shapes
 from .state import Checkpoints, History, State
 from .step import Task
 

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..kernels import kept
-from ..threads import denormals_are_zero, over_ranges
+from ..runtime.compiled import denormals_are_zero, kept, over_ranges
 
 _BLOCK = 64
 LARGE = 1 << 16

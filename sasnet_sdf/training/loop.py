@@ -8,8 +8,8 @@ from typing import Any
 
 from ..config import TrainingConfig
 from ..errors import SasnetError
-from ..progress import OnProgress, Progress, silent
-from .optimiser import Optimiser, schedule
+from ..runtime.progress import OnProgress, Progress, silent
+from .optimizers import Optimiser, schedule
 from .state import Checkpoints, History
 from .step import Task, step_of
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .optimiser import Optimiser
+from .optimizers import Optimiser
 
 WARM_UP = 3
 """Steps before the recording, in which the optimiser and the libraries lay out what they keep."""

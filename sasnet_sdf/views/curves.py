@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._optional import require
 from ..geometry import Array
 from ..io import atomic_write
 from ..metrics import radial_spectrum
+from ..runtime.optional import require
 
 COLORS = ("#000000", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)))

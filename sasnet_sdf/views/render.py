@@ -14,8 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, zoom
 
 from ..geometry import PointCloud, TriangleMesh
-from ..supervision.compiled import kernel
-from ..threads import over_ranges
+from ..runtime.compiled import kernel, over_ranges
 
 Array = NDArray[np.floating]
 

@@ -12,8 +12,7 @@ from PIL import Image
 
 from ..geometry import Array
 from ..signals import Grid
-from .gallery import ERROR_COLORS, error_colors, save, scale_bar, side_by_side, stacked
-from .masks import mask_rows
+from .gallery import ERROR_COLORS, error_colors, mask_rows, save, scale_bar, side_by_side, stacked
 
 MOST, LEAST = 1024, 256
 """Pixels along the longer side of a panel: larger ones are shrunk, smaller ones magnified."""

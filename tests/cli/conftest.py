@@ -15,7 +15,7 @@ import pytest
 
 from sasnet_sdf.config import to_dict
 from sasnet_sdf.geometry import TriangleMesh
-from sasnet_sdf.progress import Progress
+from sasnet_sdf.runtime.progress import Progress
 
 TETRAHEDRON = TriangleMesh(
     np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]),

@@ -48,7 +48,7 @@ def test_the_surface_is_the_torus_in_world_units(mesh):
 
 
 def test_the_surface_is_closed_of_genus_one_and_faces_outward(mesh):
-    from sasnet_sdf.edges import Edges
+    from sasnet_sdf.mesh import Edges
 
     assert Edges.of(mesh.faces) == Edges(0, 0, 0)
     assert len(mesh.vertices) - len(mesh.faces) / 2 == 0  # the Euler characteristic of a torus

@@ -6,7 +6,7 @@ import io
 import re
 
 from sasnet_sdf.cli.progress import LogLines, PercentLines, describe, shown
-from sasnet_sdf.progress import Progress
+from sasnet_sdf.runtime.progress import Progress
 
 
 def a_run(steps: int = 1000):

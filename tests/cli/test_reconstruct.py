@@ -10,7 +10,7 @@ import pytest
 from sasnet_sdf.cli.main import run
 from sasnet_sdf.errors import NoSurface, UnreadableInput
 from sasnet_sdf.geometry import TriangleMesh
-from sasnet_sdf.progress import Progress
+from sasnet_sdf.runtime.progress import Progress
 
 TRAINING = Progress("training", 0.4, "", 4, 10, 0.01)
 EXTRACTION = Progress("extraction", 0.5)

@@ -10,7 +10,7 @@ import pytest
 
 from sasnet_sdf.cli.stop import StopRequest
 from sasnet_sdf.errors import Interrupted
-from sasnet_sdf.progress import Progress
+from sasnet_sdf.runtime.progress import Progress
 
 
 def ctrl_c() -> None:

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial import KDTree
 
-from sasnet_sdf.edges import Edges
 from sasnet_sdf.extraction import decimate
-from sasnet_sdf.extraction.components import component_of_vertices
 from sasnet_sdf.geometry import TriangleMesh
+from sasnet_sdf.mesh import Edges, component_of_vertices
 
 CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
 

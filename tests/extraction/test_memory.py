@@ -19,7 +19,7 @@ from sasnet_sdf.extraction import (
     memory,
 )
 from sasnet_sdf.geometry import TriangleMesh
-from sasnet_sdf.system import peak_memory_bytes
+from sasnet_sdf.runtime.system import peak_memory_bytes
 
 MEBI = 1 << 20
 
@@ -95,7 +95,7 @@ import re, sys
 import numpy as np
 from sasnet_sdf.errors import UsageError
 from sasnet_sdf.extraction import Needs, extract_surface, lattice_around
-from sasnet_sdf.system import held_bytes, peak_memory_bytes
+from sasnet_sdf.runtime.system import held_bytes, peak_memory_bytes
 
 def distance(points):
     return np.linalg.norm(points, axis=1) - 0.95

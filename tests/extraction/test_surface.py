@@ -6,7 +6,7 @@ import pytest
 from sasnet_sdf.errors import NoSurface
 from sasnet_sdf.extraction import drop_small_components, extract_surface, lattice_around
 from sasnet_sdf.geometry import TriangleMesh
-from sasnet_sdf.progress import stage
+from sasnet_sdf.runtime.progress import stage
 
 CUBE = lattice_around([-0.9] * 3, [0.9] * 3, 2 / 64)
 

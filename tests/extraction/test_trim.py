@@ -5,16 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.edges import Edges, at_boundary
 from sasnet_sdf.extraction import Capped, Support, drop_unsupported_components, lattice_around
-from sasnet_sdf.extraction.clip import clip
-from sasnet_sdf.extraction.support import GAP_OF_CLOUD
+from sasnet_sdf.extraction.refinement import GAP_OF_CLOUD
 from sasnet_sdf.extraction.surface import extract_surface
-from sasnet_sdf.extraction.triangles import areas
-from sasnet_sdf.extraction.trim import EDGE, LENGTH, REACH, held_to_length, trim_by_spacing, trim_to_length
+from sasnet_sdf.extraction.trim import (
+    EDGE,
+    LENGTH,
+    REACH,
+    clip,
+    held_to_length,
+    trim_by_spacing,
+    trim_to_length,
+)
 from sasnet_sdf.geometry import TriangleMesh
-from sasnet_sdf.supervision.morton import morton_order
-from sasnet_sdf.supervision.tree import Tree
+from sasnet_sdf.mesh import Edges, areas, at_boundary
+from sasnet_sdf.spatial import Tree, morton_order
 
 RADIUS = 0.7
 

@@ -17,10 +17,10 @@ from sasnet_sdf.config import InputConfig
 from sasnet_sdf.errors import NoSurface, SasnetError, UnusableGeometry
 from sasnet_sdf.geometry import PointCloud
 from sasnet_sdf.io import READABLE, read_geometry, read_image, read_volume
-from sasnet_sdf.io.atomic import IMAGES, VOLUMES, suffix_of
+from sasnet_sdf.io.files import IMAGES, VOLUMES, suffix_of
 from sasnet_sdf.io.kinds import signal_kind
 from sasnet_sdf.io.validate import validated
-from sasnet_sdf.system import peak_memory_bytes
+from sasnet_sdf.runtime.system import peak_memory_bytes
 
 
 def check(path: Path) -> tuple[int, list[str]]:

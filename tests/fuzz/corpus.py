@@ -236,14 +236,14 @@ def _volumes(folder: Path) -> Iterator[tuple[str, bytes | None]]:
 
 
 def _models(folder: Path) -> Iterator[tuple[str, bytes | None]]:
-    from sasnet_sdf.extraction.support import Support
+    from sasnet_sdf.extraction.refinement import Support
     from sasnet_sdf.field import Field
     from sasnet_sdf.fitted import FittedSignal
     from sasnet_sdf.geometry import Frame
     from sasnet_sdf.model_config import GridConfig, SASNetConfig, SirenConfig
-    from sasnet_sdf.models import build_model
+    from sasnet_sdf.networks.registry import build_model
     from sasnet_sdf.signals import Grid
-    from sasnet_sdf.supervision.tree import Tree
+    from sasnet_sdf.spatial import Tree
 
     grid = GridConfig(levels=2, log2_table=4, coarsest=2, finest=4)
     config = SASNetConfig(

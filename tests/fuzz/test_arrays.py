@@ -13,18 +13,17 @@ import pytest
 
 from sasnet_sdf.cli.main import run
 from sasnet_sdf.errors import SasnetError, UnusableGeometry
-from sasnet_sdf.extraction.support import Support
+from sasnet_sdf.extraction.refinement import Support
 from sasnet_sdf.field import Field
 from sasnet_sdf.fitted import FittedSignal
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
-from sasnet_sdf.models import build_model
+from sasnet_sdf.networks.registry import build_model
 from sasnet_sdf.pipelines.fit_signal import fit_image, load_signal, ranges
 from sasnet_sdf.pipelines.loading import load
 from sasnet_sdf.pipelines.settings import make_config
 from sasnet_sdf.signals import Grid
-from sasnet_sdf.supervision.morton import morton_order
-from sasnet_sdf.supervision.tree import Tree
+from sasnet_sdf.spatial import Tree, morton_order
 
 GRID = GridConfig(levels=3, log2_table=8, coarsest=2, finest=12)
 CONFIG = SASNetConfig(width=8, hidden_layers=1, low=2, band=6, bands=2, groups=2, decoder_width=4, grid=GRID)

@@ -14,7 +14,7 @@ from sasnet_sdf.cli.info import _lines
 from sasnet_sdf.errors import UnreadableInput
 from sasnet_sdf.fitted import load_model
 from sasnet_sdf.io.models import read_model, write_model
-from sasnet_sdf.system import peak_memory_bytes
+from sasnet_sdf.runtime.system import peak_memory_bytes
 
 NAN, INF = float("nan"), float("inf")
 

@@ -9,7 +9,7 @@ from sasnet_sdf.errors import MissingBackend, UnreadableInput, UnusableGeometry,
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.io import READABLE, read_cloud, read_geometry, write_cloud
 from sasnet_sdf.io.validate import validated
-from sasnet_sdf.system import held_bytes
+from sasnet_sdf.runtime.system import held_bytes
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from sasnet_sdf.errors import MissingBackend, UnreadableInput
 from sasnet_sdf.io import read_cloud, read_geometry
-from sasnet_sdf.io.crs import system_of
+from sasnet_sdf.io.las import system_of
 
 laspy = pytest.importorskip("laspy", reason="laspy is not installed (the lidar extra)")
 

@@ -10,7 +10,7 @@ import pytest
 from sasnet_sdf.errors import UnreadableInput, UsageError
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.io import read_cloud, read_geometry, write_mesh
-from sasnet_sdf.io.atomic import MESHES
+from sasnet_sdf.io.files import MESHES
 
 OFFSET = np.array([5e6 + 0.1, 6e5 + 0.2, 100.3])
 

@@ -7,7 +7,7 @@ import pytest
 
 from sasnet_sdf.errors import UnreadableInput
 from sasnet_sdf.io import read_cloud
-from sasnet_sdf.io.lzf import decompress
+from sasnet_sdf.io.pcd import decompress
 
 POINTS = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
 COLORS = np.random.default_rng(1).integers(0, 256, (40, 3))

@@ -7,7 +7,7 @@ import pytest
 
 from sasnet_sdf.errors import UsageError
 from sasnet_sdf.io import read_cloud, write_table
-from sasnet_sdf.io.tables import COLUMNS
+from sasnet_sdf.io.writing import COLUMNS
 
 RNG = np.random.default_rng(0)
 POINTS, DISTANCES, GRADIENTS = RNG.normal(size=(20, 3)) + 5e6, RNG.normal(size=20), RNG.normal(size=(20, 3))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.errors import UnreadableInput
-from sasnet_sdf.io.unnamed import named, unnamed, unnamed_columns
+from sasnet_sdf.io.names import named, unnamed, unnamed_columns
 
 RNG = np.random.default_rng(0)
 POINTS = RNG.normal(size=(200, 3))

@@ -14,7 +14,7 @@ import tifffile
 
 from sasnet_sdf.errors import MissingBackend, UnreadableInput, UsageError
 from sasnet_sdf.io import check_writable, read_volume, write_volume
-from sasnet_sdf.io.atomic import VOLUMES
+from sasnet_sdf.io.files import VOLUMES
 from sasnet_sdf.signals import Grid, Signal
 
 SHAPE = (5, 6, 7)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.metrics import legacy_chamfer
-from sasnet_sdf.metrics.chamfer import legacy_scale
+from sasnet_sdf.metrics.surfaces import legacy_scale
 
 SAMPLES = 20_000
 

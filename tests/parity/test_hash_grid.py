@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from sasnet_sdf.encodings import ENGINES, grid_layout, torch_engine
 from sasnet_sdf.model_config import GridConfig
+from sasnet_sdf.networks import torch_engine
+from sasnet_sdf.networks.hash_grid import ENGINES, grid_layout
 
 GRIDS = {
     "dense": GridConfig(levels=3, log2_table=14, coarsest=4, finest=20),

@@ -17,7 +17,7 @@ from sasnet_sdf.pipelines.budget import Budget
 from sasnet_sdf.pipelines.compare import MODELS
 from sasnet_sdf.pipelines.contender import RATES
 from sasnet_sdf.pipelines.model_choice import model_of
-from sasnet_sdf.progress import Progress
+from sasnet_sdf.runtime.progress import Progress
 
 SMALL = {
     "budget": "parameters=20000,steps=12,batch=256",

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.config import ExtractionConfig
-from sasnet_sdf.edges import Edges
 from sasnet_sdf.extraction import Support
-from sasnet_sdf.extraction.support import GAP_OF_CLOUD
+from sasnet_sdf.extraction.refinement import GAP_OF_CLOUD
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import Frame
+from sasnet_sdf.mesh import Edges
 from sasnet_sdf.pipelines.extract import surface_of
-from sasnet_sdf.supervision.morton import morton_order
-from sasnet_sdf.supervision.tree import Tree
+from sasnet_sdf.spatial import Tree, morton_order
 
 RADIUS, TOP = 0.7, 0.5
 

@@ -10,8 +10,8 @@ from sasnet_sdf.errors import UnreadableInput, UnusableGeometry, UsageError
 from sasnet_sdf.fitted import FittedSignal
 from sasnet_sdf.pipelines.fit_signal import load_signal, ranges
 from sasnet_sdf.pipelines.render import isosurface
-from sasnet_sdf.samplers import SignalBatches
 from sasnet_sdf.signals import Grid, Signal
+from sasnet_sdf.training.samplers import SignalBatches
 
 SPACING = (1.6, 1.3, 1.0)
 SHAPE = (20, 24, 32)

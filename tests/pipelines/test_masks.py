@@ -12,7 +12,7 @@ from sasnet_sdf import PRESETS, PointCloud
 from sasnet_sdf.config import SupervisionConfig
 from sasnet_sdf.pipelines.fitting import Problem, fit
 from sasnet_sdf.pipelines.selection import framed
-from sasnet_sdf.progress import silent
+from sasnet_sdf.runtime.progress import silent
 
 FAR = 0.15
 

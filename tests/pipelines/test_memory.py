@@ -17,8 +17,8 @@ from sasnet_sdf.extraction import extract_surface, lattice_around
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.io import write_image
 from sasnet_sdf.pipelines import memory
+from sasnet_sdf.runtime.system import format_memory, held_bytes, parse_memory
 from sasnet_sdf.supervision import prepare
-from sasnet_sdf.system import format_memory, held_bytes, parse_memory
 
 MEBI = 1 << 20
 
@@ -27,7 +27,7 @@ import json, re, sys
 import numpy as np
 import sasnet_sdf
 from sasnet_sdf.errors import UsageError
-from sasnet_sdf.system import parse_memory, peak_memory_bytes
+from sasnet_sdf.runtime.system import parse_memory, peak_memory_bytes
 
 kind, count, words = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
 rng, steps = np.random.default_rng(0), []

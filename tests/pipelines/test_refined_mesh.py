@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf import Interrupted, PointCloud, TriangleMesh, extract, reconstruct
-from sasnet_sdf.edges import Edges
+from sasnet_sdf.mesh import Edges
 
 RADIUS = 2.0
 SETTINGS = {"preset": "fast", "steps": 60, "resolution": 64, "device": "cpu"}

@@ -7,8 +7,8 @@ import pytest
 from scipy.spatial import KDTree
 
 from sasnet_sdf import Field, PointCloud, TriangleMesh, extract, read_geometry, reconstruct
-from sasnet_sdf.edges import Edges
 from sasnet_sdf.errors import NoSurface, UsageError
+from sasnet_sdf.mesh import Edges
 
 SETTINGS = {"preset": "fast", "steps": 120, "resolution": 64, "device": "cpu"}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.config import SupervisionConfig
-from sasnet_sdf.findings import texts
+from sasnet_sdf.errors import texts
 from sasnet_sdf.geometry import Frame, PointCloud
 from sasnet_sdf.plausibility import examined
 

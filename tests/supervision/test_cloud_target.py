@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import sasnet_sdf.threads
+import sasnet_sdf.runtime.compiled
 from sasnet_sdf.errors import UnusableGeometry
 from sasnet_sdf.geometry import Frame, PointCloud
 from sasnet_sdf.supervision import prepare
@@ -165,7 +165,7 @@ def test_it_does_not_depend_on_the_cut(solids, rng, monkeypatch, threads):
     queries = rng.uniform(-1, 1, (2000, 3))
     answers = []
     for longest, number in ((37, 2), (10**6, 1)):
-        monkeypatch.setattr(sasnet_sdf.threads, "LONGEST", longest)
+        monkeypatch.setattr(sasnet_sdf.runtime.compiled, "LONGEST", longest)
         threads(number)
         target, facts = prepare_cloud(cloud)
         assert facts["noise"] > 0

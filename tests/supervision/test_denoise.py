@@ -9,10 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from sasnet_sdf.geometry import PointCloud
+from sasnet_sdf.spatial import Tree, morton_order
 from sasnet_sdf.supervision.cloud import prepare_cloud
 from sasnet_sdf.supervision.denoise import Denoised, denoise
-from sasnet_sdf.supervision.morton import morton_order
-from sasnet_sdf.supervision.tree import Tree
 
 Array = NDArray[np.floating]
 COUNT = 20_000

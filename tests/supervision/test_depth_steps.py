@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from sasnet_sdf.geometry import Frame, PointCloud
+from sasnet_sdf.spatial import Tree
 from sasnet_sdf.supervision import prepare
 from sasnet_sdf.supervision.depth_steps import without_steps
-from sasnet_sdf.supervision.tree import Tree
 
 Array = NDArray[np.floating]
 WIDTH, HEIGHT, FOCAL = 240, 180, 200.0

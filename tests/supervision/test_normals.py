@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.geometry import PointCloud
+from sasnet_sdf.spatial import Tree
 from sasnet_sdf.supervision.cloud import prepare_cloud
 from sasnet_sdf.supervision.planes import fit_planes
-from sasnet_sdf.supervision.tree import Tree
 
 
 def test_planes_agree_with_numpy(rng):

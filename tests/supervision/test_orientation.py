@@ -9,8 +9,8 @@ import pytest
 
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.io import read_cloud, read_geometry
+from sasnet_sdf.spatial import Tree
 from sasnet_sdf.supervision.cloud import DOUBTFUL, prepare_cloud
-from sasnet_sdf.supervision.tree import Tree
 
 
 def oriented(points, outward) -> tuple[float, dict]:

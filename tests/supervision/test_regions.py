@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.supervision.morton import morton_order
-from sasnet_sdf.supervision.regions import Regions
+from sasnet_sdf.spatial import morton_order
+from sasnet_sdf.supervision.noise import Regions
 
 COUNT = 4000
 

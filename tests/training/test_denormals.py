@@ -11,11 +11,11 @@ from torch import nn
 
 from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
-from sasnet_sdf.models.sasnet import SASNet
-from sasnet_sdf.pipelines.distance_task import DistanceTask
-from sasnet_sdf.threads import denormals_are_zero, over_ranges
+from sasnet_sdf.networks.sasnet import SASNet
+from sasnet_sdf.runtime.compiled import denormals_are_zero, over_ranges
 from sasnet_sdf.training.cpu_adam import LARGE, CPUAdam
-from sasnet_sdf.training.optimiser import BETAS, EPSILON, Optimiser
+from sasnet_sdf.training.losses import DistanceTask
+from sasnet_sdf.training.optimizers import BETAS, EPSILON, Optimiser
 from sasnet_sdf.training.step import step_of
 
 pytestmark = pytest.mark.skipif(

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from sasnet_sdf.config import TrainingConfig
-from sasnet_sdf.differential import value_and_gradient
-from sasnet_sdf.losses import eikonal
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
-from sasnet_sdf.models import build_model
+from sasnet_sdf.networks.layers import value_and_gradient
+from sasnet_sdf.networks.registry import build_model
 from sasnet_sdf.training import train
+from sasnet_sdf.training.losses import eikonal
 
 RADIUS = 0.6
 MODEL = SASNetConfig(

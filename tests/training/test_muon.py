@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sasnet_sdf.training.muon import MOMENTUM, Muon, orthogonal
-from sasnet_sdf.training.optimiser import Optimiser, state_shapes
+from sasnet_sdf.training.optimizers import MOMENTUM, Muon, Optimiser, orthogonal, state_shapes
 from sasnet_sdf.training.state import History
 
 

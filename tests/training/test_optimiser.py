@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sasnet_sdf.training.cpu_adam import LARGE, CPUAdam
-from sasnet_sdf.training.optimiser import BETAS, EPSILON, Optimiser, schedule
+from sasnet_sdf.training.optimizers import BETAS, EPSILON, Optimiser, schedule
 
 
 def test_schedule_warms_up_then_follows_half_a_cosine():

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sasnet_sdf.views.gallery import GAP, LINE_HEIGHT
-from sasnet_sdf.views.masks import LINE, mask_slices, slice_points, tile, zero_line
+from sasnet_sdf.views.gallery import GAP, LINE, LINE_HEIGHT, mask_slices, slice_points, tile, zero_line
 
 SIZE = 100
 LABELS = ["band 1", "band 2", "layer 1 group 1", "layer 1 group 2", "layer 1 group 3"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sasnet_sdf import MissingBackend
-from sasnet_sdf._optional import require
+from sasnet_sdf.runtime.optional import require
 
 FIRST_FOR_NUMPY_2 = (2023, 12, 3)
 """The version, 2023.12.post3, from which on arrays of NumPy 2 do not end the process."""

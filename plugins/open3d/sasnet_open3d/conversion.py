@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sasnet_sdf
-from sasnet_sdf._optional import require
+from sasnet_sdf.runtime.optional import require
 
 SENSOR = ("vx", "vy", "vz")
 """Attributes of a tensor cloud that are the position of the sensor, as in a PLY file."""

@@ -1,0 +1,187 @@
+"""The parts of a surface that no data support, how wide the holes are that they span, and closing them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components, dijkstra
+
+from ..geometry import Array, TriangleMesh
+from ..mesh import areas
+from ..runtime.progress import tick
+from .descent import GradientField, ValueField
+from .lattice import Lattice
+
+FEWEST, MOST = 5, 40
+"""Rounds of averaging: fewer leave the lattice's steps, more cost more than a smoother line is worth."""
+
+SAMPLES = 10_000
+"""Triangles that tell how long an edge is."""
+
+
+def smoothed(mesh: TriangleMesh, values: Array, width: float) -> Array:
+    """Values (V,) averaged over about `width` around each vertex, and over an edge or two at the least.
+
+    Each round takes the mean of a vertex and its neighbours, a diffusion of 3/7 of a squared edge.
+    """
+    some = mesh.faces[:: max(1, len(mesh.faces) // SAMPLES)]
+    edge = np.linalg.norm(mesh.vertices[some[:, 0]] - mesh.vertices[some[:, 1]], axis=1).mean()
+    rounds = int(np.clip(round((width / edge) ** 2 * 7 / 3), FEWEST, MOST))
+    starts, ends = _edges(mesh)
+    beside = _sparse(np.ones(len(starts), np.float32), starts, ends, len(values))
+    share = (1 / (1 + np.diff(beside.indptr))).astype(np.float32)
+    values = values.astype(np.float32)
+    for _ in range(rounds):
+        tick()
+        values = share * (values + beside @ values)
+    return values.astype(np.float64)
+
+
+def steps_from(mesh: TriangleMesh, sources: NDArray[np.int64], step: Array, most: float) -> Array:
+    """Distances (V,) from the nearest of some vertices, along edges, in the steps (V,) given; `most` at most.
+
+    A path along edges is at most 1.5 times as long as the shortest one.
+    """
+    if not len(sources):
+        return np.full(len(step), most)
+    starts, ends = _edges(mesh)
+    length = np.linalg.norm(mesh.vertices[starts] - mesh.vertices[ends], axis=1) / step[starts]
+    graph = _sparse(np.maximum(length, 1e-12), starts, ends, len(step))
+    tick()
+    return np.minimum(dijkstra(graph, indices=sources, min_only=True, limit=most), most)
+
+
+def _edges(mesh: TriangleMesh) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Of a closed mesh all edges in both directions."""
+    a, b, c = mesh.faces.astype(np.int32).T
+    return np.concatenate([a, b, c]), np.concatenate([b, c, a])
+
+
+def _sparse(values: Array, rows: NDArray[np.int32], columns: NDArray[np.int32], count: int) -> csr_array:
+    return coo_array((values, (rows, columns)), shape=(count, count)).tocsr()
+
+
+CHUNK = 1 << 15
+"""Triangles that are looked at together."""
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Connected regions of a mesh, each wholly supported or wholly not; R of them.
+
+    region: (V,) the region that each vertex belongs to. supported: (R,) bool. area: (R,); a
+    triangle that lies in two regions counts to the one without support. opening: (R,) the area of
+    the hole that an unsupported region spans, whatever its own shape: half |sum of a x b| over the
+    directed edges of its rim, which are closed loops where no supported vertex is at a boundary of the
+    mesh. Zero where it has no rim. beside: (R,) the area of the supported regions around it. farthest:
+    (R,) the largest distance of its vertices from the data.
+    """
+
+    region: NDArray[np.int32]
+    supported: NDArray[np.bool_]
+    area: Array
+    opening: Array
+    beside: Array
+    farthest: Array
+
+    @property
+    def supported_area(self) -> float:
+        return float(self.area[self.supported].sum())
+
+    @property
+    def floating(self) -> NDArray[np.bool_]:
+        """The unsupported regions (R,) that touch no supported one."""
+        return ~self.supported & (self.beside == 0)
+
+
+def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array) -> Patches:
+    """The regions of a mesh by what supports its vertices (V,) and their distance (V,) from the data."""
+    region = _regions(mesh, supported)
+    count = int(region.max(initial=-1)) + 1
+    of_region = np.zeros(count, np.bool_)
+    of_region[region] = supported
+    farthest = np.zeros(count)
+    np.maximum.at(farthest, region, distance)
+
+    area, opening = np.zeros(count), np.zeros((count, 3))
+    measured = areas(mesh.vertices, mesh.faces)
+    touching = [np.empty((0, 2), np.int32)]
+    for start in range(0, len(mesh.faces), CHUNK):
+        tick()
+        part = slice(start, start + CHUNK)
+        faces = mesh.faces[part]
+        known = supported[faces]
+        first = np.where(known.all(1), 0, (~known).argmax(1))  # an unsupported corner where there is one
+        owner = region[np.take_along_axis(faces, first[:, None], 1)[:, 0]]
+        area += np.bincount(owner, measured[part], count)
+        rim = np.flatnonzero(known.sum(1) == 2)
+        b, c = (faces[rim, (first[rim] + n) % 3] for n in (1, 2))
+        np.add.at(opening, owner[rim], np.cross(mesh.vertices[b], mesh.vertices[c]) / 2)
+        touching.append(np.stack([owner[rim], region[b]], 1))
+    pairs = np.unique(np.concatenate(touching), axis=0)
+    beside = np.zeros(count)
+    np.add.at(beside, pairs[:, 0], area[pairs[:, 1]])
+    return Patches(region, of_region, area, np.linalg.norm(opening, axis=1), beside, farthest)
+
+
+def _regions(mesh: TriangleMesh, supported: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Numbers (V,) of the regions that vertices belong to, connected by edges within a region."""
+    corners = mesh.faces.astype(np.int32)
+    starts, ends = corners.ravel(), np.roll(corners, -1, 1).ravel()
+    same = supported[starts] == supported[ends]
+    starts, ends = starts[same], ends[same]
+    del corners, same
+    tick()
+    shape = (len(mesh.vertices),) * 2
+    graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=shape).tocsr()
+    del starts, ends
+    tick()
+    return connected_components(graph, directed=False)[1]
+
+
+INSET = 1.5
+"""Cells between the lattice's border and the walls; no lattice point then lies on a wall."""
+
+BESIDE = 0.01
+"""Cells from a wall within which a vertex counts as on it: Newton steps onto a plane are exact."""
+
+
+@dataclass(frozen=True)
+class Capped:
+    """The intersection of a field's solid with the box from low (3,) to high (3,)."""
+
+    field: ValueField
+    field_with_gradient: GradientField
+    low: Array
+    high: Array
+    cell: float
+
+    @classmethod
+    def inside(cls, lattice: Lattice, field: ValueField, field_with_gradient: GradientField) -> Capped:
+        """Walls inside the lattice's border."""
+        low, high = lattice.points(np.array([[INSET] * 3, np.array(lattice.shape) - INSET]))
+        return cls(field, field_with_gradient, low, high, lattice.cell)
+
+    def at_walls(self, vertices: Array) -> NDArray[np.bool_]:
+        """Which vertices (V, 3) of the capped field's surface lie on a wall."""
+        return self._walls(vertices).max(1) >= -BESIDE * self.cell
+
+    def distance(self, points: Array) -> Array:
+        """Values (N,) at points (N, 3)."""
+        return np.maximum(np.asarray(self.field(points)).reshape(-1), self._walls(points).max(1))
+
+    def gradient(self, points: Array) -> tuple[Array, Array]:
+        """Values (N,) and gradients (N, 3) at points (N, 3)."""
+        values, gradients = self.field_with_gradient(points)
+        values, gradients = np.asarray(values, np.float64).reshape(-1), np.array(gradients, np.float64)
+        walls = self._walls(points)
+        nearest, beyond = walls.argmax(1), walls.max(1) > values
+        gradients[beyond] = np.concatenate([-np.eye(3), np.eye(3)])[nearest[beyond]]
+        return np.maximum(values, walls.max(1)), gradients
+
+    def _walls(self, points: Array) -> Array:
+        """Signed distances (N, 6) from the planes of the walls, negative inside."""
+        return np.concatenate([self.low - points, points - self.high], 1)

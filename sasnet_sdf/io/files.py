@@ -1,0 +1,253 @@
+"""Files: checked before they are read, and written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import re
+import uuid
+import zipfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from io import BufferedReader, FileIO
+from pathlib import Path
+from typing import Any
+
+from ..errors import SasnetError, UnreadableInput, UsageError
+from ..runtime.progress import tick
+from ..runtime.system import check_memory, format_memory, held_bytes, memory_limit_bytes
+
+MESHES = (".ply", ".obj", ".stl", ".off", ".glb")
+TABLES = (".csv", ".txt", ".npy", ".npz", ".ply")
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+VOLUMES = (".npy", ".npz", ".nii", ".nii.gz", ".nrrd", ".tif", ".tiff")
+WRITABLE = tuple(dict.fromkeys((*MESHES, *TABLES, ".sasnet", ".json", *IMAGES, *VOLUMES)))
+
+_USERS_TO_MEND = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL),
+}
+
+
+def suffix_of(path: str | Path) -> str:
+    """The extension that says the format, in small letters; .nii.gz is one."""
+    name = Path(path).name.lower()
+    return ".nii.gz" if name.endswith(".nii.gz") else Path(path).suffix.lower()
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """A path beside `path`, with its extension, that takes its place when the block ends well.
+
+    Where the block fails, what it wrote is removed and `path` is as it was. Raises UsageError where
+    the folder or the file cannot be written, SasnetError where the disk is full.
+    """
+    target = Path(path).resolve()  # a link stays one: what it points to is written
+    partial = _beside(target)
+    try:
+        _check_place(target, path)
+        yield partial
+        partial.replace(target)
+    except OSError as error:
+        kind = UsageError if error.errno in _USERS_TO_MEND else SasnetError
+        raise kind(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path, overwrite: bool, formats: Collection[str] = WRITABLE) -> None:
+    """Refuse an output before the work starts: of another format, there already, or not writable.
+
+    Raises UsageError.
+    """
+    path = Path(path)
+    if suffix_of(path) not in formats:
+        found = f"extension {path.suffix}" if path.suffix else "file without an extension"
+        raise UsageError(f"{path}: unknown {found}; known: {' '.join(formats)}")
+    target = path.resolve()
+    _check_place(target, path)
+    if target.exists() and not overwrite:
+        raise UsageError(f"{path}: exists; give --overwrite or another name")
+    probe = _beside(target)
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _check_place(target: Path, path: str | Path) -> None:
+    """The folder is there, and what is to be replaced is a file."""
+    if target.is_dir():
+        raise UsageError(f"{path}: is a folder; give the name of a file")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{path}: is not a regular file; give another name")
+    if not target.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {Path(path).parent}; make it or choose another")
+
+
+def _beside(target: Path) -> Path:
+    """A name in the same folder, so that the file can be renamed; whoever finds it knows whose it is."""
+    suffix = target.name[len(target.name) - len(suffix_of(target)) :]
+    stem = target.name.removesuffix(suffix)[:40]
+    return target.with_name(f".{stem}.{uuid.uuid4().hex[:8]}{suffix}")
+
+
+_RATIO = 1400
+"""No byte of the usual compressions stands for more (deflate: 1,032; the LZW of TIFF: 1,340)."""
+
+_HARMLESS = 2**28
+"""Bytes that a header may claim whatever its file's size; an image of 8,000 x 8,000 RGBA has fewer."""
+
+_TIMES = {".ply": 15, ".obj": 8, ".stl": 13, ".off": 23, ".glb": 18, ".npz": 6}
+"""Times a file's size that reading it takes where it is read as a whole; measured on 5 to 22 MB of each."""
+
+
+_COPIES = 2.5
+"""Of the samples that a header names, what reading them takes: Pillow's picture, and the array."""
+
+_AT_ONCE = 1 << 19
+"""Bytes that a library gets at once; the slowest takes a tenth of a second for them."""
+
+_ADDRESS = re.compile(r"(https?|ftp|s3|gs|sftp):[/\\\\]+", re.IGNORECASE)
+"""How an address begins, as a path too, which has one slash there."""
+
+_LIMIT: ContextVar[int | None] = ContextVar("max_memory", default=None)
+
+
+@contextmanager
+def within(max_memory: int | None) -> Iterator[None]:
+    """Readers refuse, inside, samples whose reading would take more than `max_memory` bytes in all."""
+    token = _LIMIT.set(max_memory)
+    try:
+        yield
+    finally:
+        _LIMIT.reset(token)
+
+
+def opened(path: Path, plain: int = 0) -> BufferedReader:
+    """A file that is open in binary, and tells how much of it has been read: for libraries that read it.
+
+    plain: the number of bytes at its beginning of which those beyond ASCII are read as question marks.
+    """
+    file = _Told(path)
+    file.plain = plain
+    return BufferedReader(file, _AT_ONCE)
+
+
+class _Told(FileIO):
+    plain = 0
+
+    def readinto(self, buffer: Any) -> int | None:
+        place = self.tell()
+        tick(place / max(Path(self.name).stat().st_size, 1))
+        count = super().readinto(buffer)
+        for k in range(min(count or 0, self.plain - place)):
+            if buffer[k] > 127:
+                buffer[k] = ord("?")
+        return count
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Whatever the system says against reading a file inside is an UnreadableInput that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableInput(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def check_address(path: Path) -> None:
+    """Refuse an address on the network: nothing is downloaded. Raises UnreadableInput."""
+    if found := _ADDRESS.match(str(path)):
+        address = f"{found[1]}://{str(path)[found.end() :]}"
+        raise UnreadableInput(f"{address}: is an address; download it first, and give the file")
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is an address, missing, a folder, locked or empty. Raises UnreadableInput."""
+    check_address(path)
+    try:
+        if not path.exists():
+            raise UnreadableInput(f"{path}: no such file")
+        if path.is_dir():
+            raise UnreadableInput(f"{path}: is a folder, not a file")
+        with path.open("rb") as file:
+            first = file.read(1)
+    except PermissionError as error:
+        raise UnreadableInput(f"{path}: no permission to read it") from error
+    except OSError as error:
+        raise UnreadableInput(f"{path}: cannot be opened ({error.strerror or error})") from error
+    if not first:
+        raise UnreadableInput(f"{path}: the file is empty")
+
+
+def check_claim(path: Path, wanted: int, ratio: int = _RATIO) -> None:
+    """Refuse to take `wanted` bytes of memory that the file cannot hold, or that are not there.
+
+    ratio: bytes that a byte of the file may stand for.
+
+    Raises UnreadableInput, and UsageError where there would be more than `within` allows.
+    """
+    size, limit = path.stat().st_size, memory_limit_bytes()
+    if wanted > max(_HARMLESS, ratio * size):
+        raise UnreadableInput(
+            f"{path}: is damaged: {size} bytes cannot hold the {wanted} that its header names"
+        )
+    if limit and wanted > limit:
+        raise UnreadableInput(
+            f"{path}: needs {wanted / 2**30:.1f} GiB of memory, there are {limit / 2**30:.1f}"
+        )
+    if (most := _LIMIT.get()) is not None:
+        held = held_bytes()
+        advice = f"the process holds {format_memory(held)} already; NPY files alone are read where they lie"
+        check_memory(f"{path}: reading it", held + _COPIES * wanted, most, lambda: advice)
+
+
+def check_room(path: Path, max_memory: int | None) -> None:
+    """Refuse a file that is read as a whole and needs more than `max_memory` bytes. Raises UsageError."""
+    if max_memory is not None:
+        advice = "a binary PLY of points alone is read piece by piece"
+        check_memory(f"{path}: reading it", held_bytes() + _taken(path), max_memory, lambda: advice)
+
+
+def _taken(path: Path) -> float:
+    """Bytes that reading a file takes at its worst moment, by its size; 0 where it comes in pieces."""
+    kind, size = path.suffix.lower(), path.stat().st_size
+    if kind == ".ply":
+        with path.open("rb") as file:
+            head = file.read(1 << 16)
+        whole = b"format ascii" in head or re.search(rb"element face +[1-9]", head) is not None
+        return _TIMES[kind] * size * whole
+    if kind == ".npz" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    return _TIMES.get(kind, 0) * size
+
+
+def count_of(word: str) -> int | None:
+    """The number from 0 on that a header's word is; None where it is none, or none of things in a file."""
+    return int(word) if re.fullmatch(r"[0-9]{1,18}", word) else None
+
+
+def reason_of(error: BaseException) -> str:
+    """What a library says about a damaged file, in one short line."""
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def text_of(path: Path) -> str:
+    """The text of a file. Raises UnreadableInput where it is binary."""
+    data = path.read_bytes()
+    if b"\0" in data[:4096]:
+        raise UnreadableInput(f"{path}: not a text file, as the extension {path.suffix} says")
+    return data.decode("utf-8-sig", "replace").replace("\r\n", "\n")
+
+
+def not_carried(things: Sequence[str]) -> list[str]:
+    """The note that names these things; none where there are none."""
+    return [f"not carried over: {', '.join(things)}"] if things else []
+
+
+def division(parts: int) -> list[str]:
+    """What is lost of that many parts that become one mesh."""
+    return [f"the division into {parts} parts"] if parts > 1 else []

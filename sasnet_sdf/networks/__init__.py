@@ -1,0 +1,1 @@
+"""Networks: layers, hash-grid engines, SASNet and its compiled passes, the networks it is compared with."""

@@ -1,0 +1,168 @@
+"""The CPU engine of the hash grid: numba kernels under autograd, twice differentiable, float32.
+
+Gradients by the table, by the points, and gradients of those gradients; a third derivative raises.
+Deterministic: the same bits for the same input, whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from ..runtime.compiled import over_ranges
+from . import grid_kernels as kernels
+from .hash_grid import GridLayout
+
+
+def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str) -> Tensor:
+    """Features (levels * F, N) float32 of points (N, d) in [-1, 1] from a table (entries, F)."""
+    if points.dtype != torch.float32 or table.dtype != torch.float32 or points.device.type != "cpu":
+        raise TypeError(
+            "the numba engine takes float32 tensors on the CPU, found points "
+            f"{points.dtype} on {points.device} and a table of {table.dtype} on {table.device}"
+        )
+    return _Encode.apply(points.contiguous(), table, layout, interpolation == "smoothstep")
+
+
+def grid_arrays(layout: GridLayout) -> tuple:
+    """The layout as the kernels take it."""
+    return layout.scales, layout.resolutions, layout.offsets, layout.hashed
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().contiguous().numpy()
+
+
+def _interpolated(
+    points: Tensor, tangent: Tensor | None, table: Tensor, layout: GridLayout, smooth: bool
+) -> Tensor:
+    out = torch.empty(len(layout.scales) * table.shape[1], len(points))
+    along = _array(points if tangent is None else tangent)
+    over_ranges(
+        kernels.encode,
+        -(-len(points) // kernels.TILE),
+        _array(points),
+        along,
+        tangent is not None,
+        _array(table),
+        grid_arrays(layout),
+        smooth,
+        out.numpy(),
+    )
+    return out
+
+
+def _pulled_back(
+    points: Tensor, tangent: Tensor | None, cotangent: Tensor, table: Tensor, layout: GridLayout, smooth: bool
+) -> Tensor:
+    out = torch.empty_like(points)
+    along = _array(points if tangent is None else tangent)
+    over_ranges(
+        kernels.decode,
+        -(-len(points) // kernels.TILE),
+        _array(points),
+        along,
+        tangent is not None,
+        _array(cotangent),
+        _array(table),
+        grid_arrays(layout),
+        smooth,
+        out.numpy(),
+    )
+    return out
+
+
+def add_scattered(
+    points: Tensor,
+    tangent: Tensor | None,
+    cotangent: Tensor,
+    layout: GridLayout,
+    smooth: bool,
+    out: Tensor,
+) -> Tensor:
+    """out (entries, F) += the gradient by the table of <cotangent, features>; it is returned.
+
+    cotangent: (levels * F, N). With a tangent (N, d), of the features' derivative along it instead.
+    """
+    along = _array(points if tangent is None else tangent)
+    over_ranges(
+        kernels.scatter,
+        len(layout.scales),
+        _array(points),
+        _array(cotangent),
+        along,
+        tangent is not None,
+        grid_arrays(layout),
+        smooth,
+        out.numpy(),
+    )
+    return out
+
+
+class _Encode(Function):
+    """y = encode(x, T)."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, table: Tensor, layout: GridLayout, smooth: bool) -> Tensor:
+        ctx.save_for_backward(points, table)
+        ctx.layout, ctx.smooth = layout, smooth
+        return _interpolated(points, None, table, layout, smooth)
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor) -> tuple:
+        points, table = ctx.saved_tensors
+        by_points = by_table = None
+        if ctx.needs_input_grad[0]:
+            by_points = _PullBack.apply(points, cotangent, table, ctx.layout, ctx.smooth)
+        if ctx.needs_input_grad[1]:
+            by_table = _Scatter.apply(points, cotangent, table, ctx.layout, ctx.smooth)
+        return by_points, by_table, None, None
+
+
+class _PullBack(Function):
+    """g_x = (dy/dx)^T g_y."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, cotangent: Tensor, table: Tensor, layout: GridLayout, smooth: bool):
+        ctx.save_for_backward(points, cotangent, table)
+        ctx.layout, ctx.smooth = layout, smooth
+        return _pulled_back(points, None, cotangent, table, layout, smooth)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, tangent: Tensor) -> tuple:
+        points, cotangent, table = ctx.saved_tensors
+        layout, smooth = ctx.layout, ctx.smooth
+        by_points = by_cotangent = by_table = None
+        if ctx.needs_input_grad[0]:
+            by_points = _pulled_back(points, tangent, cotangent, table, layout, smooth)
+        if ctx.needs_input_grad[1]:
+            by_cotangent = _interpolated(points, tangent, table, layout, smooth)
+        if ctx.needs_input_grad[2]:
+            by_table = add_scattered(points, tangent, cotangent, layout, smooth, torch.zeros_like(table))
+        return by_points, by_cotangent, by_table, None, None
+
+
+class _Scatter(Function):
+    """g_T = (dy/dT)^T g_y: linear in g_y, so its own derivative is an interpolation."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, cotangent: Tensor, table: Tensor, layout: GridLayout, smooth: bool):
+        ctx.save_for_backward(points, cotangent)
+        ctx.layout, ctx.smooth = layout, smooth
+        return add_scattered(points, None, cotangent, layout, smooth, torch.zeros_like(table))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, direction: Tensor) -> tuple:
+        points, cotangent = ctx.saved_tensors
+        by_points = by_cotangent = None
+        if ctx.needs_input_grad[0]:
+            by_points = _pulled_back(points, None, cotangent, direction, ctx.layout, ctx.smooth)
+        if ctx.needs_input_grad[1]:
+            by_cotangent = _interpolated(points, None, direction, ctx.layout, ctx.smooth)
+        return by_points, by_cotangent, None, None, None

@@ -1,0 +1,248 @@
+"""SASNet under autograd by the compiled kernels: values, and values with gradients to train on.
+
+The gradients by the parameters are summed in a number of parts that depends on the batch alone, one
+after the other, so that their bits do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from ..runtime.compiled import over_ranges
+from .grid_kernels import TILE
+from .numba_engine import add_scattered, grid_arrays
+from .sasnet_kernels import evaluate
+from .sasnet_reverse_kernels import reverse
+
+if TYPE_CHECKING:
+    from .sasnet import SASNet
+
+
+PARTS = 16
+"""The most parts that gradients are summed in; each is the work of one thread."""
+
+PIECE = 64 * TILE
+"""Points whose gradients are taken at once where nobody learns from them."""
+
+ROOMS = 3
+"""Sizes of batches whose memory a model keeps for the next one of that size."""
+
+Room = tuple[np.ndarray, ...]
+"""What the tiles keep for the way back: decoder, sines, cosines (sasnet_kernels.py)."""
+
+
+def values(model: SASNet, points: Tensor) -> Tensor:
+    """Values (N, outputs) at points (N, d), once differentiable by the points and the parameters."""
+    flat, table = _flat(model), model.masks.grid.table
+    _check(points, model)
+    keeps = torch.is_grad_enabled() and any(t.requires_grad for t in (points, flat, table))
+    return _Values.apply(points.contiguous(), flat, table, model, keeps).t()
+
+
+def value_and_gradient(model: SASNet, points: Tensor) -> tuple[Tensor, Tensor]:
+    """f (N,) and df/dx (N, d) of a network of one output, both differentiable by the parameters."""
+    flat, table = _flat(model), model.masks.grid.table
+    _check(points, model)
+    if model.outputs != 1:
+        raise ValueError(f"the gradient is that of one output, this network has {model.outputs}")
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (flat, table)):
+        return _ValuesAndGradients.apply(points.contiguous(), flat, table, model)
+    # nothing is kept for a way back: piece by piece, in the same memory
+    pieces = [_evaluated(piece.contiguous(), flat, table, model) for piece in points.split(PIECE)]
+    values, gradients = zip(*pieces, strict=True)
+    return torch.cat(values), torch.cat(gradients)
+
+
+def _evaluated(points: Tensor, flat: Tensor, table: Tensor, model: SASNet) -> tuple[Tensor, Tensor]:
+    batch = _Batch(points, flat, table, model, keeps=True)
+    result = batch.evaluate()[0], batch.gradient()
+    batch.close()
+    return result
+
+
+def kept_bytes(model: SASNet) -> int:
+    """What a batch keeps for the way back and takes on it, for each of its points."""
+    (hidden, features), (masks, _), (width, _), *others = [weight.shape for weight, _ in _layers(model)]
+    # the decoder, sines and cosines of _Batch._room, and the gradients by the features, twice
+    return 4 * (features + hidden + masks + 1 + 2 * len(others) * width + 2 * features)
+
+
+def _check(points: Tensor, model: SASNet) -> None:
+    if points.ndim != 2 or points.shape[1] != model.dim:
+        raise ValueError(f"points must have the shape (N, {model.dim}), found {tuple(points.shape)}")
+
+
+def _layers(model: SASNet) -> list[tuple[Tensor, Tensor]]:
+    """The linear layers in the order of the kernels."""
+    masks = model.masks
+    return [
+        (masks.hidden_weight, masks.hidden_bias),
+        (masks.mask_weight, masks.mask_bias),
+        (model.scaled_frequencies, model.phases),
+        *zip(model.weights, model.biases, strict=True),
+        (model.output_weight, model.output_bias),
+    ]
+
+
+def _flat(model: SASNet) -> Tensor:
+    return torch.cat([part.reshape(-1) for layer in _layers(model) for part in layer])
+
+
+def _transposed(flat: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+    """The same numbers with every matrix transposed."""
+    out, start = flat.copy(), 0
+    for rows, columns in shapes:
+        matrix = slice(start, start + rows * columns)
+        out[matrix] = flat[matrix].reshape(rows, columns).T.ravel()
+        start += rows * (columns + 1)
+    return out
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().contiguous().numpy()
+
+
+class _Batch:
+    """A batch of points on its way through the kernels, with the parameters as they were."""
+
+    def __init__(self, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, keeps: bool):
+        self.points, self.table, self.keeps, self.outputs = points, table, keeps, model.outputs
+        self.flat, self.shapes = _array(flat), np.array([weight.shape for weight, _ in _layers(model)])
+        self.layout, self.smooth = model.masks.grid.layout, model.config.grid.interpolation == "smoothstep"
+        self.where = (_array(points), _array(table), grid_arrays(self.layout), self.smooth)
+        self.rules = (self.shapes, model.mask_rows % (model.masks.count + 1), model.omegas)
+        self.tiles = -(-len(points) // TILE)
+        self.tiles_a_part = max(1, -(-self.tiles // PARTS))
+        self.parts = -(-self.tiles // self.tiles_a_part)
+        self._spare = model.spare_room
+        self.kept: Room | None = None
+        if keeps:
+            self.kept = self._spare.pop(self.tiles, None) or self._room(self.tiles)
+
+    def close(self) -> None:
+        """Give what was kept back to the model: memory taken anew each step costs more than its use."""
+        assert self.kept is not None
+        self._spare[self.tiles] = self.kept
+        self.kept = None
+        while len(self._spare) > ROOMS:
+            self._spare.pop(next(iter(self._spare)))
+
+    def _room(self, tiles: int) -> Room:
+        (hidden, features), (masks, _), (width, _), *others = self.shapes
+        every = [(features + hidden + masks + 1,), (len(others), width), (len(others), width)]
+        return tuple(np.empty((tiles, *rows, TILE), np.float32) for rows in every)
+
+    def evaluate(self) -> Tensor:
+        """Values (O, N)."""
+        out = torch.empty(self.outputs, len(self.points))
+        y = out.numpy()
+
+        def some(first: int, end: int) -> None:
+            kept = self.kept or self._room(1)
+            arguments: Any = (*self.where, self.flat, *self.rules, self.keeps, *kept, y)
+            evaluate(first, end, *arguments)
+
+        over_ranges(some, self.tiles)
+        return out
+
+    def gradient(self) -> Tensor:
+        """The sum of the outputs' gradients (N, d) by the points."""
+        by_points = torch.empty_like(self.points)
+        self._reverse(torch.ones(self.outputs, len(self.points)), by_points=by_points)
+        return by_points
+
+    def learn(
+        self, by_values: Tensor, directions: Tensor | None = None, by_points: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The gradients of <by_values (O, N), values> by `flat` and by the table.
+
+        With directions (N, d), of the values' derivatives along them as well. by_points is filled.
+        """
+        terms = [None] if directions is None else [None, directions]
+        sums = np.zeros((self.parts, len(self.flat)), np.float32)
+        by_features = torch.empty(len(terms), int(self.shapes[0, 1]), len(self.points))
+        self._reverse(by_values, directions, sums, by_features, by_points)
+        # None where the gradient was added to the sums that the table's optimiser keeps
+        kept = getattr(self.table, "gradient_sums", None)
+        out = torch.zeros_like(self.table) if kept is None else kept
+        for tangent, part in zip(terms, by_features, strict=True):
+            add_scattered(self.points, tangent, part, self.layout, self.smooth, out)
+        return torch.from_numpy(sums.sum(0)), out if kept is None else None
+
+    def _reverse(
+        self,
+        by_values: Tensor,
+        directions: Tensor | None = None,
+        sums: np.ndarray | None = None,
+        by_features: Tensor | None = None,
+        by_points: Tensor | None = None,
+    ) -> None:
+        if self.kept is None:
+            raise RuntimeError(
+                "this graph has been gone through backward already: evaluate the network again"
+            )
+        transposed = _transposed(self.flat, self.shapes)
+        nowhere = torch.empty(0, self.points.shape[1])
+        over_ranges(
+            reverse,
+            self.parts,
+            *(self.tiles_a_part, *self.where, self.flat, transposed, *self.rules, *self.kept),
+            *(_array(by_values), _array(nowhere if directions is None else directions)),
+            np.empty((0, 0), np.float32) if sums is None else sums,
+            np.empty((0, 0, 0), np.float32) if by_features is None else by_features.numpy(),
+            (nowhere if by_points is None else by_points).numpy(),
+        )
+
+
+def _once(ctx: Any) -> None:
+    """Refuse what would silently be taken for constant, and points or parameters that have changed."""
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "the numba engine's gradients cannot be differentiated again: "
+            "ask for value_and_gradient, or use the torch engine"
+        )
+    _ = ctx.saved_tensors  # raises where one of them was modified
+
+
+class _Values(Function):
+    """y = f(x)."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, keeps: bool) -> Tensor:
+        ctx.batch = _Batch(points, flat, table, model, keeps)
+        ctx.save_for_backward(points, flat, table)
+        return ctx.batch.evaluate()
+
+    @staticmethod
+    def backward(ctx: Any, by_values: Tensor) -> tuple:
+        _once(ctx)
+        by_points = torch.empty_like(ctx.batch.points) if ctx.needs_input_grad[0] else None
+        by_parameters = ctx.batch.learn(by_values, by_points=by_points)
+        ctx.batch.close()
+        return by_points, *by_parameters, None, None
+
+
+class _ValuesAndGradients(Function):
+    """y = f(x) and its gradient by x, for one output."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, points: Tensor, flat: Tensor, table: Tensor, model: SASNet
+    ) -> tuple[Tensor, Tensor]:
+        ctx.batch = _Batch(points, flat, table, model, keeps=True)
+        ctx.save_for_backward(points, flat, table)
+        return ctx.batch.evaluate()[0], ctx.batch.gradient()
+
+    @staticmethod
+    def backward(ctx: Any, by_values: Tensor, by_gradients: Tensor) -> tuple:
+        _once(ctx)
+        if ctx.needs_input_grad[0]:
+            raise RuntimeError("the numba engine has no second derivatives by the points: use engine torch")
+        by_parameters = ctx.batch.learn(by_values[None], directions=by_gradients)
+        ctx.batch.close()
+        return None, *by_parameters, None

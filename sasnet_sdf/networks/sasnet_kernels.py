@@ -1,0 +1,160 @@
+"""SASNet on the CPU, tile by tile: what a tile computes is used before it leaves the cache.
+
+`evaluate` gives values; the way back is in sasnet_reverse_kernels.py. The formulae are those of
+models/sasnet.py, the reference that these are tested against.
+
+The network is a row of linear layers, each followed by its activation, in the order in which they
+run: the decoder's hidden layer (ReLU), the masks (sigmoid), the frequencies and the hidden layers
+(masked sines), the output (none). `shapes` (L, 2) holds the rows and columns of their matrices,
+`flat` all their numbers: matrix, then bias, layer after layer.
+
+Arrays are float32, one column a point; a tile that reaches beyond the last point is padded. Masks
+are numbered bands first, then the groups of layer after layer; neuron c of sine layer s is
+multiplied by row mask_rows[s, c] of the masks; the row behind them all is 1, for neurons without a
+mask. With F features, H neurons and M masks of the decoder, S sine layers of C neurons, a tile keeps
+decoder (F + H + M + 1, TILE), sines (S, C, TILE), and cosines (S, C, TILE) times omega.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ..runtime.compiled import kept
+from .grid_kernels import TILE, interpolate
+from .kernels import FAST, add_product, copy, fill_rows, sigmoids_of, sines_of
+
+# what only kernels call needs no way in from Python, which takes long to compile
+_NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+jit = njit(fastmath=FAST, error_model="numpy", **_NO_WRAPPERS)
+part = njit(fastmath=FAST, error_model="numpy", inline="always")
+entry = kept(nogil=True, fastmath=FAST, error_model="numpy")
+
+HIDDEN, MASKS, FREQUENCIES = 0, 1, 2
+"""The first layers; the hidden sines and the output follow."""
+
+
+@jit
+def start_of(shapes, layer):
+    """Where a layer's numbers begin in `flat`."""
+    start = 0
+    for n in range(layer):
+        start += shapes[n, 0] * (shapes[n, 1] + 1)
+    return start
+
+
+@part
+def decoder_row(shapes, layer):
+    """Where the output of a layer of the decoder begins in what a tile keeps; its input lies before."""
+    return shapes[HIDDEN, 1] + (shapes[HIDDEN, 0] if layer == MASKS else 0)
+
+
+@jit
+def load(points, first, out):
+    """A tile's points into the first columns of out (d, ...), zero beyond the last point."""
+    for i in range(TILE):
+        for a in range(points.shape[1]):
+            out[a, i] = points[first + i, a] if first + i < len(points) else np.float32(0)
+
+
+@jit
+def mask(sines, masks, rows, out):
+    """out (C, ...) = each neuron's sines (C, TILE) times its mask."""
+    for c in range(len(sines)):
+        m = rows[c]
+        for i in range(TILE):
+            out[c, i] = masks[m, i] * sines[c, i]
+
+
+@jit
+def mask_along(sines, cosines, z_along, masks, masks_along, rows, column, out):
+    """Columns of out (C, ...) = the derivative of `mask` along the directions, from that of z (C, TILE)."""
+    for c in range(len(sines)):
+        m = rows[c]
+        for i in range(TILE):
+            out[c, column + i] = masks[m, i] * cosines[c, i] * z_along[c, i] + masks_along[m, i] * sines[c, i]
+
+
+@part
+def inputs_of(
+    layer, shapes, mask_rows, points, first, v, state, sines, cosines, along, state_along, z_along, inputs
+):
+    """What a layer's matrix was multiplied with, and behind it its derivative along the directions."""
+    first_mask = shapes[HIDDEN, 1] + shapes[HIDDEN, 0]
+    masks = state[first_mask:]
+    masks_along = state_along[first_mask + len(masks) :]
+    if layer > FREQUENCIES:
+        s = layer - FREQUENCIES - 1
+        mask(sines[s], masks, mask_rows[s], inputs)
+        if along:
+            mask_along(
+                sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], np.int64(TILE), inputs
+            )
+    elif layer == FREQUENCIES:
+        load(points, first, inputs)
+        if along:
+            copy(v, inputs, np.int64(TILE))
+    else:
+        start = decoder_row(shapes, layer) - len(inputs)
+        copy(state[start:], inputs, np.int64(0))
+        if along:
+            copy(state_along[start:], inputs, np.int64(TILE))
+
+
+@entry
+def evaluate(
+    first_tile,
+    end_tile,
+    points,
+    table,
+    grid,
+    smooth,
+    flat,
+    shapes,
+    mask_rows,
+    omegas,
+    keeps,
+    decoder,
+    sines,
+    cosines,
+    y,
+):
+    """Values y (O, N) at points (N, d); with `keeps`, every tile keeps what `reverse` needs."""
+    last, features = len(shapes) - 1, shapes[HIDDEN, 1]
+    x = np.empty((points.shape[1], TILE), np.float32)
+    h, z = np.empty((shapes[last, 1], TILE), np.float32), np.empty((shapes[last, 1], TILE), np.float32)
+    out = np.empty((shapes[last, 0], TILE), np.float32)
+    for tile in range(first_tile, end_tile):
+        slot = tile if keeps else 0
+        state = decoder[slot]
+        first = tile * TILE
+        size = min(TILE, len(points) - first)
+        load(points, first, x)
+        interpolate(points, first, size, table, grid, smooth, state[:features])
+        masks = state[features + shapes[HIDDEN, 0] :]
+        for layer in range(last + 1):
+            rows, depth, start = shapes[layer, 0], shapes[layer, 1], start_of(shapes, layer)
+            if layer < FREQUENCIES:
+                row = decoder_row(shapes, layer)
+                source, target = state[row - depth : row], state[row : row + rows]
+            else:
+                source, target = x if layer == FREQUENCIES else h, z if layer < last else out
+            fill_rows(flat, start + rows * depth, target)
+            add_product(flat, start, source, target)
+            if layer == HIDDEN:
+                for c in range(len(target)):
+                    for i in range(TILE):
+                        target[c, i] = max(target[c, i], np.float32(0))
+            elif layer == MASKS:
+                sigmoids_of(target)
+                for i in range(TILE):
+                    state[row + rows, i] = 1
+            elif layer < last:
+                s = layer - FREQUENCIES
+                sines_of(z, omegas[s], sines[slot, s], cosines[slot, s])
+                mask(sines[slot, s], masks, mask_rows[s], h)
+        for o in range(len(out)):
+            for i in range(size):
+                y[o, first + i] = out[o, i]

@@ -1,0 +1,209 @@
+"""What the machine is and what this process took of it, on Linux, macOS and Windows."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import UsageError
+
+_MEMORY = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(?:i?B)?\s*", re.IGNORECASE)
+
+
+def parse_memory(text: str | int) -> int:
+    """Bytes of a size such as "4G", "512 MiB" or "4000000000"; K, M, G and T are powers of 1024.
+
+    Raises UsageError where the text is not a positive size, or a number below a million without a unit:
+    nobody means so few bytes.
+    """
+    if isinstance(text, int):
+        size = text
+    else:
+        match = _MEMORY.fullmatch(text)
+        if match is None:
+            raise UsageError(f"{text!r} is not a memory size; write it as 4G or 800M")
+        if text.strip() == match[1] and 0 < float(match[1]) < 1_000_000:
+            raise UsageError(f"a memory size needs a unit: {match[1]}G or {match[1]}M, not {text!r}")
+        size = int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+    if size <= 0:
+        raise UsageError(f"a memory size is at least 1 byte, not {text!r}")
+    return size
+
+
+def format_memory(size: float) -> str:
+    """A size as parse_memory reads it, such as 3.25G, 512M or 7B."""
+    if size < 2**20:
+        return f"{size:.0f}B"
+    return f"{size / 2**30:.2f}G" if size >= 2**30 else f"{size / 2**20:.0f}M"
+
+
+def check_memory(work: str, needed: float, limit: int | None, advice: Callable[[], str]) -> None:
+    """Refuse work for which the process would come to hold more than `limit` bytes, if there is a limit.
+
+    advice: what would fit. Raises UsageError.
+    """
+    if limit is not None and needed > limit:
+        raise UsageError(
+            f"{work} needs about {format_memory(needed)}, more than the {format_memory(limit)} of "
+            f"max-memory; {advice()}"
+        )
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has held at one time (its resident set), in bytes."""
+    if sys.platform == "win32":
+        return _windows_memory_counters().PeakWorkingSetSize
+    if sys.platform == "linux":
+        # getrusage's maximum outlives exec: a child of a large process would report its parent's.
+        match = re.search(r"^VmHWM:\s*(\d+) kB", _text_of("/proc/self/status"), re.MULTILINE)
+        if match:
+            return int(match[1]) * 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def held_bytes() -> int:
+    """What the process holds now; where only Linux tells, the most that it has held so far."""
+    match = re.search(r"^VmRSS:\s*(\d+) kB", _text_of("/proc/self/status"), re.MULTILINE)
+    return int(match[1]) * 1024 if match else peak_memory_bytes()
+
+
+def total_memory_bytes() -> int:
+    """The machine's physical memory in bytes, 0 where it cannot be told."""
+    if sys.platform == "win32":
+        return _windows_memory_status().ullTotalPhys
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return 0
+
+
+def memory_limit_bytes() -> int:
+    """The memory that this process may come to hold: the machine's, or less where its control group says so.
+
+    0 where it cannot be told.
+    """
+    total = total_memory_bytes()
+    return min([total, *control_group_limits()]) if total else 0
+
+
+def control_group_limits(tree: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup") -> list[int]:
+    """The limits in bytes of the groups that this process is in, as containers and job queues set them."""
+    limits = []
+    for line in _text_of(groups).splitlines():
+        _, kinds, group = line.split(":", 2)
+        # version 2 has one tree for everything and no name for it, version 1 a tree for memory
+        if kinds == "":
+            top, name = Path(tree), "memory.max"
+        elif "memory" in kinds.split(","):
+            top, name = Path(tree, "memory"), "memory.limit_in_bytes"
+        else:
+            continue
+        folder = top / group.strip("/")
+        while folder.is_relative_to(top):
+            text = _text_of(str(folder / name)).strip()
+            limits += [int(text)] if text.isdigit() else []
+            folder = folder.parent
+    return limits
+
+
+def usable_cores() -> int:
+    """Logical cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_name() -> str:
+    """The processor's name as its maker writes it, or its architecture where that is all there is."""
+    if sys.platform == "win32":
+        import winreg
+
+        with winreg.OpenKey(
+            winreg.HKEY_LOCAL_MACHINE, r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+        ) as key:
+            return str(winreg.QueryValueEx(key, "ProcessorNameString")[0]).strip()
+    if sys.platform == "darwin":
+        import subprocess
+
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        named = subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
+    else:
+        match = re.search(r"^model name\s*:\s*(.+)$", _text_of("/proc/cpuinfo"), re.MULTILINE)
+        named = match[1] if match else ""
+    return named or platform.processor() or platform.machine()
+
+
+def hardware() -> dict[str, str | int]:
+    """The facts that a timing means nothing without."""
+    return {
+        "system": platform.platform(),
+        "cpu": cpu_name(),
+        "cores": usable_cores(),
+        "memory_bytes": total_memory_bytes(),
+    }
+
+
+def _text_of(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+if sys.platform == "win32":
+    import ctypes
+    from ctypes import wintypes
+
+    class _MemoryCounters(ctypes.Structure):
+        """PROCESS_MEMORY_COUNTERS of psapi.h."""
+
+        _fields_ = [
+            ("cb", wintypes.DWORD),
+            ("PageFaultCount", wintypes.DWORD),
+            ("PeakWorkingSetSize", ctypes.c_size_t),
+            ("WorkingSetSize", ctypes.c_size_t),
+            ("QuotaPeakPagedPoolUsage", ctypes.c_size_t),
+            ("QuotaPagedPoolUsage", ctypes.c_size_t),
+            ("QuotaPeakNonPagedPoolUsage", ctypes.c_size_t),
+            ("QuotaNonPagedPoolUsage", ctypes.c_size_t),
+            ("PagefileUsage", ctypes.c_size_t),
+            ("PeakPagefileUsage", ctypes.c_size_t),
+        ]
+
+    class _MemoryStatus(ctypes.Structure):
+        """MEMORYSTATUSEX of sysinfoapi.h."""
+
+        _fields_ = [
+            ("dwLength", wintypes.DWORD),
+            ("dwMemoryLoad", wintypes.DWORD),
+            ("ullTotalPhys", ctypes.c_ulonglong),
+            ("ullAvailPhys", ctypes.c_ulonglong),
+            ("ullTotalPageFile", ctypes.c_ulonglong),
+            ("ullAvailPageFile", ctypes.c_ulonglong),
+            ("ullTotalVirtual", ctypes.c_ulonglong),
+            ("ullAvailVirtual", ctypes.c_ulonglong),
+            ("ullAvailExtendedVirtual", ctypes.c_ulonglong),
+        ]
+
+    def _windows_memory_counters() -> _MemoryCounters:
+        counters = _MemoryCounters(cb=ctypes.sizeof(_MemoryCounters))
+        process = ctypes.windll.kernel32.GetCurrentProcess
+        process.restype = wintypes.HANDLE
+        ask = ctypes.windll.psapi.GetProcessMemoryInfo
+        ask.argtypes = [wintypes.HANDLE, ctypes.POINTER(_MemoryCounters), wintypes.DWORD]
+        if not ask(process(), ctypes.byref(counters), counters.cb):
+            raise ctypes.WinError()
+        return counters
+
+    def _windows_memory_status() -> _MemoryStatus:
+        status = _MemoryStatus(dwLength=ctypes.sizeof(_MemoryStatus))
+        if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+            raise ctypes.WinError()
+        return status

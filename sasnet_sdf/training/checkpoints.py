@@ -1,0 +1,143 @@
+"""A long run's states in a folder, to go on from after whatever ended it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..config import CheckpointConfig, Config, SignalConfig, to_dict
+from ..errors import SasnetError, UnreadableInput, UsageError
+from ..io.models import read_model, write_model
+from ..runtime.progress import OnProgress, Progress
+from .loop import train
+from .optimizers import state_shapes
+from .state import History, State
+from .step import Task
+
+KEPT = 2
+"""Checkpoints of a run: where the last one was damaged, there is the one before it."""
+
+
+def train_and_keep(
+    task: Task,
+    groups: list[dict[str, Any]],
+    config: Config | SignalConfig,
+    data: Iterable[np.ndarray],
+    on_progress: OnProgress,
+) -> History:
+    """Train, with the checkpoints that the settings ask for. data: all that the task is made from."""
+    if config.checkpoint.folder is None:
+        return train(task, groups, config.training, on_progress)
+    folder = CheckpointFolder(config.checkpoint, run_name(config, data), state_shapes(groups))
+    on_progress(Progress("training", 0.0, "; ".join(folder.notes)))
+    history = train(task, groups, config.training, on_progress, folder)
+    history.notes += folder.notes
+    return history
+
+
+class CheckpointFolder:
+    """The checkpoints of one run in a folder, RUN-STEP.sasnet; those of other runs are let alone.
+
+    RUN is a digest of all that decides what the run comes to: the same input, settings and version
+    give the same RUN, so that what is gone on from is always a state of this very run. `start` is
+    the state to go on from, if any; `notes` says what happened, for the report.
+    """
+
+    def __init__(self, config: CheckpointConfig, run: str, shapes: list[tuple[int, ...]]):
+        assert config.folder is not None
+        self.every = config.every
+        self.notes: list[str] = []
+        self._folder, self._run, self._failed = Path(config.folder), run, False
+        self._shapes = shapes
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{self._folder}: cannot be made ({error.strerror or error})") from error
+        self.start = self._newest() if config.resume else None
+
+    def keep(self, state: State) -> None:
+        """Write a state, whole or not at all, and remove the third last one.
+
+        A folder that cannot be written is a note: what was trained is worth more than a checkpoint.
+        """
+        step, history = state.history.steps_done, state.history
+        arrays = {f"{n:03d}": _as_real(tensor).cpu().numpy() for n, tensor in enumerate(state.tensors)}
+        happened = {"steps": history.steps, "losses": history.losses, "times": history.times}
+        metadata = {
+            "run": self._run,
+            "updates": state.updates,
+            "history": {**happened, "retries": history.retries},
+        }
+        try:
+            write_model(self._folder / f"{self._run}-{step:08d}.sasnet", arrays, {"checkpoint": metadata})
+            for path in self._paths()[:-KEPT]:
+                path.unlink(missing_ok=True)
+        except (SasnetError, OSError) as error:
+            if not self._failed:
+                self.notes.append(f"the checkpoint of step {step} could not be kept: {error}")
+            self._failed = True
+
+    def _paths(self) -> list[Path]:
+        """The run's checkpoints, in order."""
+        named = re.compile(re.escape(self._run) + r"-\d{8}\.sasnet")
+        return sorted(path for path in self._folder.iterdir() if named.fullmatch(path.name))
+
+    def _newest(self) -> State | None:
+        for path in reversed(self._paths()):
+            try:
+                state = self._read(path)
+            except UnreadableInput as error:
+                self.notes.append(f"a checkpoint cannot be used: {error}")
+                continue
+            self.notes.append(f"resumed after step {state.history.steps_done}, from {path}")
+            return state
+        self.notes.append(f"nothing of this run to resume in {self._folder}: started afresh")
+        return None
+
+    def _read(self, path: Path) -> State:
+        """A state whose tensors are finite and of the right shapes. Raises UnreadableInput."""
+        arrays, metadata = read_model(path)
+        try:
+            known = metadata["checkpoint"]
+            steps, losses, times = (list(known["history"][name]) for name in ("steps", "losses", "times"))
+            history = History(steps, losses, times, int(known["history"]["retries"]))
+            tensors = [torch.from_numpy(arrays[f"{n:03d}"]) for n in range(len(self._shapes))]
+            if known["run"] != self._run or not len(steps) == len(losses) == len(times):
+                raise ValueError("it is of another run")
+            tensors = [
+                tensor if tensor.shape == shape else torch.view_as_complex(tensor)
+                for tensor, shape in zip(tensors, self._shapes, strict=True)
+            ]
+            state = State(history, int(known["updates"]), tensors)
+            if [tuple(tensor.shape) for tensor in tensors] != self._shapes or not state.finite:
+                raise ValueError("its numbers are not those of a state")
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UnreadableInput(f"{path}: not a checkpoint of this run ({error})") from error
+        return state
+
+
+def run_name(config: Config | SignalConfig, data: Iterable[np.ndarray]) -> str:
+    """A digest of all that decides what a run comes to: 16 digits.
+
+    A time limit is not part of it: it says when a run ends.
+    """
+    training = {**to_dict(config.training), "time_limit": None}
+    settings = to_dict(config.model), training, config.seed, __version__
+    digest = blake2b(repr(settings).encode(), digest_size=8)
+    for array in data:
+        digest.update(repr((array.shape, array.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _as_real(tensor: Tensor) -> Tensor:
+    """Complex numbers as pairs: a model file has none."""
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
