@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import fit_image, fit_volume, reconstruct
     from .config import PRESETS, Config
     from .errors import (
         Interrupted,
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from .pipelines.compare import compare
     from .pipelines.evaluate import evaluate
     from .pipelines.extract import extract
-    from .pipelines.fit_signal import fit_image, fit_volume
-    from .pipelines.reconstruct import Reconstruction, reconstruct
+    from .pipelines.reconstruct import Reconstruction
     from .runtime.progress import Progress
 
     __version__: str
@@ -53,10 +53,10 @@ _HOME = {
     "compare": ".pipelines.compare",
     "evaluate": ".pipelines.evaluate",
     "extract": ".pipelines.extract",
-    "fit_image": ".pipelines.fit_signal",
-    "fit_volume": ".pipelines.fit_signal",
+    "fit_image": ".api",
+    "fit_volume": ".api",
     "Reconstruction": ".pipelines.reconstruct",
-    "reconstruct": ".pipelines.reconstruct",
+    "reconstruct": ".api",
     "Progress": ".runtime.progress",
 }
 

@@ -2,56 +2,72 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from .model_config import CLASSES, GridConfig, ModelConfig, SASNetConfig
-
-
-@dataclass(frozen=True)
-class InputConfig:
-    """Which points of a cloud are used.
-
-    `classes`: those of these classifications (ASPRS codes, 0 to 255); None: all but noise. `crop`: those
-    inside the box between two opposite corners x0, y0, z0, x1, y1, z1, in world units.
-    """
-
-    classes: tuple[int, ...] | None = None
-    crop: tuple[float, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.classes is not None and not (self.classes and all(0 <= c <= 255 for c in self.classes)):
-            raise ValueError(f"classes must be numbers from 0 to 255, as 2,6, found {self.classes}")
-        if self.crop is not None and not (len(self.crop) == 6 and all(map(math.isfinite, self.crop))):
-            raise ValueError(f"crop must be six finite numbers, x0,y0,z0,x1,y1,z1, found {self.crop}")
+from .errors import UsageError
+from .model_config import GridConfig, ModelConfig, SASNetConfig
+from .runtime.system import parse_memory
+from .settings import Settings, setting
+from .values import as_classes, as_crop, as_names, as_trim, as_up, as_viewpoint
 
 
 @dataclass(frozen=True)
-class SupervisionConfig:
-    """Targets drawn from a cloud or a mesh.
+class InputConfig(Settings):
+    """Which points of a cloud are used."""
 
-    `near_share` of them lie close to the surface; `near_spread` is the Laplace scale of their distance
-    from it, in spacings of the data. A noisy scan gets the defaults of these two. `normals`: what says
-    where outside is: auto, file, sensors or estimate. `viewpoint`: where the sensor stood, in world
-    units, and `up`: a direction that the surface was seen from; either is used instead of what the file
-    has.
-    """
+    classes: tuple[int, ...] | None = setting(
+        None,
+        "Use points of these classifications only, such as 2,6 of LAS (ASPRS codes, 0 to 255).",
+        word="classes",
+        form="A,B",
+        parse=as_classes,
+        usual="all but noise",
+    )
+    crop: tuple[float, ...] | None = setting(
+        None,
+        "Use points inside this box only: two opposite corners, in the units of the scan.",
+        word="crop",
+        form="X0,Y0,Z0,X1,Y1,Z1",
+        parse=as_crop,
+    )
 
-    targets: int = 400_000
-    near_share: float = 0.7
-    near_spread: float = 0.5
-    normals: str = "auto"
-    viewpoint: tuple[float, float, float] | None = None
-    up: tuple[float, float, float] | None = None
+
+@dataclass(frozen=True)
+class SupervisionConfig(Settings):
+    """Targets drawn from a cloud or a mesh, and what says where outside is."""
+
+    targets: int = setting(400_000, "Points with signed distances that the network is trained on.", low=100)
+    near_share: float = setting(0.7, "The share of the targets close to the surface.", low=0.0, high=1.0)
+    near_spread: float = setting(
+        0.5,
+        "How close those are: the Laplace scale of their distance, in spacings of the data.",
+        positive=True,
+    )
+    normals: str = setting(
+        "auto",
+        "What says where outside is. auto: the file's normals, else its sensors, else estimated.",
+        word="normals",
+        choices=("auto", "file", "sensors", "estimate"),
+    )
+    viewpoint: tuple[float, ...] | None = setting(
+        None,
+        "Where the sensor stood that saw all points, in the units of the scan: outside is on its side.",
+        word="viewpoint",
+        form="X,Y,Z",
+        parse=as_viewpoint,
+    )
+    up: tuple[float, ...] | None = setting(
+        None,
+        "The direction that the surface was seen from, as +z for terrain: outside is on that side.",
+        word="up",
+        form="+z|-z|X,Y,Z",
+        parse=as_up,
+    )
 
     def __post_init__(self) -> None:
-        if self.targets < 100:
-            raise ValueError("training needs at least 100 targets")
-        if not 0 <= self.near_share <= 1:
-            raise ValueError(f"near_share must be a share from 0 to 1, found {self.near_share}")
-        if not 0 < self.near_spread < math.inf:
-            raise ValueError(f"near_spread must be positive, found {self.near_spread}")
+        super().__post_init__()
+        if self.viewpoint is not None and self.up is not None:
+            raise UsageError("give the viewpoint or the side that is up, not both")
 
     def for_noisy_scan(self) -> SupervisionConfig:
         """These settings with as many targets close to the surface, and as close, as by default."""
@@ -60,26 +76,31 @@ class SupervisionConfig:
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """The loop: batches of `batch` targets, Adam with warm-up and a cosine to `final_rate` of the rates.
+class TrainingConfig(Settings):
+    """The loop: batches of `batch` targets, a warm-up, and a cosine to `final_rate` of the rates.
 
     `noisy_steps`: steps for a noisy scan, whose noise the network averages; None: `steps` as well.
     """
 
-    steps: int = 200
-    noisy_steps: int | None = None
-    batch: int = 4096
-    warmup: int = 20
-    final_rate: float = 0.01
-    time_limit: float | None = None
-    eikonal_weight: float = 3e-4
-    eikonal_batch: int = 256
-    normal_weight: float = 0.0
-    mask_sparsity_weight: float = 0.0
-
-    def __post_init__(self) -> None:
-        if min(self.steps, self.batch, self.eikonal_batch) < 1:
-            raise ValueError("training needs steps, and batches, of at least 1")
+    steps: int = setting(
+        200,
+        "Training steps, instead of the preset's.",
+        word="steps",
+        form="N",
+        low=1,
+        high=10_000_000,
+    )
+    noisy_steps: int | None = setting(None, "Training steps for a noisy scan.", low=1, high=10_000_000)
+    batch: int = setting(4096, "Targets or samples per step.", word="batch", form="N", low=1, high=10_000_000)
+    warmup: int = setting(20, "Steps in which the learning rates rise to their full value.", low=0)
+    final_rate: float = setting(0.01, "The learning rates at the end, relative to the start.", low=0.0)
+    time_limit: float | None = setting(
+        None, "End training after S seconds.", word="time_limit", form="S", positive=True
+    )
+    eikonal_weight: float = setting(3e-4, "Weight of the eikonal term, | |grad f| - 1 |.", low=0.0)
+    eikonal_batch: int = setting(256, "Targets per step on which the eikonal term is evaluated.", low=1)
+    normal_weight: float = setting(0.0, "Weight of the difference between gradients and normals.", low=0.0)
+    mask_sparsity_weight: float = setting(0.0, "Weight of the masks' mean.", low=0.0)
 
     def for_noisy_scan(self) -> TrainingConfig:
         """These settings with the steps of a noisy scan."""
@@ -87,59 +108,126 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
-class ExtractionConfig:
-    """The lattice: `resolution` cells along the unit cube's side, or cells of `edge_length` world units.
+class ExtractionConfig(Settings):
+    """How finely the surface is sampled, and what of it is kept."""
 
-    `trim`: auto, off, or the length in world units from the data beyond which no surface stays;
-    `watertight` closes what is open instead. Components that fewer than `smallest_component` of the
-    points support (200 are always enough) are dropped unless `keep_components`; where the points
-    are not known, those of less than that share of the largest one's area. `faces`: decimate to
-    this many triangles. `colors`: auto or off. `carry`: the input's scalars that the mesh is to have.
-    `refine`: auto (the mesh follows the data where there are data) or off (it is the network's surface).
-    """
-
-    resolution: int = 448
-    edge_length: float | None = None
-    keep_components: bool = False
-    smallest_component: float = 0.01
-    faces: int | None = None
-    trim: str | float = "auto"
-    watertight: bool = False
-    colors: str = "auto"
-    refine: str = "auto"
-    carry: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CheckpointConfig:
-    """A training run's checkpoints: in `folder`, if any, one `every` so many seconds.
-
-    `resume`: go on from the last one there is of the same run.
-    """
-
-    folder: str | None = None
-    every: float = 60.0
-    resume: bool = False
+    resolution: int = setting(
+        448,
+        "Lattice cells along the side of the cube around the input.",
+        word="resolution",
+        form="N",
+        low=8,
+        high=4096,
+    )
+    edge_length: float | None = setting(
+        None,
+        "Size of a lattice cell in the units of the input, instead of --resolution.",
+        word="edge_length",
+        form="L",
+        positive=True,
+    )
+    trim: str | float = setting(
+        "auto",
+        "Cut surface away that is farther from the data than LENGTH, in the units of the input. "
+        "auto: as far as the spacing of the points tells, unless they lie all around a solid.",
+        word="trim",
+        form="auto|off|LENGTH",
+        parse=as_trim,
+    )
+    watertight: bool = setting(False, "Close what is open instead of trimming it.", word="watertight")
+    faces: int | None = setting(None, "Decimate to N triangles.", word="faces", form="N", low=4, high=10**9)
+    keep_components: bool = setting(
+        False, "Keep separate pieces that few points support.", word="keep_components"
+    )
+    smallest_component: float = setting(
+        0.01,
+        "The share of the points that must support a piece (200 are always enough); where the points are "
+        "not known, its share of the largest one's area.",
+        low=0.0,
+        high=1.0,
+    )
+    refine: str = setting(
+        "auto",
+        "auto: the mesh follows the data where there are data, and the network across holes. "
+        "off: it is the network's surface everywhere.",
+        word="refine",
+        choices=("auto", "off"),
+    )
+    colors: str = setting(
+        "auto", "Carry the input's colors over to the vertices.", word="colors", choices=("auto", "off")
+    )
+    carry: tuple[str, ...] = setting(
+        (),
+        "Carry a scalar of the input, such as intensity, as well; may be given again.",
+        word="carry",
+        form="NAME",
+        parse=as_names,
+    )
 
     def __post_init__(self) -> None:
-        if self.resume and self.folder is None:
-            raise ValueError("resume goes on from a folder of checkpoints: name it with checkpoint")
+        super().__post_init__()
+        if self.watertight and not isinstance(self.trim, str):
+            raise UsageError("watertight closes what trim would open: give one of them")
 
 
 @dataclass(frozen=True)
-class Config:
-    """Everything that decides a reconstruction, apart from its input.
+class CheckpointConfig(Settings):
+    """A training run's checkpoints."""
 
-    `strict`: what would be a warning ends the run.
-    """
+    folder: str | None = setting(
+        None,
+        "Keep the last two states of the training in DIR, whatever happens to the run.",
+        word="checkpoint",
+        form="DIR",
+        parse=str,
+    )
+    every: float = setting(60.0, "Seconds between checkpoints.", word="checkpoint_every", form="S", low=0.0)
+    resume: bool = setting(
+        False,
+        "Go on from the checkpoint of the same input and settings, if there is one; the result has the "
+        "bytes of a run that was never stopped.",
+        word="resume",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.resume and self.folder is None:
+            raise UsageError("resume goes on from a folder of checkpoints: name it with checkpoint")
+
+
+@dataclass(frozen=True)
+class RunConfig(Settings):
+    """What every run has, whatever it is trained on."""
 
     preset: str = "balanced"
-    seed: int = 0
-    device: str = "auto"
-    engine: str = "auto"
-    max_memory: int | None = None
-    max_points: int | None = None
-    strict: bool = False
+    seed: int = setting(
+        0, "The same seed gives the same bytes.", word="seed", form="N", low=0, high=2**63 - 1
+    )
+    device: str = setting("auto", "Where the network runs.", word="device", choices=("auto", "cpu", "cuda"))
+    engine: str = setting("auto", "What computes the hash grid.", word="engine", form="NAME")
+    max_memory: int | None = setting(
+        None,
+        "Refuse work that needs more, such as 4G.",
+        word="max_memory",
+        form="SIZE",
+        parse=parse_memory,
+    )
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    """Everything that decides a reconstruction, apart from its input."""
+
+    max_points: int | None = setting(
+        None,
+        "Use N points at most, thinned evenly.",
+        word="max_points",
+        form="N",
+        low=10,
+        high=10**12,
+        usual="what memory carries, 5,000,000 at most",
+    )
+    strict: bool = setting(False, "Treat warnings as errors.", word="strict")
     input: InputConfig = field(default_factory=InputConfig)
     model: ModelConfig = field(default_factory=SASNetConfig)
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
@@ -149,21 +237,29 @@ class Config:
 
 
 @dataclass(frozen=True)
-class SignalConfig:
+class SignalConfig(RunConfig):
     """Everything that decides the fit of an image or a volume, apart from its input.
 
-    `parameters`: trainable numbers; None: `ratio` for each number of the signal; None: RATIO for each,
-    but FEWEST_PARAMETERS at least and MOST_PARAMETERS at most. `model`: None is a SASNet chosen
-    from the signal, of that size.
+    `model`: None is a SASNet chosen from the signal, of the size that was asked for.
     """
 
-    preset: str = "balanced"
-    seed: int = 0
-    device: str = "auto"
-    engine: str = "auto"
-    max_memory: int | None = None
-    parameters: int | None = None
-    ratio: float | None = None
+    parameters: int | None = setting(
+        None,
+        "Size of the network: N trained numbers.",
+        word="parameters",
+        form="N",
+        low=100,
+        high=10**9,
+    )
+    ratio: float | None = setting(
+        None,
+        "Size of the network: R trained numbers for each of the input's.",
+        word="ratio",
+        form="R",
+        low=1e-6,
+        high=100.0,
+        usual="0.3, from 2,000 to 300,000 numbers",
+    )
     model: ModelConfig | None = None
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(steps=1500, batch=16_384, warmup=50)
@@ -173,9 +269,6 @@ class SignalConfig:
 
 RATIO, FEWEST_PARAMETERS, MOST_PARAMETERS = 0.3, 2000, 300_000
 """Of a fit, unless more are asked for: the time of a step grows with them."""
-
-SIGNAL_STEPS = {"fast": 500, "balanced": 1500, "fine": 6000}
-"""Training steps of the presets for images and volumes."""
 
 PRESETS: dict[str, Config] = {
     "fast": Config(
@@ -194,38 +287,7 @@ PRESETS: dict[str, Config] = {
     ),
 }
 
-
-def with_changes(config: Any, changes: dict[str, Any]) -> Any:
-    """A copy of a settings dataclass with nested `changes`, as {"training": {"steps": 10}}.
-
-    A `name` among the changes of a model's settings starts from the defaults of that model.
-    Raises ValueError for a setting that there is not.
-    """
-    if isinstance(config, ModelConfig) and "name" in changes:
-        changes = dict(changes)
-        name = changes.pop("name")
-        if name not in CLASSES:
-            raise ValueError(f"unknown model {name!r}; known: {', '.join(CLASSES)}")
-        config = config if name == config.name else CLASSES[name]()
-    known = {f.name for f in fields(config)}
-    unknown = sorted(set(changes) - known)
-    if unknown:
-        raise ValueError(f"unknown setting {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    return replace(
-        config,
-        **{
-            name: with_changes(getattr(config, name), value)
-            if is_dataclass(getattr(config, name))
-            else tuple(value)  # as JSON has no tuples
-            if isinstance(value, list)
-            else value
-            for name, value in changes.items()
-        },
-    )
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """The settings as plain JSON values; `with_changes(Config(), to_dict(config))` is the way back."""
-    name = {"name": config.name} if isinstance(config, ModelConfig) else {}
-    values = {f.name: getattr(config, f.name) for f in fields(config)}
-    return name | {key: to_dict(value) if is_dataclass(value) else value for key, value in values.items()}
+SIGNAL_PRESETS: dict[str, SignalConfig] = {
+    preset: SignalConfig(preset=preset, training=TrainingConfig(steps=steps, batch=16_384, warmup=50))
+    for preset, steps in (("fast", 500), ("balanced", 1500), ("fine", 6000))
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 LONGEST = 2000
@@ -13,6 +14,14 @@ LONGEST = 2000
 def printable(text: str) -> str:
     """The text without what breaks a line or steers a terminal: words of a file may be anybody's."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> str:
+    """The start of a message: there is no such name; the ones that are like it, else all that there are."""
+    names = [str(each) for each in known]
+    close = get_close_matches(str(name), names, 3, 0.7)
+    rest = f"did you mean {' or '.join(close)}?" if close else f"one of {', '.join(names)}"
+    return f"unknown {what} {name!r}; {rest}"
 
 
 class SasnetError(Exception):

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from .errors import UsageError
+
 
 @dataclass(frozen=True)
 class GridConfig:
@@ -46,6 +48,12 @@ class ModelConfig:
                 raise ValueError(f"{name} must be positive, found {value}")
             if name == "muon_rate" and not 0 <= value < math.inf:
                 raise ValueError(f"{name} must not be negative, found {value}")
+
+    def named(self, name: str) -> ModelConfig:
+        """These settings if that is their network, else its defaults. Raises UsageError."""
+        if name not in CLASSES:
+            raise UsageError(f"unknown model {name!r}; known: {', '.join(CLASSES)}")
+        return self if name == self.name else CLASSES[name]()
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from sasnet_sdf.config import PRESETS, Config, to_dict, with_changes
+from sasnet_sdf.config import PRESETS, Config
+from sasnet_sdf.errors import UsageError
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
+from sasnet_sdf.settings import to_dict, with_changes
 
 
 def test_presets_are_named_and_rise():
@@ -54,7 +56,7 @@ def test_changes_at_any_depth():
     ],
 )
 def test_unknown_settings_are_named(changes, name, known):
-    with pytest.raises(ValueError, match=f"unknown setting '{name}'; known: .*{known}"):
+    with pytest.raises(UsageError, match=f"unknown setting '{name}'; known: .*{known}"):
         with_changes(Config(), changes)
 
 

@@ -18,6 +18,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "sasnet_sdf"
 ROOMS = (
     "errors",
     "runtime",
+    "values",
+    "settings",
     "model_config",
     "config",
     "geometry",
@@ -35,6 +37,7 @@ ROOMS = (
     "field",
     "fitted",
     "pipelines",
+    "api",
     "cli",
 )
 

@@ -7,17 +7,20 @@ from typing import Any
 
 import click
 
+from ..config import Config
 from ..errors import Interrupted
 from .options import (
     FILE,
+    Command,
     Session,
-    device_option,
-    engine_option,
+    engine_options,
+    option,
     overwrite_option,
     preset_option,
     progress_option,
     quiet_option,
     set_option,
+    settings,
     threads_option,
     verbose_option,
 )
@@ -28,9 +31,9 @@ from .stop import StopRequest
 STOPPING = "stopping: the models that are done are kept"
 
 
-@click.command("compare", short_help="Networks, and Poisson, side by side.")
+@click.command("compare", cls=Command, short_help="Networks, and Poisson, side by side.")
 @click.argument("source", type=FILE, metavar="INPUT")
-@click.option(
+@option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -38,29 +41,25 @@ STOPPING = "stopping: the models that are done are kept"
     metavar="DIR",
     help="Folder for results.json, results.md, results.csv, pictures and meshes.",
 )
-@click.option(
-    "--reference", type=FILE, metavar="GT", help="What surfaces are measured against. [default: INPUT]"
-)
-@click.option(
+@option("--reference", type=FILE, metavar="GT", help="What surfaces are measured against. [default: INPUT]")
+@option(
     "--models",
     metavar="A,B,...",
     help="NAME[:KEY=VALUE] each, as of reconstruct --model, also sasnet:no-masks, sasnet:unfrozen, "
     "supervision (the surface that all are trained on) and poisson[:depth=N]. [default: all]",
 )
-@click.option(
+@option(
     "--budget",
     default="parameters=150000,steps=1500",
     show_default=True,
     metavar="WORDS",
     help="What each may use: parameters=N or own, steps=N, seconds=S, batch=N.",
 )
-@click.option("--sweep-rates", is_flag=True, help="Take the best of three learning rates for each model.")
+@option("--sweep-rates", is_flag=True, help="Take the best of three learning rates for each model.")
 @preset_option("Decides, for surfaces, the number of targets and the resolution of the meshes.")
-@click.option("--resolution", type=int, metavar="N", help="Lattice cells along the side of the cube.")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of targets and networks.")
+@settings(Config, "resolution", "seed")
 @set_option("targets=200000 or eikonal_weight=0")
-@device_option
-@engine_option
+@engine_options
 @threads_option
 @overwrite_option
 @progress_option

@@ -11,8 +11,8 @@ from ..pipelines.settings import make_config
 from ..runtime.progress import Progress, stage
 from .options import (
     FILE,
-    device_option,
-    engine_option,
+    Command,
+    engine_options,
     lattice_options,
     output_option,
     overwrite_option,
@@ -27,12 +27,11 @@ from .reconstruct import watcher
 from .stop import StopRequest
 
 
-@click.command("extract", short_help="Extract the surface of a saved model again.")
+@click.command("extract", cls=Command, short_help="Extract the surface of a saved model again.")
 @click.argument("model", type=FILE, metavar="MODEL.sasnet")
 @output_option
 @lattice_options
-@device_option
-@engine_option
+@engine_options
 @threads_option
 @overwrite_option
 @progress_option

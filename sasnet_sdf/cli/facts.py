@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import SupervisionConfig, to_dict
+from ..config import SupervisionConfig
 from ..errors import Finding, SasnetError, notes, warning
 from ..field import Field
 from ..fitted import FittedSignal
@@ -19,6 +19,7 @@ from ..mesh import Edges
 from ..metrics import Points
 from ..pipelines.fit_signal import ranges
 from ..pipelines.selection import selected
+from ..settings import to_dict
 from ..signals import Signal
 from ..spatial import first_of_equals
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from .options import FILE, Session
+from .options import FILE, Command, Session
 from .signal_options import fit_options, run_fit
 
 
-@click.command("fit-volume", short_help="Turn a volume into a small continuous model.")
+@click.command("fit-volume", cls=Command, short_help="Turn a volume into a small continuous model.")
 @click.argument("source", type=FILE, metavar="VOLUME")
 @fit_options
 @click.make_pass_decorator(Session, ensure=True)

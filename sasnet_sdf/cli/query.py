@@ -8,8 +8,8 @@ import click
 
 from .options import (
     FILE,
-    device_option,
-    engine_option,
+    Command,
+    engine_options,
     output_option,
     overwrite_option,
     quiet_option,
@@ -18,12 +18,11 @@ from .options import (
 from .outputs import check_outputs
 
 
-@click.command("query", short_help="Signed distances and gradients at points.")
+@click.command("query", cls=Command, short_help="Signed distances and gradients at points.")
 @click.argument("model", type=FILE, metavar="MODEL.sasnet")
 @click.argument("points", type=FILE, metavar="POINTS")
 @output_option
-@device_option
-@engine_option
+@engine_options
 @overwrite_option
 @quiet_option
 @verbose_option

@@ -20,17 +20,21 @@ from ..runtime.system import peak_memory_bytes
 from .jobs import Job, planned
 from .options import (
     FILE,
+    INPUT,
+    OUTPUT_GROUP,
+    Command,
     Session,
     checkpoint_options,
-    device_option,
-    engine_option,
+    engine_options,
     lattice_options,
     model_option,
+    option,
     overwrite_option,
     preset_option,
     progress_option,
     quiet_option,
     set_option,
+    settings,
     threads_option,
     verbose_option,
 )
@@ -45,85 +49,34 @@ STOPPING = "stopping: the surface so far will be written; Ctrl-C again stops at 
 INTERRUPTED = "interrupted: training ended early, the surface is the one it had reached"
 
 
-@click.command("reconstruct", short_help="Turn a scan into a surface.")
+@click.command("reconstruct", cls=Command, short_help="Turn a scan into a surface.")
 @click.argument("sources", type=FILE, metavar="INPUT...", nargs=-1, required=True)
-@click.option(
+@settings(Config, "normals", "viewpoint", "up")
+@option("--merge", group=INPUT, is_flag=True, help="Make one scan, and one surface, of all INPUTs.")
+@settings(Config, "classes", "crop", "max_points")
+@option(
     "-o",
     "--output",
+    group=OUTPUT_GROUP,
     type=FILE,
     metavar="OUTPUT",
     help="Mesh to write; of several INPUTs a folder for theirs. [default: INPUT_surface.ply, beside INPUT]",
 )
-@preset_option("How much work to spend.")
-@click.option(
-    "--normals",
-    type=click.Choice(["auto", "file", "sensors", "estimate"]),
-    default="auto",
-    show_default=True,
-    help="What says where outside is. auto: the file's normals, else its sensors, else estimated.",
+@option("--save-model", group=OUTPUT_GROUP, type=FILE, metavar="FILE.sasnet", help="Keep the field as well.")
+@option(
+    "--report", group=OUTPUT_GROUP, type=FILE, metavar="FILE.json", help="Keep what was done, in numbers."
 )
-@click.option("--merge", is_flag=True, help="Make one scan, and one surface, of all INPUTs.")
-@click.option(
-    "--classes",
-    metavar="A,B",
-    help="Use points of these classifications only, such as 2,6 of LAS. [default: all but noise]",
-)
-@click.option(
-    "--crop",
-    metavar="X0,Y0,Z0,X1,Y1,Z1",
-    help="Use points inside this box only: two opposite corners, in the units of the scan.",
-)
-@click.option(
-    "--viewpoint", metavar="X,Y,Z", help="Where the sensor stood that saw all points: outside is on its side."
-)
-@click.option(
-    "--up",
-    metavar="+z|-z|X,Y,Z",
-    help="The direction that the surface was seen from, as +z for terrain: outside is on that side.",
-)
-@click.option(
-    "--max-points",
-    type=int,
-    metavar="N",
-    help="Use N points at most, thinned evenly. [default: what memory carries, 5,000,000 at most]",
-)
-@lattice_options
-@click.option(
-    "--refine",
-    type=click.Choice(["auto", "off"]),
-    default="auto",
-    show_default=True,
-    help="auto: the mesh follows the data where there are data, and the network across holes. "
-    "off: it is the network's surface everywhere.",
-)
-@click.option(
-    "--colors",
-    type=click.Choice(["auto", "off"]),
-    default="auto",
-    show_default=True,
-    help="Carry the input's colours over to the vertices.",
-)
-@click.option(
-    "--carry",
-    multiple=True,
-    metavar="NAME",
-    help="Carry a scalar of the input, such as intensity, as well; may be given again.",
-)
-@model_option
-@set_option("width=128 or training.batch=8192")
-@click.option("--steps", type=int, metavar="N", help="Training steps, instead of the preset's.")
-@click.option("--time-limit", type=float, metavar="S", help="End training after S seconds.")
-@click.option(
-    "--seed", type=int, default=0, show_default=True, metavar="N", help="The same seed gives the same bytes."
-)
-@device_option
-@engine_option
-@threads_option
-@checkpoint_options
-@click.option("--save-model", type=FILE, metavar="FILE.sasnet", help="Keep the field as well.")
-@click.option("--report", type=FILE, metavar="FILE.json", help="Keep what was done, in numbers.")
-@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @overwrite_option
+@lattice_options
+@settings(Config, "refine", "colors", "carry")
+@preset_option("How much work to spend.")
+@settings(Config, "steps", "batch", "time_limit", "seed")
+@model_option
+@set_option("width=128 or supervision.targets=200000")
+@checkpoint_options
+@engine_options
+@threads_option
+@settings(Config, "strict")
 @progress_option
 @quiet_option
 @verbose_option
@@ -253,9 +206,9 @@ def _reconstruct(
 ) -> Reconstruction:
     """The pipeline; Interrupted where a stop signal ended it before there was a surface."""
     try:
-        from ..pipelines.reconstruct import reconstruct
+        from ..pipelines.reconstruct import surface_of_source
 
-        return reconstruct(source, config=config, on_progress=watch)
+        return surface_of_source(source, config, watch)
     except NoSurface as error:
         if stop.requested:
             raise Interrupted("interrupted before the field had a surface; nothing was written") from error

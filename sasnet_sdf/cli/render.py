@@ -8,19 +8,21 @@ from typing import Any
 
 import click
 
+from ..config import Config
 from ..errors import UsageError
 from ..runtime.optional import require
 from ..runtime.progress import OnProgress
 from ..runtime.system import parse_memory
 from .options import (
     FILE,
-    device_option,
-    engine_option,
-    max_memory_option,
+    Command,
+    engine_options,
+    option,
     output_option,
     overwrite_option,
     progress_option,
     quiet_option,
+    settings,
     threads_option,
     verbose_option,
 )
@@ -45,37 +47,34 @@ def numbers(kind: type, separators: str) -> Any:
     return parse
 
 
-@click.command("render", short_help="Make an image, a volume or a surface from a fitted model.")
+@click.command("render", cls=Command, short_help="Make an image, a volume or a surface from a fitted model.")
 @click.argument("model", type=FILE, metavar="MODEL.sasnet")
 @output_option
-@click.option("--scale", type=float, metavar="S", help="New samples for each old one along an axis.")
-@click.option(
+@option("--scale", type=float, metavar="S", help="New samples for each old one along an axis.")
+@option(
     "--size",
     callback=numbers(int, "x,"),
     metavar="WxH|IxJxK",
     help="New samples along each axis, instead of --scale.",
 )
-@click.option(
+@option(
     "--region",
     callback=numbers(float, ","),
     metavar="X0,Y0,X1,Y1",
     help="A part of the domain, in pixels; of a volume I0,J0,K0,I1,J1,K1 in voxels.",
 )
-@click.option(
-    "--shift", callback=numbers(float, ","), metavar="X,Y", help="Move the samples, in pixels or voxels."
-)
-@click.option(
+@option("--shift", callback=numbers(float, ","), metavar="X,Y", help="Move the samples, in pixels or voxels.")
+@option(
     "--isosurface", type=float, metavar="LEVEL", help="Of a volume: write the surface at this value, a mesh."
 )
-@click.option(
+@option(
     "--resolution",
     type=int,
     metavar="N",
     help="Of an isosurface: lattice cells along the longest side. [default: two a voxel]",
 )
-@max_memory_option
-@device_option
-@engine_option
+@settings(Config, "max_memory")
+@engine_options
 @threads_option
 @overwrite_option
 @progress_option

@@ -9,23 +9,25 @@ from typing import Any
 
 import click
 
+from ..config import SignalConfig
 from ..errors import Interrupted, UsageError
 from ..runtime.progress import Progress, stage
 from ..runtime.system import peak_memory_bytes
 from .options import (
+    FOLDER,
     OUTPUT,
-    Command,
+    OUTPUT_GROUP,
     Session,
+    all_of,
     checkpoint_options,
-    device_option,
-    engine_option,
-    max_memory_option,
     model_option,
+    option,
     overwrite_option,
     preset_option,
     progress_option,
     quiet_option,
     set_option,
+    settings,
     threads_option,
     verbose_option,
 )
@@ -38,58 +40,42 @@ STOPPING = "stopping: the model so far will be written; Ctrl-C again stops at on
 INTERRUPTED = "interrupted: training ended early, the model is the one it had reached"
 
 
-def fit_options(command: Command) -> Command:
-    """The options of a fit; signal_config knows their bounds."""
-    options = (
-        click.option(
-            "-o",
-            "--output",
-            type=OUTPUT,
-            metavar="MODEL.sasnet",
-            help="Model to write. [default: the input's name with .sasnet, beside it]",
-        ),
-        preset_option("How much work to spend."),
-        click.option("--parameters", type=int, metavar="N", help="Size of the network: N trained numbers."),
-        click.option(
-            "--ratio",
-            type=float,
-            metavar="R",
-            help="Size of the network: R trained numbers for each of the input's. "
-            "[default: 0.3, from 2,000 to 300,000 numbers]",
-        ),
-        model_option,
-        set_option("width=128 or model.omega0=40"),
-        click.option("--steps", type=int, metavar="N", help="Training steps, instead of the preset's."),
-        click.option("--time-limit", type=float, metavar="S", help="End training after S seconds."),
-        click.option("--batch", type=int, metavar="N", help="Samples a step. [default: 16384]"),
-        click.option(
-            "--seed",
-            type=int,
-            default=0,
-            show_default=True,
-            metavar="N",
-            help="The same seed gives the same bytes.",
-        ),
-        device_option,
-        engine_option,
-        threads_option,
-        max_memory_option,
-        checkpoint_options,
-        click.option("--report", type=OUTPUT, metavar="FILE.json", help="Keep what was done, in numbers."),
-        click.option(
-            "--pictures",
-            type=click.Path(path_type=Path, file_okay=False),
-            metavar="DIR",
-            help="Draw the error, every mask, the spectrum and the convergence.",
-        ),
-        overwrite_option,
-        progress_option,
-        quiet_option,
-        verbose_option,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+fit_options = all_of(
+    option(
+        "-o",
+        "--output",
+        group=OUTPUT_GROUP,
+        type=OUTPUT,
+        metavar="MODEL.sasnet",
+        help="Model to write. [default: the input's name with .sasnet, beside it]",
+    ),
+    option(
+        "--report",
+        group=OUTPUT_GROUP,
+        type=OUTPUT,
+        metavar="FILE.json",
+        help="Keep what was done, in numbers.",
+    ),
+    option(
+        "--pictures",
+        group=OUTPUT_GROUP,
+        type=FOLDER,
+        metavar="DIR",
+        help="Draw the error, every mask, the spectrum and the convergence.",
+    ),
+    overwrite_option,
+    preset_option("How much work to spend."),
+    settings(SignalConfig, "parameters", "ratio", "steps", "batch", "time_limit", "seed"),
+    model_option,
+    set_option("width=128 or model.omega0=40"),
+    checkpoint_options,
+    settings(SignalConfig, "device", "engine", "max_memory"),
+    threads_option,
+    progress_option,
+    quiet_option,
+    verbose_option,
+)
+"""The options of a fit."""
 
 
 def run_fit(

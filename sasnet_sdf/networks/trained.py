@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..config import to_dict, with_changes
-from ..errors import MissingBackend
+from ..errors import MissingBackend, UsageError
 from ..geometry import at_finite
 from ..model_config import CLASSES, ModelConfig
 from ..runtime.progress import steps
+from ..settings import to_dict, with_changes
 from .hash_grid import choose_engine
 from .registry import build_model
 
@@ -79,7 +79,10 @@ def read(arrays: dict[str, Array], architecture: dict[str, Any], device: str, en
     Raises one of UNREADABLE where they do not fit together: the file may be anybody's, so nothing of
     it is taken at its word.
     """
-    config = with_changes(CLASSES[architecture["model"]](), architecture["config"])
+    try:
+        config = with_changes(CLASSES[architecture["model"]](), architecture["config"])
+    except UsageError as error:
+        raise ValueError(str(error)) from error
     _check_settings(config, type(config)())
     size = {"dim": architecture["dim"], "outputs": architecture["outputs"]}
     if (

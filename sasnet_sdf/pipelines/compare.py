@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..config import PRESETS, Config, TrainingConfig, to_dict
+from ..config import PRESETS, Config, TrainingConfig
 from ..errors import Interrupted, MissingBackend, NoSurface, UnusableGeometry, UsageError
 from ..field import Field
 from ..geometry import Array, PointCloud, TriangleMesh
@@ -21,6 +21,7 @@ from ..model_config import ModelConfig
 from ..networks.trained import choose
 from ..runtime.progress import OnProgress, silent, stage
 from ..runtime.system import hardware
+from ..settings import to_dict
 from ..training import History
 from ..training.losses import distance_error
 from ..training.samplers import draw_pool

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..config import SignalConfig, TrainingConfig, to_dict
+from ..config import SignalConfig, TrainingConfig
 from ..errors import Interrupted, UsageError
 from ..fitted import FittedSignal
 from ..model_config import ModelConfig
 from ..networks.trained import by_chunks, choose
 from ..runtime.progress import OnProgress, silent, stage
 from ..runtime.system import hardware
+from ..settings import to_dict
 from ..signals import Signal
 from ..training import History
 from ..training.samplers import SignalBatches

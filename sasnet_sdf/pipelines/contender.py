@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..config import TrainingConfig, to_dict
+from ..config import TrainingConfig
 from ..errors import Interrupted, SasnetError, UsageError
 from ..model_config import ModelConfig
 from ..runtime.progress import OnProgress, Progress, silent
+from ..settings import to_dict
 from ..training import History
 
 RATES = (1e-3, 3e-3)

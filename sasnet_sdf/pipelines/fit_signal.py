@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .. import __version__
-from ..config import SignalConfig, to_dict
+from ..config import SignalConfig
 from ..errors import UnusableGeometry, UsageError
 from ..fitted import FittedSignal
 from ..io.files import within
@@ -21,6 +20,7 @@ from ..networks.trained import choose
 from ..runtime.compiled import thread_count
 from ..runtime.progress import OnProgress, Progress, silent, stage, tick
 from ..runtime.system import parse_memory, peak_memory_bytes
+from ..settings import to_dict
 from ..signals import Array, Grid, Signal
 from ..training import History
 from ..training.checkpoints import train_and_keep
@@ -35,38 +35,6 @@ LARGEST = 1e100
 """A value from which on a signal is refused: sums of squares come near the largest number."""
 
 
-def fit_image(
-    source: str | Path | ArrayLike | Signal,
-    *,
-    preset: str = "balanced",
-    on_progress: OnProgress = silent,
-    **words: Any,
-) -> FittedSignal:
-    """Train a network on an image: a path, or an array (H, W) or (H, W, C) of 1 to 4 channels.
-
-    preset and words are those of the command line (see signal_config). The callback ends training
-    early by returning False, with the model so far; at any other time that stops the run, which raises
-    Interrupted. What was done is in the `report` of the result. Raises a SasnetError: UnreadableInput,
-    UnusableGeometry, UsageError, MissingBackend, Interrupted.
-    """
-    return fit_signal(source, "image", preset=preset, on_progress=on_progress, **words)[0]
-
-
-def fit_volume(
-    source: str | Path | ArrayLike | Signal,
-    *,
-    spacing: ArrayLike | None = None,
-    preset: str = "balanced",
-    on_progress: OnProgress = silent,
-    **words: Any,
-) -> FittedSignal:
-    """Train a network on a volume: a path, or an array (I, J, K) or (I, J, K, C), memory-mapped or not.
-
-    spacing: (3,) world units between samples, of an array; a file has its own. Otherwise as fit_image.
-    """
-    return fit_signal(source, "volume", spacing, preset=preset, on_progress=on_progress, **words)[0]
-
-
 def fit_signal(
     source: Any,
     kind: str,
@@ -76,7 +44,7 @@ def fit_signal(
     on_progress: OnProgress = silent,
     **words: Any,
 ) -> tuple[FittedSignal, Signal]:
-    """fit_image or fit_volume, as `kind` says, and the signal that was read."""
+    """What sasnet_sdf.fit_image or fit_volume gives, as `kind` says, and the signal that was read."""
     seconds: dict[str, float] = {}
     started = time.perf_counter()
     asked = words.get("max_memory")

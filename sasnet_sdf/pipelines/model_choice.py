@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from ..config import Config, SignalConfig, with_changes
-from ..errors import UsageError
+from ..config import Config, SignalConfig
+from ..errors import UsageError, unknown
 from ..model_config import PUBLISHED, ModelConfig
+from ..settings import value_of, with_changes
 
 FLAGS: dict[str, dict[str, Any]] = {
     "no-masks": {"masks": False},
@@ -31,7 +32,7 @@ def model_of(words: str, known: Mapping[str, ModelConfig] = PUBLISHED) -> ModelC
     """
     name, *rest = words.split(":")
     if name not in known:
-        raise UsageError(f"unknown model {name!r}: one of {', '.join(known)}")
+        raise UsageError(unknown("model", name, known))
     config = known[name]
     for word in rest:
         if "=" in word:
@@ -46,18 +47,16 @@ def model_of(words: str, known: Mapping[str, ModelConfig] = PUBLISHED) -> ModelC
     return config
 
 
-def with_settings(config: Settings, settings: Iterable[str], words: Collection[str] = ()) -> Settings:
+def with_settings(config: Settings, settings: Iterable[str]) -> Settings:
     """The settings with every KEY=VALUE applied, where KEY may have a path, as model.grid.levels.
 
-    words: settings that have words of their own, which check more. Raises UsageError.
+    Raises UsageError.
     """
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
             raise UsageError(f"--set takes KEY=VALUE, found {setting!r}")
         path = key.split(".") if "." in key else [*_place_of(config, key), key]
-        if path[-1] in words and path[0] != "model":
-            raise UsageError(f"--set {key}: give --{path[-1].replace('_', '-')} instead")
         config = _set(config, path, text, f"--set {key}")
     return config
 
@@ -80,33 +79,16 @@ def _place_of(config: Any, key: str) -> list[str]:
 
 def _set(config: Any, path: list[str], text: str, where: str) -> Any:
     """A copy of a settings dataclass with the value that a path leads to read from a text."""
-    part = config
+    owner = part = config
     for name in path:
         if not is_dataclass(part) or name not in {f.name for f in fields(part)}:
             known = ", ".join(f.name for f in fields(part)) if is_dataclass(part) else "nothing"
             raise UsageError(f"{where}: unknown setting {name!r}; known: {known}")
-        part = getattr(part, name)
-    changes: Any = _parsed(text, part, where)
+        owner, part = part, getattr(part, name)
+    changes: Any = value_of(text, type(owner), path[-1], where)
     for name in reversed(path):
         changes = {name: changes}
     try:
         return with_changes(config, changes)
-    except ValueError as error:
+    except (UsageError, ValueError) as error:
         raise UsageError(f"{where}: {error}") from error
-
-
-def _parsed(text: str, now: Any, where: str) -> Any:
-    """A text as a value of the kind that the setting has now; numbers where it has none."""
-    if is_dataclass(now) or isinstance(now, tuple):
-        raise UsageError(f"{where} cannot be given as one value")
-    if isinstance(now, bool):
-        if text.lower() not in ("true", "false", "on", "off"):
-            raise UsageError(f"{where} must be on or off, found {text!r}")
-        return text.lower() in ("true", "on")
-    if isinstance(now, str):
-        return text
-    try:
-        return int(text) if isinstance(now, int) else float(text)
-    except ValueError:
-        kind = "a whole number" if isinstance(now, int) else "a number"
-        raise UsageError(f"{where} must be {kind}, found {text!r}") from None

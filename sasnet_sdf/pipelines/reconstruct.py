@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..config import Config, to_dict
+from ..config import Config
 from ..errors import Finding, UnusableGeometry, notes, texts
 from ..field import Field
 from ..geometry import Array, PointCloud, TriangleMesh
@@ -20,6 +19,7 @@ from ..networks.trained import choose
 from ..runtime.compiled import thread_count
 from ..runtime.progress import WARNING, OnProgress, say, silent, stage, steps
 from ..runtime.system import peak_memory_bytes
+from ..settings import to_dict
 from .attributes import check_carried, left_behind, with_attributes
 from .coverage import check_coverage, covered_share
 from .extract import lattice_of, surface_of
@@ -27,7 +27,6 @@ from .fitting import Problem, fit
 from .loading import load, name_of, sources_of
 from .memory import check_extraction, check_reconstruction
 from .selection import selected
-from .settings import make_config
 from .timing import timed
 
 
@@ -40,25 +39,8 @@ class Reconstruction:
     report: dict[str, Any]
 
 
-def reconstruct(
-    source: str | Path | PointCloud | TriangleMesh | Array | Sequence[str | Path | PointCloud],
-    *,
-    preset: str = "balanced",
-    config: Config | None = None,
-    on_progress: OnProgress = silent,
-    **changes: Any,
-) -> Reconstruction:
-    """Train a signed distance field on a scan and extract its surface, in the scan's world units.
-
-    source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points; several paths or clouds,
-    in a list or tuple, are merged into one scan. preset and changes are the words of the command line
-    (see make_config); `config` replaces them all. The callback is called several times a second. If it
-    returns False during training, training ends, and the surface is that of the field so far; if it
-    returns False in any other stage, the run stops. An exception that it raises ends the run too.
-    Raises a SasnetError: UnreadableInput, UnusableGeometry, NoSurface, UsageError, MissingBackend,
-    Interrupted.
-    """
-    config = config or make_config(preset, **changes)
+def surface_of_source(source: Any, config: Config, on_progress: OnProgress = silent) -> Reconstruction:
+    """What sasnet_sdf.reconstruct does, with all settings in `config`."""
     device, engine = choose(config.device, config.engine)
     seconds: dict[str, float] = {}
     started = time.perf_counter()

@@ -10,26 +10,15 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from ..config import FEWEST_PARAMETERS, MOST_PARAMETERS, RATIO, SIGNAL_STEPS, SignalConfig, TrainingConfig
-from ..errors import UsageError
+from ..config import FEWEST_PARAMETERS, MOST_PARAMETERS, RATIO, SIGNAL_PRESETS, SignalConfig, TrainingConfig
+from ..errors import UsageError, unknown
 from ..metrics.signals import radial_spectrum
 from ..model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
 from ..networks.registry import parameters_of, with_parameters
-from ..runtime.system import parse_memory
+from ..settings import with_words
 from ..signals import Signal
 from .model_choice import model_of, with_settings
-from .settings import checkpoint_config
 
-_BOUNDS: dict[str, tuple[float, float]] = {
-    "parameters": (100, 10**9),
-    "ratio": (1e-6, 100),
-    "steps": (1, 10_000_000),
-    "batch": (1, 10_000_000),
-    "time_limit": (1e-9, 1e9),
-    "seed": (0, 2**63 - 1),
-}
-_FREE = ("device", "engine", "max_memory")
-_OF_TRAINING = ("steps", "batch", "time_limit")
 _OF_SURFACES = ("eikonal_weight", "eikonal_batch", "normal_weight", "mask_sparsity_weight")
 
 POWER, BAND = 0.98, 0.6
@@ -79,43 +68,29 @@ def signal_config(
     *,
     model: str | None = None,
     settings: Iterable[str] = (),
-    **changes: Any,
+    **words: Any,
 ) -> SignalConfig:
     """The settings of a fit, `model` among them with its width.
 
     model: as model_of takes it; SASNet's values are those chosen from the signal, others' those that
-    their papers published. Words: parameters, ratio (trainable parameters a number of the signal),
-    steps, time_limit (seconds), batch (samples), seed, device, engine, max_memory (bytes, or "4G"),
-    checkpoint (a folder), checkpoint_every (seconds), resume. Raises UsageError.
+    their papers published. words: settings of a SignalConfig that have a word. Raises UsageError.
     """
-    if preset not in SIGNAL_STEPS:
-        raise UsageError(f"unknown preset {preset!r}: one of {', '.join(SIGNAL_STEPS)}")
-    given = {name: value for name, value in changes.items() if value is not None}
-    checkpoint = checkpoint_config(given)
-    if "max_memory" in given:
-        given["max_memory"] = parse_memory(given["max_memory"])
-    for name, value in given.items():
-        if name not in (*_BOUNDS, *_FREE):
-            raise UsageError(f"unknown setting {name!r}: one of {', '.join((*_BOUNDS, *_FREE))}")
-        low, high = _BOUNDS.get(name, (None, None))
-        if low is not None and not low <= value <= high:
-            raise UsageError(f"{name.replace('_', '-')} must lie between {low:g} and {high:g}, found {value}")
+    if preset not in SIGNAL_PRESETS:
+        raise UsageError(unknown("preset", preset, SIGNAL_PRESETS))
+    given = {word: value for word, value in words.items() if value is not None}
     chosen_width = [word for word in (model or "").split(":")[1:] if word.startswith("width=")]
     chosen_width += [s for s in settings if s.partition("=")[0].rpartition(".")[2] == "width"]
     sizes = [*sorted({"parameters", "ratio"} & set(given)), *["width"] * bool(chosen_width)]
     if len(sizes) > 1:
         raise UsageError(f"give the {sizes[0]} or the {sizes[1]}, not both: each decides the size")
-    config = SignalConfig(preset=preset, checkpoint=checkpoint)
-    of_training = {name: given.pop(name) for name in _OF_TRAINING if name in given}
-    training = replace(config.training, **{"steps": SIGNAL_STEPS[preset], **of_training})
-    config = replace(config, training=training, **given)
+    config = with_words(SIGNAL_PRESETS[preset], given)
     count = _count(signal, config)
-    known = known_models(signal, count, training)
+    known = known_models(signal, count, config.training)
     config = replace(config, parameters=count, model=model_of(model or "sasnet", known))
     for setting in settings:
         if setting.partition("=")[0].rpartition(".")[2] in _OF_SURFACES:
             raise UsageError(f"--set {setting}: only surfaces have that term")
-    config = with_settings(config, settings, (*_BOUNDS, *_FREE, "preset"))
+    config = with_settings(config, settings)
     assert config.model is not None
     if chosen_width:
         sized = config.model

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..config import CheckpointConfig, Config, SignalConfig, to_dict
+from ..config import CheckpointConfig, Config, SignalConfig
 from ..errors import SasnetError, UnreadableInput, UsageError
 from ..io.models import read_model, write_model
 from ..runtime.progress import OnProgress, Progress
+from ..settings import to_dict
 from .loop import train
 from .optimizers import state_shapes
 from .state import History, State

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sasnet_sdf.config import to_dict
 from sasnet_sdf.geometry import TriangleMesh
 from sasnet_sdf.runtime.progress import Progress
+from sasnet_sdf.settings import to_dict
 
 TETRAHEDRON = TriangleMesh(
     np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]),
@@ -68,7 +68,7 @@ class FakePipeline:
     config: dict[str, Any] = field(default_factory=dict)
     seen: list[Progress] = field(default_factory=list)
 
-    def reconstruct(self, source: Path, *, config: Any, on_progress: Any) -> SimpleNamespace:
+    def surface_of_source(self, source: Path, config: Any, on_progress: Any) -> SimpleNamespace:
         self.config = to_dict(config)
         training = True
         for progress in STAGES:
@@ -89,6 +89,6 @@ def pipeline(monkeypatch):
     """The pipeline that `sasnet-sdf reconstruct` will call."""
     fake = FakePipeline()
     module = ModuleType("sasnet_sdf.pipelines.reconstruct")
-    vars(module)["reconstruct"] = fake.reconstruct
+    vars(module)["surface_of_source"] = fake.surface_of_source
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return fake

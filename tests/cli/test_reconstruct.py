@@ -77,7 +77,7 @@ def test_trim_is_a_word_or_a_length(pipeline, word):
         ("--classes 2,256", "classes must be numbers from 0 to 255, as 2,6, found '2,256'"),
         ("--crop 0,0,1,1", "crop must be six numbers, X0,Y0,Z0,X1,Y1,Z1, found '0,0,1,1'"),
         ("--crop 0,0,0,1,1,inf", "crop must be six numbers, X0,Y0,Z0,X1,Y1,Z1, found"),
-        ("--set classes=2", "--set classes: give --classes instead"),
+        ("--set classes=2,256", "--set classes: classes must be numbers from 0 to 255"),
     ],
 )
 def test_words_that_cannot_be_are_refused_in_a_line(pipeline, capsys, words, told):
@@ -220,14 +220,14 @@ def several(folder, pipeline, monkeypatch):
     """Three more scans; the one named bad cannot be read."""
     for name in ("a.ply", "bad.ply", "c.ply"):
         (folder / name).touch()
-    one = pipeline.reconstruct
+    one = pipeline.surface_of_source
 
-    def reconstruct(source, **words):
+    def surface_of_source(source, *words):
         if source.stem == "bad":
             raise UnreadableInput(f"{source}: ends after 3 of 9 points")
-        return one(source, **words)
+        return one(source, *words)
 
-    monkeypatch.setattr(sys.modules["sasnet_sdf.pipelines.reconstruct"], "reconstruct", reconstruct)
+    monkeypatch.setattr(sys.modules["sasnet_sdf.pipelines.reconstruct"], "surface_of_source", surface_of_source)
     return folder
 
 
@@ -267,10 +267,10 @@ def test_ctrl_c_ends_several_inputs_at_the_one_that_was_trained(several, pipelin
 
 def test_inputs_that_are_merged_are_one_job(several, pipeline, monkeypatch, capsys):
     given = []
-    one = pipeline.reconstruct
+    one = pipeline.surface_of_source
     module = sys.modules["sasnet_sdf.pipelines.reconstruct"]
     monkeypatch.setattr(
-        module, "reconstruct", lambda source, **words: given.append(source) or one(None, **words)
+        module, "surface_of_source", lambda source, *words: given.append(source) or one(None, *words)
     )
     assert run(["reconstruct", "a.ply", "c.ply", "--merge", "--report", "r.json", "--progress", "none"]) == 0
     assert [[path.name for path in source] for source in given] == [["a.ply", "c.ply"]]

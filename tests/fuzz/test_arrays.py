@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sasnet_sdf import fit_image
 from sasnet_sdf.cli.main import run
 from sasnet_sdf.errors import SasnetError, UnusableGeometry
 from sasnet_sdf.extraction.refinement import Support
@@ -19,7 +20,7 @@ from sasnet_sdf.fitted import FittedSignal
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.networks.registry import build_model
-from sasnet_sdf.pipelines.fit_signal import fit_image, load_signal, ranges
+from sasnet_sdf.pipelines.fit_signal import load_signal, ranges
 from sasnet_sdf.pipelines.loading import load
 from sasnet_sdf.pipelines.settings import make_config
 from sasnet_sdf.signals import Grid

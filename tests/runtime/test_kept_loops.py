@@ -117,10 +117,9 @@ def test_two_processes_that_keep_other_code_at_once(loaded, monkeypatch):
 RUNS = """
 import numpy as np
 from sasnet_sdf.cli.doctor import _kernel_cache
-from sasnet_sdf.encodings import grid_kernels
-from sasnet_sdf.extraction import blocks
-from sasnet_sdf.networks.registry import sasnet_reverse_kernels
-from sasnet_sdf.supervision import compiled
+from sasnet_sdf.extraction import lattice
+from sasnet_sdf.networks import grid_kernels, sasnet_reverse_kernels
+from sasnet_sdf.runtime import compiled
 from sasnet_sdf.training import cpu_adam
 from sasnet_sdf.io.pcd import decompress
 out = np.zeros(3, np.uint8)

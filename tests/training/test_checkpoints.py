@@ -148,7 +148,7 @@ def test_images_go_on_too(tmp_path):
 def test_words_are_checked(cloud, tmp_path):
     with pytest.raises(UsageError, match="name it with checkpoint"):
         sasnet_sdf.reconstruct(cloud, resume=True)
-    with pytest.raises(UsageError, match="checkpoint-every must be seconds from 0 on, found -1"):
+    with pytest.raises(UsageError, match="checkpoint-every must be at least 0, found -1"):
         sasnet_sdf.reconstruct(cloud, checkpoint=tmp_path, checkpoint_every=-1)
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be made"):

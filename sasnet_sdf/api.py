@@ -1,0 +1,173 @@
+"""The public functions that train networks; `help` of each says all that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from .config import Config, SignalConfig
+from .errors import UsageError
+from .fitted import FittedSignal
+from .geometry import Array, PointCloud, TriangleMesh
+from .pipelines.fit_signal import fit_signal
+from .pipelines.reconstruct import Reconstruction, surface_of_source
+from .pipelines.settings import make_config
+from .runtime.progress import OnProgress, silent
+from .settings import documented, words_of
+from .signals import Signal
+
+
+@documented(Config)
+def reconstruct(
+    source: str | Path | PointCloud | TriangleMesh | Array | Sequence[str | Path | PointCloud],
+    *,
+    preset: str = "balanced",
+    normals: str | None = None,
+    viewpoint: str | Sequence[float] | None = None,
+    up: str | Sequence[float] | None = None,
+    classes: str | Sequence[int] | None = None,
+    crop: str | Sequence[float] | None = None,
+    max_points: int | None = None,
+    resolution: int | None = None,
+    edge_length: float | None = None,
+    trim: str | float | None = None,
+    watertight: bool | None = None,
+    faces: int | None = None,
+    keep_components: bool | None = None,
+    refine: str | None = None,
+    colors: str | None = None,
+    carry: str | Sequence[str] | None = None,
+    model: str | None = None,
+    settings: Iterable[str] = (),
+    steps: int | None = None,
+    batch: int | None = None,
+    time_limit: float | None = None,
+    seed: int | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: float | None = None,
+    resume: bool | None = None,
+    device: str | None = None,
+    engine: str | None = None,
+    max_memory: int | str | None = None,
+    strict: bool | None = None,
+    config: Config | None = None,
+    on_progress: OnProgress = silent,
+) -> Reconstruction:
+    """Train a signed distance field on a scan and extract its surface, in the scan's world units.
+
+    source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points; several paths or clouds,
+    in a list or tuple, are merged into one scan.
+
+    preset: "fast", "balanced" or "fine": how much work to spend.
+
+    model: NAME[:KEY=VALUE]..., such as "siren:omega0=10"; SASNet without it.
+
+    settings: other settings as "KEY=VALUE", such as "supervision.targets=200000".
+
+    config: all settings at once, instead of preset, model, settings and those below.
+
+    on_progress: called several times a second with a Progress. If it returns False during training,
+    training ends, and the surface is that of the field so far; if it returns False in any other stage,
+    the run stops and raises Interrupted. An exception that it raises ends the run too.
+
+    Raises a SasnetError: UnreadableInput, UnusableGeometry, NoSurface, UsageError, MissingBackend,
+    Interrupted.
+
+        result = sasnet_sdf.reconstruct("scan.ply", preset="fast", trim=0.05)
+        result.mesh.save("surface.ply")
+    """
+    words = _words(locals(), Config)
+    if config is None:
+        config = make_config(preset, model=model, settings=settings, **words)
+    elif preset != "balanced" or model or settings or any(value is not None for value in words.values()):
+        raise UsageError("give a config, or single settings, not both")
+    return surface_of_source(source, config, on_progress)
+
+
+@documented(SignalConfig)
+def fit_image(
+    source: str | Path | ArrayLike | Signal,
+    *,
+    preset: str = "balanced",
+    parameters: int | None = None,
+    ratio: float | None = None,
+    model: str | None = None,
+    settings: Iterable[str] = (),
+    steps: int | None = None,
+    batch: int | None = None,
+    time_limit: float | None = None,
+    seed: int | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: float | None = None,
+    resume: bool | None = None,
+    device: str | None = None,
+    engine: str | None = None,
+    max_memory: int | str | None = None,
+    on_progress: OnProgress = silent,
+) -> FittedSignal:
+    """Train a network on an image.
+
+    source: a path, or an array (H, W) or (H, W, C) of 1 to 4 channels, rows from the top.
+
+    preset: "fast", "balanced" or "fine": how much work to spend.
+
+    model: NAME[:KEY=VALUE]..., such as "siren:omega0=30"; without it a SASNet whose frequencies are
+    chosen from the image.
+
+    settings: other settings as "KEY=VALUE", such as "model.omega0=40".
+
+    on_progress: called several times a second with a Progress. Returning False ends the training
+    early, with the model so far; at any other time it stops the run, which raises Interrupted.
+
+    What was done is in the `report` of the result. Raises a SasnetError: UnreadableInput,
+    UnusableGeometry, UsageError, MissingBackend, Interrupted.
+
+        fitted = sasnet_sdf.fit_image("photo.png", preset="fast")
+        fitted.save("photo.sasnet")
+    """
+    words = _words(locals(), SignalConfig)
+    words |= {"preset": preset, "model": model, "settings": settings, "on_progress": on_progress}
+    return fit_signal(source, "image", **words)[0]
+
+
+@documented(SignalConfig)
+def fit_volume(
+    source: str | Path | ArrayLike | Signal,
+    *,
+    spacing: ArrayLike | None = None,
+    preset: str = "balanced",
+    parameters: int | None = None,
+    ratio: float | None = None,
+    model: str | None = None,
+    settings: Iterable[str] = (),
+    steps: int | None = None,
+    batch: int | None = None,
+    time_limit: float | None = None,
+    seed: int | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: float | None = None,
+    resume: bool | None = None,
+    device: str | None = None,
+    engine: str | None = None,
+    max_memory: int | str | None = None,
+    on_progress: OnProgress = silent,
+) -> FittedSignal:
+    """Train a network on a volume.
+
+    source: a path, or an array (I, J, K) or (I, J, K, C), memory-mapped or not.
+
+    spacing: (3,) world units between the samples of an array; a file has its own.
+
+    Otherwise as `fit_image`.
+    """
+    words = _words(locals(), SignalConfig)
+    words |= {"preset": preset, "model": model, "settings": settings, "on_progress": on_progress}
+    return fit_signal(source, "volume", spacing, **words)[0]
+
+
+def _words(given: Mapping[str, Any], owner: type[Config] | type[SignalConfig]) -> dict[str, Any]:
+    """The settings among the arguments of a function, from its locals()."""
+    return {word: given[word] for word in words_of(owner)}

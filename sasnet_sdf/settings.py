@@ -1,0 +1,250 @@
+"""Settings: frozen dataclasses whose fields say what they are, and are checked when one is made.
+
+A field stands in one place. `setting` gives it its meaning, unit, bounds or choices; a *word* is a
+setting with a name of its own on the command line and in Python, the others are reached by their
+path, as in `--set supervision.targets=200000`. The command line's options, the checks of keyword
+arguments and the tables in docs/settings.md are made from these fields.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import numbers
+import operator
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
+from functools import cache, wraps
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from .errors import UsageError, unknown
+
+S = TypeVar("S", bound="Settings")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a setting beside its name, type and default.
+
+    help: a sentence. word: its name on the command line and in Python, with underscores, if it has one.
+    low, high: bounds of a number. positive: it is above 0. choices: what a text may be. form: how its
+    value is written in help, such as "X,Y,Z". parse: what makes the value of a text, or of what a
+    program gives; raises UsageError. usual: what happens without it, where the default does not say it.
+    """
+
+    help: str = ""
+    word: str = ""
+    low: float | None = None
+    high: float | None = None
+    positive: bool = False
+    choices: tuple[str, ...] = ()
+    form: str = ""
+    parse: Callable[[Any], Any] | None = None
+    usual: str = ""
+
+
+def setting(default: Any, help: str = "", *, factory: bool = False, **about: Any) -> Any:
+    """A dataclass field with `About` in its metadata; factory: `default` makes the value."""
+    metadata = {"about": About(help, **about)}
+    if factory:
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def about(part: Field[Any]) -> About:
+    """What is known of a field."""
+    return part.metadata.get("about", About())
+
+
+class Settings:
+    """Base of settings: their values are checked, and brought to the type of their field.
+
+    Raises UsageError.
+    """
+
+    def __post_init__(self) -> None:
+        for part in fields(self):  # type: ignore[arg-type]  # all subclasses are dataclasses
+            value = getattr(self, part.name)
+            if not is_dataclass(value):
+                object.__setattr__(self, part.name, checked(type(self), part, value))
+
+
+def checked(owner: type, part: Field[Any], value: Any) -> Any:
+    """A value of a field as its type has it. Raises UsageError."""
+    what, (kind, optional) = about(part), kind_of(owner, part.name)
+    name = (what.word or part.name).replace("_", "-")
+    if value is None and optional:
+        return None
+    if what.parse is not None:
+        return what.parse(value)
+    if kind is bool:
+        if not isinstance(value, bool) and type(value).__name__ not in ("bool_", "bool"):
+            raise UsageError(f"{name} must be True or False, found {value!r}")
+        return bool(value)
+    if kind is int:
+        value = _whole(name, value)
+    elif kind is float:
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise UsageError(f"{name} must be a number, found {value!r}")
+        value = float(value)
+    elif kind is str:
+        if not isinstance(value, str) or (what.choices and value not in what.choices):
+            allowed = f"one of {', '.join(what.choices)}" if what.choices else "a text"
+            raise UsageError(f"{name} must be {allowed}, found {value!r}")
+        return value
+    if value is not None and kind in (int, float):
+        _check_bounds(name, value, what)
+    return value
+
+
+def value_of(text: str, owner: type, name: str, where: str) -> Any:
+    """The value of a field that a text stands for; `where` names it in a UsageError."""
+    part = next(part for part in fields(owner) if part.name == name)  # type: ignore[arg-type]
+    kind, _ = kind_of(owner, name)
+    if about(part).parse is not None or kind is str:
+        return text
+    if kind is bool:
+        if text.lower() not in ("true", "false", "on", "off"):
+            raise UsageError(f"{where} must be on or off, found {text!r}")
+        return text.lower() in ("true", "on")
+    if kind not in (int, float):
+        raise UsageError(f"{where} cannot be given as one value")
+    try:
+        return kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{where} must be {what}, found {text!r}") from None
+
+
+def _whole(name: str, value: Any) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number: Any = int(value) if isinstance(value, float) and value.is_integer() else value
+        return operator.index(number)
+    except TypeError:
+        raise UsageError(f"{name} must be a whole number, found {value!r}") from None
+
+
+def _check_bounds(name: str, value: float, what: About) -> None:
+    if what.positive and not 0 < value < math.inf:
+        raise UsageError(f"{name} must be positive, found {value}")
+    if math.isnan(value):
+        raise UsageError(f"{name} must be a number, found {value}")
+    if what.low is None:
+        return
+    if what.high is None:
+        if not what.low <= value < math.inf:
+            raise UsageError(f"{name} must be at least {what.low:g}, found {value}")
+    elif not what.low <= value <= what.high:
+        raise UsageError(f"{name} must lie between {_shown(what.low)} and {_shown(what.high)}, found {value}")
+
+
+def _shown(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
+
+
+@cache
+def _hints(owner: type) -> dict[str, Any]:
+    return get_type_hints(owner)
+
+
+def kind_of(owner: type, name: str) -> tuple[Any, bool]:
+    """The type of a field of a dataclass, and whether it may be None."""
+    hint = _hints(owner)[name]
+    if get_origin(hint) is Union or type(hint).__name__ == "UnionType":
+        rest = [part for part in get_args(hint) if part is not type(None)]
+        return (rest[0] if len(rest) == 1 else Any), len(rest) < len(get_args(hint))
+    return get_origin(hint) or hint, False
+
+
+def words_of(owner: type[Settings]) -> dict[str, tuple[str, type, Field[Any]]]:
+    """By its word, every setting that has one: the section it lies in ("" the top), its class, its field."""
+    return {about(part).word: (section, kind, part) for section, kind, part in _parts(owner)}
+
+
+def _parts(owner: type, section: str = "") -> Iterator[tuple[str, type, Field[Any]]]:
+    for part in fields(owner):  # type: ignore[arg-type]
+        kind, _ = kind_of(owner, part.name)
+        if isinstance(kind, type) and is_dataclass(kind) and not section:
+            yield from _parts(kind, part.name)
+        elif about(part).word:
+            yield section, owner, part
+
+
+def with_words(config: S, given: Mapping[str, Any]) -> S:
+    """The settings with the words that were given changed. Raises UsageError for one that there is not."""
+    known = words_of(type(config))
+    changes: dict[str, dict[str, Any]] = {}
+    for word, value in given.items():
+        if word not in known:
+            raise UsageError(unknown("setting", word, known))
+        section, _, part = known[word]
+        changes.setdefault(section, {})[part.name] = value
+    top = changes.pop("", {})
+    sections = {name: replace(getattr(config, name), **values) for name, values in changes.items()}
+    return replace(config, **top, **sections)  # type: ignore[type-var]
+
+
+def with_changes(config: Any, changes: dict[str, Any]) -> Any:
+    """A copy of a settings dataclass with nested `changes`, as {"training": {"steps": 10}}.
+
+    A `name` among the changes of a model's settings starts from the defaults of that model.
+    Raises UsageError for a setting that there is not.
+    """
+    if "name" in changes and hasattr(config, "named"):
+        changes = dict(changes)
+        config = config.named(changes.pop("name"))
+    known = {f.name for f in fields(config)}
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        raise UsageError(f"unknown setting {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    return replace(
+        config,
+        **{
+            name: with_changes(getattr(config, name), value)
+            if is_dataclass(getattr(config, name))
+            else tuple(value)  # as JSON has no tuples
+            if isinstance(value, list)
+            else value
+            for name, value in changes.items()
+        },
+    )
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The settings as plain JSON values; `with_changes(Config(), to_dict(config))` is the way back."""
+    name = {"name": config.name} if hasattr(config, "named") else {}
+    values = {f.name: getattr(config, f.name) for f in fields(config)}
+    return name | {key: to_dict(value) if is_dataclass(value) else value for key, value in values.items()}
+
+
+def documented(owner: type[Settings]) -> Callable[[F], F]:
+    """For a function whose keyword arguments are settings: its docstring says what each does.
+
+    An argument that it does not have is a UsageError that names those that are like it.
+    """
+
+    def decorate(function: F) -> F:
+        taken = inspect.signature(function).parameters
+
+        @wraps(function)
+        def call(*values: Any, **words: Any) -> Any:
+            for word in words:
+                if word not in taken:
+                    raise UsageError(unknown("setting", word, taken))
+            return function(*values, **words)
+
+        lines = ["", "Settings (None: the preset's value):", ""]
+        for word, (_, _, part) in words_of(owner).items():
+            if word in taken:
+                what = about(part)
+                form = " | ".join(what.choices) or str(taken[word].annotation).removesuffix(" | None")
+                usual = f" Default: {what.usual}." if what.usual else ""
+                lines += textwrap.wrap(f"{word} ({form}): {what.help}{usual}", 96, subsequent_indent="    ")
+        call.__doc__ = inspect.cleandoc(function.__doc__ or "") + "\n" + "\n".join(lines) + "\n"
+        return call  # type: ignore[return-value]
+
+    return decorate
