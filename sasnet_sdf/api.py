@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .config import Config, SignalConfig
 from .errors import UsageError
 from .fitted import FittedSignal
-from .geometry import Array, PointCloud, TriangleMesh
+from .geometry import PointCloud, TriangleMesh
 from .pipelines.fit_signal import fit_signal
 from .pipelines.reconstruct import Reconstruction, surface_of_source
 from .pipelines.settings import make_config
@@ -22,7 +22,7 @@ from .signals import Signal
 
 @documented(Config)
 def reconstruct(
-    source: str | Path | PointCloud | TriangleMesh | Array | Sequence[str | Path | PointCloud],
+    source: str | Path | PointCloud | TriangleMesh | ArrayLike | Sequence[str | Path | PointCloud] | Any,
     *,
     preset: str = "balanced",
     normals: str | None = None,
@@ -58,8 +58,9 @@ def reconstruct(
 ) -> Reconstruction:
     """Train a signed distance field on a scan and extract its surface, in the scan's world units.
 
-    source: a path, a PointCloud, a TriangleMesh, or an (N, 3) array of points; several paths or clouds,
-    in a list or tuple, are merged into one scan.
+    source: a path, a PointCloud, a TriangleMesh, a cloud or mesh of trimesh, Open3D or PyVista, or an
+    array of points (N, 3), or of points and unit normals (N, 6), in world units. Several paths or
+    clouds, in a list or tuple, are merged into one scan.
 
     preset: "fast", "balanced" or "fine": how much work to spend.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,17 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
             lines += [f"note: {printable(note)}" for note in value]
         elif name == "warnings":
             lines += warning_lines(value)
+        elif name in ("low", "high", "origin") and "diagonal" in facts:
+            digits = max(0, 5 - math.ceil(math.log10(max(facts["diagonal"] or 1.0, 1e-300))))
+            lines.append(f"{indent}{label:<{width}}  " + "  ".join(_place(x, digits) for x in value))
         else:
             lines.append(f"{indent}{label:<{width}}  {_shown(value)}")
     return lines
+
+
+def _place(coordinate: float, digits: int) -> str:
+    """A coordinate to a ten-thousandth of the extent or so, with all its digits before the point."""
+    return f"{coordinate:.{digits}f}" if digits < 12 and abs(coordinate) < 1e12 else f"{coordinate:.6g}"
 
 
 def _shown(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import UsageError
+from ..errors import UnreadableInput, UsageError
 from .outputs import make_folder
 
 
@@ -29,31 +29,71 @@ class Job(NamedTuple):
 
 
 def planned(
-    inputs: Sequence[tuple[Path, ...]], output: Path | None, model: Path | None, report: Path | None
+    inputs: Sequence[tuple[Path, ...]],
+    output: Path | None,
+    model: Path | None,
+    report: Path | None,
+    form: str | None = None,
 ) -> list[Job]:
     """What is written where. Raises UsageError for folders that cannot be, and inputs of one name.
 
-    inputs: those that are merged together.
+    inputs: those that are merged together. output, model, report: each a folder where there are
+    several jobs, or where it is one already; else a file. form: the
+    extension of meshes in a folder, without the dot; PLY without it.
     """
-    if len(inputs) == 1:
-        first = inputs[0][0]
-        kind = "merged_surface" if len(inputs[0]) > 1 else "surface"
-        return [Job(inputs[0], output or first.with_name(f"{first.stem}_{kind}.ply"), model, report)]
-    for folder in (output, model, report):
-        if folder is not None:
-            make_folder(folder)
-    jobs = [
-        Job(
-            (source,),
-            (output or source.parent) / f"{source.stem}_surface.ply",
-            model and model / f"{source.stem}.sasnet",
-            report and report / f"{source.stem}.json",
+    check_inputs([source for sources in inputs for source in sources])
+    several = len(inputs) > 1
+    if output is not None and form and not several and not _is_folder(output):
+        raise UsageError(f"--format names the format of files in a folder; {output} says it itself")
+    jobs = []
+    for sources in inputs:
+        first, *merged = sources
+        stem, kind = first.stem, "merged_surface" if merged else "surface"
+        jobs.append(
+            Job(
+                sources,
+                _placed(output or first.parent, f"{stem}_{kind}.{form or 'ply'}", several, output is None),
+                model and _placed(model, f"{stem}.sasnet", several),
+                report and _placed(report, f"{stem}.json", several),
+            )
         )
-        for (source,) in inputs
-    ]
     seen: dict[Path, Path] = {}
     for job in jobs:
         other = seen.setdefault(job.output.resolve(), job.source)
         if other is not job.source:
-            raise UsageError(f"{other} and {job.source} would both be {job.output}: do them apart")
+            raise UsageError(
+                f"{other} and {job.source} would both become {job.output}: run them one at a time"
+            )
     return jobs
+
+
+def check_inputs(sources: Sequence[Path]) -> None:
+    """Refuse files that are not there, before any work. Raises UnreadableInput, or UsageError for what
+    looks like the name of an output."""
+    missing = [source for source in sources if "://" not in str(source) and not source.exists()]
+    if not missing:
+        return
+    last = sources[-1]
+    if (
+        missing == [last]
+        and len(sources) == 2
+        and last.suffix.lower() in (".ply", ".obj", ".stl", ".off", ".glb")
+    ):
+        raise UsageError(f"{last}: no such file; if it is the mesh to write, put -o before it")
+    raise UnreadableInput(f"{', '.join(map(str, missing))}: no such file")
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir()
+
+
+def _placed(path: Path, name: str, several: bool, beside: bool = False) -> Path:
+    """The file itself, or one of that name in the folder."""
+    if beside or _is_folder(path):
+        return path / name
+    if not several:
+        return path
+    if path.suffix:
+        raise UsageError(f"{path} must be a folder, as there are several inputs; --format says the format")
+    make_folder(path)
+    return path / name

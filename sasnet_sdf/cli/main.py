@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from ..errors import Interrupted, SasnetError, printable
+from ..errors import Interrupted, SasnetError, UsageError, printable, unknown
 from .options import Session
 
 COMMANDS = (
@@ -19,6 +21,12 @@ COMMANDS = (
     *("fit-image", "fit-volume", "render", "info", "doctor", "meshlab"),
 )
 """Each is `command` in the module of its name."""
+
+INPUTS = (
+    *(".ply", ".las", ".laz", ".e57", ".ptx", ".pts", ".xyz", ".asc", ".txt", ".csv", ".pcd"),
+    *(".npy", ".npz", ".obj", ".stl", ".off", ".glb"),
+)
+"""Extensions of scans, known here so that a hint needs no reader."""
 
 
 class LazyGroup(click.Group):
@@ -31,6 +39,21 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         return importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__).command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with a hint where there is no such command."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise UsageError(_no_command(args[0]))
+        return super().resolve_command(ctx, args)
+
+
+def _no_command(word: str) -> str:
+    path = Path(word)
+    if path.suffix and (path.exists() or path.suffix.lower() in INPUTS):
+        return f"{word} is not a command; to make a surface of it: sasnet-sdf reconstruct {shlex.quote(word)}"
+    return unknown("command", word, COMMANDS)
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -83,6 +106,9 @@ def run(words: Sequence[str]) -> int:
     session = Session(words=tuple(words))
     try:
         return group.main(list(words), prog_name="sasnet-sdf", standalone_mode=False, obj=session) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return error.exit_code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
         if session.verbose:
             traceback.print_exc()

@@ -60,11 +60,18 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     group=OUTPUT_GROUP,
     type=FILE,
     metavar="OUTPUT",
-    help="Mesh to write; of several INPUTs a folder for theirs. [default: INPUT_surface.ply, beside INPUT]",
+    help="Mesh to write, or a folder; of several INPUTs a folder. [default: INPUT_surface.ply, beside INPUT]",
 )
 @option("--save-model", group=OUTPUT_GROUP, type=FILE, metavar="FILE.sasnet", help="Keep the field as well.")
 @option(
     "--report", group=OUTPUT_GROUP, type=FILE, metavar="FILE.json", help="Keep what was done, in numbers."
+)
+@option(
+    "--format",
+    "form",
+    group=OUTPUT_GROUP,
+    type=click.Choice(["ply", "obj", "stl", "off", "glb"]),
+    help="Format of meshes whose names are made here. [default: ply]",
 )
 @overwrite_option
 @lattice_options
@@ -88,6 +95,7 @@ def command(
     merge: bool,
     save_model: Path | None,
     report: Path | None,
+    form: str | None,
     preset: str,
     overwrite: bool,
     progress: str,
@@ -101,6 +109,10 @@ def command(
     is given.
 
     \b
+    sasnet-sdf reconstruct scan.ply
+    sasnet-sdf reconstruct scan.laz --preset fast --edge-length 0.05 -o terrain.obj
+    sasnet-sdf reconstruct a.ply b.ply --merge -o both.ply --report both.json
+
     LAS, LAZ and E57 need pip install "sasnet-sdf[lidar]".
 
     The surface ends where the scan does, and is closed where the scan lies all around a solid.
@@ -115,7 +127,9 @@ def command(
     config = make_config(preset, **changes)
     from ..io.files import MESHES
 
-    jobs = planned([sources] if merge else [(source,) for source in sources], output, save_model, report)
+    jobs = planned(
+        [sources] if merge else [(source,) for source in sources], output, save_model, report, form
+    )
     for job in jobs:
         for source in job.sources:
             check_outputs(source, *job.outputs, formats=MESHES, overwrite=overwrite)

@@ -79,19 +79,68 @@ def most_points(config: Config) -> int:
 
 
 def _of_arrays(source: Any) -> PointCloud | TriangleMesh:
-    """A cloud, a mesh or points (N, 3) as a geometry whose arrays fit together. Raises UnusableGeometry."""
+    """A cloud, a mesh or an array as a geometry whose arrays fit together. Raises UnusableGeometry.
+
+    An array is points (N, 3), or points beside unit normals (N, 6). Clouds and meshes of trimesh, Open3D
+    and PyVista are taken by their attributes.
+    """
     try:
+        source = _of_library(source)
         if isinstance(source, TriangleMesh):
             mesh = replace(source, vertices=as_places(source.vertices, 3, "vertices"))
             faces = np.asarray(source.faces)
             if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
                 raise ValueError(f"faces must be whole numbers of the shape (F, 3), found {faces.shape}")
             return _with_rows(replace(mesh, faces=faces.astype(np.int64, copy=False)), len(mesh.vertices))
-        cloud = source if isinstance(source, PointCloud) else PointCloud(source)
+        cloud = source if isinstance(source, PointCloud) else _of_array(source)
         cloud = replace(cloud, points=as_places(cloud.points, 3))
         return _with_rows(cloud, len(cloud.points))
     except ValueError as error:
         raise UnusableGeometry(str(error)) from error
+
+
+def _of_array(source: Any) -> PointCloud:
+    shape = np.shape(source)
+    if len(shape) != 2 or shape[1] != 6:
+        return PointCloud(source)
+    rows = as_places(source, 6)
+    lengths = np.linalg.norm(rows[:, 3:], axis=1)
+    if not np.isclose(lengths, 1, atol=0.02).mean() > 0.9:
+        raise ValueError("the last three of six columns are not unit normals: give a PointCloud instead")
+    return PointCloud(rows[:, :3], rows[:, 3:])
+
+
+def _of_library(source: Any) -> Any:
+    """A cloud or mesh of another library as one of ours; anything else as it is. Raises ValueError.
+
+    Trimesh has vertices and faces, Open3D points or vertices and triangles, PyVista points and faces
+    with the number of corners before each. None of them is imported.
+    """
+    if isinstance(source, (PointCloud, TriangleMesh, np.ndarray)):
+        return source
+    if hasattr(source, "to_legacy"):  # Open3D's tensor geometries
+        source = source.to_legacy()
+    places = getattr(source, "vertices", getattr(source, "points", None))
+    if places is None:
+        return source
+    faces = getattr(source, "faces", getattr(source, "triangles", None))
+    faces = np.empty((0, 3), np.int64) if faces is None else np.asarray(faces)
+    if faces.ndim == 1 and len(faces):
+        if len(faces) % 4 or (faces[::4] != 3).any():
+            raise ValueError("the mesh has polygons: triangulate it first")
+        faces = faces.reshape(-1, 4)[:, 1:]
+    if faces.size:
+        return TriangleMesh(np.asarray(places), faces)
+    data = getattr(source, "point_data", {})
+    normals = data["Normals"] if "Normals" in data else getattr(source, "normals", None)
+    known = normals is not None and len(normals) == len(places)
+    colors = np.asarray(getattr(source, "colors", []))
+    if colors.shape == (len(places), 3) and colors.dtype.kind == "f":
+        colors = (colors * 255).round().clip(0, 255).astype(np.uint8)
+    fits = colors.ndim == 2 and len(colors) == len(places)
+    return PointCloud(
+        np.asarray(places), np.asarray(normals) if known else None, colors[:, :3] if fits else None
+    )
 
 
 def _with_rows(geometry: Geometry, count: int) -> Geometry:

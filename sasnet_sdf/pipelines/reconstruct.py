@@ -38,6 +38,20 @@ class Reconstruction:
     field: Field
     report: dict[str, Any]
 
+    def __repr__(self) -> str:
+        """In five lines, without the report."""
+        report = self.report
+        closed = "open" if report["extraction"]["boundary_edges"] else "closed"
+        points = report["input"].get("used_points", report["input"]["points"])
+        lines = [
+            "Reconstruction",
+            f"  mesh: {len(self.mesh.vertices):,} vertices, {len(self.mesh.faces):,} triangles, {closed}",
+            f"  from: {points:,} points in {report['seconds']['total']:.1f} s",
+            f"  field: {report['model']}, for distances at any place",
+            f"  report: {len(report['warnings'])} warnings, {len(report['notes'])} notes",
+        ]
+        return "\n".join(lines)
+
 
 def surface_of_source(source: Any, config: Config, on_progress: OnProgress = silent) -> Reconstruction:
     """What sasnet_sdf.reconstruct does, with all settings in `config`."""

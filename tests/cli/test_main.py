@@ -10,7 +10,9 @@ import pytest
 
 from sasnet_sdf import errors
 from sasnet_sdf.cli import main as program
+from sasnet_sdf.cli.main import INPUTS
 from sasnet_sdf.cli.options import verbose_option
+from sasnet_sdf.io import READABLE
 
 HEAVY = ("torch", "numpy", "numba", "scipy", "rich", "trimesh")
 
@@ -127,3 +129,26 @@ def test_python_dash_m():
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
+
+
+def test_help_without_a_command(capsys):
+    assert program.run([]) == 2
+    assert "Commands:\n  reconstruct" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("reconstrct", "unknown command 'reconstrct'; did you mean reconstruct?"),
+        ("scan.ply", "to make a surface of it: sasnet-sdf reconstruct scan.ply"),
+        ("my scan.laz", "sasnet-sdf reconstruct 'my scan.laz'"),
+    ],
+)
+def test_what_is_no_command(word, told, capsys):
+    assert program.run([word]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
+
+
+def test_the_extensions_of_scans_are_those_that_are_read():
+    assert set(INPUTS) == set(READABLE)

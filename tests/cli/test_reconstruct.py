@@ -227,7 +227,9 @@ def several(folder, pipeline, monkeypatch):
             raise UnreadableInput(f"{source}: ends after 3 of 9 points")
         return one(source, *words)
 
-    monkeypatch.setattr(sys.modules["sasnet_sdf.pipelines.reconstruct"], "surface_of_source", surface_of_source)
+    monkeypatch.setattr(
+        sys.modules["sasnet_sdf.pipelines.reconstruct"], "surface_of_source", surface_of_source
+    )
     return folder
 
 
@@ -255,7 +257,7 @@ def test_several_inputs_are_checked_before_the_work(several, pipeline, capsys):
     (several / "sub").mkdir()
     (several / "sub" / "a.ply").touch()
     assert run(["reconstruct", "a.ply", "sub/a.ply", "-o", "out"]) == 2
-    assert "a.ply and sub/a.ply would both be out/a_surface.ply" in capsys.readouterr().err
+    assert "a.ply and sub/a.ply would both become out/a_surface.ply" in capsys.readouterr().err
     assert pipeline.seen == []
 
 
@@ -280,3 +282,35 @@ def test_inputs_that_are_merged_are_one_job(several, pipeline, monkeypatch, caps
     assert "c.ply is the input as well" in capsys.readouterr().err
     assert run(["reconstruct", "a.ply", "--merge", "-q"]) == 0
     assert given[-1].name == "a.ply" and "a_surface.ply" in files(several)
+
+
+def test_the_output_taken_for_an_input(pipeline, capsys):
+    assert run(["reconstruct", "my scan.xyz", "surface.ply"]) == 2
+    assert (
+        "surface.ply: no such file; if it is the mesh to write, put -o before it" in capsys.readouterr().err
+    )
+    assert not pipeline.seen
+
+
+def test_inputs_that_are_missing_are_told_before_the_work(several, pipeline, capsys):
+    assert run(["reconstruct", "a.ply", "b.ply", "c.ply", "d.ply"]) == 3
+    assert "b.ply, d.ply: no such file" in capsys.readouterr().err
+    assert not pipeline.seen
+
+
+def test_one_input_into_a_folder(folder, pipeline):
+    (folder / "out").mkdir()
+    assert run(["reconstruct", "my scan.xyz", "-o", "out", "--format", "obj", "--report", "out", "-q"]) == 0
+    assert files(folder / "out") == {"my scan_surface.obj", "my scan.json"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("a.ply c.ply -o out.ply", "out.ply must be a folder, as there are several inputs"),
+        ("a.ply -o out.ply --format obj", "out.ply says it itself"),
+    ],
+)
+def test_outputs_that_contradict_the_inputs(several, pipeline, words, told, capsys):
+    assert run(["reconstruct", *words.split()]) == 2
+    assert told in capsys.readouterr().err and not (several / "out.ply").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import trimesh
 
 from sasnet_sdf import Config, PointCloud, TriangleMesh, reconstruct
 from sasnet_sdf.errors import UnusableGeometry
@@ -42,11 +43,10 @@ def test_a_file_and_its_array_give_the_same_points(sphere, tmp_path):
 
 
 def test_a_mesh_keeps_its_vertices():
-    corners = np.vstack([np.zeros(3), np.eye(3)])
-    mesh = TriangleMesh(corners, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]))
-    geometry, notes = load(mesh, Config(max_points=3))
+    ball = trimesh.creation.icosphere(2)
+    geometry, notes = load(TriangleMesh(ball.vertices, ball.faces), Config(max_points=10))
     assert isinstance(geometry, TriangleMesh)
-    assert len(geometry.vertices) == 4 and not notes
+    assert len(geometry.vertices) == len(ball.vertices) > 10 and not notes
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,47 @@ def test_the_most_points_that_are_used(monkeypatch, config, machine, most):
 def test_points_have_three_coordinates():
     with pytest.raises(UnusableGeometry, match=r"\(N, 3\), found \(5, 2\)"):
         load(np.zeros((5, 2)), Config())
+
+
+def test_clouds_and_meshes_of_other_libraries():
+    ball = trimesh.creation.icosphere(2)
+    mesh, _ = load(ball, Config())
+    assert isinstance(mesh, TriangleMesh) and np.array_equal(mesh.faces, ball.faces)
+    cloud, _ = load(trimesh.PointCloud(ball.vertices), Config())
+    assert isinstance(cloud, PointCloud) and np.array_equal(cloud.points, ball.vertices)
+
+
+def test_clouds_of_open3d():
+    open3d = pytest.importorskip("open3d", reason="needs Open3D")
+    ball = trimesh.creation.icosphere(2)
+    places = open3d.utility.Vector3dVector(ball.vertices)
+    cloud = open3d.geometry.PointCloud(places)
+    cloud.normals, cloud.colors = places, open3d.utility.Vector3dVector(np.abs(ball.vertices))
+    for given in (cloud, open3d.t.geometry.PointCloud.from_legacy(cloud, open3d.core.Dtype.Float64)):
+        found, _ = load(given, Config())
+        assert isinstance(found, PointCloud)
+        assert np.allclose(found.normals, ball.vertices)
+        assert np.array_equal(found.colors, (np.abs(ball.vertices) * 255).round())
+    mesh = open3d.geometry.TriangleMesh(places, open3d.utility.Vector3iVector(ball.faces))
+    assert isinstance(load(mesh, Config())[0], TriangleMesh)
+
+
+def test_clouds_and_meshes_of_pyvista():
+    pyvista = pytest.importorskip("pyvista", reason="needs PyVista")
+    ball = trimesh.creation.icosphere(2)
+    mesh, _ = load(pyvista.wrap(ball), Config())
+    assert isinstance(mesh, TriangleMesh) and np.array_equal(mesh.faces, ball.faces)
+    with pytest.raises(UnusableGeometry, match="triangulate it first"):
+        load(pyvista.Cube(), Config())
+
+
+def test_points_beside_normals():
+    points = np.random.default_rng(0).normal(size=(50, 3))
+    normals = points / np.linalg.norm(points, axis=1, keepdims=True)
+    found, _ = load(np.hstack([points, normals]), Config())
+    assert np.array_equal(found.points, points) and np.allclose(found.normals, normals)
+    with pytest.raises(UnusableGeometry, match="not unit normals"):
+        load(np.hstack([points, points]), Config())
 
 
 def test_several_inputs_are_one_scan_whose_checkpoints_are_its_own(sphere, tmp_path):
