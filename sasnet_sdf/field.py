@@ -120,10 +120,12 @@ class Field:
         bridges: Array | None = None,
     ):
         self.model: Any = model.eval().requires_grad_(False)
-        self.frame, self.support = frame, support
-        self.bridges = np.empty((0, 3), np.float32) if bridges is None else bridges
-        self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
-        self.metadata = metadata
+        self.frame: Frame = frame
+        self.support: Support | None = support
+        self.bridges: Array = np.empty((0, 3), np.float32) if bridges is None else bridges
+        self.low: Array = np.asarray(low, np.float64)
+        self.high: Array = np.asarray(high, np.float64)
+        self.metadata: dict[str, Any] = metadata
 
     @property
     def device(self) -> torch.device:

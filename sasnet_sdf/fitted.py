@@ -48,10 +48,14 @@ class FittedSignal:
         header: dict[str, Any],
         metadata: dict[str, Any],
     ):
-        self.model = model.eval().requires_grad_(False)
-        self.grid, self.dtype, self.peak = grid, np.dtype(dtype), peak
-        self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
-        self.header, self.metadata = header, metadata
+        self.model: Any = model.eval().requires_grad_(False)
+        self.grid: Grid = grid
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.peak: float = peak
+        self.low: Array = np.asarray(low, np.float64)
+        self.high: Array = np.asarray(high, np.float64)
+        self.header: dict[str, Any] = header
+        self.metadata: dict[str, Any] = metadata
         self.report: dict[str, Any] | None = None
 
     @property

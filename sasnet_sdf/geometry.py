@@ -28,14 +28,14 @@ class PointCloud:
     normals: Array | None = None
     colors: NDArray[np.uint8] | None = None
     sensors: Array | None = None
-    scalars: Mapping[str, NDArray] = field(default_factory=dict)
+    scalars: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     geographic: bool = False
 
     def __len__(self) -> int:
         return len(self.points)
 
-    def select(self, keep: NDArray) -> PointCloud:
+    def select(self, keep: NDArray[Any]) -> PointCloud:
         """The points that a boolean mask or an index array keeps, attributes included."""
         rows = {n: v[keep] for n, v in vars(self).items() if isinstance(v, np.ndarray)}
         return replace(self, **rows, scalars={n: v[keep] for n, v in self.scalars.items()})
@@ -54,7 +54,7 @@ class TriangleMesh:
     faces: NDArray[np.int64]
     normals: Array | None = None
     colors: NDArray[np.uint8] | None = None
-    scalars: Mapping[str, NDArray] = field(default_factory=dict)
+    scalars: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def save(self, path: str | Path) -> tuple[str, ...]:
@@ -91,11 +91,11 @@ class Frame:
         """Points (N, 3) of the unit cube to world units, float64."""
         return np.asarray(points, np.float64) * self.scale + self.centre
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         return {"centre": [float(c) for c in self.centre], "scale": float(self.scale)}
 
     @classmethod
-    def from_dict(cls, values: dict) -> Frame:
+    def from_dict(cls, values: dict[str, Any]) -> Frame:
         """What `to_dict` gave. Raises ValueError where it is no frame."""
         centre, scale = np.array(values["centre"], np.float64), float(values["scale"])
         if centre.shape != (3,) or not ((np.abs(centre) < 1e100).all() and 0 < scale < 1e100):

@@ -24,14 +24,14 @@ class Edges:
     branching: int
 
     @classmethod
-    def of(cls, faces: NDArray) -> Edges:
+    def of(cls, faces: NDArray[Any]) -> Edges:
         """Of triangles (F, 3). Loops that meet in a vertex count as one."""
         boundary, branching = _uses(np.ascontiguousarray(faces, np.int64), int(faces.max(initial=-1)) + 1)
         tick()
         return cls(len(boundary), _loops(boundary), branching)
 
 
-def at_boundary(faces: NDArray, count: int) -> NDArray[np.bool_]:
+def at_boundary(faces: NDArray[Any], count: int) -> NDArray[np.bool_]:
     """Which of `count` vertices are at the boundary of triangles (F, 3)."""
     found = np.zeros(count, np.bool_)
     found[_uses(np.ascontiguousarray(faces, np.int64), count)[0]] = True
@@ -71,7 +71,7 @@ def _uses(faces: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], int]
     return boundary[:single].copy(), branching
 
 
-def _loops(edges: NDArray) -> int:
+def _loops(edges: NDArray[Any]) -> int:
     vertices, ends = np.unique(edges, return_inverse=True)
     ends = ends.reshape(-1, 2)
     graph = coo_array((np.ones(len(ends), np.int8), tuple(ends.T)), shape=(len(vertices),) * 2)
@@ -197,7 +197,7 @@ def _with_faces(mesh: TriangleMesh, keep: NDArray[np.bool_]) -> TriangleMesh:
     return TriangleMesh(mesh.vertices[used], renumbered[faces], normals, colors)
 
 
-def colors_at_vertices(colors: NDArray, faces: NDArray, count: int) -> NDArray[np.uint8]:
+def colors_at_vertices(colors: NDArray[Any], faces: NDArray[Any], count: int) -> NDArray[np.uint8]:
     """The mean color (count, 3) of the faces around each vertex; white where there are none.
 
     colors (F, 3) uint8 of triangles (F, 3).
@@ -234,7 +234,7 @@ def without_unused(mesh: TriangleMesh) -> TriangleMesh:
     return replace(_taken(mesh, used), faces=(np.cumsum(used) - 1)[mesh.faces])
 
 
-def _taken(mesh: TriangleMesh, index: NDArray) -> TriangleMesh:
+def _taken(mesh: TriangleMesh, index: NDArray[Any]) -> TriangleMesh:
     """The vertices at `index`, or of a mask, with their attributes; the faces are left as they are."""
     return replace(
         mesh,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class Blend:
         return cls(rows, weights / weights.sum(1, keepdims=True))
 
     @classmethod
-    def of_mesh(cls, vertices: Array, faces: NDArray, places: Array) -> Blend:
+    def of_mesh(cls, vertices: Array, faces: NDArray[Any], places: Array) -> Blend:
         """The corners of the nearest triangle, by the barycentric coordinates of its nearest point."""
         _, face, foot = MeshTree(vertices, faces).nearest(np.ascontiguousarray(places))
         corners = faces[face]
@@ -61,11 +62,11 @@ class Blend:
         weights[flat] = [1, 0, 0]
         return cls(corners, weights / weights.sum(1, keepdims=True))
 
-    def foremost(self, values: NDArray) -> NDArray:
+    def foremost(self, values: NDArray[Any]) -> NDArray[Any]:
         """The value at each place (M, ...) of the row that counts most, of values (N, ...)."""
         return values[self.rows[np.arange(len(self.rows)), self.weights.argmax(1)]]
 
-    def mean(self, values: NDArray) -> NDArray:
+    def mean(self, values: NDArray[Any]) -> NDArray[Any]:
         """The weighted means (M, ...) float64 of values (N, ...); what is not finite does not count."""
         picked = values[self.rows].astype(np.float64)
         finite = np.isfinite(picked)
@@ -76,7 +77,7 @@ class Blend:
         return np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
 
 
-def is_label(values: NDArray) -> bool:
+def is_label(values: NDArray[Any]) -> bool:
     """Whether values are names of things: integers of at most LABELS different values, or truth values."""
     return values.dtype == bool or (
         np.issubdtype(values.dtype, np.integer) and values.ndim == 1 and len(np.unique(values)) <= LABELS
@@ -84,8 +85,8 @@ def is_label(values: NDArray) -> bool:
 
 
 def blend(
-    values: Mapping[str, NDArray], at: Callable[[Array], Blend], places: Array, chunk: int = CHUNK
-) -> dict[str, NDArray]:
+    values: Mapping[str, NDArray[Any]], at: Callable[[Array], Blend], places: Array, chunk: int = CHUNK
+) -> dict[str, NDArray[Any]]:
     """Every attribute (N, ...) of the data at places (M, 3): (M, ...), `chunk` places at a time.
 
     Labels are those of the row that counts most, with their type; of all else the mean, in float64.

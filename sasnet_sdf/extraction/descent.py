@@ -15,6 +15,7 @@ are sampled, so that the surface has no hole and lies where the dense lattice's 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +127,7 @@ def _every_other(values: SparseValues) -> SparseValues:
     return coarse
 
 
-def _known_cells(values: SparseValues, shape: NDArray) -> NDArray[np.int32]:
+def _known_cells(values: SparseValues, shape: NDArray[Any]) -> NDArray[np.int32]:
     """The cells (M, 3) with eight known corners, block by block."""
     known = np.empty(values.values.shape, np.bool_)
     kernels.known_cells(values.places, shape, values.index, values.values, known)
@@ -163,7 +164,7 @@ def _refine(
     doubt = MARGIN * errors if stride == 1 else np.full_like(errors, np.inf)
     parents = _Parents(cells, coarse)
 
-    def sample_children(bounds: Array, rows: NDArray | slice) -> NDArray[np.int32]:
+    def sample_children(bounds: Array, rows: NDArray[Any] | slice) -> NDArray[np.int32]:
         """Evaluate what is missing at the children in doubt of some cells; the points that were."""
         some, some_corners, some_bounds = cells[rows], corners[rows], bounds[rows]
         masks, needed = np.empty(len(some), np.uint8), np.zeros(fine.index.shape, np.bool_)
@@ -236,7 +237,7 @@ def _evaluate_wanted(sampler: Sampler, fine: SparseValues, stride: int) -> NDArr
     return points
 
 
-def _want_beside_surface(fine: SparseValues, shape: NDArray) -> None:
+def _want_beside_surface(fine: SparseValues, shape: NDArray[Any]) -> None:
     """Ask for what is unknown or assumed next to the surface."""
     lost = np.empty((CHUNK, 3), np.int32)
     count = kernels.follow(fine.places, shape, fine.index, fine.values, fine.assumed, fine.wanted, lost)

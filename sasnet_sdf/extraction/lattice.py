@@ -6,6 +6,7 @@ Values are kept in blocks of 8 x 8 x 8 points, allocated where something is know
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,7 @@ class SparseValues:
         wanted[found] = False
         return self.points(*np.divmod(found, VOLUME))
 
-    def points(self, row: NDArray, slot: NDArray) -> NDArray[np.int32]:
+    def points(self, row: NDArray[Any], slot: NDArray[Any]) -> NDArray[np.int32]:
         """The lattice coordinates (N, 3) of slots (N,) of rows (N,)."""
         points = self.places[row] * np.int32(SIDE)
         for axis, shift in enumerate((6, 3, 0)):
@@ -121,13 +122,13 @@ class SparseValues:
         _corners(self.index, self.values, np.ascontiguousarray(cells, np.int32), out)
         return out
 
-    def rows_and_slots(self, points: NDArray[np.int32]) -> tuple[NDArray, NDArray]:
+    def rows_and_slots(self, points: NDArray[np.int32]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Where the values of points (N, 3) of allocated blocks are: rows (N,) and slots (N,)."""
         i, j, k = points.T
         return self.index[i >> 3, j >> 3, k >> 3], (i & 7) << 6 | (j & 7) << 3 | (k & 7)
 
 
-def _extended(rows: NDArray, count: int, fill: float) -> NDArray:
+def _extended(rows: NDArray[Any], count: int, fill: float) -> NDArray[Any]:
     """The rows and `count` more, all `fill`."""
     longer = np.empty((len(rows) + count, VOLUME), rows.dtype)
     longer[: len(rows)], longer[len(rows) :] = rows, fill

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import marching_cubes
@@ -78,7 +80,7 @@ def _crossed(values: SparseValues, cells: NDArray[np.int32]) -> tuple[np.float32
     return np.ldexp(np.float32(1), np.frexp(largest)[1]), np.concatenate(crossed)
 
 
-def _by_tile(cells: NDArray[np.int32]) -> tuple[NDArray, NDArray, NDArray]:
+def _by_tile(cells: NDArray[np.int32]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """The tiles (T, 3) that hold cells, an order of the cells by tile, and where each tile starts in it."""
     tile = cells // TILE
     counts = tile.max(0) + 1
@@ -88,7 +90,7 @@ def _by_tile(cells: NDArray[np.int32]) -> tuple[NDArray, NDArray, NDArray]:
     return np.stack(np.unravel_index(numbers, tuple(counts)), 1), order, starts
 
 
-def _volume(values: SparseValues, tile: NDArray, scale: np.float32) -> Array:
+def _volume(values: SparseValues, tile: NDArray[Any], scale: np.float32) -> Array:
     """A tile's corners (TILE + 1)^3 float32, in units of `scale` and off zero; 1 where unknown."""
     side = TILE // SIDE + 1
     i, j, k = (int(n) * TILE // SIDE for n in tile)
@@ -104,7 +106,7 @@ def _volume(values: SparseValues, tile: NDArray, scale: np.float32) -> Array:
 
 
 def _keys(
-    blocks: tuple[int, ...], local: Array, corner: NDArray
+    blocks: tuple[int, ...], local: Array, corner: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """What tells a vertex: the lattice point below it and the axis it is off by, 3 inside a cell; those.
 

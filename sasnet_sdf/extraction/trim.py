@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,12 +64,12 @@ def clip(mesh: TriangleMesh, values: Array, allowed: Allowed) -> tuple[TriangleM
     return _used(mesh, faces, edges, share)
 
 
-def _rolled(faces: NDArray, first: NDArray) -> NDArray:
+def _rolled(faces: NDArray[Any], first: NDArray[Any]) -> NDArray[Any]:
     """Triangles (F, 3) that start at the given corner (F,), in the same sense."""
     return np.take_along_axis(faces, (first[:, None] + np.arange(3)) % 3, 1)
 
 
-def _shares(vertices: Array, values: Array, edges: NDArray, allowed: Allowed) -> Array:
+def _shares(vertices: Array, values: Array, edges: NDArray[Any], allowed: Allowed) -> Array:
     """How far (E,) along edges (kept end, other end) they are cut."""
     inner, outer = values[edges.T]
     share = inner / (inner - outer)
@@ -85,7 +86,7 @@ def _shares(vertices: Array, values: Array, edges: NDArray, allowed: Allowed) ->
 
 
 def _used(
-    mesh: TriangleMesh, faces: NDArray, edges: NDArray, share: Array
+    mesh: TriangleMesh, faces: NDArray[Any], edges: NDArray[Any], share: Array
 ) -> tuple[TriangleMesh, NDArray[np.int64]]:
     """The mesh of faces over old vertices and new ones at `share` along edges; where each comes from."""
     source = np.concatenate([np.arange(len(mesh.vertices)), edges[:, 0]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ def is_packed(name: str) -> bool:
     return name.lower() in ("rgb", "rgba")
 
 
-def unpacked(columns: Mapping[str, NDArray]) -> tuple[dict[str, NDArray], list[str]]:
+def unpacked(columns: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """The columns with red, green and blue for a column rgb or rgba, and a note on colors that are not there.
 
     A column of numbers of one byte is none of colors. An opaque color is NaN as a float: a text that
@@ -42,7 +43,7 @@ def unpacked(columns: Mapping[str, NDArray]) -> tuple[dict[str, NDArray], list[s
     return columns | {name: (bits >> shift).astype(np.uint8) for name, shift in channels}, notes
 
 
-def _bits(packed: NDArray) -> NDArray[np.uint32]:
+def _bits(packed: NDArray[Any]) -> NDArray[np.uint32]:
     """The four bytes of integers, of floats that are whole numbers, or of the floats that they make up."""
     if packed.dtype.kind != "f":
         return packed.astype(np.uint32)
@@ -53,7 +54,7 @@ def _bits(packed: NDArray) -> NDArray[np.uint32]:
     return bits
 
 
-Columns = dict[str, NDArray]
+Columns = dict[str, NDArray[Any]]
 """Numbers (N,) by the file's own names."""
 
 POSITION, NORMAL = ("x", "y", "z"), ("nx", "ny", "nz")
@@ -140,7 +141,7 @@ def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> Point
     columns, lost = unpacked(columns)
     roles = _roles(columns, path)
 
-    def stacked(group: tuple[str, ...]) -> NDArray | None:
+    def stacked(group: tuple[str, ...]) -> NDArray[Any] | None:
         return np.stack([columns[name] for name in roles[group]], axis=1) if group in roles else None
 
     def reals(group: tuple[str, ...]) -> Array | None:
@@ -163,7 +164,7 @@ def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> Point
     )
 
 
-def as_colors(values: NDArray) -> NDArray[np.uint8]:
+def as_colors(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Colors (N, 3) as uint8 from bytes, from 16-bit numbers, or from reals of 0..1 or 0..255.
 
     Fractions are shares of 1 where 99 in 100 are below 2, and whole numbers 16-bit where one is above
@@ -180,5 +181,5 @@ def as_colors(values: NDArray) -> NDArray[np.uint8]:
     return np.rint(reals.clip(0, 255)).astype(np.uint8)
 
 
-def _are_shares(values: NDArray) -> bool:
+def _are_shares(values: NDArray[Any]) -> bool:
     return bool(np.any(values != np.rint(values)) and np.quantile(values, 0.99) < 2)

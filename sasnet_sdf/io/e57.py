@@ -199,7 +199,7 @@ def _points(raw: Columns) -> Array:
     return np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), distance * np.sin(elevation)], axis=1)
 
 
-def _popped(raw: Columns, names: tuple[str, ...]) -> NDArray | None:
+def _popped(raw: Columns, names: tuple[str, ...]) -> NDArray[Any] | None:
     """The columns (N, 3) of these names, taken out, where all are there."""
     if not all(name in raw for name in names):
         return None

@@ -168,7 +168,7 @@ class Document:
         ]
         check_claim(self.path, sum(sizes), _RATIO)
 
-    def array(self, index: int) -> NDArray:
+    def array(self, index: int) -> NDArray[Any]:
         """The values (N, C) of an accessor: integers, or reals where they are that or normalized."""
         accessor = item(self.tree["accessors"], index)
         kind, columns = np.dtype(_TYPES[accessor["componentType"]]), _NUMBERS[accessor["type"]]
@@ -183,7 +183,7 @@ class Document:
             return np.maximum(values / np.iinfo(kind).max, -1.0)
         return values
 
-    def _values(self, part: dict[str, Any], count: int, kind: np.dtype, columns: int) -> NDArray:
+    def _values(self, part: dict[str, Any], count: int, kind: np.dtype, columns: int) -> NDArray[Any]:
         """Rows (count, columns) from where a part of an accessor lies; zeros where it lies nowhere."""
         if "bufferView" not in part:
             return np.zeros((count, columns), kind)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,13 +110,13 @@ class Filter:
         return f"class{'es'[: 2 * (len(classes) > 1)]} {', '.join(map(str, classes))}"
 
 
-def _column(piece: Columns, name: str) -> NDArray | None:
+def _column(piece: Columns, name: str) -> NDArray[Any] | None:
     """The column of that name, whatever its case; CloudCompare puts `scalar_` before it."""
     own = next((n for n in piece if n.lower().removeprefix("scalar_") == name), None)
     return None if own is None else piece[own]
 
 
-def _shown(corner: NDArray) -> str:
+def _shown(corner: NDArray[Any]) -> str:
     return ",".join(f"{value:.10g}" for value in corner)
 
 

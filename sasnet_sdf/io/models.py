@@ -17,7 +17,7 @@ FORMAT, VERSION, ENTRY = "sasnet-sdf model", 1, "sasnet-sdf"
 _LONGEST_HEADER, _MOST_ARRAYS = 16 << 20, 5000
 
 
-def write_model(path: str | Path, arrays: Mapping[str, NDArray], metadata: Mapping[str, Any]) -> None:
+def write_model(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write named arrays and plain JSON values; nothing that is executed on loading."""
     from safetensors.numpy import save
 
@@ -29,7 +29,7 @@ def write_model(path: str | Path, arrays: Mapping[str, NDArray], metadata: Mappi
         partial.write_bytes(save(tensors, metadata={ENTRY: json.dumps(document)}))
 
 
-def read_model(path: str | Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
+def read_model(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """The arrays and the JSON values of a model file.
 
     Raises UnreadableInput where it is missing, damaged, newer than this version or not a model.

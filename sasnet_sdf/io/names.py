@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ _ONE_SCALE = 4
 _LARGEST = 65535
 
 
-def unnamed(table: NDArray) -> Columns:
+def unnamed(table: NDArray[Any]) -> Columns:
     """The columns of a table (N, C) without names: x y z, and the others by their number."""
     keys = [*POSITION, *(str(k + 1) for k in range(3, table.shape[1]))]
     return {
@@ -111,7 +112,7 @@ def named(columns: Columns, path: Path, notes: list[str]) -> Columns:
     return columns
 
 
-def unnamed_columns(table: NDArray, path: Path) -> list[str]:
+def unnamed_columns(table: NDArray[Any], path: Path) -> list[str]:
     """What the columns of a table (N, C) are, by their number and, where that leaves a choice, values.
 
     Three columns are a normal where they have length 1, and a color where they are not negative, at
@@ -150,7 +151,7 @@ def unnamed_columns(table: NDArray, path: Path) -> list[str]:
     )
 
 
-def _four(values: NDArray, path: Path) -> Sequence[str]:
+def _four(values: NDArray[Any], path: Path) -> Sequence[str]:
     """The last four (N, 4) of seven columns."""
     if _have_unit_length(values[:, :3]):
         return (*NORMAL, "intensity")
@@ -159,7 +160,7 @@ def _four(values: NDArray, path: Path) -> Sequence[str]:
     return _color_and_number(values, 7, path) or (*NORMAL, "intensity")
 
 
-def _color_and_number(values: NDArray, number: int, path: Path) -> Sequence[str] | None:
+def _color_and_number(values: NDArray[Any], number: int, path: Path) -> Sequence[str] | None:
     """Four columns (N, 4) up to the one with that number, in either order; None where no color fits."""
     color_first, color_last = values[:, :3], values[:, 1:]
     in_front, behind = ("intensity", *COLOR), (*COLOR, str(number))
@@ -179,7 +180,7 @@ def _color_and_number(values: NDArray, number: int, path: Path) -> Sequence[str]
     return in_front
 
 
-def _around(normal: int, table: NDArray, path: Path) -> list[str]:
+def _around(normal: int, table: NDArray[Any], path: Path) -> list[str]:
     """All columns of a table whose normal begins at that column: one color may be before or behind it."""
     names = [*POSITION, *_run(3, table[:, :normal], path), *NORMAL]
     if COLOR[0] in names:
@@ -187,7 +188,7 @@ def _around(normal: int, table: NDArray, path: Path) -> list[str]:
     return [*names, *_run(len(names), table, path)]
 
 
-def _run(start: int, table: NDArray, path: Path) -> Sequence[str]:
+def _run(start: int, table: NDArray[Any], path: Path) -> Sequence[str]:
     """The columns from `start` on, of which the first three or one of the first four may be a color."""
     values, count = table[:, start:], table.shape[1]
     if count - start == 4 and (names := _color_and_number(values, count, path)):
@@ -201,29 +202,29 @@ def _numbers(start: int, stop: int) -> list[str]:
     return [str(k + 1) for k in range(start, stop)]
 
 
-def _known(values: NDArray) -> NDArray:
+def _known(values: NDArray[Any]) -> NDArray[Any]:
     return values[np.isfinite(values).all(axis=1)]
 
 
-def _have_unit_length(values: NDArray) -> bool:
+def _have_unit_length(values: NDArray[Any]) -> bool:
     """Whether most of three columns have length 1; a few may be 0, where a program knew no normal."""
     lengths = np.linalg.norm(_known(values), axis=1)
     lengths = lengths[lengths > 0]
     return bool(len(lengths) and np.mean(np.abs(lengths - 1) < _UNIT_LENGTH) > _MOST)
 
 
-def _are_colors(values: NDArray) -> bool:
+def _are_colors(values: NDArray[Any]) -> bool:
     values = _known(values)
     return bool(np.all((values >= 0) & (values <= _LARGEST))) and not _have_unit_length(values)
 
 
-def _are_alike(values: NDArray) -> bool:
+def _are_alike(values: NDArray[Any]) -> bool:
     """Whether three columns are all whole numbers, or none is."""
     values = _known(values)
     whole = np.all(values == np.rint(values), axis=0)
     return bool(whole.all() or not whole.any())
 
 
-def _have_one_scale(values: NDArray) -> bool:
+def _have_one_scale(values: NDArray[Any]) -> bool:
     largest = _known(values).max(axis=0, initial=0)
     return bool(largest.max() <= _ONE_SCALE * largest.min())

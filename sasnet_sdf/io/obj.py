@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def read(path: Path) -> PointCloud | TriangleMesh:
 
 
 def _left_out(
-    others: Counter[str], vertices: list[list[float]], colors: NDArray | None, faces: int, parts: int
+    others: Counter[str], vertices: list[list[float]], colors: NDArray[Any] | None, faces: int, parts: int
 ) -> list[str]:
     """The note on what the file has and the mesh has not; `others` counts lines by their first word."""
     things = []

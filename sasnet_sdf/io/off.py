@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def _table(rows: list[str], path: Path) -> NDArray[np.float64]:
 
 
 def _attributes(
-    rest: NDArray, letters: str, lost: list[str]
+    rest: NDArray[Any], letters: str, lost: list[str]
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint8] | None]:
     """Normals (V, 3) and colors (V, 3) that the letters announce, from the numbers (V, C) after positions.
 
@@ -126,19 +127,19 @@ def _attributes(
     return normals, colors
 
 
-def _are_bytes(rest: NDArray) -> bool:
+def _are_bytes(rest: NDArray[Any]) -> bool:
     """Whether the numbers (V, C) after positions can only be colors."""
     whole = rest == np.rint(rest.clip(0, 255))
     return rest.shape[1] in (3, 4) and bool(whole.all() and (rest > 1).any())
 
 
-def _unit_share(values: NDArray) -> float:
+def _unit_share(values: NDArray[Any]) -> float:
     return float((np.abs(np.linalg.norm(values, axis=1) - 1) < 0.01).mean()) if len(values) else 0.0
 
 
 def _triangles(
     rows: list[str], points: NDArray[np.float64], path: Path
-) -> tuple[NDArray[np.int64], NDArray, NDArray[np.uint8] | None]:
+) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.uint8] | None]:
     """Triangles (F, 3) of the polygons, the polygon of each (F,), and the colors of these (P, 3).
 
     A row is a polygon: how many corners it has, these, and its color if any. The colors are None

@@ -37,7 +37,7 @@ class Faces:
     colors: NDArray[np.uint8] | None
 
 
-def read_faces(tables: Mapping[str, NDArray], points: Array, path: Path) -> Faces:
+def read_faces(tables: Mapping[str, NDArray[Any]], points: Array, path: Path) -> Faces:
     """The triangles of the elements `face` and `tristrips` among points (V, 3). Raises UnreadableInput."""
     corners, sizes = _lists(tables.get("face"), path)
     _check(corners, len(points), path)
@@ -54,7 +54,7 @@ def read_faces(tables: Mapping[str, NDArray], points: Array, path: Path) -> Face
     return Faces(triangles, colors)
 
 
-def left_out(tables: Mapping[str, NDArray]) -> list[str]:
+def left_out(tables: Mapping[str, NDArray[Any]]) -> list[str]:
     """What the elements hold that is neither in triangles nor in numbers of vertices."""
     names = {name: set(table.dtype.names or ()) for name, table in tables.items() if len(table)}
     of_vertices, of_faces = names.get("vertex", set()), names.get("face", set())
@@ -71,7 +71,7 @@ def left_out(tables: Mapping[str, NDArray]) -> list[str]:
     return lost + [f"rows of {name} ({len(tables[name])})" for name in others]
 
 
-def _lists(rows: NDArray | None, path: Path) -> tuple[NDArray[np.int64], NDArray]:
+def _lists(rows: NDArray[Any] | None, path: Path) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """The vertex indices of all rows one after the other, and how many each row has."""
     names = [] if rows is None or not len(rows) else _indices(rows)
     if rows is None or not names:
@@ -83,20 +83,20 @@ def _lists(rows: NDArray | None, path: Path) -> tuple[NDArray[np.int64], NDArray
     return np.concatenate(corners).astype(np.int64), np.array([len(polygon) for polygon in corners])
 
 
-def _indices(rows: NDArray) -> list[str]:
+def _indices(rows: NDArray[Any]) -> list[str]:
     """The lists that can be of vertices: by their names, or else those of whole numbers."""
     lists = [n for n in rows.dtype.names or () if rows.dtype[n].kind == "O" or rows.dtype[n].shape]
     named = [name for name in _LISTS if name in lists]
     return named or [name for name in lists if np.asarray(rows[name][0]).dtype.kind in "iu"]
 
 
-def _check(corners: NDArray, count: int, path: Path) -> None:
+def _check(corners: NDArray[Any], count: int, path: Path) -> None:
     outside = corners[(corners < 0) | (corners >= count)]
     if len(outside):
         raise UnreadableInput(f"{path}: a face names vertex {outside[0]} (from 0), there are {count}")
 
 
-def _colors(rows: NDArray) -> NDArray[np.uint8] | None:
+def _colors(rows: NDArray[Any]) -> NDArray[np.uint8] | None:
     names = {canonical(name): name for name in rows.dtype.names or ()}
     if not set(COLOR) <= set(names):
         return None
@@ -138,7 +138,7 @@ def read(path: Path) -> Scan | PointCloud | TriangleMesh:
     return TriangleMesh(cloud.points, found.triangles, cloud.normals, colors, cloud.scalars, tuple(notes))
 
 
-def _pieces(vertex: NDArray, path: Path) -> Iterator[Columns]:
+def _pieces(vertex: NDArray[Any], path: Path) -> Iterator[Columns]:
     """The vertices; of a binary file without lists, which is only mapped, read when they are drawn."""
     if isinstance(vertex, np.memmap):
         tables = records(path, vertex.dtype, vertex.offset, len(vertex))
@@ -147,7 +147,7 @@ def _pieces(vertex: NDArray, path: Path) -> Iterator[Columns]:
     return map(columns_of, tables)
 
 
-def _parsed(path: Path) -> dict[str, NDArray]:
+def _parsed(path: Path) -> dict[str, NDArray[Any]]:
     """Structured arrays by element name; lists are arrays in object columns, or (N, C) columns."""
     header = Header.of(path)
     if header.ascii:
@@ -205,11 +205,13 @@ def write_mesh(path: str | Path, mesh: TriangleMesh) -> None:
     write_columns(path, _with_scalars(columns, mesh.scalars), mesh.faces)
 
 
-def _columns(names: tuple[str, ...], values: NDArray | None, kind: str) -> dict[str, NDArray]:
+def _columns(names: tuple[str, ...], values: NDArray[Any] | None, kind: str) -> dict[str, NDArray[Any]]:
     return {} if values is None else {n: values[:, k].astype(kind) for k, n in enumerate(names)}
 
 
-def _with_scalars(columns: dict[str, NDArray], scalars: Mapping[str, NDArray]) -> dict[str, NDArray]:
+def _with_scalars(
+    columns: dict[str, NDArray[Any]], scalars: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
     """The columns and after them the scalars, under names that a PLY header can carry, each once."""
     for name, values in scalars.items():
         name = re.sub(r"[^!-~]+", "_", name) or "_"
@@ -219,7 +221,9 @@ def _with_scalars(columns: dict[str, NDArray], scalars: Mapping[str, NDArray]) -
     return columns
 
 
-def write_columns(path: str | Path, columns: Mapping[str, NDArray], faces: NDArray | None = None) -> None:
+def write_columns(
+    path: str | Path, columns: Mapping[str, NDArray[Any]], faces: NDArray[Any] | None = None
+) -> None:
     """Write vertices of columns (N,) under their names and triangles (F, 3), binary little endian."""
     count = len(next(iter(columns.values())))
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]

@@ -133,7 +133,7 @@ def _plural(element: str) -> str:
 _OFTEN = 10_000
 
 
-def read_rows(path: Path, header_lines: int, elements: Sequence[Element]) -> dict[str, NDArray]:
+def read_rows(path: Path, header_lines: int, elements: Sequence[Element]) -> dict[str, NDArray[Any]]:
     """Structured arrays by element name; lists are arrays in object columns, or (N, C) where all are as long.
 
     Raises UnreadableInput.
@@ -143,7 +143,7 @@ def read_rows(path: Path, header_lines: int, elements: Sequence[Element]) -> dic
         return {e.name: (_with_lists if e.lists else _numbers)(lines, e, path) for e in elements}
 
 
-def _numbers(lines: Iterator[str], element: Element, path: Path) -> NDArray:
+def _numbers(lines: Iterator[str], element: Element, path: Path) -> NDArray[Any]:
     rows = np.empty(element.count, element.dtype())
     done = 0
     while done < element.count:
@@ -163,7 +163,7 @@ def _numbers(lines: Iterator[str], element: Element, path: Path) -> NDArray:
     return rows
 
 
-def _with_lists(lines: Iterator[str], element: Element, path: Path) -> NDArray:
+def _with_lists(lines: Iterator[str], element: Element, path: Path) -> NDArray[Any]:
     there = list(islice(lines, element.count))
     if len(there) < element.count:
         raise cut_short(path, element.name, len(there), element.count)
@@ -177,7 +177,7 @@ def _with_lists(lines: Iterator[str], element: Element, path: Path) -> NDArray:
     return rows
 
 
-def _even(table: NDArray, element: Element) -> NDArray | None:
+def _even(table: NDArray[Any], element: Element) -> NDArray[Any] | None:
     """The rows where the one list of each has as many items; None where they have not, or do not fit."""
     (name,) = element.lists
     before = list(element.kinds).index(name)
@@ -195,7 +195,7 @@ def _even(table: NDArray, element: Element) -> NDArray | None:
     return rows
 
 
-def _table(lines: list[str]) -> NDArray | None:
+def _table(lines: list[str]) -> NDArray[Any] | None:
     """The numbers of lines that all have as many, in one go; None where that fails."""
     try:
         return np.loadtxt(lines, comments=None, ndmin=2) if lines else None
@@ -238,7 +238,7 @@ def _number(word: str, element: Element, row: int, path: Path) -> float:
         raise _damaged(path, element, row, f"{word[:40]!r} is not a number") from error
 
 
-def _does_not_fit(values: NDArray, kind: np.dtype) -> NDArray[np.bool_]:
+def _does_not_fit(values: NDArray[Any], kind: np.dtype) -> NDArray[np.bool_]:
     """Which numbers an integer type cannot hold."""
     if kind.kind == "f":
         return np.zeros(values.shape, np.bool_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,9 @@ _BEND = 1e-9
 """Twice the area that three corners span the wrong way round, over the square of the polygon's extent."""
 
 
-def triangles_of(points: Array, corners: NDArray, sizes: NDArray) -> tuple[NDArray[np.int64], NDArray]:
+def triangles_of(
+    points: Array, corners: NDArray[Any], sizes: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Triangles (F, 3) of polygons, wound as these are, and the polygon (F,) that each is from.
 
     points (V, 3); corners: vertex indices of all polygons, one after the other; sizes (P,): corners
@@ -39,7 +42,7 @@ def triangles_of(points: Array, corners: NDArray, sizes: NDArray) -> tuple[NDArr
     return corners[places].astype(np.int64), owner
 
 
-def strips(indices: NDArray, sizes: NDArray) -> NDArray[np.int64]:
+def strips(indices: NDArray[Any], sizes: NDArray[Any]) -> NDArray[np.int64]:
     """Triangles (F, 3) of strips, each corner of which makes one with the two before it.
 
     indices: those of all strips, one after the other; sizes (S,): how many each has. An index of -1
@@ -56,7 +59,7 @@ def strips(indices: NDArray, sizes: NDArray) -> NDArray[np.int64]:
     return triangles[(a != b) & (b != c) & (c != a)]
 
 
-def _fans(first: NDArray, sizes: NDArray) -> tuple[NDArray, NDArray]:
+def _fans(first: NDArray[Any], sizes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Places (F, 3) among the corners of fans around each polygon's first, and the polygons (F,)."""
     triangles = np.maximum(sizes - 2, 0)
     owner = np.repeat(np.arange(len(sizes)), triangles)
@@ -65,7 +68,9 @@ def _fans(first: NDArray, sizes: NDArray) -> tuple[NDArray, NDArray]:
     return np.stack([apex, apex + step + 1, apex + step + 2], axis=1), owner
 
 
-def _concave(points: Array, corners: NDArray, sizes: NDArray, first: NDArray) -> tuple[NDArray, Array]:
+def _concave(
+    points: Array, corners: NDArray[Any], sizes: NDArray[Any], first: NDArray[Any]
+) -> tuple[NDArray[Any], Array]:
     """The polygons, of more than three corners, with a corner that bends the wrong way; their normals."""
     large = np.flatnonzero(sizes > 3)
     sizes = sizes[large]
@@ -91,8 +96,8 @@ def _concave(points: Array, corners: NDArray, sizes: NDArray, first: NDArray) ->
 
 
 def _ears(
-    points: Array, corners: NDArray, sizes: NDArray, first: NDArray, normals: Array
-) -> tuple[NDArray[np.int64], NDArray]:
+    points: Array, corners: NDArray[Any], sizes: NDArray[Any], first: NDArray[Any], normals: Array
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Triangles (F, 3), as places among the corners, of polygons by ear clipping; the polygon (F,) of each.
 
     sizes, first (P,) and normals (P, 3) are those of the polygons. mapbox_earcut leaves out corners
@@ -125,7 +130,7 @@ def _area(triangles: Array) -> float:
     return float((x[0] * y[1] - x[1] * y[0]).sum())
 
 
-def _missing(triangles: NDArray, count: int) -> Iterator[tuple[int, int, int]]:
+def _missing(triangles: NDArray[Any], count: int) -> Iterator[tuple[int, int, int]]:
     """The triangles that a polygon of `count` corners still needs for its border to be all its sides."""
     ahead: defaultdict[int, list[int]] = defaultdict(list)
     pairs = [(k, (k + 1) % count) for k in range(count)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,7 @@ def _header(file: TextIO, line: int, path: Path) -> _Header | None:
     return _Header(columns * rows, scanner if scanner.any() else pose[3, :3], pose)
 
 
-def _table(lines: list[str], before: int, path: Path) -> NDArray:
+def _table(lines: list[str], before: int, path: Path) -> NDArray[Any]:
     """The rows (N, 3, 4, 6 or 7) float64 of lines, of which `before` stand before them in the file."""
     if not lines:
         return np.empty((0, 4))
@@ -110,7 +110,7 @@ def _table(lines: list[str], before: int, path: Path) -> NDArray:
     raise UnreadableInput(f"{path}: the lines from {before + 1} cannot be read")
 
 
-def _columns(table: NDArray, header: _Header) -> Columns:
+def _columns(table: NDArray[Any], header: _Header) -> Columns:
     points = table[:, :3] @ header.pose[:3, :3] + header.pose[3, :3]
     columns = dict(zip(POSITION, points.T, strict=True))
     width = table.shape[1]
@@ -121,7 +121,7 @@ def _columns(table: NDArray, header: _Header) -> Columns:
     return columns | {n: np.full(len(points), v) for n, v in zip(SENSOR, header.scanner, strict=True)}
 
 
-def _colors(values: NDArray) -> NDArray:
+def _colors(values: NDArray[Any]) -> NDArray[Any]:
     """Bytes as such; what they cannot hold, shares of 1 or 16-bit numbers, as it is."""
     small = values.astype(np.uint8)
     return small if np.array_equal(small, values) else values.astype(np.float32)

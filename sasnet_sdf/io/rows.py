@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +69,9 @@ def tables_of(
     separator: str | None = None,
     skip: int = 0,
     counts: list[int] | None = None,
-    mixed: Callable[[list[str], int], NDArray] | None = None,
+    mixed: Callable[[list[str], int], NDArray[Any]] | None = None,
     width: int | None = None,
-) -> Iterator[NDArray]:
+) -> Iterator[NDArray[Any]]:
     """The rows of numbers (N, C) float64 that follow `skip` lines, in pieces of at most PIECE lines.
 
     Comments, empty lines and separators at the end of a row are passed. A comma that does not separate
@@ -96,7 +96,9 @@ def tables_of(
                 yield table
 
 
-def _table(lines: list[str], separator: str | None, width: int | None, counts: list[int] | None) -> NDArray:
+def _table(
+    lines: list[str], separator: str | None, width: int | None, counts: list[int] | None
+) -> NDArray[Any]:
     """The lines as they stand, which is quick, and only where that fails or may mislead, cleaned."""
     if not any("#" in line or "//" in line for line in lines):
         try:
@@ -111,7 +113,7 @@ def _table(lines: list[str], separator: str | None, width: int | None, counts: l
     return table
 
 
-def _parsed(lines: Iterable[str], separator: str | None) -> NDArray:
+def _parsed(lines: Iterable[str], separator: str | None) -> NDArray[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that there is no row among the lines
         return np.loadtxt(lines, comments=None, delimiter=separator, ndmin=2)

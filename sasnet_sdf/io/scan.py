@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Scan:
         return replace(cloud, geographic=self.geographic)
 
 
-def records(path: Path, kind: np.dtype, offset: int, count: int) -> Iterator[NDArray]:
+def records(path: Path, kind: np.dtype, offset: int, count: int) -> Iterator[NDArray[Any]]:
     """Arrays of at most PIECE of the `count` records that the file holds from `offset` on."""
     with path.open("rb") as file:
         file.seek(offset)
@@ -47,18 +48,18 @@ def records(path: Path, kind: np.dtype, offset: int, count: int) -> Iterator[NDA
             yield np.fromfile(file, kind, min(PIECE, count - start))
 
 
-def columns_of(rows: NDArray) -> Columns:
+def columns_of(rows: NDArray[Any]) -> Columns:
     """The fields of a structured array (N,) that are numbers, each (N,) on its own."""
     names = rows.dtype.names or ()
     return {name: numbers(rows[name]) for name in names if is_numeric(rows[name])}
 
 
-def numbers(values: NDArray) -> NDArray:
+def numbers(values: NDArray[Any]) -> NDArray[Any]:
     """A copy in this machine's byte order that holds on to nothing else."""
     return np.array(values, values.dtype.newbyteorder("="))
 
 
-def is_numeric(values: NDArray) -> bool:
+def is_numeric(values: NDArray[Any]) -> bool:
     return values.ndim == 1 and values.dtype.kind in "fiu"
 
 
@@ -66,7 +67,7 @@ def rows_in(columns: Columns) -> int:
     return len(next(iter(columns.values()), ()))
 
 
-def taken(columns: Columns, keep: NDArray | slice) -> Columns:
+def taken(columns: Columns, keep: NDArray[Any] | slice) -> Columns:
     """The rows that a boolean mask, an index array or a slice keeps."""
     return {name: values[keep] for name, values in columns.items()}
 

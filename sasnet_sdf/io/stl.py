@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def _binary(path: Path, head: bytes) -> TriangleMesh:
     return TriangleMesh(mesh.vertices, mesh.faces, colors=vertex_colors, notes=mesh.notes)
 
 
-def _colors(attributes: NDArray, header: bytes) -> NDArray[np.uint8] | None:
+def _colors(attributes: NDArray[Any], header: bytes) -> NDArray[np.uint8] | None:
     """The colors (F, 3) in the attributes (F,), five bits each; None where these say nothing.
 
     VisCAM's begin with blue and mark faces with a color; those without one are white. Materialise's

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class Cells:
                 return cls(separator, names)
         return None
 
-    def table(self, lines: Iterable[str], before: int, path: Path) -> NDArray:
+    def table(self, lines: Iterable[str], before: int, path: Path) -> NDArray[Any]:
         """The numbers (N, C) of lines, of which `before` stand before them; NaN for what has none.
 
         Columns that hold words in the first lines are of words. Raises UnreadableInput of words elsewhere.
@@ -177,7 +178,7 @@ def _named(path: Path, layout: Layout, cells: Cells, notes: list[str]) -> Iterat
         notes += not_carried([f"columns of words ({', '.join(words)})"])
 
 
-def _tables(path: Path, layout: Layout, cells: Cells | None, notes: list[str]) -> Iterator[NDArray]:
+def _tables(path: Path, layout: Layout, cells: Cells | None, notes: list[str]) -> Iterator[NDArray[Any]]:
     """The tables of the file, of at least as many rows as its count lines name, where it has them."""
     found = 0
     counts = None if layout.count is None else [layout.count]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +157,7 @@ def _check_extent(points: Array, path: str | Path) -> None:
         raise UnusableGeometry(f"{path}: all its {len(points)} points lie on one line")
 
 
-def _extents(points: Array) -> NDArray:
+def _extents(points: Array) -> NDArray[Any]:
     """The extents of points (N, 3) along their principal axes, ascending."""
     centred = points - points.mean(axis=0)
     return np.sqrt(np.maximum(np.linalg.eigvalsh(centred.T @ centred), 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def with_attributes(
 
     Of a cloud, those of the points that the target was made from, outliers left out.
     """
-    values: dict[str, NDArray] = {name: geometry.scalars[name] for name in config.carry}
+    values: dict[str, NDArray[Any]] = {name: geometry.scalars[name] for name in config.carry}
     colors = geometry.colors if config.colors == "auto" else None
     if colors is not None:
         values["\0colors"] = colors

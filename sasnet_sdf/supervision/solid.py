@@ -105,7 +105,7 @@ class _Sides:
         return 2 * len(self.first) == len(self.face) and bool((np.diff(self.first) == 2).all())
 
 
-def _notes(faces: Faces, wound: Faces, turned: NDArray, boundary: NDArray) -> list[str]:
+def _notes(faces: Faces, wound: Faces, turned: NDArray[Any], boundary: NDArray[Any]) -> list[str]:
     notes = []
     if rewound := int((faces != wound).any(axis=1).sum()):
         notes.append(
@@ -154,7 +154,7 @@ def _across(vertices: Array, faces: Faces) -> Array:
     return np.cross(b - a, c - a)
 
 
-def _sizes(vertices: Array, faces: Faces, part: NDArray) -> tuple[Array, Array]:
+def _sizes(vertices: Array, faces: Faces, part: NDArray[Any]) -> tuple[Array, Array]:
     """The area and the signed volume (P,) of each part."""
     across = _across(vertices, faces)
     # about a vertex of the part: of a small one far from the origin no digits are lost
@@ -165,7 +165,7 @@ def _sizes(vertices: Array, faces: Faces, part: NDArray) -> tuple[Array, Array]:
     return area.astype(np.float64), np.bincount(part, volume).astype(np.float64)
 
 
-def _boxes(vertices: Array, faces: Faces, part: NDArray) -> tuple[Array, Array]:
+def _boxes(vertices: Array, faces: Faces, part: NDArray[Any]) -> tuple[Array, Array]:
     """The low and the high corner (P, 3) of each part."""
     order = np.argsort(part, kind="stable")
     starts = np.searchsorted(part[order], np.arange(int(part.max()) + 1))
@@ -181,7 +181,9 @@ def _meet(low: Array, high: Array) -> NDArray[np.bool_]:
     return np.array([(x & y & z).sum() > 1 for x, y, z in sides])
 
 
-def _containers(vertices: Array, faces: Faces, part: NDArray, low: Array, high: Array) -> list[list[int]]:
+def _containers(
+    vertices: Array, faces: Faces, part: NDArray[Any], low: Array, high: Array
+) -> list[list[int]]:
     """The parts that each part lies in."""
     containers: list[list[int]] = [[] for _ in low]
     lows, highs = np.ascontiguousarray(low.T), np.ascontiguousarray(high.T)
@@ -218,7 +220,7 @@ def _turned(volume: Array, containers: list[list[int]]) -> NDArray[np.bool_]:
     return turned
 
 
-def _boundary(vertices: Array, faces: Faces, suspects: NDArray) -> NDArray[np.bool_]:
+def _boundary(vertices: Array, faces: Faces, suspects: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether the solid is on one side only (F,) of each face, near its center or near a corner.
 
     suspects: the faces of which this is not known. Faces without area stay.

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,7 @@ def scale_bar(colors: NDArray[np.uint8], low: str, high: str, length: int = 240)
     return picture
 
 
-def side_by_side(panels: Sequence[tuple[str, NDArray]], columns: int) -> Image.Image:
+def side_by_side(panels: Sequence[tuple[str, NDArray[Any]]], columns: int) -> Image.Image:
     """Pictures (h, w, 3) in 0..255 in rows of `columns`, each with its label below it, on white.
 
     Every place has the size of the largest panel and GAP pixels around it; the width is that of

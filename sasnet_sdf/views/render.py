@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,7 @@ def _draw_discs(top, bottom, centres, radius, colours, depth, normal_out, colour
                     normal_out[y, x, 2] = 1.0
 
 
-def vertex_normals(vertices: Array, faces: NDArray) -> Array:
+def vertex_normals(vertices: Array, faces: NDArray[Any]) -> Array:
     """Area-weighted unit normals (V, 3) of a triangle mesh."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     across = np.cross(b - a, c - a)
@@ -147,7 +148,7 @@ def render(shape: PointCloud | TriangleMesh, camera: Camera, spot: float = 1.5, 
     return np.where(covered[..., None], np.clip(colour * lit[..., None], 0, 255), 255.0)
 
 
-def shade(normal: Array, depth: Array, covered: NDArray) -> Array:
+def shade(normal: Array, depth: Array, covered: NDArray[Any]) -> Array:
     """Light at every pixel: key light from the upper left, fill light, a small highlight, hollows."""
     normal = normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
     key = np.array([-0.45, 0.65, 0.62])
@@ -157,7 +158,7 @@ def shade(normal: Array, depth: Array, covered: NDArray) -> Array:
     return bright * hollows(depth, covered) + 0.25 * np.maximum(normal @ half, 0) ** 40
 
 
-def hollows(depth: Array, covered: NDArray) -> Array:
+def hollows(depth: Array, covered: NDArray[Any]) -> Array:
     """A factor below 1 where the surroundings lie nearer to the viewer, at three widths."""
     factor = np.ones_like(depth)
     weight = covered.astype(float)
