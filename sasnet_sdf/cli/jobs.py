@@ -68,9 +68,15 @@ def planned(
 
 
 def check_inputs(sources: Sequence[Path]) -> None:
-    """Refuse files that are not there, before any work. Raises UnreadableInput, or UsageError for what
-    looks like the name of an output."""
-    missing = [source for source in sources if "://" not in str(source) and not source.exists()]
+    """Refuse files that are not there, before any work.
+
+    Raises UnreadableInput, or UsageError for what looks like the name of an output.
+    """
+    from ..io.files import check_address
+
+    for source in sources:
+        check_address(source)
+    missing = [source for source in sources if not source.exists()]
     if not missing:
         return
     last = sources[-1]
