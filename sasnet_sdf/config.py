@@ -45,20 +45,20 @@ class SupervisionConfig(Settings):
     )
     normals: str = setting(
         "auto",
-        "What says where outside is. auto: the file's normals, else its sensors, else estimated.",
+        "What decides which side is outside. auto: the file's normals, else its sensors, else estimated.",
         word="normals",
         choices=("auto", "file", "sensors", "estimate"),
     )
     viewpoint: tuple[float, ...] | None = setting(
         None,
-        "Where the sensor stood that saw all points, in the units of the scan: outside is on its side.",
+        "Position of the one sensor that saw all points, in the units of the scan; its side is outside.",
         word="viewpoint",
         form="X,Y,Z",
         parse=as_viewpoint,
     )
     up: tuple[float, ...] | None = setting(
         None,
-        "The direction that the surface was seen from, as +z for terrain: outside is on that side.",
+        "The direction that the surface was seen from, such as +z for terrain; that side is outside.",
         word="up",
         form="+z|-z|X,Y,Z",
         parse=as_up,
@@ -121,7 +121,7 @@ class ExtractionConfig(Settings):
     )
     edge_length: float | None = setting(
         None,
-        "Size of a lattice cell in the units of the input, instead of --resolution.",
+        "Size of a lattice cell in the units of the input; sets the resolution.",
         word="edge_length",
         form="L",
         positive=True,
@@ -158,7 +158,7 @@ class ExtractionConfig(Settings):
     )
     carry: tuple[str, ...] = setting(
         (),
-        "Carry a scalar of the input, such as intensity, as well; may be given again.",
+        "Carry a scalar of the input, such as intensity, over to the vertices as well.",
         word="carry",
         form="NAME",
         parse=as_names,

@@ -2,8 +2,8 @@
 
 A field stands in one place. `setting` gives it its meaning, unit, bounds or choices; a *word* is a
 setting with a name of its own on the command line and in Python, the others are reached by their
-path, as in `--set supervision.targets=200000`. The command line's options, the checks of keyword
-arguments and the tables in docs/settings.md are made from these fields.
+path, as in `--set supervision.targets=200000`. Checks, the command line's options and their help, and
+the docstrings of keyword arguments are made from these fields.
 """
 
 from __future__ import annotations
@@ -45,12 +45,9 @@ class About:
     usual: str = ""
 
 
-def setting(default: Any, help: str = "", *, factory: bool = False, **about: Any) -> Any:
-    """A dataclass field with `About` in its metadata; factory: `default` makes the value."""
-    metadata = {"about": About(help, **about)}
-    if factory:
-        return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+def setting(default: Any, help: str = "", **about: Any) -> Any:
+    """A dataclass field with `About` in its metadata."""
+    return field(default=default, metadata={"about": About(help, **about)})
 
 
 def about(part: Field[Any]) -> About:
@@ -59,7 +56,7 @@ def about(part: Field[Any]) -> About:
 
 
 class Settings:
-    """Base of settings: their values are checked, and brought to the type of their field.
+    """Base of settings: values are checked and converted to the type of their field.
 
     Raises UsageError.
     """
@@ -72,7 +69,7 @@ class Settings:
 
 
 def checked(owner: type, part: Field[Any], value: Any) -> Any:
-    """A value of a field as its type has it. Raises UsageError."""
+    """The value of a field, checked and converted to the type of the field. Raises UsageError."""
     what, (kind, optional) = about(part), kind_of(owner, part.name)
     name = (what.word or part.name).replace("_", "-")
     if value is None and optional:
@@ -80,7 +77,7 @@ def checked(owner: type, part: Field[Any], value: Any) -> Any:
     if what.parse is not None:
         return what.parse(value)
     if kind is bool:
-        if not isinstance(value, bool) and type(value).__name__ not in ("bool_", "bool"):
+        if type(value).__name__ not in ("bool", "bool_"):  # NumPy's as well
             raise UsageError(f"{name} must be True or False, found {value!r}")
         return bool(value)
     if kind is int:
@@ -175,7 +172,7 @@ def _parts(owner: type, section: str = "") -> Iterator[tuple[str, type, Field[An
 
 
 def with_words(config: S, given: Mapping[str, Any]) -> S:
-    """The settings with the words that were given changed. Raises UsageError for one that there is not."""
+    """The settings with the given words changed. Raises UsageError for an unknown word."""
     known = words_of(type(config))
     changes: dict[str, dict[str, Any]] = {}
     for word, value in given.items():
@@ -198,9 +195,8 @@ def with_changes(config: Any, changes: dict[str, Any]) -> Any:
         changes = dict(changes)
         config = config.named(changes.pop("name"))
     known = {f.name for f in fields(config)}
-    unknown = sorted(set(changes) - known)
-    if unknown:
-        raise UsageError(f"unknown setting {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    if others := sorted(set(changes) - known):
+        raise UsageError(f"unknown setting {others[0]!r}; known: {', '.join(sorted(known))}")
     return replace(
         config,
         **{
@@ -222,9 +218,9 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def documented(owner: type[Settings]) -> Callable[[F], F]:
-    """For a function whose keyword arguments are settings: its docstring says what each does.
+    """A decorator for functions that take settings as keyword arguments: describes each in the docstring.
 
-    An argument that it does not have is a UsageError that names those that are like it.
+    An unknown argument raises UsageError, with similar names.
     """
 
     def decorate(function: F) -> F:

@@ -1,4 +1,4 @@
-"""Values of settings as users write them: texts with commas, sequences, words."""
+"""Values of settings from what users give: text with commas, sequences, keywords."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def as_classes(value: Any) -> tuple[int, ...]:
 
 
 def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
-    """So many finite numbers, or their text with commas; None where it is something else."""
+    """`count` finite numbers, from a sequence or from text with commas; None for anything else."""
     try:
         found = tuple(float(part) for part in _listed(value))
     except (TypeError, ValueError):

@@ -43,8 +43,8 @@ def planned(
     """
     check_inputs([source for sources in inputs for source in sources])
     several = len(inputs) > 1
-    if output is not None and form and not several and not _is_folder(output):
-        raise UsageError(f"--format names the format of files in a folder; {output} says it itself")
+    if output is not None and form and not several and not output.is_dir():
+        raise UsageError(f"--format is for outputs in a folder; the format of {output} is its extension")
     jobs = []
     for sources in inputs:
         first, *merged = sources
@@ -52,7 +52,7 @@ def planned(
         jobs.append(
             Job(
                 sources,
-                _placed(output or first.parent, f"{stem}_{kind}.{form or 'ply'}", several, output is None),
+                _placed(output or first.parent, f"{stem}_{kind}.{form or 'ply'}", several),
                 model and _placed(model, f"{stem}.sasnet", several),
                 report and _placed(report, f"{stem}.json", several),
             )
@@ -68,11 +68,11 @@ def planned(
 
 
 def check_inputs(sources: Sequence[Path]) -> None:
-    """Refuse files that are not there, before any work.
+    """Refuse missing files before any work.
 
-    Raises UnreadableInput, or UsageError for what looks like the name of an output.
+    Raises UnreadableInput, or UsageError where the last of two looks like an output.
     """
-    from ..io.files import check_address
+    from ..io.files import MESHES, check_address
 
     for source in sources:
         check_address(source)
@@ -80,26 +80,18 @@ def check_inputs(sources: Sequence[Path]) -> None:
     if not missing:
         return
     last = sources[-1]
-    if (
-        missing == [last]
-        and len(sources) == 2
-        and last.suffix.lower() in (".ply", ".obj", ".stl", ".off", ".glb")
-    ):
+    if missing == [last] and len(sources) == 2 and last.suffix.lower() in MESHES:
         raise UsageError(f"{last}: no such file; if it is the mesh to write, put -o before it")
     raise UnreadableInput(f"{', '.join(map(str, missing))}: no such file")
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir()
-
-
-def _placed(path: Path, name: str, several: bool, beside: bool = False) -> Path:
-    """The file itself, or one of that name in the folder."""
-    if beside or _is_folder(path):
+def _placed(path: Path, name: str, several: bool) -> Path:
+    """The file itself, or the one of that name in the folder."""
+    if path.is_dir():
         return path / name
     if not several:
         return path
     if path.suffix:
-        raise UsageError(f"{path} must be a folder, as there are several inputs; --format says the format")
+        raise UsageError(f"{path}: several inputs need a folder; --format chooses the format of its files")
     make_folder(path)
     return path / name

@@ -22,12 +22,6 @@ COMMANDS = (
 )
 """Each is `command` in the module of its name."""
 
-INPUTS = (
-    *(".ply", ".las", ".laz", ".e57", ".ptx", ".pts", ".xyz", ".asc", ".txt", ".csv", ".pcd"),
-    *(".npy", ".npz", ".obj", ".stl", ".off", ".glb"),
-)
-"""Extensions of scans, known here so that a hint needs no reader."""
-
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are asked for."""
@@ -50,8 +44,10 @@ class LazyGroup(click.Group):
 
 
 def _no_command(word: str) -> str:
+    from ..io import READABLE
+
     path = Path(word)
-    if path.suffix and (path.exists() or path.suffix.lower() in INPUTS):
+    if path.suffix.lower() in READABLE:
         return f"{word} is not a command; to make a surface of it: sasnet-sdf reconstruct {shlex.quote(word)}"
     return unknown("command", word, COMMANDS)
 

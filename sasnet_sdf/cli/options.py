@@ -41,6 +41,12 @@ class Option(click.Option):
         self.group = group
         super().__init__(*args, **kwargs)
 
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Without bounds, which only an error needs to tell."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
 
 class Command(click.Command):
     """A command whose help lists the options by group."""
@@ -76,8 +82,7 @@ def all_of(*options: Callable[[Decorated], Decorated]) -> Callable[[Decorated], 
 
 
 def settings(owner: type[Settings], *words: str) -> Callable[[Decorated], Decorated]:
-    """The options of settings that have a word: of those that are not given a command gets None, or a text's
-    default."""
+    """The options of these settings; one that is not given is None, or its default if that is a text."""
     known = words_of(owner)
     presets = SIGNAL_PRESETS if owner is SignalConfig else PRESETS
     return all_of(*(_option_of(word, *known[word], presets) for word in words))
@@ -97,13 +102,14 @@ def _option_of(
         words |= {"type": kind}
     elif kind is tuple and what.form == "NAME":
         words |= {"multiple": True}
-    help = f"{what.help} {_default_of(section, part, presets)}".strip()
+    again = " May be repeated." if "multiple" in words else ""
+    help = f"{what.help}{again} {_default_of(section, part, presets)}".strip()
     group = _GROUP_OF.get(word, _GROUP_OF.get(section, RUN))
     return option(f"--{word.replace('_', '-')}", word, group=group, help=help, **words)
 
 
 def _default_of(section: str, part: Field[Any], presets: Mapping[str, Any]) -> str:
-    """What happens without the option, if its value says anything."""
+    """The default as help shows it, by preset where the presets differ; empty where it says nothing."""
     if about(part).usual:
         return f"[default: {about(part).usual}]"
     holders = [getattr(config, section) if section else config for config in presets.values()]

@@ -71,7 +71,7 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     "form",
     group=OUTPUT_GROUP,
     type=click.Choice(["ply", "obj", "stl", "off", "glb"]),
-    help="Format of meshes whose names are made here. [default: ply]",
+    help="Format of the mesh where --output names no file. [default: ply]",
 )
 @overwrite_option
 @lattice_options

@@ -10,9 +10,7 @@ import pytest
 
 from sasnet_sdf import errors
 from sasnet_sdf.cli import main as program
-from sasnet_sdf.cli.main import INPUTS
 from sasnet_sdf.cli.options import verbose_option
-from sasnet_sdf.io import READABLE
 
 HEAVY = ("torch", "numpy", "numba", "scipy", "rich", "trimesh")
 
@@ -148,7 +146,3 @@ def test_what_is_no_command(word, told, capsys):
     assert program.run([word]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line
-
-
-def test_the_extensions_of_scans_are_those_that_are_read():
-    assert set(INPUTS) == set(READABLE)

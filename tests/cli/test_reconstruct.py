@@ -307,8 +307,8 @@ def test_one_input_into_a_folder(folder, pipeline):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("a.ply c.ply -o out.ply", "out.ply must be a folder, as there are several inputs"),
-        ("a.ply -o out.ply --format obj", "out.ply says it itself"),
+        ("a.ply c.ply -o out.ply", "out.ply: several inputs need a folder"),
+        ("a.ply -o out.ply --format obj", "the format of out.ply is its extension"),
     ],
 )
 def test_outputs_that_contradict_the_inputs(several, pipeline, words, told, capsys):
