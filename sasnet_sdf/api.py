@@ -1,4 +1,4 @@
-"""The public functions that train networks; `help` of each says all that it takes."""
+"""The public functions that train networks. `help` describes every argument of each."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def reconstruct(
 
     settings: other settings as "KEY=VALUE", such as "supervision.targets=200000".
 
-    config: all settings at once, instead of preset, model, settings and those below.
+    config: all settings as one object, instead of preset, model, settings and the settings below.
 
     on_progress: called several times a second with a Progress. If it returns False during training,
     training ends, and the surface is that of the field so far; if it returns False in any other stage,
@@ -129,9 +129,7 @@ def fit_image(
         fitted = sasnet_sdf.fit_image("photo.png", preset="fast")
         fitted.save("photo.sasnet")
     """
-    words = _words(locals(), SignalConfig)
-    words |= {"preset": preset, "model": model, "settings": settings, "on_progress": on_progress}
-    return fit_signal(source, "image", **words)[0]
+    return _fit("image", locals())
 
 
 @documented(SignalConfig)
@@ -164,9 +162,14 @@ def fit_volume(
 
     Otherwise as `fit_image`.
     """
-    words = _words(locals(), SignalConfig)
-    words |= {"preset": preset, "model": model, "settings": settings, "on_progress": on_progress}
-    return fit_signal(source, "volume", spacing, **words)[0]
+    return _fit("volume", locals())
+
+
+def _fit(kind: str, given: Mapping[str, Any]) -> FittedSignal:
+    """Fit the source among the arguments of a function, with its other arguments, from its locals()."""
+    words = _words(given, SignalConfig)
+    words |= {name: given[name] for name in ("preset", "model", "settings", "on_progress")}
+    return fit_signal(given["source"], kind, given.get("spacing"), **words)[0]
 
 
 def _words(given: Mapping[str, Any], owner: type[Config] | type[SignalConfig]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def printable(text: str) -> str:
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """The start of a message: there is no such name; the ones that are like it, else all that there are."""
+    """A message about an unknown name, with the most similar known names, or all of them."""
     names = [str(each) for each in known]
     close = get_close_matches(str(name), names, 3, 0.7)
     rest = f"did you mean {' or '.join(close)}?" if close else f"one of {', '.join(names)}"

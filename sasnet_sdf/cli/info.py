@@ -80,7 +80,7 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
 
 
 def _place(coordinate: float, digits: int) -> str:
-    """A coordinate to a ten-thousandth of the extent or so, with all its digits before the point."""
+    """A coordinate without an exponent, to about a ten-thousandth of the extent."""
     return f"{coordinate:.{digits}f}" if digits < 12 and abs(coordinate) < 1e12 else f"{coordinate:.6g}"
 
 

@@ -1,4 +1,4 @@
-"""Options: those that stand for settings, made from their fields, and others that commands share."""
+"""Command-line options: those of settings, generated from their fields, and others that commands share."""
 
 from __future__ import annotations
 

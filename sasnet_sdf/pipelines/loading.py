@@ -111,7 +111,7 @@ def _of_array(source: Any) -> PointCloud:
 
 
 def _of_library(source: Any) -> Any:
-    """A cloud or mesh of another library as one of ours; anything else as it is. Raises ValueError.
+    """Convert a cloud or mesh of another library; return anything else unchanged. Raises ValueError.
 
     Trimesh has vertices and faces, Open3D points or vertices and triangles, PyVista points and faces
     with the number of corners before each. None of them is imported.

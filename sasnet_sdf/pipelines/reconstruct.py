@@ -39,7 +39,7 @@ class Reconstruction:
     report: dict[str, Any]
 
     def __repr__(self) -> str:
-        """In five lines, without the report."""
+        """A summary in five lines."""
         report = self.report
         closed = "open" if report["extraction"]["boundary_edges"] else "closed"
         points = report["input"].get("used_points", report["input"]["points"])
@@ -47,7 +47,7 @@ class Reconstruction:
             "Reconstruction",
             f"  mesh: {len(self.mesh.vertices):,} vertices, {len(self.mesh.faces):,} triangles, {closed}",
             f"  from: {points:,} points in {report['seconds']['total']:.1f} s",
-            f"  field: {report['model']}, for distances at any place",
+            f"  field: {report['model']}, gives distances in world units",
             f"  report: {len(report['warnings'])} warnings, {len(report['notes'])} notes",
         ]
         return "\n".join(lines)
