@@ -24,13 +24,13 @@ import torch
 from common import commit, folders, medians_ms
 
 from sasnet_sdf import compare
+from sasnet_sdf.comparison.budget import Budget, sized
+from sasnet_sdf.comparison.compare import MODELS
+from sasnet_sdf.comparison.contenders import is_poisson
 from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.field import Field
 from sasnet_sdf.model_config import PUBLISHED, SASNetConfig
 from sasnet_sdf.networks.registry import build_model, parameter_count, with_parameters
-from sasnet_sdf.pipelines.budget import Budget, sized
-from sasnet_sdf.pipelines.compare import MODELS
-from sasnet_sdf.pipelines.poisson import is_poisson
 from sasnet_sdf.runtime.progress import Progress
 from sasnet_sdf.training.losses import DistanceTask
 from sasnet_sdf.training.optimizers import Optimiser

@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from sasnet_sdf.pipelines.compare import MODELS
-from sasnet_sdf.pipelines.comparison_files import HIGHEST, best_of, table
+from sasnet_sdf.comparison.compare import MODELS
+from sasnet_sdf.comparison.results import HIGHEST, best_of, table
 from sasnet_sdf.views import curves
 
 COLUMNS = {

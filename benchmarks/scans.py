@@ -163,7 +163,7 @@ def right_normals(source: Path, truth: Path) -> float:
     """The share of a scan's points, as they are trained on, whose normals are on the right side."""
     from mesh_metrics import distance, face_normals, load  # type: ignore[import-not-found]
 
-    from sasnet_sdf.pipelines.selection import framed
+    from sasnet_sdf.problems.selection import framed
     from sasnet_sdf.supervision import CloudTarget, prepare
 
     cloud, frame, _ = framed(read_cloud(source))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import fit_image, fit_volume, reconstruct
+    from .comparison.compare import compare
     from .config import PRESETS, Config
     from .errors import (
         Interrupted,
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
     from .fitted import FittedSignal
     from .geometry import Frame, PointCloud, TriangleMesh
     from .io import read_geometry, write_mesh
-    from .pipelines.compare import compare
-    from .pipelines.evaluate import evaluate
-    from .pipelines.extract import extract
-    from .pipelines.reconstruct import Reconstruction
+    from .problems.evaluate import evaluate
+    from .problems.extract import extract
+    from .problems.reconstruct import Reconstruction
     from .runtime.progress import Progress
 
     __version__: str
@@ -50,12 +50,12 @@ _HOME = {
     "TriangleMesh": ".geometry",
     "read_geometry": ".io",
     "write_mesh": ".io",
-    "compare": ".pipelines.compare",
-    "evaluate": ".pipelines.evaluate",
-    "extract": ".pipelines.extract",
+    "compare": ".comparison.compare",
+    "evaluate": ".problems.evaluate",
+    "extract": ".problems.extract",
     "fit_image": ".api",
     "fit_volume": ".api",
-    "Reconstruction": ".pipelines.reconstruct",
+    "Reconstruction": ".problems.reconstruct",
     "reconstruct": ".api",
     "Progress": ".runtime.progress",
 }

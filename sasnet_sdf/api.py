@@ -12,9 +12,9 @@ from .config import Config, SignalConfig
 from .errors import UsageError
 from .fitted import FittedSignal
 from .geometry import PointCloud, TriangleMesh
-from .pipelines.fit_signal import fit_signal
-from .pipelines.reconstruct import Reconstruction, surface_of_source
-from .pipelines.settings import make_config
+from .problems.reconstruct import Reconstruction, surface_of_source
+from .problems.settings import make_config
+from .problems.signal import fit_signal
 from .runtime.progress import OnProgress, silent
 from .settings import documented, words_of
 from .signals import Signal

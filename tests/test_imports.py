@@ -36,7 +36,8 @@ ROOMS = (
     "views",
     "field",
     "fitted",
-    "pipelines",
+    "problems",
+    "comparison",
     "api",
     "cli",
 )
@@ -87,7 +88,7 @@ def room_of(module: str) -> str | None:
 
 
 def test_relative_imports_are_resolved():
-    found = set(imports(PACKAGE / "pipelines" / "loading.py"))
+    found = set(imports(PACKAGE / "problems" / "loading.py"))
     assert ("sasnet_sdf.errors", True) in found
     assert any(module.startswith("sasnet_sdf.io") for module, _ in found)
 

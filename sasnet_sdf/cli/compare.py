@@ -86,7 +86,7 @@ def command(
     sasnet-sdf compare mesh.ply --models sasnet,siren:omega0=10,ngp -o results
     """
     with StopRequest() as stop, shown(progress, quiet) as show:
-        from ..pipelines.compare import MODELS, compare
+        from ..comparison.compare import MODELS, compare
 
         chosen = tuple(models.split(",")) if models else MODELS
         try:

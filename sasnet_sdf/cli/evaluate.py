@@ -73,7 +73,7 @@ def command(
 
         check_writable(output, overwrite, (".json",))
     with shown("auto", quiet) as show:
-        from ..pipelines.evaluate import evaluate
+        from ..problems.evaluate import evaluate
 
         figures = evaluate(
             source, reference, samples=samples, seed=seed, resolution=resolution, on_progress=show

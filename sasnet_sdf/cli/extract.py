@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..pipelines.settings import make_config
+from ..problems.settings import make_config
 from ..runtime.progress import Progress, stage
 from .options import (
     FILE,
@@ -60,7 +60,7 @@ def command(
         watch = watcher(stop, show)
         watch(Progress("read", 0.0, "reading"))
         from ..field import Field
-        from ..pipelines.extract import extract
+        from ..problems.extract import extract
 
         field = Field.load(model, device=device, engine=engine)
         mesh, facts = extract(field, on_progress=watch, **lattice)

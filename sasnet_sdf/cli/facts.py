@@ -17,8 +17,8 @@ from ..io.columns import finite
 from ..io.validate import validated
 from ..mesh import Edges
 from ..metrics import Points
-from ..pipelines.fit_signal import ranges
-from ..pipelines.selection import selected
+from ..problems.selection import selected
+from ..problems.signal import ranges
 from ..settings import to_dict
 from ..signals import Signal
 from ..spatial import first_of_equals

@@ -38,7 +38,7 @@ def _facts(file: Path) -> dict[str, Any]:
     from ..io.kinds import signal_kind
 
     if kind := signal_kind(file):
-        from ..pipelines.fit_signal import load_signal
+        from ..problems.signal import load_signal
 
         return {"file": str(file), **signal_facts(*load_signal(file, kind))}
 

@@ -14,7 +14,7 @@ import click
 
 from ..config import Config
 from ..errors import Interrupted, NoSurface
-from ..pipelines.settings import make_config
+from ..problems.settings import make_config
 from ..runtime.progress import OnProgress, Progress, stage
 from ..runtime.system import peak_memory_bytes
 from .jobs import Job, planned
@@ -43,7 +43,7 @@ from .progress import Show, shown
 from .stop import StopRequest
 
 if TYPE_CHECKING:
-    from ..pipelines.reconstruct import Reconstruction
+    from ..problems.reconstruct import Reconstruction
 
 STOPPING = "stopping: the surface so far will be written; Ctrl-C again stops at once"
 INTERRUPTED = "interrupted: training ended early, the surface is the one it had reached"
@@ -220,7 +220,7 @@ def _reconstruct(
 ) -> Reconstruction:
     """The pipeline; Interrupted where a stop signal ended it before there was a surface."""
     try:
-        from ..pipelines.reconstruct import surface_of_source
+        from ..problems.reconstruct import surface_of_source
 
         return surface_of_source(source, config, watch)
     except NoSurface as error:

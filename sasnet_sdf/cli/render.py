@@ -127,7 +127,7 @@ def command(
 def _surface(
     fitted: Any, level: float, resolution: Any, limit: int | None, output: Path, watch: OnProgress
 ) -> list[str]:
-    from ..pipelines.render import isosurface
+    from ..problems.isosurface import isosurface
     from .summary import note_lines, surface_lines
 
     mesh, facts = isosurface(fitted, level, resolution=resolution, max_memory=limit, on_progress=watch)

@@ -109,8 +109,8 @@ def run_fit(
     with StopRequest() as stop, shown(progress, quiet) as show:
         watch = watcher(stop, show, STOPPING)
         watch(Progress("read", 0.0, "reading"))
-        from ..pipelines.fit_signal import fit_signal
-        from ..pipelines.signal_report import bits, draw
+        from ..problems.signal import fit_signal
+        from ..problems.signal_figures import bits, draw
 
         try:
             fitted, signal = fit_signal(source, kind, on_progress=watch, **words)
@@ -155,7 +155,7 @@ def run_fit(
 def check_pictures(folder: Path, overwrite: bool) -> None:
     """Refuse a folder for pictures that cannot be one, or has some already. Raises UsageError."""
     from ..io import check_writable
-    from ..pipelines.signal_report import PICTURES
+    from ..problems.signal_figures import PICTURES
 
     make_folder(folder)
     for name in PICTURES:

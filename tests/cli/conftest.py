@@ -88,7 +88,7 @@ class FakePipeline:
 def pipeline(monkeypatch):
     """The pipeline that `sasnet-sdf reconstruct` will call."""
     fake = FakePipeline()
-    module = ModuleType("sasnet_sdf.pipelines.reconstruct")
+    module = ModuleType("sasnet_sdf.problems.reconstruct")
     vars(module)["surface_of_source"] = fake.surface_of_source
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return fake

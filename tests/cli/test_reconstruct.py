@@ -228,7 +228,7 @@ def several(folder, pipeline, monkeypatch):
         return one(source, *words)
 
     monkeypatch.setattr(
-        sys.modules["sasnet_sdf.pipelines.reconstruct"], "surface_of_source", surface_of_source
+        sys.modules["sasnet_sdf.problems.reconstruct"], "surface_of_source", surface_of_source
     )
     return folder
 
@@ -270,7 +270,7 @@ def test_ctrl_c_ends_several_inputs_at_the_one_that_was_trained(several, pipelin
 def test_inputs_that_are_merged_are_one_job(several, pipeline, monkeypatch, capsys):
     given = []
     one = pipeline.surface_of_source
-    module = sys.modules["sasnet_sdf.pipelines.reconstruct"]
+    module = sys.modules["sasnet_sdf.problems.reconstruct"]
     monkeypatch.setattr(
         module, "surface_of_source", lambda source, *words: given.append(source) or one(None, *words)
     )

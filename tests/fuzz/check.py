@@ -77,7 +77,7 @@ def _volume(path: Path) -> None:
 
 def _model(path: Path) -> None:
     from sasnet_sdf.fitted import FittedSignal, load_model
-    from sasnet_sdf.pipelines.extract import extract
+    from sasnet_sdf.problems.extract import extract
 
     model = load_model(path, device="cpu", engine="torch")
     if isinstance(model, FittedSignal):

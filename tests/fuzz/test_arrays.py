@@ -20,9 +20,9 @@ from sasnet_sdf.fitted import FittedSignal
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.networks.registry import build_model
-from sasnet_sdf.pipelines.fit_signal import load_signal, ranges
-from sasnet_sdf.pipelines.loading import load
-from sasnet_sdf.pipelines.settings import make_config
+from sasnet_sdf.problems.loading import load
+from sasnet_sdf.problems.settings import make_config
+from sasnet_sdf.problems.signal import load_signal, ranges
 from sasnet_sdf.signals import Grid
 from sasnet_sdf.spatial import Tree, morton_order
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import sasnet_open3d
 import sasnet_sdf
-from sasnet_sdf.pipelines.settings import make_config
+from sasnet_sdf.problems.settings import make_config
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_where_the_surface_is_refused_the_training_is_kept_for_another_resolutio
 ):
     """The trained surface is larger than the data told: here by a limit that comes down meanwhile."""
     keep = {"checkpoint": tmp_path, "checkpoint_every": 0, "max_memory": 8 << 30}
-    module = "sasnet_sdf.pipelines.reconstruct"
+    module = "sasnet_sdf.problems.reconstruct"
     surface_of = sys.modules[module].surface_of
 
     def within_less(field, config, limit, data):

@@ -9,7 +9,7 @@ from sasnet_sdf import fit_image, fit_volume
 from sasnet_sdf.config import MOST_PARAMETERS
 from sasnet_sdf.model_config import SASNetConfig
 from sasnet_sdf.networks.registry import parameters_of
-from sasnet_sdf.pipelines.signal_settings import NARROWEST, TABLE, WIDEST, chosen, cutoff, signal_config
+from sasnet_sdf.problems.signal_settings import NARROWEST, TABLE, WIDEST, chosen, cutoff, signal_config
 from sasnet_sdf.signals import Grid, Signal
 
 SHORTEST = SASNetConfig().period

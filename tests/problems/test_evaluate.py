@@ -17,7 +17,7 @@ from sasnet_sdf.errors import UnreadableInput, UnusableGeometry, UsageError
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.io import read_geometry, write_cloud
-from sasnet_sdf.pipelines.evaluate import OF_A_FIELD, OF_A_MESH, evaluate
+from sasnet_sdf.problems.evaluate import OF_A_FIELD, OF_A_MESH, evaluate
 
 RADIUS = 0.7
 FEW = 5000

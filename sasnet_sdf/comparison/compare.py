@@ -19,6 +19,12 @@ from ..geometry import Array, PointCloud, TriangleMesh
 from ..io.kinds import signal_kind
 from ..model_config import ModelConfig
 from ..networks.trained import choose
+from ..problems.evaluate import evaluate
+from ..problems.extract import surface_of
+from ..problems.loading import load
+from ..problems.selection import selected
+from ..problems.settings import make_config
+from ..problems.surface import Problem, fit
 from ..runtime.progress import OnProgress, silent, stage
 from ..runtime.system import hardware
 from ..settings import to_dict
@@ -26,17 +32,17 @@ from ..training import History
 from ..training.losses import distance_error
 from ..training.samplers import draw_pool
 from .budget import Budget, refuse_for_signals, refuse_other_words, sized, training_of
-from .comparison_files import Results
-from .comparison_pictures import draw_all
-from .contender import FitWith, on_part, trained
-from .evaluate import evaluate
-from .extract import surface_of
-from .fitting import Problem, fit
-from .loading import load
-from .poisson import is_poisson, poisson_surface
-from .selection import selected
-from .settings import make_config
-from .supervision_surface import no_network, supervision_surface
+from .contenders import (
+    FitWith,
+    is_poisson,
+    no_network,
+    on_part,
+    poisson_surface,
+    supervision_surface,
+    trained,
+)
+from .pictures import draw_all
+from .results import Results
 
 HELD_OUT = 50_000
 """Targets that no model is trained on, by which the best rate is chosen."""

@@ -16,6 +16,10 @@ from ..errors import Interrupted, UsageError
 from ..fitted import FittedSignal
 from ..model_config import ModelConfig
 from ..networks.trained import by_chunks, choose
+from ..problems.model_choice import model_of
+from ..problems.signal import check_size, load_signal, ranges, train_on
+from ..problems.signal_figures import measured
+from ..problems.signal_settings import default_count, known_models, sized_model
 from ..runtime.progress import OnProgress, silent, stage
 from ..runtime.system import hardware
 from ..settings import to_dict
@@ -23,14 +27,9 @@ from ..signals import Signal
 from ..training import History
 from ..training.samplers import SignalBatches
 from .budget import Budget, training_of
-from .comparison_files import Results
-from .comparison_pictures import draw_signals
-from .contender import on_part, trained
-from .fit_signal import check_size, load_signal, ranges, train_on
-from .model_choice import model_of
-from .signal_report import measured
-from .signal_settings import default_count, known_models, sized_model
-from .supervision_surface import no_network
+from .contenders import no_network, on_part, trained
+from .pictures import draw_signals
+from .results import Results
 
 LOOKED_AT = 50_000
 """Samples by which the best of several rates is chosen."""

@@ -10,8 +10,8 @@ import torch
 
 from sasnet_sdf import PRESETS, PointCloud
 from sasnet_sdf.config import SupervisionConfig
-from sasnet_sdf.pipelines.fitting import Problem, fit
-from sasnet_sdf.pipelines.selection import framed
+from sasnet_sdf.problems.selection import framed
+from sasnet_sdf.problems.surface import Problem, fit
 from sasnet_sdf.runtime.progress import silent
 
 FAR = 0.15

@@ -10,7 +10,7 @@ from ..config import TrainingConfig
 from ..errors import UsageError
 from ..model_config import CLASSES, GridConfig, ModelConfig
 from ..networks.registry import with_parameters
-from .model_choice import model_of
+from ..problems.model_choice import model_of
 
 _DECIDED = {
     *("steps", "batch", "time_limit"),

@@ -1,33 +1,41 @@
-"""The main job: a scan goes in, a surface in the same world coordinates comes out."""
+"""The main job: a scan goes in, a surface in the same world coordinates comes out.
+
+The share of the points that lie on a surface: one that misses most of them is no result.
+
+Seconds of the stages of a run.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from .. import __version__
 from ..config import Config
-from ..errors import Finding, UnusableGeometry, notes, texts
+from ..errors import Finding, NoSurface, UnusableGeometry, notes, texts, warning
+from ..extraction import Support
 from ..field import Field
-from ..geometry import Array, PointCloud, TriangleMesh
-from ..mesh import without_unused
+from ..geometry import Array, Frame, PointCloud, TriangleMesh
+from ..mesh import areas, without_unused
 from ..networks.trained import choose
 from ..runtime.compiled import thread_count
 from ..runtime.progress import WARNING, OnProgress, say, silent, stage, steps
 from ..runtime.system import peak_memory_bytes
 from ..settings import to_dict
+from ..supervision.mesh import sample_surface
 from .attributes import check_carried, left_behind, with_attributes
-from .coverage import check_coverage, covered_share
 from .extract import lattice_of, surface_of
-from .fitting import Problem, fit
 from .loading import load, name_of, sources_of
 from .memory import check_extraction, check_reconstruction
 from .selection import selected
-from .timing import timed
+from .surface import Problem, fit
 
 
 @dataclass(frozen=True)
@@ -154,3 +162,45 @@ def _input_facts(source: Any, geometry: PointCloud | TriangleMesh) -> dict[str, 
         "had_colors": geometry.colors is not None,
         "diagonal": float(np.linalg.norm(points.max(0) - points.min(0))),
     }
+
+
+FEWEST = 0.05
+"""The share of the points that must lie on a surface."""
+
+MOST_LEFT = 0.5
+"""The share of the points that a surface may leave out before the user is told."""
+
+NEAR = 3.0
+"""Spacings from a surface within which a point lies on it."""
+
+SAMPLES, POINTS = 50_000, 2_000
+"""Places on the surface, and points that are looked at."""
+
+
+def covered_share(mesh: TriangleMesh, support: Support, frame: Frame) -> float:
+    """The share of the support's points that lie on a mesh in world units."""
+    places, _ = sample_surface(mesh.vertices, mesh.faces, SAMPLES, np.random.default_rng(0))
+    between = 2 * np.sqrt(areas(mesh.vertices, mesh.faces).sum() / SAMPLES)
+    some = np.linspace(0, len(support) - 1, min(POINTS, len(support))).astype(np.int64)
+    apart = KDTree(places).query(frame.to_world(support.tree.points[some]))[0]
+    return float((apart <= NEAR * support.spacing[some] * frame.scale + between).mean())
+
+
+def check_coverage(share: float) -> list[Finding]:
+    """A warning where much of the data is left out. Raises NoSurface where next to all is."""
+    if share < FEWEST:
+        raise NoSurface(
+            f"only {share:.0%} of the points lie on the surface; look at their normals and units, give "
+            "--normals estimate, or --keep-components if it is made of many small pieces"
+        )
+    if share < 1 - MOST_LEFT:
+        return [warning(f"only {share:.0%} of the points lie on the surface")]
+    return []
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Adds what the block takes to `seconds`, by the name of its stage."""
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start

@@ -9,8 +9,8 @@ import trimesh
 from sasnet_sdf import Config, PointCloud, TriangleMesh, reconstruct
 from sasnet_sdf.errors import UnusableGeometry
 from sasnet_sdf.io import write_cloud
-from sasnet_sdf.pipelines import loading
-from sasnet_sdf.pipelines.loading import MOST_POINTS, load, most_points
+from sasnet_sdf.problems import loading
+from sasnet_sdf.problems.loading import MOST_POINTS, load, most_points
 
 MOST = 10_000
 

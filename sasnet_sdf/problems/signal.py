@@ -27,9 +27,9 @@ from ..training.checkpoints import train_and_keep
 from ..training.losses import SignalTask
 from ..training.samplers import SignalBatches
 from .memory import check_fit
-from .signal_report import measured
+from .reconstruct import timed
+from .signal_figures import measured
 from .signal_settings import notes_on, signal_config
-from .timing import timed
 
 LARGEST = 1e100
 """A value from which on a signal is refused: sums of squares come near the largest number."""

@@ -8,8 +8,8 @@ import pytest
 import sasnet_sdf
 from sasnet_sdf.errors import UnreadableInput, UnusableGeometry, UsageError
 from sasnet_sdf.fitted import FittedSignal
-from sasnet_sdf.pipelines.fit_signal import load_signal, ranges
-from sasnet_sdf.pipelines.render import isosurface
+from sasnet_sdf.problems.isosurface import isosurface
+from sasnet_sdf.problems.signal import load_signal, ranges
 from sasnet_sdf.signals import Grid, Signal
 from sasnet_sdf.training.samplers import SignalBatches
 

@@ -7,8 +7,8 @@ from sasnet_sdf import PointCloud, reconstruct
 from sasnet_sdf.errors import NoSurface, UnusableGeometry, UsageError
 from sasnet_sdf.extraction import Support
 from sasnet_sdf.geometry import Frame
-from sasnet_sdf.pipelines.coverage import check_coverage, covered_share
-from sasnet_sdf.pipelines.settings import make_config
+from sasnet_sdf.problems.reconstruct import check_coverage, covered_share
+from sasnet_sdf.problems.settings import make_config
 from sasnet_sdf.supervision import prepare
 
 QUICK = {"preset": "fast", "steps": 60, "resolution": 64}

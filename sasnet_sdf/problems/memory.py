@@ -146,7 +146,7 @@ def check_extraction(
 
 def check_fit(signal: Signal, config: SignalConfig, device: str, engine: str) -> None:
     """Refuse a fit that would not fit into `max_memory`. Raises UsageError."""
-    from .signal_report import MOST_MEASURED
+    from .signal_figures import MOST_MEASURED
 
     limit = config.max_memory
     if limit is None:

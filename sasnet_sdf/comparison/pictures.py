@@ -14,11 +14,11 @@ from ..fitted import FittedSignal
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..io import read_geometry
 from ..metrics import UNIT, Points, Triangles, frame_around
+from ..problems.signal_figures import both
+from ..problems.signal_figures import draw_masks as draw_masks_of_signal
 from ..signals import Signal
 from ..views import curves, gallery
 from ..views.gallery import mask_slices
-from .signal_report import both
-from .signal_report import draw_masks as draw_masks_of_signal
 
 PANEL = 300
 """Pixels of a picture of a mesh."""

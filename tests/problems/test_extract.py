@@ -13,7 +13,7 @@ from sasnet_sdf.extraction.refinement import GAP_OF_CLOUD
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import Frame
 from sasnet_sdf.mesh import Edges
-from sasnet_sdf.pipelines.extract import surface_of
+from sasnet_sdf.problems.extract import surface_of
 from sasnet_sdf.spatial import Tree, morton_order
 
 RADIUS, TOP = 0.7, 0.5

@@ -1,0 +1,226 @@
+"""What is compared: networks, trained at one rate or the best of three, and surfaces made without one."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..config import ExtractionConfig, TrainingConfig
+from ..errors import Interrupted, MissingBackend, SasnetError, UsageError
+from ..extraction import Support
+from ..geometry import Array, Frame, PointCloud, TriangleMesh
+from ..model_config import ModelConfig
+from ..problems.extract import surface_of
+from ..problems.surface import Problem
+from ..runtime.progress import OnProgress, Progress, silent
+from ..settings import to_dict
+from ..supervision import CloudTarget, MeshTarget
+from ..training import History
+
+RATES = (1e-3, 3e-3)
+"""Of a sweep, beside the published one; what learns at another rate keeps the ratio."""
+
+WARM_UP = 3
+"""Steps before those that are timed."""
+
+FitWith = Callable[[ModelConfig, TrainingConfig, OnProgress], "tuple[Any, History]"]
+"""Trains a network on what all are trained on: a result with `model` and `metadata`, and its history."""
+
+
+def trained(
+    fit_with: FitWith,
+    error_of: Callable[[Any], float],
+    model: ModelConfig,
+    training: TrainingConfig,
+    sweep_rates: bool,
+    on_progress: OnProgress,
+) -> tuple[dict[str, Any], Any]:
+    """A row of what was chosen and what it took, and the result; None where the loss was no number.
+
+    error_of: of a result, what says which rate is the best.
+    """
+    best: tuple[float, dict[str, Any], Any] | None = None
+    tried: dict[str, float | None] = {}
+    for rate in sorted({model.rate, *RATES}) if sweep_rates else [model.rate]:
+        at_rate = _learning_at(model, rate)
+        try:
+            # what is compiled or laid out once is no part of what a step takes
+            fit_with(at_rate, replace(training, steps=WARM_UP, time_limit=None), silent)
+            result, history = fit_with(at_rate, training, on_progress)
+        except (UsageError, Interrupted):
+            raise
+        except SasnetError as error:
+            tried[f"{rate:g}"] = None
+            failure = str(error)
+            continue
+        if history.ended_by == "cancel":
+            return {"ended_by": "cancel"}, None
+        error = error_of(result)
+        if not math.isfinite(error):
+            tried[f"{rate:g}"], failure = None, "the field is not a number"
+            continue
+        tried[f"{rate:g}"] = error
+        if best is None or error < best[0]:
+            row = {
+                **{name: value for name, value in result.metadata.items() if name != "seed"},
+                "seconds": history.seconds,
+                "rate": rate,
+                "width": model.width,
+                "held_out_error": error,
+                "engine": _engine(result.model),
+                "settings": to_dict(at_rate),
+                "history": {"steps": history.steps, "losses": history.losses, "times": history.times},
+            }
+            best = error, row, result
+    sweep = {"rates": tried} if sweep_rates else {}
+    if best is None:
+        return {"settings": to_dict(model), "failure": failure, **sweep}, None
+    return best[1] | sweep, best[2]
+
+
+def _learning_at(model: ModelConfig, rate: float) -> ModelConfig:
+    """The settings with that rate, and its other rates in the same ratio."""
+    rates = [name for name in ("rate", "grid_rate", "muon_rate") if hasattr(model, name)]
+    return replace(model, **{name: getattr(model, name) * rate / model.rate for name in rates})
+
+
+def _engine(model: Any) -> str:
+    """What computed a network: compiled passes, or PyTorch with one of the hash grid's engines."""
+    if getattr(model, "compiled", False):
+        return "compiled"
+    return "torch" if model.engine == "torch" else f"torch, {model.engine}"
+
+
+def on_part(on_progress: OnProgress, label: str, number: int, count: int) -> OnProgress:
+    """Progress of one model as that of the whole."""
+
+    def watch(progress: Progress) -> bool | None:
+        return on_progress(replace(progress, part=number, parts=count, label=label))
+
+    return watch
+
+
+DEPTH = 9
+"""Of the octree: the depth that is best on clean clouds of a few hundred thousand points."""
+
+
+def is_poisson(words: str) -> bool:
+    """Whether the words of a model mean Poisson. Raises UsageError for a depth that cannot be."""
+    name, _, _ = words.partition(":")
+    if name == "poisson":
+        _depth(words)
+    return name == "poisson"
+
+
+def poisson_surface(problem: Problem, words: str) -> tuple[dict[str, Any], TriangleMesh]:
+    """The row and the surface of `poisson` or `poisson:depth=N`, in world units.
+
+    It gets the points and the normals that the other models' targets are from: cleaned and oriented.
+    Raises UsageError and MissingBackend.
+    """
+    depth = _depth(words)
+    assert isinstance(problem.target, CloudTarget)
+    points = problem.frame.to_world(problem.target.points)
+    start = time.perf_counter()
+    vertices, faces, library = _solve(points, problem.target.normals, depth)
+    return (
+        {"seconds": time.perf_counter() - start, "engine": library, "settings": {"depth": depth}},
+        TriangleMesh(vertices, faces),
+    )
+
+
+def _depth(words: str) -> int:
+    _, _, option = words.partition(":")
+    if not option:
+        return DEPTH
+    key, _, text = option.partition("=")
+    if key != "depth" or not text.isdigit() or not 1 <= int(text) <= 14:
+        raise UsageError(f"model {words}: poisson takes depth=1 to 14")
+    return int(text)
+
+
+def _solve(points: Array, normals: Array, depth: int) -> tuple[Array, np.ndarray, str]:
+    """Vertices, faces, and the library that was there."""
+    missing = []
+    for library, solve in (("open3d", _by_open3d), ("pymeshlab", _by_pymeshlab)):
+        try:
+            module = importlib.import_module(library)
+        except (ImportError, OSError) as error:
+            missing.append(str(error).splitlines()[0])
+            continue
+        vertices, faces = solve(module, points, np.ascontiguousarray(normals), depth)
+        return np.asarray(vertices, np.float64), np.asarray(faces, np.int64), library
+    raise MissingBackend(
+        f'poisson needs Open3D or PyMeshLab: pip install "sasnet-sdf[open3d]" ({"; ".join(missing)})'
+    )
+
+
+def _by_open3d(open3d: ModuleType, points: Array, normals: Array, depth: int) -> tuple[Any, Any]:
+    open3d.utility.set_verbosity_level(open3d.utility.VerbosityLevel.Error)
+    vector = open3d.utility.Vector3dVector
+    cloud = open3d.geometry.PointCloud(vector(points))
+    cloud.normals = vector(normals)
+    mesh, _ = open3d.geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth)
+    return mesh.vertices, mesh.triangles
+
+
+def _by_pymeshlab(pymeshlab: ModuleType, points: Array, normals: Array, depth: int) -> tuple[Any, Any]:
+    meshes = pymeshlab.MeshSet(verbose=False)
+    meshes.add_mesh(pymeshlab.Mesh(vertex_matrix=points, v_normals_matrix=normals))
+    meshes.generate_surface_reconstruction_screened_poisson(depth=depth)
+    mesh = meshes.current_mesh()
+    return mesh.vertex_matrix(), mesh.face_matrix()
+
+
+SUPERVISION = "supervision"
+"""Its name in a list of models to compare."""
+
+
+def no_network(words: str) -> bool:
+    """Whether a model's name stands for a surface that is made without a network.
+
+    Raises UsageError for an invalid Poisson depth.
+    """
+    return words == SUPERVISION or is_poisson(words)
+
+
+@dataclass(frozen=True)
+class DataField:
+    """The signed distance that the data imply, as a field to extract a surface from."""
+
+    target: CloudTarget | MeshTarget
+    frame: Frame
+    support: Support
+
+    @property
+    def low(self) -> Array:
+        return self.target.bounds[0]
+
+    @property
+    def high(self) -> Array:
+        return self.target.bounds[1]
+
+    def unit_distance(self, points: Array) -> Array:
+        """Values (N,) at points (N, 3) of the unit cube."""
+        return self.target.distance(points)[0]
+
+    def unit_gradient(self, points: Array) -> tuple[Array, Array]:
+        """Values (N,) and gradients (N, 3)."""
+        return self.target.distance(points)
+
+
+def supervision_surface(
+    problem: Problem, config: ExtractionConfig, max_memory: int | None
+) -> tuple[dict[str, Any], TriangleMesh]:
+    """The table row of the supervision, and its surface in world units on the networks' lattice."""
+    support = Support.of(problem.target, scanned=isinstance(problem.geometry, PointCloud))
+    start = time.perf_counter()
+    mesh, _ = surface_of(DataField(problem.target, problem.frame, support), config, max_memory)
+    return {"seconds": time.perf_counter() - start, "engine": "compiled", "settings": {}}, mesh
