@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import fit_image, fit_volume, reconstruct
-    from .comparison.compare import compare
-    from .config import PRESETS, Config
+    from .api import extract, fit_image, fit_volume, reconstruct
+    from .comparison.compare import Comparison, compare
+    from .config import PRESETS, SIGNAL_PRESETS, Config, SignalConfig
     from .errors import (
         Interrupted,
         MissingBackend,
@@ -23,49 +23,55 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .field import Field
-    from .fitted import FittedSignal
+    from .fitted import FittedSignal, load_model
     from .geometry import Frame, PointCloud, TriangleMesh
     from .io import read_geometry, write_mesh
-    from .problems.evaluate import evaluate
-    from .problems.extract import extract
+    from .io.images import read_image, write_image
+    from .io.volumes import read_volume, write_volume
+    from .problems.evaluate import Evaluation, evaluate
+    from .problems.extract import Extraction
+    from .problems.isosurface import isosurface
     from .problems.reconstruct import Reconstruction
+    from .problems.settings import make_config
     from .runtime.progress import Progress
+    from .signals import Grid, Signal
 
     __version__: str
 
 _HOME = {
-    "PRESETS": ".config",
-    "Config": ".config",
-    "Interrupted": ".errors",
-    "MissingBackend": ".errors",
-    "NoSurface": ".errors",
-    "SasnetError": ".errors",
-    "UnreadableInput": ".errors",
-    "UnusableGeometry": ".errors",
-    "UsageError": ".errors",
-    "Field": ".field",
-    "FittedSignal": ".fitted",
-    "Frame": ".geometry",
-    "PointCloud": ".geometry",
-    "TriangleMesh": ".geometry",
-    "read_geometry": ".io",
-    "write_mesh": ".io",
-    "compare": ".comparison.compare",
-    "evaluate": ".problems.evaluate",
-    "extract": ".problems.extract",
-    "fit_image": ".api",
-    "fit_volume": ".api",
-    "Reconstruction": ".problems.reconstruct",
-    "reconstruct": ".api",
-    "Progress": ".runtime.progress",
+    ".api": "extract fit_image fit_volume reconstruct",
+    ".comparison.compare": "Comparison compare",
+    ".config": "PRESETS SIGNAL_PRESETS Config SignalConfig",
+    ".errors": "Interrupted MissingBackend NoSurface SasnetError UnreadableInput UnusableGeometry UsageError",
+    ".field": "Field",
+    ".fitted": "FittedSignal load_model",
+    ".geometry": "Frame PointCloud TriangleMesh",
+    ".io": "read_geometry write_mesh",
+    ".io.images": "read_image write_image",
+    ".io.volumes": "read_volume write_volume",
+    ".problems.evaluate": "Evaluation evaluate",
+    ".problems.extract": "Extraction",
+    ".problems.isosurface": "isosurface",
+    ".problems.reconstruct": "Reconstruction",
+    ".problems.settings": "make_config",
+    ".runtime.progress": "Progress",
+    ".signals": "Grid Signal",
 }
+"""The public names of each module."""
+
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
     "PRESETS",
+    "SIGNAL_PRESETS",
+    "Comparison",
     "Config",
+    "Evaluation",
+    "Extraction",
     "Field",
     "FittedSignal",
     "Frame",
+    "Grid",
     "Interrupted",
     "MissingBackend",
     "NoSurface",
@@ -73,6 +79,8 @@ __all__ = [
     "Progress",
     "Reconstruction",
     "SasnetError",
+    "Signal",
+    "SignalConfig",
     "TriangleMesh",
     "UnreadableInput",
     "UnusableGeometry",
@@ -83,17 +91,24 @@ __all__ = [
     "extract",
     "fit_image",
     "fit_volume",
+    "isosurface",
+    "load_model",
+    "make_config",
     "read_geometry",
+    "read_image",
+    "read_volume",
     "reconstruct",
+    "write_image",
     "write_mesh",
+    "write_volume",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         value = _installed_version()
-    elif name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name], __name__), name)
+    elif name in _MODULE_OF:
+        value = getattr(importlib.import_module(_MODULE_OF[name], __name__), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

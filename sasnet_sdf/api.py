@@ -8,15 +8,18 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from .config import Config, SignalConfig
+from .config import Config, ExtractionConfig, SignalConfig
 from .errors import UsageError
+from .field import Field
 from .fitted import FittedSignal
 from .geometry import PointCloud, TriangleMesh
+from .problems.extract import Extraction, surface_of
+from .problems.memory import surface_memory
 from .problems.reconstruct import Reconstruction, surface_of_source
 from .problems.settings import make_config
 from .problems.signal import fit_signal
-from .runtime.progress import OnProgress, silent
-from .settings import documented, words_of
+from .runtime.progress import OnProgress, silent, stage
+from .settings import Settings, documented, words_of
 from .signals import Signal
 
 
@@ -86,6 +89,37 @@ def reconstruct(
     elif preset != "balanced" or model or settings or any(value is not None for value in words.values()):
         raise UsageError("give a config, or single settings, not both")
     return surface_of_source(source, config, on_progress)
+
+
+@documented(Config)
+def extract(
+    field: Field,
+    *,
+    resolution: int | None = None,
+    edge_length: float | None = None,
+    trim: str | float | None = None,
+    watertight: bool = False,
+    keep_components: bool = False,
+    faces: int | None = None,
+    max_memory: int | str | None = None,
+    on_progress: OnProgress = silent,
+) -> Extraction:
+    """Extract the surface of a trained field again, in world units, at any resolution.
+
+    field: of a Reconstruction, or loaded from a model file. It knows where the data were, so the surface
+    is trimmed as it was then. Colors are not in it.
+
+    on_progress: called several times a second with a Progress; returning False raises Interrupted.
+
+    Raises NoSurface; UsageError, such as where the lattice would need more than max_memory; Interrupted.
+
+        field = sasnet_sdf.Field.load("scan.sasnet")
+        mesh, report = sasnet_sdf.extract(field, resolution=256)
+    """
+    config = make_config(**_words(locals(), ExtractionConfig, "max_memory"))
+    memory = surface_memory(config.max_memory, field.unit_gradient, config.extraction.faces)
+    with stage("extraction", on_progress):
+        return Extraction(*surface_of(field, config.extraction, memory))
 
 
 @documented(SignalConfig)
@@ -172,6 +206,6 @@ def _fit(kind: str, given: Mapping[str, Any]) -> FittedSignal:
     return fit_signal(given["source"], kind, given.get("spacing"), **words)[0]
 
 
-def _words(given: Mapping[str, Any], owner: type[Config] | type[SignalConfig]) -> dict[str, Any]:
+def _words(given: Mapping[str, Any], owner: type[Settings], *more: str) -> dict[str, Any]:
     """The settings among the arguments of a function, from its locals()."""
-    return {word: given[word] for word in words_of(owner)}
+    return {word: given[word] for word in (*words_of(owner), *more) if word in given}

@@ -8,6 +8,7 @@ from .errors import UsageError
 from .model_config import GridConfig, ModelConfig, SASNetConfig
 from .runtime.system import parse_memory
 from .settings import Settings, setting
+from .signal_tuning import SignalTuning
 from .values import as_classes, as_crop, as_names, as_trim, as_up, as_viewpoint
 
 
@@ -240,7 +241,8 @@ class Config(RunConfig):
 class SignalConfig(RunConfig):
     """Everything that decides the fit of an image or a volume, apart from its input.
 
-    `model`: None is a SASNet chosen from the signal, of the size that was asked for.
+    `model`: None is a SASNet chosen from the signal, of the size that was asked for, by `tuning`; None is the
+    tuning for the signal's kind.
     """
 
     parameters: int | None = setting(
@@ -261,6 +263,7 @@ class SignalConfig(RunConfig):
         usual="0.3, from 2,000 to 300,000 numbers",
     )
     model: ModelConfig | None = None
+    tuning: SignalTuning | None = None
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(steps=1500, batch=16_384, warmup=50)
     )

@@ -140,6 +140,10 @@ class Signal:
     header: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def kind(self) -> Literal["image", "volume"]:
+        return "image" if self.grid.dim == 2 else "volume"
+
+    @property
     def channels(self) -> int:
         return self.values.shape[-1]
 

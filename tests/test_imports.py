@@ -21,6 +21,7 @@ ROOMS = (
     "values",
     "settings",
     "model_config",
+    "signal_tuning",
     "config",
     "geometry",
     "signals",

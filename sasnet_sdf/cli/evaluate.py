@@ -75,10 +75,10 @@ def command(
     with shown("auto", quiet) as show:
         from ..problems.evaluate import evaluate
 
-        figures = evaluate(
+        found = evaluate(
             source, reference, samples=samples, seed=seed, resolution=resolution, on_progress=show
         )
-    figures["command"] = shlex.join(["sasnet-sdf", *session.words])
+    figures = {**found, "command": shlex.join(["sasnet-sdf", *session.words])}
     if output:
         write_json(output, figures)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -78,19 +79,16 @@ def training_of(training: TrainingConfig, budget: Budget) -> TrainingConfig:
     return replace(training, steps=steps, batch=budget.batch, time_limit=budget.seconds)
 
 
-def refuse_other_words(changes: dict[str, Any]) -> None:
-    """What the models and the budget decide is not decided by other words too."""
-    for name in ("model", "steps", "time_limit"):
-        if changes.get(name) is not None:
-            raise UsageError(f"compare takes its models and its budget, not {name.replace('_', '-')}")
-    for setting in changes.get("settings", ()):
+def refuse_decided(settings: Iterable[str]) -> None:
+    """Refuse settings that the models and the budget decide. Raises UsageError."""
+    for setting in settings:
         key = setting.partition("=")[0]
         if key.startswith("model.") or key in _DECIDED:
             raise UsageError(f"compare takes its models and its budget, not --set {key}")
 
 
-def refuse_for_signals(reference: Any, changes: dict[str, Any]) -> None:
-    """What only surfaces have is not asked of an image or a volume."""
-    for name, value in {"reference": reference, **changes}.items():
+def refuse_of_surfaces(changes: Mapping[str, Any]) -> None:
+    """Refuse what only surfaces have, for an image or a volume. Raises UsageError."""
+    for name, value in changes.items():
         if name not in ("seed", "device", "engine") and value not in (None, (), []):
             raise UsageError(f"a comparison on an image or a volume has no {name.replace('_', '-')}")

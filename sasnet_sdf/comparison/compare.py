@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
+from numpy.typing import ArrayLike
 
 from .. import __version__
-from ..config import PRESETS, Config, TrainingConfig
-from ..errors import Interrupted, MissingBackend, NoSurface, UnusableGeometry, UsageError
-from ..field import Field
-from ..geometry import Array, PointCloud, TriangleMesh
+from ..config import Config
+from ..errors import Interrupted
+from ..geometry import PointCloud, TriangleMesh
 from ..io.kinds import signal_kind
-from ..model_config import ModelConfig
 from ..networks.trained import choose
-from ..problems.evaluate import evaluate
-from ..problems.extract import surface_of
-from ..problems.loading import load
-from ..problems.selection import selected
+from ..problems.problem import Report
 from ..problems.settings import make_config
-from ..problems.surface import Problem, fit
-from ..runtime.progress import OnProgress, silent, stage
+from ..runtime.progress import OnProgress, Progress, silent, stage
 from ..runtime.system import hardware
-from ..settings import to_dict
-from ..training import History
-from ..training.losses import distance_error
-from ..training.samplers import draw_pool
-from .budget import Budget, refuse_for_signals, refuse_other_words, sized, training_of
-from .contenders import (
-    FitWith,
-    is_poisson,
-    no_network,
-    on_part,
-    poisson_surface,
-    supervision_surface,
-    trained,
-)
-from .pictures import draw_all
+from ..settings import documented
+from ..signals import Signal
+from .budget import Budget, refuse_decided, refuse_of_surfaces
+from .contenders import trained
 from .results import Results
-
-HELD_OUT = 50_000
-"""Targets that no model is trained on, by which the best rate is chosen."""
-
-TARGETS = 1_000_000
-"""Of a comparison, unless others are asked for: a preset has fewer, as it ends its training sooner."""
+from .subjects import SignalSubject, Subject, SurfaceSubject
 
 MODELS = (
     *("sasnet", "siren:omega0=10", "siren:omega0=30", "siren:omega0=90", "finer", "wire", "gauss"),
@@ -58,8 +34,22 @@ MODELS = (
 """What is compared unless something else is asked for."""
 
 
+class Comparison(Report):
+    """A comparison: a mapping with the content of results.json (docs/compare.md)."""
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each model: `model`, its figures such as `error` or `psnr`, what the training took."""
+        return self["rows"]
+
+    def __repr__(self) -> str:
+        best = ", ".join(row["model"] for row in self.rows)
+        return f"Comparison\n  models: {best}\n  budget: {self['run']['budget']}"
+
+
+@documented(Config)
 def compare(
-    source: str | Path | PointCloud | TriangleMesh | Array,
+    source: str | Path | PointCloud | TriangleMesh | Signal | ArrayLike,
     output: str | Path,
     *,
     models: Sequence[str] = MODELS,
@@ -67,147 +57,123 @@ def compare(
     budget: Budget | str = "",
     sweep_rates: bool = False,
     preset: str = "balanced",
-    overwrite: bool = False,
     samples: int = 200_000,
+    normals: str | None = None,
+    viewpoint: str | Sequence[float] | None = None,
+    up: str | Sequence[float] | None = None,
+    classes: str | Sequence[int] | None = None,
+    crop: str | Sequence[float] | None = None,
+    max_points: int | None = None,
+    resolution: int | None = None,
+    edge_length: float | None = None,
+    trim: str | float | None = None,
+    refine: str | None = None,
+    settings: Sequence[str] = (),
+    seed: int | None = None,
+    device: str | None = None,
+    engine: str | None = None,
+    max_memory: int | str | None = None,
+    overwrite: bool = False,
     on_progress: OnProgress = silent,
-    **changes: Any,
-) -> dict[str, Any]:
-    """Train each model on the same targets of `source` and measure its surface against `reference`.
+) -> Comparison:
+    """Train networks on the same data with the same budget, and measure each result.
 
-    Of an image's or a volume's file, on its samples, and measure how well it agrees with them.
+    On a cloud or a mesh every network gets the same targets, and its surface is measured against the
+    reference. On an image or a volume its agreement with the samples is measured.
 
-    output: a folder that takes results.json, tables, pictures and meshes (docs/compare.md); models
-    that it has results of are not run again. models: as model_of takes them; `supervision`, the
-    surface of what they are trained on; and `poisson`, with `poisson:depth=N`, for clouds.
-    reference: the input itself unless another is given. sweep_rates: each model learns at the best
-    of the published rate and two others. samples: of evaluate. changes: see make_config.
-    Gives back what results.json holds. Raises a SasnetError, such as UsageError where the folder
-    has another comparison's results.
+    source: a path, a PointCloud, a TriangleMesh, an array of points (N, 3) in world units, or a Signal.
+
+    output: a folder for results.json, tables, pictures, meshes and models (docs/compare.md). Models that it
+    has results of are not run again.
+
+    models: NAME[:KEY=VALUE]... each, such as "siren:omega0=10"; "supervision", the surface of what the
+    networks are trained on; and, for clouds, "poisson" or "poisson:depth=N".
+
+    reference: what surfaces are measured against, in the same units; the source by default.
+
+    budget: what every network may use, as a Budget or as "parameters=150000,steps=1500".
+
+    sweep_rates: train each network at its published learning rate and at two others, and keep the best.
+
+    preset: "fast", "balanced" or "fine": decides, for surfaces, the targets and the resolution.
+
+    samples: places on each surface, and points in space, at which is measured.
+
+    settings: other settings as "KEY=VALUE", such as "supervision.targets=200000".
+
+    overwrite: replace the results of another comparison in the folder.
+
+    on_progress: called several times a second with a Progress; returning False raises Interrupted, and
+    the folder keeps the models that were done.
+
+    Raises a SasnetError, such as UsageError where the folder has the results of another comparison.
+
+        comparison = sasnet_sdf.compare("scan.ply", "results", models=["sasnet", "siren"])
+        print(min(comparison.rows, key=lambda row: row["error"])["model"])
     """
+    changes = {
+        "normals": normals,
+        "viewpoint": viewpoint,
+        "up": up,
+        "classes": classes,
+        "crop": crop,
+        "max_points": max_points,
+        "resolution": resolution,
+        "edge_length": edge_length,
+        "trim": trim,
+        "refine": refine,
+        "seed": seed,
+        "device": device,
+        "engine": engine,
+        "max_memory": max_memory,
+    }
     budget = budget if isinstance(budget, Budget) else Budget.of(budget)
-    config = make_config(preset, **changes)
-    if config.supervision.targets == PRESETS[preset].supervision.targets:
-        config = replace(config, supervision=replace(config.supervision, targets=TARGETS))
-    refuse_other_words(changes)
-    if isinstance(source, (str, Path)) and (kind := signal_kind(source)):
-        refuse_for_signals(reference, changes)
-        from .compare_signal import compare_signal
-
-        places = {name: getattr(config, name) for name in ("seed", "device", "engine")}
-        shared: dict[str, Any] = {"models": models, "budget": budget, "sweep_rates": sweep_rates, **places}
-        return compare_signal(source, kind, output, overwrite=overwrite, on_progress=on_progress, **shared)
+    config = make_config(preset, settings=settings, **changes)
+    refuse_decided(settings)
+    before = on_part(on_progress, "", 0, len(models))
+    subject: Subject[Any]
+    if isinstance(source, Signal) or (isinstance(source, (str, Path)) and signal_kind(source)):
+        refuse_of_surfaces({"reference": reference, "settings": settings, **changes})
+        subject = SignalSubject(source, config, budget, models, before)
+    else:
+        subject = SurfaceSubject(source, reference, config, budget, models, samples, before)
     device, engine = choose(config.device, config.engine)
-    wanted = {words: None if no_network(words) else sized(words, budget) for words in models}
-
-    before = on_part(on_progress, "", 0, len(wanted))
-    with stage("read", before, "reading"):
-        given, notes = load(source, config)
-        truth = given if reference is None else load(reference, config)[0]
-    if isinstance(given, TriangleMesh) and any(map(is_poisson, wanted)):
-        wanted = {words: model for words, model in wanted.items() if not is_poisson(words)}
-        notes.append("Poisson is made from points, and the input is a mesh: it was left away")
-    if not wanted:
-        raise UsageError("there is no model left to compare: Poisson is made from points")
     run = {
         "version": __version__,
-        "kind": "surface",
-        "input": str(source) if isinstance(source, (str, Path)) else None,
-        "reference": str(reference) if isinstance(reference, (str, Path)) else None,
-        "content": [fingerprint(given), fingerprint(truth)],
-        "samples": samples,
+        **subject.facts,
         "budget": asdict(budget),
         "sweep_rates": sweep_rates,
-        "settings": to_dict(replace(config, training=training_of(config.training, budget))),
+        "settings": subject.settings,
     }
     results = Results.open(Path(output), run, overwrite)
-    results.numbers |= {"hardware": hardware(), "device": device, "notes": notes}
-    missing = [words for words in wanted if results.row(words) is None]
-    if missing:
-        config = replace(config, training=training_of(config.training, budget))
-        with stage("supervision", before):
-            problem = _problem(given, config, run["input"] or "the input")
-        notes += [finding.text for finding in problem.findings]
-        fit_with, error_of = _training(problem, config, device, engine)
-        for number, words in enumerate(missing):
-            watch, model, field = on_part(on_progress, words, number, len(missing)), wanted[words], None
-            if model is None:
-                row, mesh = _without_network(problem, words, config, watch)
-            else:
-                row, field = trained(fit_with, error_of, model, config.training, sweep_rates, watch)
-                if row.get("ended_by") == "cancel":
-                    raise Interrupted(f"interrupted; {output} keeps the models that were done")
-                mesh = None
-                try:
-                    if field is not None:
-                        with stage("extraction", watch):
-                            mesh = surface_of(field, config.extraction, config.max_memory)[0]
-                except NoSurface as error:
-                    row["failure"] = str(error).partition(";")[0]
-            try:
-                if mesh is not None:
-                    row |= _figures(
-                        evaluate(mesh, truth, field=_bare(field), samples=samples, seed=config.seed)
-                    )
-            except UnusableGeometry:
-                mesh, row["failure"] = None, "no triangle of the surface has an area"
-            results.add(words, row, mesh, field)
+    results.numbers |= {"hardware": hardware(), "device": device, "notes": subject.notes}
+    missing = [words for words in subject.wanted if results.row(words) is None]
+    error_of = subject.problem(before).held_out_error(config.seed) if missing else None
+    for number, words in enumerate(missing):
+        watch = on_part(on_progress, words, number, len(missing))
+        model, result = subject.wanted[words], None
+        if model is None or error_of is None:
+            row, mesh = subject.without_network(words, watch)
+        else:
+            how = replace(subject.config, model=model), device, engine, sweep_rates
+            row, result = trained(subject.problem(before), error_of, *how, watch)
+            if row.get("ended_by") == "cancel":
+                raise Interrupted(f"interrupted; {output} keeps the models that were done")
+            mesh = None
+        if result is not None or mesh is not None:
+            figures, mesh = subject.judged(result, mesh, watch)
+            row |= figures
+        results.add(words, row, mesh, result)
     with stage("write", on_progress, "tables and pictures"):
-        results.numbers["notes"] = notes + draw_all(results.folder, results.numbers["rows"], truth)
+        results.numbers["notes"] = subject.notes + subject.draw(results.folder, results.numbers["rows"])
         results.write_tables()
-    return results.numbers
+    return Comparison(results.numbers)
 
 
-def _problem(given: PointCloud | TriangleMesh, config: Config, name: str) -> Problem:
-    found, frame = selected(given, config.supervision, name)
-    problem = Problem.of(found.geometry, frame, config.supervision, config.seed)
-    return replace(problem, findings=found.findings + problem.findings)
+def on_part(on_progress: OnProgress, label: str, number: int, count: int) -> OnProgress:
+    """Progress of one model as part of the whole."""
 
+    def watch(progress: Progress) -> bool | None:
+        return on_progress(replace(progress, part=number, parts=count, label=label))
 
-def _training(
-    problem: Problem, config: Config, device: str, engine: str
-) -> tuple[FitWith, Callable[[Field], float]]:
-    """How a network is trained on the problem, and its mean error on targets that none is trained on."""
-    held_out = draw_pool(problem.target, HELD_OUT, config.seed + 1)
-
-    def fit_with(
-        model: ModelConfig, training: TrainingConfig, on_progress: OnProgress
-    ) -> tuple[Field, History]:
-        return fit(problem, replace(config, model=model, training=training), device, engine, on_progress)
-
-    def error_of(field: Field) -> float:
-        values = torch.from_numpy(field.unit_distance(held_out.points.numpy()))
-        return float(distance_error(values, held_out.distances).mean())
-
-    return fit_with, error_of
-
-
-def fingerprint(geometry: PointCloud | TriangleMesh) -> str:
-    """What tells two inputs apart, whatever they are called."""
-    places = geometry.vertices if isinstance(geometry, TriangleMesh) else geometry.points
-    return hashlib.sha256(np.ascontiguousarray(places, np.float64).tobytes()).hexdigest()[:16]
-
-
-def _without_network(
-    problem: Problem, words: str, config: Config, on_progress: OnProgress
-) -> tuple[dict[str, Any], TriangleMesh | None]:
-    """The table row of Poisson or the supervision, and its surface; None if there is none."""
-    try:
-        if is_poisson(words):
-            return poisson_surface(problem, words)
-        with stage("extraction", on_progress):
-            return supervision_surface(problem, config.extraction, config.max_memory)
-    except (MissingBackend, NoSurface) as error:
-        return {"failure": str(error).partition(";")[0]}, None
-
-
-def _bare(field: Field | None) -> Field | None:
-    """The field without the data, so that its distances are the network's everywhere."""
-    return field and Field(field.model, field.frame, field.low, field.high, field.metadata)
-
-
-def _figures(found: dict[str, Any]) -> dict[str, Any]:
-    """Without what is the same for all models."""
-    same = ("version", "samples", "seed", "notes", "diagonal")
-    return {
-        name: value for name, value in found.items() if name not in same and not name.startswith("reference")
-    }
+    return watch

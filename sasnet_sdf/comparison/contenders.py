@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from ..config import ExtractionConfig, TrainingConfig
+from ..config import Config, ExtractionConfig, SignalConfig, TrainingConfig
 from ..errors import Interrupted, MissingBackend, SasnetError, UsageError
 from ..extraction import Support
-from ..geometry import Array, Frame, PointCloud, TriangleMesh
+from ..geometry import Array, Frame, TriangleMesh
 from ..model_config import ModelConfig
 from ..problems.extract import surface_of
-from ..problems.surface import Problem
-from ..runtime.progress import OnProgress, Progress, silent
+from ..problems.memory import surface_memory
+from ..problems.problem import Problem, Result, fit, new_network
+from ..problems.surface import SurfaceProblem
+from ..runtime.progress import OnProgress, silent
 from ..settings import to_dict
 from ..supervision import CloudTarget, MeshTarget
 from ..training import History
@@ -30,22 +32,27 @@ RATES = (1e-3, 3e-3)
 WARM_UP = 3
 """Steps before those that are timed."""
 
-FitWith = Callable[[ModelConfig, TrainingConfig, OnProgress], "tuple[Any, History]"]
-"""Trains a network on what all are trained on: a result with `model` and `metadata`, and its history."""
-
 
 def trained(
-    fit_with: FitWith,
-    error_of: Callable[[Any], float],
-    model: ModelConfig,
-    training: TrainingConfig,
+    problem: Problem[Result],
+    error_of: Callable[[Result], float],
+    config: Config | SignalConfig,
+    device: str,
+    engine: str,
     sweep_rates: bool,
     on_progress: OnProgress,
 ) -> tuple[dict[str, Any], Any]:
-    """A row of what was chosen and what it took, and the result; None where the loss was no number.
+    """Train the settings' network on a problem; its row, and the result, None where the loss was NaN.
 
-    error_of: of a result, what says which rate is the best.
+    error_of: the error of a result, by which the best of several rates is chosen.
     """
+    model, training = config.model, config.training
+    assert model is not None
+
+    def fit_with(model: ModelConfig, training: TrainingConfig, watch: OnProgress) -> tuple[Any, History]:
+        network = new_network(model, problem.dim, problem.outputs, engine, config.seed)
+        return fit(problem, network, replace(config, model=model, training=training), device, watch)
+
     best: tuple[float, dict[str, Any], Any] | None = None
     tried: dict[str, float | None] = {}
     for rate in sorted({model.rate, *RATES}) if sweep_rates else [model.rate]:
@@ -98,15 +105,6 @@ def _engine(model: Any) -> str:
     return "torch" if model.engine == "torch" else f"torch, {model.engine}"
 
 
-def on_part(on_progress: OnProgress, label: str, number: int, count: int) -> OnProgress:
-    """Progress of one model as that of the whole."""
-
-    def watch(progress: Progress) -> bool | None:
-        return on_progress(replace(progress, part=number, parts=count, label=label))
-
-    return watch
-
-
 DEPTH = 9
 """Of the octree: the depth that is best on clean clouds of a few hundred thousand points."""
 
@@ -119,7 +117,7 @@ def is_poisson(words: str) -> bool:
     return name == "poisson"
 
 
-def poisson_surface(problem: Problem, words: str) -> tuple[dict[str, Any], TriangleMesh]:
+def poisson_surface(problem: SurfaceProblem, words: str) -> tuple[dict[str, Any], TriangleMesh]:
     """The row and the surface of `poisson` or `poisson:depth=N`, in world units.
 
     It gets the points and the normals that the other models' targets are from: cleaned and oriented.
@@ -217,10 +215,11 @@ class DataField:
 
 
 def supervision_surface(
-    problem: Problem, config: ExtractionConfig, max_memory: int | None
+    problem: SurfaceProblem, config: ExtractionConfig, max_memory: int | None
 ) -> tuple[dict[str, Any], TriangleMesh]:
     """The table row of the supervision, and its surface in world units on the networks' lattice."""
-    support = Support.of(problem.target, scanned=isinstance(problem.geometry, PointCloud))
     start = time.perf_counter()
-    mesh, _ = surface_of(DataField(problem.target, problem.frame, support), config, max_memory)
+    field = DataField(problem.target, problem.frame, problem.support)
+    memory = surface_memory(max_memory, field.unit_gradient, config.faces)
+    mesh, _ = surface_of(field, config, memory)
     return {"seconds": time.perf_counter() - start, "engine": "compiled", "settings": {}}, mesh

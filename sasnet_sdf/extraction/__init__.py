@@ -5,19 +5,15 @@ from .attributes import Blend, blend
 from .decimate import decimate
 from .holes import Capped
 from .lattice import Lattice, lattice_around
-from .memory import DECIMATED, TRIMMED, Needs
 from .refinement import Refined, Support
 from .surface import Surface, extract_surface
 from .trim import REACH, Trimmed, held_to_length, trim_by_spacing, trim_to_length
 
 __all__ = [
-    "DECIMATED",
     "REACH",
-    "TRIMMED",
     "Blend",
     "Capped",
     "Lattice",
-    "Needs",
     "Refined",
     "Support",
     "Surface",

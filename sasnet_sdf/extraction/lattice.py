@@ -38,6 +38,16 @@ class Lattice:
         """Unit coordinates (N, 3) float64 of lattice coordinates (N, 3)."""
         return np.asarray(self.low, np.float64) + self.cell * np.asarray(indices, np.float64)
 
+    @property
+    def resolution(self) -> int:
+        """Cells along the side of the unit cube."""
+        return round(2 / self.cell)
+
+    @property
+    def blocks(self) -> float:
+        """Blocks of SIDE points along an axis that cover the lattice."""
+        return float(np.prod([n // SIDE + 1 for n in self.shape], dtype=float))
+
 
 def lattice_around(low: Array, high: Array, cell: float) -> Lattice:
     """The lattice over the box from low (3,) to high (3,) with a margin, inside [-1, 1]^3.

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from ..errors import NoSurface
 from ..geometry import Array
 from ..mesh import folded
+from ..runtime.memory import SurfaceMemory
 from ..runtime.progress import pieces, steps
 from .creases import sharpen
 from .descent import CHUNK, GradientField, ValueField, sample_near_surface
 from .lattice import Lattice
 from .marching import march
-from .memory import Budget, Needs
 
 GRADIENT_COST = 3
 """Evaluations that a value with its gradient counts as."""
@@ -51,24 +51,22 @@ def extract_surface(
     lattice: Lattice,
     *,
     creases: bool = False,
-    max_memory: int | None = None,
-    needs: Needs = Needs(),  # noqa: B008 - it is frozen
+    memory: SurfaceMemory = SurfaceMemory(),  # noqa: B008 - it is frozen
 ) -> Surface:
     """The zero level of a field inside the lattice; closed where the field's zero level is.
 
     field: points (N, 3) float64 in the unit cube -> values (N,), negative inside.
     field_with_gradient: points -> (values (N,), gradients (N, 3)). creases: put vertices on
-    the sharp edges and corners of the field's surface (creases.py). max_memory: bytes that the
-    process may hold; needs: what extracting and the field take of them. Raises NoSurface, or
-    UsageError where the lattice needs more memory.
+    the sharp edges and corners of the field's surface (creases.py). memory: the limit, and what
+    extracting and the field take of it. Raises NoSurface, and UsageError where the lattice needs more.
     """
-    budget = Budget(max_memory, lattice, needs)
-    budget.check(1, 0)
+    check_memory = memory.guard(lattice.resolution, lattice.blocks)
+    check_memory(1, 0)
 
     step = steps()
 
     def on_level(stride: int, vertices: int) -> None:
-        budget.check(stride, vertices)
+        check_memory(stride, vertices)
         # a lattice of twice the cell holds a quarter of the vertices
         if vertices * stride**2 > NOISE * max(lattice.shape) ** 2:
             raise NoSurface(_NOISE)

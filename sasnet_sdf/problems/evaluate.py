@@ -24,9 +24,11 @@ from ..metrics import (
     overlap,
     surface_figures,
 )
+from ..runtime.memory import SurfaceMemory
 from ..runtime.progress import OnProgress, silent, stage, steps
-from .extract import extract
+from .extract import surface_of
 from .loading import load
+from .problem import Report
 from .settings import make_config
 
 FEWEST, MOST = 100, 50_000_000
@@ -39,6 +41,33 @@ OF_A_FIELD = tuple(
 """Figures that not every reference tells: they are None then."""
 
 
+class Evaluation(Report):
+    """How well a surface agrees with a reference: a mapping of the figures of docs/evaluate.md.
+
+    Lengths are in 1e-4 of the diagonal of the reference's bounding box. None: the reference does not allow
+    the figure, such as the IoU with an open mesh.
+    """
+
+    @property
+    def error(self) -> float:
+        """The mean of the mean distances from the surface to the reference and back."""
+        return self["error"]
+
+    @property
+    def hausdorff(self) -> float:
+        """The largest distance between the samples of one and the other."""
+        return self["hausdorff"]
+
+    @property
+    def normal_consistency(self) -> float | None:
+        """The mean cosine of the angles between normals, from -1 to 1."""
+        return self["normal_consistency"]
+
+    def __repr__(self) -> str:
+        figures = (f"  {name}: {self[name]}" for name in ("error", "hausdorff", "normal_consistency", "iou"))
+        return "\n".join(["Evaluation", *figures])
+
+
 def evaluate(
     source: str | Path | TriangleMesh | Field,
     reference: str | Path | TriangleMesh | PointCloud | Array,
@@ -48,14 +77,28 @@ def evaluate(
     seed: int = 0,
     resolution: int | None = None,
     on_progress: OnProgress = silent,
-) -> dict[str, Any]:
-    """The figures of docs/evaluate.md, as plain values: None for what the reference cannot tell.
+) -> Evaluation:
+    """Measure how well a surface, and the field that it comes from, agrees with a reference.
 
-    source: a mesh, a field, or a path to one (.sasnet: a field), in world units; of a field the
-    surface is extracted, at the `resolution` that extract takes. field: the one that a mesh is from,
-    to be measured too. reference: a mesh or a cloud, or a path to one, in the same units. samples:
-    places on each surface, and points in space. The same seed gives the same figures. Raises
-    UsageError, UnreadableInput, UnusableGeometry, NoSurface.
+    source: a mesh, a Field, or a path to either (.sasnet: a field), in world units. The surface of a field
+    is extracted first.
+
+    reference: the truth: a mesh or a cloud, or a path to one, in the same units.
+
+    field: the field that a mesh comes from; its distances and gradients are measured too.
+
+    samples: places on each surface, and points in space, at which is measured: 100 to 50,000,000.
+
+    seed: the same seed gives the same figures.
+
+    resolution: for the surface of a field, as in extract.
+
+    on_progress: called several times a second with a Progress; returning False raises Interrupted.
+
+    Raises UsageError, UnreadableInput, UnusableGeometry, NoSurface, Interrupted.
+
+        found = sasnet_sdf.evaluate("surface.ply", "truth.ply")
+        print(found.error, found["completeness_p99"])
     """
     config = make_config(seed=seed, resolution=resolution)
     if not FEWEST <= samples <= MOST:
@@ -79,7 +122,7 @@ def evaluate(
         step(1.0)
         if field is not None:
             figures |= _of_field(field, frame, shape, closed, samples, seed)
-    return {
+    report = {
         "version": __version__,
         "reference": "mesh" if isinstance(truth, TriangleMesh) else "cloud",
         "reference_closed": closed,
@@ -92,6 +135,7 @@ def evaluate(
         **mesh_figures(mesh),
         "notes": [*notes, *(f"the reference: {note}" for note in truth_notes)],
     }
+    return Evaluation(report)
 
 
 def _against(
@@ -141,7 +185,8 @@ def _measured(
     if isinstance(source, (str, Path)) and Path(source).suffix.lower() == ".sasnet":
         field = Field.load(source)
     if field is not None:
-        return extract(field, resolution=resolution, on_progress=on_progress)[0], field, []
+        with stage("extraction", on_progress):
+            return surface_of(field, config.extraction, SurfaceMemory())[0], field, []
     if resolution is not None:
         raise UsageError("resolution is for the surface of a model: a mesh has its own")
     mesh, notes = load(source, config)

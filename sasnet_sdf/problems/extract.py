@@ -1,11 +1,9 @@
-"""From a trained field to a mesh in world units.
-
-What of an extracted surface is kept: by its distance from the data, piece by piece.
-"""
+"""From a trained field to a mesh in world units: extracted, trimmed to the data, decimated."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +15,6 @@ from ..extraction import (
     REACH,
     Capped,
     Lattice,
-    Needs,
     Refined,
     Support,
     Surface,
@@ -32,48 +29,37 @@ from ..extraction import (
     trim_to_length,
 )
 from ..extraction.descent import GradientField, ValueField
-from ..field import Field
 from ..geometry import Array, Frame, TriangleMesh
 from ..mesh import Edges, at_boundary
-from ..runtime.progress import OnProgress, silent, stage, steps
+from ..runtime.memory import SurfaceMemory
+from ..runtime.progress import steps
 from ..supervision import CloudTarget, MeshTarget
-from .memory import field_needs
-from .settings import make_config
 
 MOVED = 1e-3
 """Cells by which a vertex has moved that counts as moved."""
 
 
-def extract(
-    field: Field,
-    *,
-    resolution: int | None = None,
-    edge_length: float | None = None,
-    trim: str | float | None = None,
-    watertight: bool = False,
-    keep_components: bool = False,
-    faces: int | None = None,
-    max_memory: int | str | None = None,
-    on_progress: OnProgress = silent,
-) -> tuple[TriangleMesh, dict[str, Any]]:
-    """The surface of a field at any resolution, in world units, and the facts of its extraction.
+@dataclass(frozen=True)
+class Extraction:
+    """A surface that was extracted from a field or a volume. `mesh, report = extraction` unpacks it.
 
-    resolution: lattice cells along the side of the unit cube. edge_length: a cell's side, in world
-    units. trim: "auto", "off", or the length in world units from the data beyond which no surface
-    stays. watertight: close what is open instead. Raises NoSurface, UsageError where the lattice
-    would need more than max_memory, and Interrupted where the callback returns False.
+    mesh: in world units. report: how it was made, in numbers (docs/report.md, `extraction` and `trim`).
     """
-    config = make_config(
-        resolution=resolution,
-        edge_length=edge_length,
-        trim=trim,
-        watertight=watertight,
-        keep_components=keep_components,
-        faces=faces,
-        max_memory=max_memory,
-    )
-    with stage("extraction", on_progress):
-        return surface_of(field, config.extraction, config.max_memory)
+
+    mesh: TriangleMesh
+    report: dict[str, Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.mesh, self.report))
+
+    def __repr__(self) -> str:
+        return f"Extraction\n  mesh: {described(self.mesh, self.report)}"
+
+
+def described(mesh: TriangleMesh, facts: dict[str, Any]) -> str:
+    """The size of a mesh in a few words."""
+    closed = "open" if facts["boundary_edges"] else "closed"
+    return f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} triangles, {closed}"
 
 
 class DistanceField(Protocol):
@@ -97,12 +83,15 @@ class DistanceField(Protocol):
 def surface_of(
     field: DistanceField,
     config: ExtractionConfig,
-    max_memory: int | None,
+    memory: SurfaceMemory,
     data: CloudTarget | MeshTarget | None = None,
 ) -> tuple[TriangleMesh, dict[str, Any]]:
-    """The same, from settings. The mesh follows `data` where they are given and the settings refine."""
+    """The surface of a field, in world units, and the facts of its extraction.
+
+    The mesh follows `data` where they are given and the settings say so (`refine`). Raises NoSurface, and
+    UsageError where the lattice would need more memory.
+    """
     lattice = lattice_of(config, field.frame, field.low, field.high)
-    needs = Needs() if max_memory is None else field_needs(field.unit_gradient, config.faces)
 
     free, refined = (field.unit_distance, field.unit_gradient), None
     if data is not None and config.refine == "auto":
@@ -112,9 +101,7 @@ def surface_of(
     creases = refined is not None and refined.trust == 1.0
 
     def sampled(values: ValueField, gradients: GradientField) -> Surface:
-        return extract_surface(
-            values, gradients, lattice, creases=creases, max_memory=max_memory, needs=needs
-        )
+        return extract_surface(values, gradients, lattice, creases=creases, memory=memory)
 
     step = steps()
     step(0.7)
@@ -130,7 +117,7 @@ def surface_of(
         mesh, facts = _finished(surface, field, config, capped.at_walls(surface.vertices))
     facts["refinement"] = _refinement(field, mesh, refined, lattice.cell)
     return replace(mesh, vertices=field.frame.to_world(mesh.vertices)), {
-        "resolution": round(2 / lattice.cell),
+        "resolution": lattice.resolution,
         "edge_length": lattice.cell * field.frame.scale,
         "lattice": [int(n) for n in lattice.shape],
         **facts,

@@ -1,19 +1,18 @@
-"""What is made from a fitted image or volume: other samples, or the surface at a level."""
+"""The surface on which a fitted volume has a value."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from ..errors import NoSurface, UsageError
-from ..extraction import Needs, extract_surface
-from ..extraction.lattice import Lattice
+from ..extraction import Lattice, extract_surface
 from ..fitted import FittedSignal
 from ..geometry import Array, TriangleMesh
 from ..mesh import Edges
 from ..runtime.progress import OnProgress, silent, stage
-from .memory import field_needs
+from ..runtime.system import parse_memory
+from .extract import Extraction
+from .memory import surface_memory
 
 
 def isosurface(
@@ -22,14 +21,28 @@ def isosurface(
     *,
     resolution: int | None = None,
     channel: int = 0,
-    max_memory: int | None = None,
+    max_memory: int | str | None = None,
     on_progress: OnProgress = silent,
-) -> tuple[TriangleMesh, dict[str, Any]]:
-    """Where a fitted volume has the value `level`, in its world frame, and facts of the surface.
+) -> Extraction:
+    """Extract the surface on which a fitted volume has the value `level`, in the volume's world frame.
 
-    Outward is towards lower values. The surface ends, open, at the outermost samples: beyond them
-    nothing is made up. resolution: cells along the longest side; two for each of the volume's finest
-    unless given. Raises UsageError for an image or a level that the volume does not reach, NoSurface.
+    Outward is towards lower values. The surface ends, open, at the outermost samples: nothing is
+    extrapolated beyond them.
+
+    level: a value between the lowest and the highest of the channel, in the units of the samples.
+
+    resolution: cells along the longest side, 8 to 4096; by default two for each of the volume's finest.
+
+    channel: which channel of the volume, from 0.
+
+    max_memory: refuse a lattice for which the process would hold more, such as "4G".
+
+    on_progress: called several times a second with a Progress; returning False raises Interrupted.
+
+    Raises UsageError for an image, or a level that the volume does not reach; NoSurface; Interrupted.
+
+        fitted = sasnet_sdf.fit_volume("scan.nii.gz")
+        sasnet_sdf.isosurface(fitted, 300.0).mesh.save("bone.ply")
     """
     grid = fitted.grid
     if grid.dim != 3:
@@ -58,10 +71,10 @@ def isosurface(
     def with_gradient(points: Array) -> tuple[Array, Array]:
         return values(points), -fitted.slopes_at_index(points * step)[:, channel] * step / half
 
-    needs = Needs() if max_memory is None else field_needs(with_gradient)
+    memory = surface_memory(None if max_memory is None else parse_memory(max_memory), with_gradient)
     try:
         with stage("extraction", on_progress):
-            surface = extract_surface(values, with_gradient, lattice, max_memory=max_memory, needs=needs)
+            surface = extract_surface(values, with_gradient, lattice, memory=memory)
     except NoSurface as error:
         raise NoSurface(f"the volume has no surface at {level:g}: take another level") from error
     # a vertex moves onto the surface, but not beyond the last samples
@@ -82,4 +95,4 @@ def isosurface(
         "non_manifold_edges": edges.branching,
         "evaluations": surface.evaluations,
     }
-    return mesh, facts
+    return Extraction(mesh, facts)

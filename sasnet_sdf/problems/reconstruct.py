@@ -1,15 +1,7 @@
-"""The main job: a scan goes in, a surface in the same world coordinates comes out.
-
-The share of the points that lie on a surface: one that misses most of them is no result.
-
-Seconds of the stages of a run.
-"""
+"""The main job: a scan goes in, a surface in the same world coordinates comes out."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,25 +9,25 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
-from .. import __version__
 from ..config import Config
 from ..errors import Finding, NoSurface, UnusableGeometry, notes, texts, warning
 from ..extraction import Support
+from ..extraction.descent import CHUNK
 from ..field import Field
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
 from ..mesh import areas, without_unused
 from ..networks.trained import choose
-from ..runtime.compiled import thread_count
-from ..runtime.progress import WARNING, OnProgress, say, silent, stage, steps
-from ..runtime.system import peak_memory_bytes
-from ..settings import to_dict
-from ..supervision.mesh import sample_surface
+from ..runtime.memory import MemoryPlan
+from ..runtime.progress import WARNING, OnProgress, say, silent, stage, steps, timed
+from ..supervision import MESH_SAMPLES
+from ..supervision.mesh import is_closed, sample_surface
 from .attributes import check_carried, left_behind, with_attributes
-from .extract import lattice_of, surface_of
+from .extract import described, lattice_of, surface_of
 from .loading import load, name_of, sources_of
-from .memory import check_extraction, check_reconstruction
+from .memory import plan_of, vertices_of
+from .problem import Run, fit, new_network
 from .selection import selected
-from .surface import Problem, fit
+from .surface import SurfaceProblem
 
 
 @dataclass(frozen=True)
@@ -49,11 +41,10 @@ class Reconstruction:
     def __repr__(self) -> str:
         """A summary in five lines."""
         report = self.report
-        closed = "open" if report["extraction"]["boundary_edges"] else "closed"
         points = report["input"].get("used_points", report["input"]["points"])
         lines = [
             "Reconstruction",
-            f"  mesh: {len(self.mesh.vertices):,} vertices, {len(self.mesh.faces):,} triangles, {closed}",
+            f"  mesh: {described(self.mesh, report['extraction'])}",
             f"  from: {points:,} points in {report['seconds']['total']:.1f} s",
             f"  field: {report['model']}, gives distances in world units",
             f"  report: {len(report['warnings'])} warnings, {len(report['notes'])} notes",
@@ -63,35 +54,40 @@ class Reconstruction:
 
 def surface_of_source(source: Any, config: Config, on_progress: OnProgress = silent) -> Reconstruction:
     """What sasnet_sdf.reconstruct does, with all settings in `config`."""
+    run = Run()
     device, engine = choose(config.device, config.engine)
-    seconds: dict[str, float] = {}
-    started = time.perf_counter()
+    model = new_network(config.model, SurfaceProblem.dim, SurfaceProblem.outputs, engine, config.seed)
 
-    with timed(seconds, "read"), stage("read", on_progress, "reading"):
+    with timed(run.seconds, "read"), stage("read", on_progress, "reading"):
         given, told = load(source, config)
         check_carried(given, config.extraction.carry)
         name = name_of(source)
         found, frame = selected(given, config.supervision, name)
         geometry, findings = found.geometry, notes(told) + found.findings
         tell(findings, config, name)
-        check_reconstruction(geometry, config, device, engine)
+        model = model.to(device)
+        plan = plan_of(model, config, SurfaceProblem.trial)
+        _check_targets(plan, geometry, config)
 
-    with timed(seconds, "supervision"), stage("supervision", on_progress):
-        problem = Problem.of(geometry, frame, config.supervision, config.seed)
+    with timed(run.seconds, "supervision"), stage("supervision", on_progress):
+        problem = SurfaceProblem.of(geometry, frame, config.supervision, config.seed)
         findings += problem.findings
         tell(problem.findings, config, name)
         if problem.noisy:
             config = replace(config, training=config.training.for_noisy_scan())
         lattice = lattice_of(config.extraction, frame, *problem.target.bounds)
-        check_extraction(problem.target, lattice, config, device, engine)
+        memory = plan.surface(CHUNK, config.extraction.faces is not None)
+        plan.check_lattice(
+            memory, lattice.resolution, lattice.blocks, vertices_of(problem.target, lattice.cell)
+        )
 
-    with timed(seconds, "training"):
-        field, history = fit(problem, config, device, engine, on_progress)
+    with timed(run.seconds, "training"):
+        field, history = fit(problem, model, config, device, on_progress)
 
-    with timed(seconds, "extraction"), stage("extraction", on_progress):
+    with timed(run.seconds, "extraction"), stage("extraction", on_progress):
         step = steps()
         step(0.9)
-        mesh, extraction = surface_of(field, config.extraction, config.max_memory, problem.target)
+        mesh, extraction = surface_of(field, config.extraction, memory, problem.target)
         covered = 1.0
         if field.support is not None:
             covered = covered_share(mesh, field.support, frame)
@@ -104,31 +100,37 @@ def surface_of_source(source: Any, config: Config, on_progress: OnProgress = sil
         findings += left_behind(geometry, config.extraction)
         mesh = with_attributes(mesh, geometry, problem.target, frame, config.extraction)
 
-    report = {
-        "version": __version__,
-        "seed": config.seed,
-        "device": device,
-        "engine": field.model.engine,
-        "model": config.model.name,
-        "threads": thread_count(),
-        "input": _input_facts(source, given)
+    report = run.report(
+        field,
+        config,
+        device,
+        history.ended_by == "cancel",
+        input=_input_facts(source, given)
         | {"far_points": len(_points(given)) - len(_points(geometry))}
         | problem.facts
         | ({"normals_from": found.outside_from} if found.outside_from else {}),
-        "frame": frame.to_dict(),
-        "training": {name: value for name, value in field.metadata.items() if name != "seed"},
-        "trim": extraction.pop("trim"),
-        "refinement": extraction.pop("refinement"),
-        "extraction": extraction | {"points_covered": covered},
-        "attributes": [*(["colors"] if mesh.colors is not None else []), *mesh.scalars],
-        "seconds": {**seconds, "total": time.perf_counter() - started},
-        "peak_memory_bytes": peak_memory_bytes(),
-        "settings": to_dict(config),
-        "notes": texts(findings, "note") + history.notes,
-        "warnings": texts(findings, "warning"),
-        "interrupted": history.ended_by == "cancel",
-    }
+        frame=frame.to_dict(),
+        trim=extraction.pop("trim"),
+        refinement=extraction.pop("refinement"),
+        extraction=extraction | {"points_covered": covered},
+        attributes=[*(["colors"] if mesh.colors is not None else []), *mesh.scalars],
+        notes=texts(findings, "note") + history.notes,
+        warnings=texts(findings, "warning"),
+    )
     return Reconstruction(mesh, field, report)
+
+
+def _check_targets(plan: MemoryPlan, geometry: PointCloud | TriangleMesh, config: Config) -> None:
+    """Refuse geometry whose supervision and training would exceed the limit. Raises UsageError."""
+    faces, thins = 0, isinstance(geometry, PointCloud)
+    if isinstance(geometry, PointCloud):
+        points = len(geometry)
+    elif is_closed(geometry.faces):
+        points, faces = 0, len(geometry.faces)
+    else:
+        points = MESH_SAMPLES
+    targets = config.supervision.targets
+    plan.check_targets(points, faces, targets, min(config.training.batch, targets), thins=thins)
 
 
 def tell(findings: list[Finding], config: Config, name: str) -> None:
@@ -196,11 +198,3 @@ def check_coverage(share: float) -> list[Finding]:
     if share < 1 - MOST_LEFT:
         return [warning(f"only {share:.0%} of the points lie on the surface")]
     return []
-
-
-@contextmanager
-def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Adds what the block takes to `seconds`, by the name of its stage."""
-    start = time.perf_counter()
-    yield
-    seconds[stage] = time.perf_counter() - start

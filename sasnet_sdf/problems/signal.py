@@ -1,38 +1,98 @@
-"""Images and volumes: samples go in, a small continuous network comes out."""
+"""The problem of an image or a volume: samples go in, a small continuous network comes out."""
 
 from __future__ import annotations
 
 import itertools
-import time
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from .. import __version__
-from ..config import SignalConfig
+from ..config import TrainingConfig
 from ..errors import UnusableGeometry, UsageError
 from ..fitted import FittedSignal
 from ..io.files import within
 from ..metrics import peak_of
-from ..networks.registry import build_model, parameter_count
-from ..networks.trained import choose
-from ..runtime.compiled import thread_count
-from ..runtime.progress import OnProgress, Progress, silent, stage, tick
-from ..runtime.system import parse_memory, peak_memory_bytes
-from ..settings import to_dict
+from ..networks.trained import CHUNK, by_chunks, choose
+from ..runtime.progress import OnProgress, silent, stage, tick, timed
+from ..runtime.system import parse_memory
 from ..signals import Array, Grid, Signal
-from ..training import History
-from ..training.checkpoints import train_and_keep
+from ..training import Task
 from ..training.losses import SignalTask
 from ..training.samplers import SignalBatches
-from .memory import check_fit
-from .reconstruct import timed
-from .signal_figures import measured
+from .memory import plan_of
+from .problem import Problem, Run, fit, new_network
+from .signal_figures import MOST_MEASURED, measured
 from .signal_settings import notes_on, signal_config
+
+COMPARED = 50_000
+"""Samples by which rates are compared."""
 
 LARGEST = 1e100
 """A value from which on a signal is refused: sums of squares come near the largest number."""
+
+
+@dataclass(frozen=True)
+class SignalProblem(Problem[FittedSignal]):
+    """An image or a volume, and the lowest and highest value (C,) of each channel: they become -1 and 1."""
+
+    signal: Signal
+    low: Array
+    high: Array
+
+    @property
+    def dim(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.signal.grid.dim
+
+    @property
+    def outputs(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.signal.channels
+
+    @classmethod
+    def of(cls, signal: Signal) -> tuple[SignalProblem, int]:
+        """The problem of a signal, and how many of its values are not finite.
+
+        Raises UnusableGeometry where the signal cannot be fitted.
+        """
+        low, high, missing = ranges(signal)
+        check_size(signal, low, high)
+        return cls(signal, low, high), missing
+
+    def task(self, model: Any, training: TrainingConfig, seed: int, device: str) -> Task:
+        return SignalTask(
+            model, SignalBatches(self.signal, self.low, self.high, training.batch, seed, device)
+        )
+
+    @staticmethod
+    def trial(model: Any, training: TrainingConfig, points: Tensor) -> Tensor:
+        values = torch.zeros(len(points), model.outputs)
+        return SignalTask(model, lambda _: (points, values)).loss(points, values)
+
+    def contents(self) -> Iterable[NDArray[Any]]:
+        return itertools.chain([self.signal.grid.affine], self.signal.slabs())
+
+    def result(self, model: Any, facts: dict[str, Any]) -> FittedSignal:
+        signal, low, high = self.signal, self.low, self.high
+        peak = peak_of(signal.values, float(low.min()), float(high.max()))
+        return FittedSignal(
+            model, signal.grid, low, high, signal.values.dtype.str, peak, signal.header, facts
+        )
+
+    def held_out_error(self, seed: int) -> Callable[[FittedSignal], float]:
+        """The mean squared error at samples that are the same for all networks."""
+        points, values = SignalBatches(self.signal, self.low, self.high, COMPARED, seed + 1)(0)
+
+        def error_of(fitted: FittedSignal) -> float:
+            found = by_chunks(lambda x: (fitted.model(x),), points.numpy(), fitted.device)[0]
+            return float(np.nanmean((found - values.numpy()) ** 2))
+
+        return error_of
 
 
 def fit_signal(
@@ -45,72 +105,39 @@ def fit_signal(
     **words: Any,
 ) -> tuple[FittedSignal, Signal]:
     """What sasnet_sdf.fit_image or fit_volume gives, as `kind` says, and the signal that was read."""
-    seconds: dict[str, float] = {}
-    started = time.perf_counter()
+    run = Run()
     asked = words.get("max_memory")
     limit = None if asked is None else parse_memory(asked)
-    with timed(seconds, "read"), stage("read", on_progress, "reading"):
+    with timed(run.seconds, "read"), stage("read", on_progress, "reading"):
         with within(limit):
             signal, notes = load_signal(source, kind, spacing)
-        low, high, missing = ranges(signal)
-        check_size(signal, low, high)
+        problem, missing = SignalProblem.of(signal)
     if missing and not isinstance(source, (str, Path)):  # a reader says so itself
         notes.append(f"{missing} of {signal.values.size} values are not finite; the fit leaves them out")
     config = signal_config(signal, preset, **words)
     notes += notes_on(signal, config)
     device, engine = choose(config.device, config.engine)
-    check_fit(signal, config, device, engine)
-    with timed(seconds, "training"):
-        fitted, history = train_on(signal, (low, high), config, device, engine, on_progress)
-    with timed(seconds, "evaluation"), stage("evaluation", on_progress, "measuring"):
+    model = new_network(config.model, problem.dim, problem.outputs, engine, config.seed).to(device)
+    samples = math.prod(signal.grid.shape)
+    measured_numbers = signal.channels * min(samples, MOST_MEASURED)
+    plan_of(model, config, problem.trial).check_samples(
+        min(config.training.batch, samples), measured_numbers, problem.dim, CHUNK
+    )
+    with timed(run.seconds, "training"):
+        fitted, history = fit(problem, model, config, device, on_progress)
+    with timed(run.seconds, "evaluation"), stage("evaluation", on_progress, "measuring"):
         metrics, more = measured(fitted, signal)
-    fitted.report = {
-        "version": __version__,
-        "seed": config.seed,
-        "device": device,
-        "engine": fitted.model.engine,
-        "model": fitted.model.config.name,
-        "threads": thread_count(),
-        "input": _facts(source, kind, signal),
-        "training": {name: value for name, value in fitted.metadata.items() if name != "seed"},
-        "history": {"steps": history.steps, "losses": history.losses, "times": history.times},
-        "metrics": metrics,
-        "seconds": {**seconds, "total": time.perf_counter() - started},
-        "peak_memory_bytes": peak_memory_bytes(),
-        "settings": to_dict(config),
-        "notes": notes + history.notes + more,
-        "interrupted": history.ended_by == "cancel",
-    }
+    fitted.report = run.report(
+        fitted,
+        config,
+        device,
+        history.ended_by == "cancel",
+        input=_facts(source, kind, signal),
+        history={"steps": history.steps, "losses": history.losses, "times": history.times},
+        metrics=metrics,
+        notes=notes + history.notes + more,
+    )
     return fitted, signal
-
-
-def train_on(
-    signal: Signal,
-    ranges: tuple[Array, Array],
-    config: SignalConfig,
-    device: str,
-    engine: str,
-    on_progress: OnProgress = silent,
-) -> tuple[FittedSignal, History]:
-    """The settings' network, trained on a signal whose channels have these ranges, and how that went.
-
-    Raises UsageError where the settings make no network.
-    """
-    assert config.model is not None
-    try:
-        model = build_model(config.model, signal.grid.dim, signal.channels, engine, config.seed)
-    except ValueError as error:
-        raise UsageError(f"model {config.model.name}: {error}") from error
-    compiles = "compiling kernels, once a machine" if getattr(model, "compiled", False) else ""
-    on_progress(Progress("training", 0.0, compiles))
-    model, (low, high) = model.to(device), ranges
-    batches = SignalBatches(signal, low, high, config.training.batch, config.seed, device)
-    data = itertools.chain([signal.grid.affine], signal.slabs())
-    task = SignalTask(model, batches)
-    history = train_and_keep(task, model.parameter_groups(), config, data, on_progress)
-    facts = {**history.facts(), "parameters": parameter_count(model), "seed": config.seed}
-    dtype, peak = signal.values.dtype.str, peak_of(signal.values, float(low.min()), float(high.max()))
-    return FittedSignal(model, signal.grid, low, high, dtype, peak, signal.header, facts), history
 
 
 def load_signal(source: Any, kind: str, spacing: Any = None) -> tuple[Signal, list[str]]:

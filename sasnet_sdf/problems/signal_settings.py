@@ -16,50 +16,11 @@ from ..metrics.signals import radial_spectrum
 from ..model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
 from ..networks.registry import parameters_of, with_parameters
 from ..settings import with_words
+from ..signal_tuning import VOLUME_TUNING, SignalTuning
 from ..signals import Signal
 from .model_choice import model_of, with_settings
 
 _OF_SURFACES = ("eikonal_weight", "eikonal_batch", "normal_weight", "mask_sparsity_weight")
-
-POWER, BAND = 0.98, 0.6
-"""The first layer's highest frequency, as a share of that below which POWER of the signal's power lies."""
-NARROWEST, WIDEST = 0.1, 0.2
-"""It lies between these shares of the highest that samples can hold, half a cycle a sample.
-
-The layers after the first make higher ones; SASNet's published bands for images are 0.22 to 0.25 of that.
-"""
-ENOUGH = 0.1
-"""Parameters a number of the signal, below which the band is narrowed with their number."""
-PLENTY = 0.25
-"""The same, above which lower frequencies are enough, and smoother between the samples."""
-MOST_BAND = {2: 400, 3: 60}
-"""All vectors up to the band are laid out before some are drawn."""
-LOOKED_AT = {2: 512, 3: 128}
-"""Samples along an axis, in the signal's middle, that its spectrum is taken of."""
-LOW, LOW_SHARE = 0.4, 0.8
-"""The highest frequency without a mask, as a share of the band (theirs: 0.2 and 0.21), and the share
-of the first layer that lies below: with 0.5, as theirs, textures come out worse."""
-HIDDEN_LAYERS = 3
-RATE, GRID_RATE = 1.5e-3, 1e-3
-MUON_RATE, OF_WIDTH = {2: 0.18, 3: 0.08}, {2: 15.0, 3: 8.0}
-"""Muon's rate is OF_WIDTH over the width, at most MUON_RATE: about the best, whose optimum is flat below
-and steep above, where twice as much costs a volume up to ten decibels."""
-LONGEST = 6.3
-"""The period of a network with as many parameters as the signal has numbers; it shrinks with the root of
-their ratio. Frequencies lie the denser in the band, and begin lower."""
-SMOOTH_OMEGA0, SMOOTH_MUON_RATE, EPOCHS = 10.0, 0.015, 1500
-"""Of a network that has at least as many parameters as the signal has numbers: at a higher rate it would
-fill what lies between the samples, which nothing else decides, with noise. The rate shrinks with the root
-of their ratio, and is for at least so many epochs: of fewer, each goes further."""
-MASK_BIAS = 2.0
-"""Masks begin nearly open, and learn slowly: what they change from step to step is noise to the matrices."""
-TABLE = 0.03
-"""The share of the parameters that the hash grid may take.
-
-On a texture every number counts: one more in twenty of the width was worth a decibel.
-"""
-FINEST = {2: 64, 3: 32}
-"""The grid has no finer cells, however many parameters there are."""
 
 
 def signal_config(
@@ -83,19 +44,21 @@ def signal_config(
     sizes = [*sorted({"parameters", "ratio"} & set(given)), *["width"] * bool(chosen_width)]
     if len(sizes) > 1:
         raise UsageError(f"give the {sizes[0]} or the {sizes[1]}, not both: each decides the size")
-    config = with_words(SIGNAL_PRESETS[preset], given)
+    tuning = [setting for setting in settings if setting.startswith("tuning.")]
+    config = replace(with_words(SIGNAL_PRESETS[preset], given), tuning=usual_tuning(signal))
+    config = with_settings(config, tuning)
     count = _count(signal, config)
-    known = known_models(signal, count, config.training)
+    known = known_models(signal, count, config.training, config.tuning)
     config = replace(config, parameters=count, model=model_of(model or "sasnet", known))
     for setting in settings:
         if setting.partition("=")[0].rpartition(".")[2] in _OF_SURFACES:
             raise UsageError(f"--set {setting}: only surfaces have that term")
-    config = with_settings(config, settings)
+    config = with_settings(config, [setting for setting in settings if setting not in tuning])
     assert config.model is not None
     if chosen_width:
         sized = config.model
         if isinstance(sized, SASNetConfig):
-            sized = _with_room(sized, signal.grid.dim)
+            sized = _with_vectors(sized, signal.grid.dim)
         try:
             count = parameters_of(sized, signal.grid.dim, signal.channels)
         except ValueError as error:
@@ -118,16 +81,23 @@ def default_count(signal: Signal) -> int:
     return round(min(max(RATIO * signal.values.size, FEWEST_PARAMETERS), MOST_PARAMETERS))
 
 
-def known_models(signal: Signal, count: int, training: TrainingConfig) -> Mapping[str, ModelConfig]:
-    """What each name of a model stands for: of SASNet, and TUNER, with the signal's frequencies."""
+def usual_tuning(signal: Signal) -> SignalTuning:
+    """The tuning for signals of that kind."""
+    return SignalTuning() if signal.kind == "image" else VOLUME_TUNING
+
+
+def known_models(
+    signal: Signal, count: int, training: TrainingConfig, tuning: SignalTuning | None = None
+) -> Mapping[str, ModelConfig]:
+    """The settings that each model's name stands for; SASNet and TUNER have the signal's frequencies."""
     samples = math.prod(signal.grid.shape)
     epochs = training.steps * min(training.batch, samples) / samples
     published = PUBLISHED["tuner"]
     tuner = {"hidden_layers": published.hidden_layers, "masks": False, "rate": published.rate}
     return {
         **PUBLISHED,
-        "sasnet": chosen(signal, count, epochs),
-        "tuner": chosen(signal, count, epochs, **tuner, muon_rate=0.0),
+        "sasnet": chosen(signal, count, epochs, tuning),
+        "tuner": chosen(signal, count, epochs, tuning, **tuner, muon_rate=0.0),
     }
 
 
@@ -145,43 +115,47 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
 def chosen(
     signal: Signal,
     count: int,
-    epochs: float = EPOCHS,
-    hidden_layers: int = HIDDEN_LAYERS,
+    epochs: float | None = None,
+    tuning: SignalTuning | None = None,
     **changes: Any,
 ) -> SASNetConfig:
     """SASNet for a signal, by its resolution and its spectrum; its width is a first guess.
 
-    count: parameters. epochs: how often the training sees each sample.
+    count: parameters. epochs: how often the training sees each sample; tuning.smooth_epochs by default.
     """
+    tuning = tuning or usual_tuning(signal)
+    epochs = tuning.smooth_epochs if epochs is None else epochs
     grid, base, ratio = signal.grid, SASNetConfig(), count / signal.values.size
-    period = float(np.clip(LONGEST * math.sqrt(ratio), base.period, LONGEST))
+    period = float(np.clip(tuning.longest_period * math.sqrt(ratio), base.period, tuning.longest_period))
     highest = period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
-    share = np.clip(BAND * cutoff(signal) / 0.5, NARROWEST, WIDEST)
+    low, high = tuning.narrowest, tuning.widest
+    share = np.clip(tuning.band_share * cutoff(signal, tuning) / 0.5, low, high)
     # a network that is small for its signal holds it as if it had fewer samples
-    room = min(1.0, (ratio / ENOUGH) ** (1 / grid.dim), PLENTY / ratio)
-    band = int(np.clip(round(share * room * highest), 4, MOST_BAND[grid.dim]))
+    narrowing = min(1.0, (ratio / tuning.enough) ** (1 / grid.dim), tuning.plenty / ratio)
+    band = int(np.clip(round(share * narrowing * highest), 4, tuning.most_band))
+    hidden_layers = changes.get("hidden_layers", tuning.hidden_layers)
     width = max(8, int(math.sqrt(count / hidden_layers)))
-    omega0, muon_rate = base.omega0, min(MUON_RATE[grid.dim], OF_WIDTH[grid.dim] / width)
+    omega0, muon_rate = base.omega0, min(tuning.muon_rate, tuning.muon_width / width)
     if _is_larger(signal, count):
-        smooth_rate = SMOOTH_MUON_RATE / math.sqrt(ratio) * max(1.0, EPOCHS / epochs)
-        omega0, muon_rate = SMOOTH_OMEGA0, min(muon_rate, smooth_rate)
+        smooth_rate = tuning.smooth_muon_rate / math.sqrt(ratio) * max(1.0, tuning.smooth_epochs / epochs)
+        omega0, muon_rate = tuning.smooth_omega0, min(muon_rate, smooth_rate)
     config = replace(
         base,
         width=width,
         hidden_layers=hidden_layers,
-        rate=RATE,
-        grid_rate=GRID_RATE,
+        rate=tuning.rate,
+        grid_rate=tuning.grid_rate,
         muon_rate=muon_rate,
         omega0=omega0,
         period=period,
         band=band,
-        low=max(1, round(LOW * band)),
-        low_share=LOW_SHARE,
+        low=max(1, round(tuning.low_band * band)),
+        low_share=tuning.low_share,
         decoder_width=8,
-        mask_bias=MASK_BIAS,
-        grid=_grid(count, grid.dim),
+        mask_bias=tuning.mask_bias,
+        grid=_grid(count, grid.dim, tuning),
     )
-    return _with_room(replace(config, **changes), grid.dim)
+    return _with_vectors(replace(config, **changes), grid.dim)
 
 
 def _is_larger(signal: Signal, count: int) -> bool:
@@ -199,7 +173,7 @@ def notes_on(signal: Signal, config: SignalConfig) -> list[str]:
     ]
 
 
-def _with_room(config: SASNetConfig, dim: int) -> SASNetConfig:
+def _with_vectors(config: SASNetConfig, dim: int) -> SASNetConfig:
     """The settings with a low range, and a band, that hold vectors enough for the width."""
 
     def vectors(up_to: int) -> int:
@@ -217,10 +191,11 @@ def _with_room(config: SASNetConfig, dim: int) -> SASNetConfig:
     return replace(config, low=low, band=band, bands=bands)
 
 
-def cutoff(signal: Signal) -> float:
-    """The frequency, in cycles a sample, below which POWER of a signal's power lies, in its middle."""
+def cutoff(signal: Signal, tuning: SignalTuning | None = None) -> float:
+    """The frequency, in cycles a sample, below which most of the power in the signal's middle lies."""
+    tuning = tuning or usual_tuning(signal)
     shape = np.array(signal.grid.shape)
-    size = np.minimum(shape, LOOKED_AT[len(shape)])
+    size = np.minimum(shape, tuning.spectrum_samples)
     first = (shape - size) // 2
     part = tuple(slice(a, a + n) for a, n in zip(first, size, strict=True))
     values = np.asarray(signal.values[part], np.float64)
@@ -235,20 +210,22 @@ def cutoff(signal: Signal) -> float:
     frequencies, power = radial_spectrum((values / (np.ptp(values) or 1.0)).astype(np.float32))
     # a ring has as many waves as its length, a shell as its area
     whole = np.cumsum(power * frequencies ** (len(shape) - 1))
-    return float(frequencies[np.searchsorted(whole, POWER * whole[-1])]) if whole[-1] > 0 else 0.0
+    return (
+        float(frequencies[np.searchsorted(whole, tuning.power_share * whole[-1])]) if whole[-1] > 0 else 0.0
+    )
 
 
-def _grid(count: int, dim: int) -> GridConfig:
+def _grid(count: int, dim: int, tuning: SignalTuning) -> GridConfig:
     """Two levels as fine as their share of the parameters allows, every vertex with a row of its own.
 
     Rows that places share, as in a hashed table, make masks that are noise where the table is small.
     """
     from ..networks.hash_grid import grid_layout
 
-    for finest in range(FINEST[dim], 4, -1):
+    for finest in range(tuning.finest, 4, -1):
         grid = GridConfig(
             levels=2, log2_table=math.ceil(dim * math.log2(finest)), coarsest=finest // 2, finest=finest
         )
-        if grid_layout(grid, dim).entries * grid.features <= TABLE * count:
+        if grid_layout(grid, dim).entries * grid.features <= tuning.table_share * count:
             return grid
     return GridConfig(levels=2, log2_table=2 * dim, coarsest=2, finest=4)

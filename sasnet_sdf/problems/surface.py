@@ -1,27 +1,34 @@
-"""What a field is trained on, and the training of one."""
+"""The problem of a surface: geometry in its frame, the distance that it implies, and targets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..config import Config, SupervisionConfig
-from ..errors import Finding, UsageError
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..config import SupervisionConfig, TrainingConfig
+from ..errors import Finding
 from ..extraction import Support
 from ..field import Field
 from ..geometry import Frame, PointCloud, TriangleMesh
-from ..networks.registry import build_model, parameter_count
-from ..runtime.progress import OnProgress, Progress, steps
+from ..runtime.progress import steps
 from ..supervision import CloudTarget, MeshTarget, prepare
-from ..training import History
-from ..training.checkpoints import train_and_keep
-from ..training.losses import DistanceTask
+from ..training import Task
+from ..training.losses import DistanceTask, distance_error
 from ..training.samplers import Batches, Pool, draw_pool
+from .problem import Problem
+
+HELD_OUT = 50_000
+"""Targets that no network is trained on, by which rates are compared."""
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Geometry in its frame, the distance that it implies, and targets drawn from that.
+class SurfaceProblem(Problem[Field]):
+    """A cloud or a mesh in its frame, the distance that it implies, and targets drawn from that.
 
     facts: what was found in the geometry, for the report. findings: what the user should know of it.
     """
@@ -32,16 +39,13 @@ class Problem:
     pool: Pool
     facts: dict[str, Any]
     findings: list[Finding]
-
-    @property
-    def noisy(self) -> bool:
-        """Whether noise was taken off the points."""
-        return self.facts.get("noise") is not None
+    dim = 3
+    outputs = 1
 
     @classmethod
     def of(
         cls, geometry: PointCloud | TriangleMesh, frame: Frame, supervision: SupervisionConfig, seed: int
-    ) -> Problem:
+    ) -> SurfaceProblem:
         """Prepare the geometry and draw the targets."""
         step = steps()
         step(0.8)
@@ -54,24 +58,38 @@ class Problem:
         pool = draw_pool(target, supervision.targets, seed, *near)
         return cls(geometry, frame, target, pool, facts, findings)
 
+    @property
+    def noisy(self) -> bool:
+        """Whether noise was removed from the points."""
+        return self.facts.get("noise") is not None
 
-def fit(
-    problem: Problem, config: Config, device: str, engine: str, on_progress: OnProgress
-) -> tuple[Field, History]:
-    """A field of the settings' network, trained on the problem; how it went is in its metadata too.
+    @property
+    def support(self) -> Support:
+        """Where the data are, in the unit cube."""
+        return Support.of(self.target, scanned=isinstance(self.geometry, PointCloud))
 
-    Raises UsageError where the settings make no network.
-    """
-    try:
-        model = build_model(config.model, engine=engine, seed=config.seed).to(device)
-    except ValueError as error:
-        raise UsageError(f"model {config.model.name}: {error}") from error
-    compiles = model.engine == "numba"
-    on_progress(Progress("training", 0.0, "compiling kernels, once a machine" if compiles else ""))
-    batches = Batches(problem.pool, config.training.batch, config.seed, device)
-    task = DistanceTask(model, batches, config.training)
-    data = (part.numpy() for part in (problem.pool.points, problem.pool.distances, problem.pool.normals))
-    history = train_and_keep(task, model.parameter_groups(), config, data, on_progress)
-    facts = {**history.facts(), "parameters": parameter_count(model), "seed": config.seed}
-    support = Support.of(problem.target, scanned=isinstance(problem.geometry, PointCloud))
-    return Field(model, problem.frame, *problem.target.bounds, facts, support), history
+    def task(self, model: Any, training: TrainingConfig, seed: int, device: str) -> Task:
+        return DistanceTask(model, Batches(self.pool, training.batch, seed, device), training)
+
+    @staticmethod
+    def trial(model: Any, training: TrainingConfig, points: Tensor) -> Tensor:
+        count = len(points)
+        some = max(1, round(training.eikonal_batch / training.batch * count))
+        part = replace(training, batch=count, eikonal_batch=some)
+        task = DistanceTask(model, lambda _: (points, torch.zeros(count), points), part)
+        return task.loss(*task.draw(0))
+
+    def contents(self) -> Iterable[NDArray[Any]]:
+        return (part.numpy() for part in (self.pool.points, self.pool.distances, self.pool.normals))
+
+    def result(self, model: Any, facts: dict[str, Any]) -> Field:
+        return Field(model, self.frame, *self.target.bounds, facts, self.support)
+
+    def held_out_error(self, seed: int) -> Callable[[Field], float]:
+        held_out = draw_pool(self.target, HELD_OUT, seed + 1)
+
+        def error_of(field: Field) -> float:
+            values = torch.from_numpy(field.unit_distance(held_out.points.numpy()))
+            return float(distance_error(values, held_out.distances).mean())
+
+        return error_of

@@ -186,5 +186,13 @@ def say(message: str) -> None:
         now.tell(message)
 
 
+@contextmanager
+def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Add the seconds that the block takes to `seconds`, by the name of its stage."""
+    start = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - start
+
+
 def _nothing(until: float, message: str | None = None) -> None:
     """The step where there is no stage."""

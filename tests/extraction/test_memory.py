@@ -9,16 +9,10 @@ import tracemalloc
 import pytest
 
 from sasnet_sdf.errors import UsageError
-from sasnet_sdf.extraction import (
-    DECIMATED,
-    TRIMMED,
-    Needs,
-    decimate,
-    drop_small_components,
-    extract_surface,
-    memory,
-)
+from sasnet_sdf.extraction import decimate, drop_small_components, extract_surface
 from sasnet_sdf.geometry import TriangleMesh
+from sasnet_sdf.runtime import memory
+from sasnet_sdf.runtime.memory import DECIMATED_VERTEX, TRIMMED_VERTEX, SurfaceMemory
 from sasnet_sdf.runtime.system import peak_memory_bytes
 
 MEBI = 1 << 20
@@ -32,18 +26,20 @@ def holding_nothing(monkeypatch):
 def test_refused_up_front_where_no_surface_would_fit(shapes, holding_nothing):
     asked = []
     with pytest.raises(UsageError, match="no useful resolution"):
-        extract_surface(asked.append, asked.append, shapes["torus"].lattice(256), max_memory=10 * MEBI)
+        extract_surface(
+            asked.append, asked.append, shapes["torus"].lattice(256), memory=SurfaceMemory(10 * MEBI)
+        )
     assert not asked
 
 
 def test_what_the_process_holds_counts(shapes, monkeypatch):
     torus = shapes["torus"]
-    limit = memory.WORKING + 100 * MEBI
+    limit = memory.EXTRACTION + 100 * MEBI
     monkeypatch.setattr(memory, "held_bytes", lambda: 0)
-    extract_surface(torus.distance, torus.with_gradient, torus.lattice(64), max_memory=limit)
+    extract_surface(torus.distance, torus.with_gradient, torus.lattice(64), memory=SurfaceMemory(limit))
     monkeypatch.setattr(memory, "held_bytes", lambda: limit)
     with pytest.raises(UsageError, match="holds 132M already"):
-        extract_surface(torus.distance, torus.with_gradient, torus.lattice(64), max_memory=limit)
+        extract_surface(torus.distance, torus.with_gradient, torus.lattice(64), memory=SurfaceMemory(limit))
 
 
 def test_refusal_comes_before_most_of_the_work_and_names_a_resolution_that_fits(shapes, holding_nothing):
@@ -53,17 +49,20 @@ def test_refusal_comes_before_most_of_the_work_and_names_a_resolution_that_fits(
         asked.append(len(points))
         return torus.distance(points)
 
-    limit = memory.WORKING + 14 * MEBI
+    limit = memory.EXTRACTION + 14 * MEBI
     with pytest.raises(UsageError, match=r"resolution 512 needs about \d+M.* 46M of max-memory") as refused:
-        extract_surface(distance, torus.with_gradient, torus.lattice(512), max_memory=limit)
+        extract_surface(distance, torus.with_gradient, torus.lattice(512), memory=SurfaceMemory(limit))
     vertices = 6e5
     assert sum(asked) < vertices / 4
     fitting = int(re.search(r"resolution (\d+) would fit", str(refused.value))[1])
     assert 130 < fitting < 180
-    extract_surface(torus.distance, torus.with_gradient, torus.lattice(fitting), max_memory=limit)
+    extract_surface(torus.distance, torus.with_gradient, torus.lattice(fitting), memory=SurfaceMemory(limit))
     with pytest.raises(UsageError):
         extract_surface(
-            torus.distance, torus.with_gradient, torus.lattice(int(1.3 * fitting)), max_memory=limit
+            torus.distance,
+            torus.with_gradient,
+            torus.lattice(int(1.3 * fitting)),
+            memory=SurfaceMemory(limit),
         )
 
 
@@ -71,30 +70,32 @@ def test_what_is_held_is_between_nothing_and_the_peak():
     assert 10 * MEBI < memory.held_bytes() <= peak_memory_bytes() + MEBI
 
 
-@pytest.mark.parametrize("per_vertex", [TRIMMED, DECIMATED])
-def test_bytes_a_vertex_are_what_is_taken(shapes, per_vertex):
+@pytest.mark.parametrize("vertex", [TRIMMED_VERTEX, DECIMATED_VERTEX])
+def test_bytes_a_vertex_are_what_is_taken(shapes, vertex):
     def peak(resolution):
         tracemalloc.start()
         surface = shapes["torus"].surface(resolution)
         mesh = TriangleMesh(surface.vertices, surface.faces, surface.normals)
         drop_small_components(mesh, 0.01)
-        if per_vertex == DECIMATED:
+        if vertex == DECIMATED_VERTEX:
             decimate(mesh, 10_000)
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert size < Needs(per_vertex).bytes(shapes["torus"].lattice(resolution), len(surface.vertices))
+        blocks = shapes["torus"].lattice(resolution).blocks
+        assert size < SurfaceMemory(vertex=vertex).needed(blocks, len(surface.vertices))
         return size, len(surface.vertices)
 
     small, large = peak(128), peak(288)
     # Some of what a process takes is lost between its allocations, which this does not see.
-    assert 0.5 < (large[0] - small[0]) / (large[1] - small[1]) / per_vertex < 1
+    assert 0.5 < (large[0] - small[0]) / (large[1] - small[1]) / vertex < 1
 
 
 BALL = """
 import re, sys
 import numpy as np
 from sasnet_sdf.errors import UsageError
-from sasnet_sdf.extraction import Needs, extract_surface, lattice_around
+from sasnet_sdf.extraction import extract_surface, lattice_around
+from sasnet_sdf.runtime.memory import SurfaceMemory
 from sasnet_sdf.runtime.system import held_bytes, peak_memory_bytes
 
 def distance(points):
@@ -106,8 +107,8 @@ def with_gradient(points):
 
 def surface(resolution, limit=None):
     lattice = lattice_around(np.full(3, -0.95), np.full(3, 0.95), 2 / resolution)
-    found = extract_surface(distance, with_gradient, lattice, max_memory=limit)
-    return Needs().bytes(lattice, len(found.vertices))
+    found = extract_surface(distance, with_gradient, lattice, memory=SurfaceMemory(limit))
+    return SurfaceMemory().needed(lattice.blocks, len(found.vertices))
 
 surface(64)  # loads what is compiled
 held, resolution, room = held_bytes(), int(sys.argv[1]), int(sys.argv[2]) << 20
@@ -138,4 +139,4 @@ def test_the_resolution_that_is_named_fits_and_takes_what_was_said(root, resolut
     assert peak < 1.1 * limit
     # what does not grow with the surface is the room of a chunk, which a formula does not fill
     grown = peak - held
-    assert said - memory.WORKING < 1.1 * grown and grown < 1.1 * said
+    assert said - memory.EXTRACTION < 1.1 * grown and grown < 1.1 * said

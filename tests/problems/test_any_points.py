@@ -14,7 +14,7 @@ from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.problems.loading import load
 from sasnet_sdf.problems.selection import framed, with_normals
 from sasnet_sdf.problems.settings import make_config
-from sasnet_sdf.problems.surface import Problem
+from sasnet_sdf.problems.surface import SurfaceProblem
 
 EXTREME = [np.nan, np.inf, -np.inf, 0.0, 5e-324, 1e-310, 1e-160, 1e99, 1e160, 1.7e308]
 SHAPES = {
@@ -67,7 +67,7 @@ def check(geometry):
     try:
         loaded, _ = load(geometry, make_config("fast"))
         near, frame, _ = framed(with_normals(loaded, "auto", "the input"))
-        problem = Problem.of(near, frame, SupervisionConfig(targets=200), 0)
+        problem = SurfaceProblem.of(near, frame, SupervisionConfig(targets=200), 0)
     except SasnetError as error:
         assert "\n" not in str(error) and len(str(error)) < 300
         return False

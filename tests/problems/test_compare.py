@@ -46,7 +46,7 @@ def compared(sphere, tmp_path_factory):
 
 def test_every_model_has_a_row_of_the_same_budget(compared):
     folder, numbers, _ = compared
-    assert json.loads((folder / "results.json").read_text()) == json.loads(json.dumps(numbers))
+    assert json.loads((folder / "results.json").read_text()) == json.loads(json.dumps(numbers.report))
     assert [row["model"] for row in numbers["rows"]] == list(WORDS)
     for row in numbers["rows"]:
         assert row["parameters"] == pytest.approx(20000, rel=0.02)
@@ -170,8 +170,8 @@ def test_another_input_of_the_same_name_is_another_comparison(sphere, tmp_path):
     [
         ({"settings": ["width=32"]}, "not --set width"),
         ({"settings": ["training.batch=32"]}, "not --set training.batch"),
-        ({"steps": 5}, "not steps"),
-        ({"model": "siren"}, "not model"),
+        ({"steps": 5}, "unknown setting .steps."),
+        ({"model": "siren"}, "unknown setting .model."),
         ({"models": ["poisson:depth=99"]}, "depth=1 to 14"),
         ({"models": ["poissonish"]}, "unknown model"),
     ],

@@ -14,6 +14,7 @@ from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import Frame
 from sasnet_sdf.mesh import Edges
 from sasnet_sdf.problems.extract import surface_of
+from sasnet_sdf.runtime.memory import SurfaceMemory
 from sasnet_sdf.spatial import Tree, morton_order
 
 RADIUS, TOP = 0.7, 0.5
@@ -42,7 +43,7 @@ class Ball:
 
 def surface(gap: float, **changes: Any):
     field = cast(Field, Ball(gap))
-    return surface_of(field, ExtractionConfig(resolution=96, **changes), None)
+    return surface_of(field, ExtractionConfig(resolution=96, **changes), SurfaceMemory())
 
 
 def test_a_solid_is_closed_at_the_lattices_border():

@@ -10,8 +10,9 @@ import torch
 
 from sasnet_sdf import PRESETS, PointCloud
 from sasnet_sdf.config import SupervisionConfig
+from sasnet_sdf.problems.problem import fit, new_network
 from sasnet_sdf.problems.selection import framed
-from sasnet_sdf.problems.surface import Problem, fit
+from sasnet_sdf.problems.surface import SurfaceProblem
 from sasnet_sdf.runtime.progress import silent
 
 FAR = 0.15
@@ -29,9 +30,8 @@ def test_the_top_band_opens_beside_the_surface():
     geometry, frame, _ = framed(PointCloud(bumpy_sphere(60_000, 0)))
     config = PRESETS["fast"]
     config = replace(config, training=replace(config.training, steps=600))
-    field, _ = fit(
-        Problem.of(geometry, frame, SupervisionConfig(targets=200_000), 0), config, "cpu", "numba", silent
-    )
+    problem = SurfaceProblem.of(geometry, frame, SupervisionConfig(targets=200_000), 0)
+    field, _ = fit(problem, new_network(config.model, 3, 1, "numba", 0), config, "cpu", silent)
 
     def mean_masks(points: np.ndarray) -> np.ndarray:
         with torch.no_grad():

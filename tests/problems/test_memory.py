@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from sasnet_sdf.extraction import extract_surface, lattice_around
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.io import write_image
 from sasnet_sdf.problems import memory
+from sasnet_sdf.problems.problem import new_network
+from sasnet_sdf.problems.surface import SurfaceProblem
 from sasnet_sdf.runtime.system import format_memory, held_bytes, parse_memory
 from sasnet_sdf.supervision import prepare
 
@@ -149,12 +152,17 @@ def test_vertices_are_foretold_from_a_mesh():
 
 
 def test_what_a_network_keeps_is_counted():
-    config = PRESETS["fast"]
-    wide = memory._training(config, "cpu", "torch").kept
+    config = replace(PRESETS["fast"], max_memory=1 << 40)
+
+    def kept(engine):
+        model = new_network(config.model, 3, 1, engine, 0)
+        return memory.plan_of(model, config, SurfaceProblem.trial).network
+
+    wide = kept("torch").kept
     # sines of four layers of 64 neurons, their masks, and what is kept for the gradient's gradient
     assert 4 * 4 * 64 < wide < 100 * 4 * 64
-    passes = memory._training(config, "cpu", "numba")
-    assert passes.kept < wide / 10 < passes.drawn < wide
+    compiled = kept("numba")
+    assert compiled.kept < wide / 10 < compiled.drawn < wide
 
 
 def test_images_and_volumes_are_refused_before_they_are_fitted(tmp_path):

@@ -7,12 +7,14 @@ import pytest
 
 from sasnet_sdf import fit_image, fit_volume
 from sasnet_sdf.config import MOST_PARAMETERS
+from sasnet_sdf.errors import UsageError
 from sasnet_sdf.model_config import SASNetConfig
 from sasnet_sdf.networks.registry import parameters_of
-from sasnet_sdf.problems.signal_settings import NARROWEST, TABLE, WIDEST, chosen, cutoff, signal_config
+from sasnet_sdf.problems.signal_settings import chosen, cutoff, signal_config
+from sasnet_sdf.signal_tuning import SignalTuning
 from sasnet_sdf.signals import Grid, Signal
 
-SHORTEST = SASNetConfig().period
+TUNING, SHORTEST = SignalTuning(), SASNetConfig().period
 
 
 def wave(frequency, size=128):
@@ -30,7 +32,7 @@ def test_the_band_follows_the_detail_within_bounds():
     highest = SHORTEST * 128 / 4
     bands = [chosen(wave(f), 1800).band for f in (0.01, 0.1, 0.13, 0.49)]
     assert bands == sorted(bands)
-    assert bands[0] == round(NARROWEST * highest) and bands[-1] == round(WIDEST * highest)
+    assert bands[0] == round(TUNING.narrowest * highest) and bands[-1] == round(TUNING.widest * highest)
     assert bands[1] == pytest.approx(0.6 * 0.1 / 0.5 * highest, abs=2)
 
 
@@ -86,7 +88,15 @@ def test_sizes(count, dim):
         assert parameters_of(config.model, dim, 1) == pytest.approx(count, rel=0.05)
     ours = signal_config(signal, parameters=count).model
     bare = parameters_of(signal_config(signal, settings=["masks=off", f"width={ours.width}"]).model, dim, 1)
-    assert count - bare < (TABLE + 0.25) * count
+    assert count - bare < (TUNING.table_share + 0.25) * count
+
+
+def test_the_tuning_is_a_setting_as_others_are():
+    wide = signal_config(wave(0.3), settings=["tuning.widest=0.3", "tuning.hidden_layers=2"])
+    usual = signal_config(wave(0.3))
+    assert wide.model.hidden_layers == 2 and wide.model.band > 1.3 * usual.model.band
+    with pytest.raises(UsageError, match="widest must be positive"):
+        signal_config(wave(0.3), settings=["tuning.widest=0"])
 
 
 def test_the_ratio_and_the_most():

@@ -72,8 +72,8 @@ def test_where_the_surface_is_refused_the_training_is_kept_for_another_resolutio
     module = "sasnet_sdf.problems.reconstruct"
     surface_of = sys.modules[module].surface_of
 
-    def within_less(field, config, limit, data):
-        return surface_of(field, config, held_bytes() + (36 << 20), data)
+    def within_less(field, config, memory, data):
+        return surface_of(field, config, replace(memory, limit=held_bytes() + (36 << 20)), data)
 
     monkeypatch.setattr(f"{module}.surface_of", within_less)
     with pytest.raises(UsageError, match=r"extraction at resolution 256 .* resolution [0-9]+ would fit"):

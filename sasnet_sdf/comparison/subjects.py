@@ -1,0 +1,234 @@
+"""What networks are compared on: a surface, or an image or a volume."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Generic, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import PRESETS, Config, SignalConfig
+from ..errors import MissingBackend, NoSurface, UnusableGeometry, UsageError
+from ..field import Field
+from ..fitted import FittedSignal
+from ..geometry import TriangleMesh
+from ..io.kinds import signal_kind
+from ..model_config import ModelConfig
+from ..problems.evaluate import evaluate
+from ..problems.extract import surface_of
+from ..problems.loading import load
+from ..problems.memory import surface_memory
+from ..problems.model_choice import model_of
+from ..problems.problem import Problem, Result
+from ..problems.selection import selected
+from ..problems.signal import SignalProblem, load_signal
+from ..problems.signal_figures import measured
+from ..problems.signal_settings import default_count, known_models, sized_model
+from ..problems.surface import SurfaceProblem
+from ..runtime.progress import OnProgress, stage
+from ..settings import to_dict
+from .budget import Budget, sized, training_of
+from .contenders import is_poisson, no_network, poisson_surface, supervision_surface
+from .pictures import draw_all, draw_signals
+
+TARGETS = 1_000_000
+"""Targets of a comparison, unless others are asked for: a preset has fewer, as it trains for less time."""
+
+
+class Subject(Protocol, Generic[Result]):
+    """What is compared on, as the comparison's loop sees it.
+
+    wanted: the settings of each model, by its words; None for a surface made without a network.
+    config: seed, training and checkpoints. facts, settings: what identifies the comparison in results.json.
+    notes: what the user should know.
+    """
+
+    wanted: dict[str, ModelConfig | None]
+    config: Config | SignalConfig
+    facts: dict[str, Any]
+    settings: dict[str, Any]
+    notes: list[str]
+
+    @abstractmethod
+    def problem(self, on_progress: OnProgress) -> Problem[Result]:
+        """What all networks are trained on; made when it is asked for first."""
+
+    @abstractmethod
+    def without_network(
+        self, words: str, on_progress: OnProgress
+    ) -> tuple[dict[str, Any], TriangleMesh | None]:
+        """The row of a surface that is made without a network, and the surface if there is one."""
+
+    @abstractmethod
+    def judged(
+        self, result: Result | None, mesh: TriangleMesh | None, on_progress: OnProgress
+    ) -> tuple[dict[str, Any], TriangleMesh | None]:
+        """The figures of a result, or of a mesh made without a network, and its mesh if it has one."""
+
+    @abstractmethod
+    def draw(self, folder: Path, rows: list[dict[str, Any]]) -> list[str]:
+        """Draw pictures into the folder; notes on those that could not be drawn."""
+
+
+class SurfaceSubject(Subject[Field]):
+    """A cloud or a mesh; surfaces are measured against a reference."""
+
+    def __init__(
+        self,
+        source: Any,
+        reference: Any,
+        config: Config,
+        budget: Budget,
+        models: Sequence[str],
+        samples: int,
+        on_progress: OnProgress,
+    ):
+        if config.supervision.targets == PRESETS[config.preset].supervision.targets:
+            config = replace(config, supervision=replace(config.supervision, targets=TARGETS))
+        self.config: Config = replace(config, training=training_of(config.training, budget))
+        self.wanted = {words: None if no_network(words) else sized(words, budget) for words in models}
+        self.samples = samples
+        with stage("read", on_progress, "reading"):
+            self.given, self.notes = load(source, self.config)
+            self.truth = self.given if reference is None else load(reference, self.config)[0]
+        if isinstance(self.given, TriangleMesh) and any(map(is_poisson, self.wanted)):
+            self.wanted = {words: model for words, model in self.wanted.items() if not is_poisson(words)}
+            self.notes.append("Poisson is made from points, and the input is a mesh: it was left out")
+        if not self.wanted:
+            raise UsageError("there is no model left to compare: Poisson is made from points")
+        places = [g.vertices if isinstance(g, TriangleMesh) else g.points for g in (self.given, self.truth)]
+        self.facts = {
+            "kind": "surface",
+            "input": _path(source),
+            "reference": _path(reference),
+            "content": [fingerprint([np.asarray(part, np.float64)]) for part in places],
+            "samples": samples,
+        }
+        self.settings = to_dict(self.config)
+        self._problem: SurfaceProblem | None = None
+
+    def problem(self, on_progress: OnProgress) -> SurfaceProblem:
+        if self._problem is None:
+            with stage("supervision", on_progress):
+                found, frame = selected(
+                    self.given, self.config.supervision, self.facts["input"] or "the input"
+                )
+                self._problem = SurfaceProblem.of(
+                    found.geometry, frame, self.config.supervision, self.config.seed
+                )
+            self.notes += [finding.text for finding in found.findings + self._problem.findings]
+        return self._problem
+
+    def without_network(
+        self, words: str, on_progress: OnProgress
+    ) -> tuple[dict[str, Any], TriangleMesh | None]:
+        problem = self.problem(on_progress)
+        try:
+            if is_poisson(words):
+                return poisson_surface(problem, words)
+            with stage("extraction", on_progress):
+                return supervision_surface(problem, self.config.extraction, self.config.max_memory)
+        except (MissingBackend, NoSurface) as error:
+            return {"failure": str(error).partition(";")[0]}, None
+
+    def judged(
+        self, result: Field | None, mesh: TriangleMesh | None, on_progress: OnProgress
+    ) -> tuple[dict[str, Any], TriangleMesh | None]:
+        field = None
+        try:
+            if result is not None:
+                extraction = self.config.extraction
+                memory = surface_memory(self.config.max_memory, result.unit_gradient, extraction.faces)
+                with stage("extraction", on_progress):
+                    mesh = surface_of(result, extraction, memory)[0]
+                # without the data, so that its distances are the network's everywhere
+                field = Field(result.model, result.frame, result.low, result.high, result.metadata)
+            assert mesh is not None
+            found = evaluate(mesh, self.truth, field=field, samples=self.samples, seed=self.config.seed)
+        except NoSurface as error:
+            return {"failure": str(error).partition(";")[0]}, None
+        except UnusableGeometry:
+            return {"failure": "no triangle of the surface has an area"}, None
+        same = ("version", "samples", "seed", "notes", "diagonal")
+        return {
+            name: value
+            for name, value in found.items()
+            if name not in same and not name.startswith("reference")
+        }, mesh
+
+    def draw(self, folder: Path, rows: list[dict[str, Any]]) -> list[str]:
+        return draw_all(folder, rows, self.truth)
+
+
+class SignalSubject(Subject[FittedSignal]):
+    """An image or a volume; fits are measured by their agreement with the samples."""
+
+    def __init__(
+        self,
+        source: Any,
+        config: Config,
+        budget: Budget,
+        models: Sequence[str],
+        on_progress: OnProgress,
+    ):
+        with stage("read", on_progress, "reading"):
+            kind = signal_kind(source) if isinstance(source, (str, Path)) else source.kind
+            signal, self.notes = load_signal(source, kind)
+            self._problem = SignalProblem.of(signal)[0]
+        base = SignalConfig(seed=config.seed)
+        training = training_of(base.training, budget)
+        self.config: SignalConfig = replace(base, training=training)
+        surfaces = [words for words in models if no_network(words)]
+        if surfaces:
+            self.notes.append(
+                f"left out: {', '.join(surfaces)} (for surfaces only, and the input is a {kind})"
+            )
+        count = budget.parameters or default_count(signal)
+        known = known_models(signal, count, training)
+        self.wanted = {words: model_of(words, known) for words in models if words not in surfaces}
+        if budget.parameters is not None:
+            self.wanted = {words: sized_model(model, signal, count) for words, model in self.wanted.items()}
+        if not self.wanted:
+            raise UsageError(f"no model is left to compare: {', '.join(surfaces)} is for surfaces only")
+        shape = str((signal.values.shape, signal.values.dtype.str))
+        self.facts = {
+            "kind": kind,
+            "input": _path(source),
+            "reference": None,
+            "content": [fingerprint(signal.slabs(), shape)],
+        }
+        self.settings = {"seed": config.seed, "training": to_dict(training)}
+
+    def problem(self, on_progress: OnProgress) -> SignalProblem:
+        return self._problem
+
+    def without_network(
+        self, words: str, on_progress: OnProgress
+    ) -> tuple[dict[str, Any], TriangleMesh | None]:
+        raise UsageError(f"{words} is for surfaces only")
+
+    def judged(
+        self, result: FittedSignal | None, mesh: TriangleMesh | None, on_progress: OnProgress
+    ) -> tuple[dict[str, Any], TriangleMesh | None]:
+        assert result is not None
+        return measured(result, self._problem.signal)[0], None
+
+    def draw(self, folder: Path, rows: list[dict[str, Any]]) -> list[str]:
+        return draw_signals(folder, rows, self._problem.signal)
+
+
+def fingerprint(parts: Iterable[NDArray[Any]], shape: str = "") -> str:
+    """16 digits that tell two inputs apart, whatever they are called."""
+    digest = hashlib.sha256(shape.encode())
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _path(source: Any) -> str | None:
+    return str(source) if isinstance(source, (str, Path)) else None
