@@ -35,7 +35,7 @@ class InputConfig(Settings):
 
 @dataclass(frozen=True)
 class SupervisionConfig(Settings):
-    """Targets drawn from a cloud or a mesh, and what says where outside is."""
+    """Targets drawn from a cloud or a mesh, and how its outside is found."""
 
     targets: int = setting(400_000, "Points with signed distances that the network is trained on.", low=100)
     near_share: float = setting(0.7, "The share of the targets close to the surface.", low=0.0, high=1.0)
@@ -46,7 +46,7 @@ class SupervisionConfig(Settings):
     )
     normals: str = setting(
         "auto",
-        "What decides which side is outside. auto: the file's normals, else its sensors, else estimated.",
+        "How the outside is found. auto: by the file's normals, else by its sensors, else estimated.",
         word="normals",
         choices=("auto", "file", "sensors", "estimate"),
     )
@@ -110,7 +110,7 @@ class TrainingConfig(Settings):
 
 @dataclass(frozen=True)
 class ExtractionConfig(Settings):
-    """How finely the surface is sampled, and what of it is kept."""
+    """How finely the surface is sampled, and which parts of it are kept."""
 
     resolution: int = setting(
         448,
@@ -129,8 +129,8 @@ class ExtractionConfig(Settings):
     )
     trim: str | float = setting(
         "auto",
-        "Cut surface away that is farther from the data than LENGTH, in the units of the input. "
-        "auto: as far as the spacing of the points tells, unless they lie all around a solid.",
+        "Remove surface farther than LENGTH from the data, in the units of the input. "
+        "auto: a length from the spacing of the points; nothing where they lie all around a solid.",
         word="trim",
         form="auto|off|LENGTH",
         parse=as_trim,
@@ -142,8 +142,8 @@ class ExtractionConfig(Settings):
     )
     smallest_component: float = setting(
         0.01,
-        "The share of the points that must support a piece (200 are always enough); where the points are "
-        "not known, its share of the largest one's area.",
+        "The share of the points that must support a piece (200 are always enough); for a model without "
+        "points, the share of the area of the largest piece.",
         low=0.0,
         high=1.0,
     )
@@ -226,7 +226,7 @@ class Config(RunConfig):
         form="N",
         low=10,
         high=10**12,
-        usual="what memory carries, 5,000,000 at most",
+        usual="as many as fit into memory, up to 5,000,000",
     )
     strict: bool = setting(False, "Treat warnings as errors.", word="strict")
     input: InputConfig = field(default_factory=InputConfig)
@@ -271,7 +271,7 @@ class SignalConfig(RunConfig):
 
 
 RATIO, FEWEST_PARAMETERS, MOST_PARAMETERS = 0.3, 2000, 300_000
-"""Of a fit, unless more are asked for: the time of a step grows with them."""
+"""The size of a fit's network unless another is asked for: the time of a step grows with it."""
 
 PRESETS: dict[str, Config] = {
     "fast": Config(

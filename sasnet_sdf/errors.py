@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from typing import Literal
 
 LONGEST = 2000
-"""Letters of a message."""
+"""Most characters of a message."""
 
 
 def printable(text: str) -> str:
-    """The text without what breaks a line or steers a terminal: words of a file may be anybody's."""
+    """The text without line breaks and control characters, which a file from a stranger may hold."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
@@ -46,7 +46,7 @@ class UnreadableInput(SasnetError):
 
 
 class UnusableGeometry(SasnetError):
-    """Data that were read but cannot carry a surface: too few points, all equal, not finite."""
+    """Data from which no surface can be made: too few points, all equal, or not finite."""
 
     exit_code = 4
 
@@ -58,7 +58,7 @@ class NoSurface(SasnetError):
 
 
 class MissingBackend(SasnetError):
-    """An optional library or device that was asked for by name is not there."""
+    """An optional library or device that was requested is missing."""
 
     exit_code = 6
 
@@ -76,9 +76,8 @@ Severity = Literal["note", "warning"]
 class Finding:
     """A sentence, and how much it matters.
 
-    note: worth knowing, and nothing to do. warning: the result may be wrong; it is shown even where
-    the user asked for quiet, and ends the run where he asked for strictness. What makes a result
-    impossible is an error (errors.py), not a finding.
+    note: worth knowing, no action needed. warning: the result may be wrong; it is shown with --quiet too, and
+    ends the run with --strict. What makes a result impossible is an error, not a finding.
     """
 
     text: str
@@ -86,12 +85,12 @@ class Finding:
 
 
 def notes(texts: Iterable[str]) -> list[Finding]:
-    """Sentences of which none is a warning."""
+    """The sentences as notes."""
     return [Finding(text) for text in texts]
 
 
 def warning(text: str) -> Finding:
-    """A sentence that must not be missed."""
+    """The sentence as a warning."""
     return Finding(text, "warning")
 
 

@@ -26,8 +26,8 @@ from .networks.trained import by_chunks
 from .spatial import Tree, morton_order
 
 NEAR, FAR = 1.0, 3.0
-"""Distance to the nearest point, in spacings, from which and up to which the network's value is blended
-into the measured distance."""
+"""Distance to the nearest point, in spacings, between which the network's value is blended into the measured
+distance."""
 
 OWN, SHARED = 0.02, 0.1
 """The network's value, divided by the distance to the nearest point. Below OWN the place is close to a part
@@ -95,17 +95,17 @@ def _ramp(x: Array, low: float, high: float) -> tuple[Array, Array]:
 
 
 FARTHEST = 4.0
-"""Where data may lie in the unit cube: those of a cloud are moved as its noise is taken off."""
+"""The largest coordinate of data in the unit cube: denoising moves points beyond 1."""
 
 SUPPORT_POINTS = 1 << 18
-"""Points of the data that a model file holds at most; 4 MB."""
+"""The most points of the data that a model file holds: 4 MB."""
 
 
 class Field:
     """A signed distance in world units, negative inside: small, differentiable, queryable.
 
     `low` and `high` (3,) bound the data it was trained on, in the unit cube. `metadata` says how
-    it was trained. `support` knows where the data were, in the unit cube; a surface is trimmed by it.
+    it was trained. `support`: where the data are, in the unit cube; surfaces are trimmed by it.
     `bridges` (B, 3): points of the unit cube on the surface where it covers holes in the data.
     """
 
@@ -135,12 +135,12 @@ class Field:
         """Signed distances (N,) float64, world units, at world points (N, 3); negative inside.
 
         Near the surface this is the network's value. Farther away it is the distance to the nearest
-        data point, or to the surface where that covers a hole in the data, with the network's sign
-        (distance.py). If the model file does not say where the data were, it is the network's value
-        everywhere; outside the cube that the network was trained on, the value at the cube's border
-        plus the distance to the cube. It is NaN where a point is not finite.
+        data point, or to the surface where that covers a hole in the data, with the network's sign.
+        If the model file does not hold the data's points, it is the network's value everywhere; outside
+        the cube that the network was trained on, the value at the cube's border plus the distance to the
+        cube. It is NaN where a point is not finite.
 
-        Any array or list of reals will do; raises ValueError for another shape.
+        points: any array or list of real numbers. Raises ValueError for another shape.
         """
         return at_finite(self._distance, self._unit(points))[0]
 
@@ -190,10 +190,10 @@ class Field:
         """Distances (N,) float64, world units, of world points (N, 3) from the nearest point of the data.
 
         The data are the points that it was trained on. NaN where a point is not finite. Raises UsageError
-        where the model does not tell its data, ValueError as `distance`.
+        where the model file does not hold them, ValueError as `distance`.
         """
         if self.support is None:
-            raise UsageError("this model does not say where its data were; train it again")
+            raise UsageError("this model file does not hold the points of its data; train it again")
         return at_finite(self.support.distance, self._unit(points))[0] * self.frame.scale
 
     def unit_distance(self, points: Array) -> Array:
@@ -201,12 +201,12 @@ class Field:
         return by_chunks(lambda x: (self.model(x).reshape(-1),), points, self.device)[0]
 
     def unit_gradient(self, points: Array) -> tuple[Array, Array]:
-        """Values (N,) and gradients (N, 3) float32 at points (N, 3) of the unit cube; NaN likewise."""
+        """Values (N,) and gradients (N, 3) float32 at points (N, 3) of the unit cube; NaN as above."""
         values, gradients = by_chunks(lambda x: value_and_gradient(self.model, x), points, self.device)
         return values, gradients
 
     def save(self, path: str | Path) -> None:
-        """Write the model file (.sasnet): safetensors with JSON metadata, see docs/model-format.md."""
+        """Write a model file (.sasnet): safetensors with JSON metadata (docs/model-format.md)."""
         from .io.models import write_model
 
         arrays, architecture = networks.written(self.model)
@@ -233,11 +233,11 @@ class Field:
         arrays, metadata = read_model(Path(path))
         try:
             if "signal" in metadata:
-                raise ValueError(f"it is a fitted {metadata['signal']['kind']}: see sasnet-sdf render")
+                raise ValueError(f"it is a fitted {metadata['signal']['kind']}: use sasnet-sdf render")
             support, bridges = _support(arrays, metadata), _bridges(arrays)
             model = networks.read(arrays, metadata["architecture"], device, engine)
             if metadata["architecture"]["dim"] != 3 or metadata["architecture"]["outputs"] != 1:
-                raise ValueError("its network is none of a surface")
+                raise ValueError("its network does not map points in space to one distance")
             frame = Frame.from_dict(metadata["frame"])
             low, high = (np.array(metadata["bounds"][name], np.float64) for name in ("low", "high"))
             if (
@@ -245,7 +245,7 @@ class Field:
                 or high.shape != (3,)
                 or not ((low >= -FARTHEST) & (low <= high) & (high <= FARTHEST)).all()
             ):
-                raise ValueError("its bounds are no box about the unit cube")
+                raise ValueError("its bounds are not a box near the unit cube")
             return cls(model, frame, low, high, dict(metadata["training"]), support, bridges)
         except networks.UNREADABLE as error:
             reason = " ".join(str(error).split())
@@ -253,7 +253,7 @@ class Field:
 
 
 def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | None:
-    """Takes the data's points out of a model's arrays; None where they are not told."""
+    """Take the data's points out of a model's arrays; None where there are none."""
     if "support" not in metadata:
         return None
     points, spacing = arrays.pop("support.points"), arrays.pop("support.spacing")
@@ -266,12 +266,12 @@ def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | No
         or points.shape != (len(points), 3)
         or not ((np.abs(points) <= FARTHEST).all() and ((spacing > 0) & (spacing <= 4)).all() and gap >= 0)
     ):
-        raise ValueError("its support is not made of points and their spacing")
+        raise ValueError("its support does not consist of points and their spacing")
     return Support(Tree.of(points.astype(np.float64)), spacing.astype(np.float64), gap)
 
 
 def _bridges(arrays: dict[str, Array]) -> Array | None:
-    """Takes the bridges out of a model's arrays; None where there are none."""
+    """Take the bridges out of a model's arrays; None where there are none."""
     bridges = arrays.pop("bridges", None)
     if bridges is not None and (
         bridges.dtype != np.float32
@@ -279,5 +279,5 @@ def _bridges(arrays: dict[str, Array]) -> Array | None:
         or len(bridges) > BRIDGES
         or not (np.abs(bridges) <= FARTHEST).all()
     ):
-        raise ValueError("its bridges are no points")
+        raise ValueError("its bridges are not points near the unit cube")
     return bridges

@@ -14,6 +14,7 @@ from .field import Field
 from .geometry import as_places
 from .networks import trained as networks
 from .networks.trained import by_chunks
+from .runtime.memory import RENDERED_COPIES, RENDERED_PLACE, RENDERING
 from .runtime.progress import ALONE, OnProgress, silent, stage, steps
 from .runtime.system import check_memory, format_memory, held_bytes
 from .signals import Array, Grid, Signal, checked_header
@@ -21,20 +22,16 @@ from .signals import Array, Grid, Signal, checked_header
 _DTYPES = re.compile(r"[<>|=]([iu][1248]|f(2|4|8|16))")
 
 MOST_SAMPLES = 1 << 33
-"""Of a rendering: 64 GB of one channel; a typing error asks for more."""
-
-COPIES, PER_PLACE, WORKING = 2, 100, 200 << 20
-"""What a rendering takes of the memory: times its samples, as writing may copy them; bytes for a place and
-each channel of a slab; bytes for the network's passes."""
+"""The most samples of a rendering, 64 GB of one channel: only a typing error asks for more."""
 
 
 class FittedSignal:
     """An image or a volume as a network: small, continuous, differentiable.
 
-    grid: where the samples lay that it was trained on; the world is theirs. low, high: (C,) the range
-    of each channel; values are held within it. dtype: of the samples. peak: what their errors are
-    measured by. header: what a file of their format needs beside. metadata: how it was trained.
-    report: what was done, in numbers (docs/report.md), of a fit that was not loaded from a file.
+    grid: positions of the samples that it was trained on, in world coordinates. low, high: (C,) the range
+    of each channel, to which values are clamped. dtype: the type of the samples. peak: the peak value of
+    the PSNR. header: what else a file of their format needs. metadata: how it was trained. report: what was
+    done, in numbers (docs/report.md); None for a fit that was loaded from a file.
     """
 
     def __init__(
@@ -65,15 +62,17 @@ class FittedSignal:
     def sample(self, coordinates: Array) -> Array:
         """Values (N, C) float64 at world coordinates (N, d); NaN outside the domain and where not finite.
 
-        Any array or list of reals will do; raises ValueError for another shape. In the outer half of a
-        border's cells, beyond the last sample, the value is the border's.
+        coordinates: any array or list of real numbers. Raises ValueError for another shape. In the outer
+        half of the cells at the border, beyond the last sample, the value is that of the border.
         """
         index = self._index(coordinates)
         return np.where(self.grid.covers(index)[:, None], self.at_index(index), np.nan)
 
     def gradient(self, coordinates: Array) -> Array:
-        """Derivatives (N, C, d) by the world coordinates (N, d) of the values before they are held within
-        their range; NaN outside the domain, and 0 along an axis beyond whose last sample a place lies."""
+        """Derivatives (N, C, d) of the unclamped values by the world coordinates (N, d).
+
+        NaN outside the domain, and 0 along an axis on which the place lies beyond the last sample.
+        """
         index = self._index(coordinates)
         world = self.slopes_at_index(index) @ np.linalg.inv(self.grid.affine[:-1, :-1])
         return np.where(self.grid.covers(index)[:, None, None], world, np.nan)
@@ -104,11 +103,10 @@ class FittedSignal:
         """The signal on another grid, with values of the type that the samples had.
 
         Lengths are in cells of the samples' grid, in the order x, y of an image (pixels) and of the
-        array's axes of a volume (voxels). region: its lowest corner, then its highest; all of the
-        domain unless given. scale: new cells along a cell. size: new cells along each axis, instead.
-        shift: how far the grid is moved; of cells whose centre leaves the domain nothing is made up:
-        they are left away. max_memory: bytes that the process may hold. Raises UsageError for what
-        lies outside, or is too large.
+        array's axes of a volume (voxels). region: its lowest corner, then its highest; the whole domain
+        by default. scale: new cells per cell along an axis. size: new cells along each axis, instead.
+        shift: how far the grid is moved; cells whose center leaves the domain are omitted. max_memory:
+        bytes that the process may hold. Raises UsageError for what lies outside, or is too large.
         """
         low, high = self._region(region)
         extent = high - low
@@ -125,7 +123,7 @@ class FittedSignal:
         if np.prod(counts) * len(self.low) > MOST_SAMPLES:
             raise UsageError(f"a rendering of {np.prod(counts):,.0f} samples is too large")
         if max_memory is not None:
-            self._check_room(counts, max_memory)
+            self._check_memory(counts, max_memory)
         step = extent / counts
         moved = np.zeros(self.grid.dim) if shift is None else self._ordered(shift, "shift")
         first = low + step / 2 - 0.5 + moved
@@ -165,14 +163,14 @@ class FittedSignal:
             out[start : start + slab] = _as(out.dtype, values).reshape(*index.shape[:-1], -1)
         return out
 
-    def _check_room(self, counts: Array, limit: int) -> None:
+    def _check_memory(self, counts: Array, limit: int) -> None:
         """Raise UsageError, with the size that would fit, where so many cells along the axes would not."""
         held = held_bytes()
 
         def needed(counts: Array) -> float:
             samples, across = np.prod(counts), np.prod(counts[1:])
-            slab = PER_PLACE * max(across, networks.CHUNK) * (2 + len(self.low))
-            return held + WORKING + slab + COPIES * samples * len(self.low) * self.dtype.itemsize
+            slab = RENDERED_PLACE * max(across, networks.CHUNK) * (2 + len(self.low))
+            return held + RENDERING + slab + RENDERED_COPIES * samples * len(self.low) * self.dtype.itemsize
 
         def advice() -> str:
             smaller = counts
@@ -255,7 +253,7 @@ class FittedSignal:
         arrays, metadata = read_model(Path(path))
         try:
             if "signal" not in metadata:
-                raise ValueError("it is a fitted surface: see sasnet-sdf extract")
+                raise ValueError("it is the field of a surface: use sasnet-sdf extract or query")
             signal = metadata["signal"]
             if not _DTYPES.fullmatch(signal["dtype"]):
                 raise ValueError(f"its samples are of the type {signal['dtype']!r:.40}")
@@ -269,7 +267,7 @@ class FittedSignal:
             largest = np.finfo(dtype).max if dtype.kind == "f" else np.inf
             fits = (low <= high) & (low >= -largest) & (high <= largest)
             if not (fits & (high / 2 - low / 2 < np.finfo(np.float64).max / 2)).all():
-                raise ValueError("its ranges are none of its samples' type")
+                raise ValueError("its ranges exceed the type of its samples")
             if not 0 < peak < np.inf:
                 raise ValueError(f"its peak is {peak}")
             model = networks.read(arrays, architecture, device, engine)
@@ -281,11 +279,11 @@ class FittedSignal:
 
 
 def _as(dtype: np.dtype, values: Array) -> np.ndarray:
-    """Numbers of a type; whole ones are rounded to, and kept within what it holds."""
+    """The values as numbers of a type; integers are rounded and clamped to its range."""
     if dtype.kind not in "iu":
         return values.astype(dtype)
     limits = np.iinfo(dtype)
-    # the largest of 64 bits is no float64: the next one below is
+    # the largest 64-bit integer is not a float64: the next one below is
     top = limits.max if limits.bits < 64 else np.nextafter(float(limits.max), 0)
     return values.round().clip(limits.min, top).astype(dtype)
 

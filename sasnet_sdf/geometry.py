@@ -1,4 +1,4 @@
-"""Point clouds, triangle meshes, the frame between world units and the unit cube, and places in it."""
+"""Point clouds, triangle meshes, and the frame between world units and the unit cube."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class PointCloud:
 
     points: (N, 3) float64. normals: (N, 3) float64 of unit length, outward, or None.
     colors: (N, 3) uint8 or None. sensors: (N, 3) float64, the position in world units of the
-    sensor that saw the point, or None. scalars: whatever else the file said, as intensity, under
-    the file's own names, each (N,). notes: what a user should know of how it was read, a sentence each.
-    geographic: whether the file says that x and y are longitude and latitude in degrees.
+    sensor that saw the point, or None. scalars: other attributes, such as intensity, under the file's
+    own names, each (N,). notes: what a user should know about how it was read, a sentence each.
+    geographic: whether x and y are longitude and latitude in degrees.
     """
 
     points: Array
@@ -47,7 +47,7 @@ class TriangleMesh:
 
     vertices: (V, 3) float64. faces: (F, 3) int64. normals: (V, 3) float64 of unit length or None.
     colors: (V, 3) uint8 or None. scalars: numbers carried from the scan, each (V,). notes: what a
-    user should know of how it was read, a sentence each.
+    user should know about how it was read, a sentence each.
     """
 
     vertices: Array
@@ -58,9 +58,9 @@ class TriangleMesh:
     notes: tuple[str, ...] = ()
 
     def save(self, path: str | Path) -> tuple[str, ...]:
-        """Write the mesh; the extension says the format (.ply .obj .stl .off .glb).
+        """Write the mesh; the extension decides the format (.ply .obj .stl .off .glb).
 
-        Gives back a sentence about each thing that the format cannot keep.
+        Returns a sentence about each attribute that the format cannot hold.
         """
         from .io.writing import write_mesh
 
@@ -96,7 +96,7 @@ class Frame:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Frame:
-        """What `to_dict` gave. Raises ValueError where it is no frame."""
+        """The frame that `to_dict` gave. Raises ValueError for other values."""
         centre, scale = np.array(values["centre"], np.float64), float(values["scale"])
         if centre.shape != (3,) or not ((np.abs(centre) < 1e100).all() and 0 < scale < 1e100):
             raise ValueError("its frame has no centre and scale")
@@ -104,13 +104,13 @@ class Frame:
 
 
 FARTHEST = 1e100
-"""A coordinate from which on a place counts as not finite: its square would come near the largest number."""
+"""Coordinates from here on count as not finite: their squares would come near the largest number."""
 
 
 def as_places(places: Any, dim: int, name: str = "points") -> Array:
     """Coordinates (N, dim) as float64; what an array masks is NaN.
 
-    Raises ValueError for another shape, and for what are no real numbers.
+    Raises ValueError for another shape, and for anything but real numbers.
     """
     found = np.asanyarray(places)
     try:

@@ -26,12 +26,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a setting beside its name, type and default.
+    """What a field says about a setting besides name, type and default.
 
     help: a sentence. word: its name on the command line and in Python, with underscores, if it has one.
-    low, high: bounds of a number. positive: it is above 0. choices: what a text may be. form: how its
-    value is written in help, such as "X,Y,Z". parse: what makes the value of a text, or of what a
-    program gives; raises UsageError. usual: what happens without it, where the default does not say it.
+    low, high: bounds of a number. positive: it is above 0. choices: the allowed texts. form: how its value
+    is written in help, such as "X,Y,Z". parse: makes the value from a text or from a program's argument;
+    raises UsageError. usual: what happens without it, where the default does not show it.
     """
 
     help: str = ""
@@ -51,7 +51,7 @@ def setting(default: Any, help: str = "", **about: Any) -> Any:
 
 
 def about(part: Field[Any]) -> About:
-    """What is known of a field."""
+    """What a field says about its setting."""
     return part.metadata.get("about", About())
 
 
@@ -158,7 +158,7 @@ def kind_of(owner: type, name: str) -> tuple[Any, bool]:
 
 
 def words_of(owner: type[Settings]) -> dict[str, tuple[str, type, Field[Any]]]:
-    """By its word, every setting that has one: the section it lies in ("" the top), its class, its field."""
+    """The settings that have a word: word -> (its section, "" for the top; its class; its field)."""
     return {about(part).word: (section, kind, part) for section, kind, part in _parts(owner)}
 
 

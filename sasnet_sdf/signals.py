@@ -20,7 +20,7 @@ class Grid:
 
     shape: (d,) samples along each axis of the array. affine: (d + 1, d + 1), takes an index (in the
     order of the array's axes, 1 at its end) to the world. Of an image the world is (x, y) in pixels,
-    x to the right and y down, and the centre of the first pixel is (0.5, 0.5). A sample stands for
+    x to the right and y down, and the center of the first pixel is (0.5, 0.5). A sample stands for
     the cell around it; all cells together are the domain. The unit cube is the domain's longest
     side, axes in the order of the array's.
     """
@@ -108,7 +108,7 @@ _HEADER = {
 
 
 def checked_header(values: dict[str, Any]) -> dict[str, Any]:
-    """The header as a model file had it, its words short and on one line. Raises ValueError."""
+    """The header of a model file, its texts cut to one short line. Raises ValueError."""
     found = {}
     for name, value in values.items():
         if type(value) is not _HEADER.get(name):

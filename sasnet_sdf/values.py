@@ -1,4 +1,4 @@
-"""Values of settings from what users give: text with commas, sequences, keywords."""
+"""Parsers of settings: from text with commas, sequences or keywords to values."""
 
 from __future__ import annotations
 

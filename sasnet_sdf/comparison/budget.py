@@ -1,4 +1,4 @@
-"""What every model of a comparison may use."""
+"""The budget of every network in a comparison."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ _DECIDED = {
 
 @dataclass(frozen=True)
 class Budget:
-    """What every model may use: trainable parameters (None: as many as published), and steps of `batch`
-    targets or seconds of training."""
+    """Parameters (None: as many as published), and steps of `batch` targets or seconds of training."""
 
     parameters: int | None = 150_000
     steps: int | None = 1500
@@ -62,7 +61,7 @@ class Budget:
 
 
 def sized(words: str, budget: Budget) -> ModelConfig:
-    """The settings of a model, by its words, at the budget's size. Raises UsageError."""
+    """The settings of a model at the budget's size. Raises UsageError."""
     config = model_of(words)
     if budget.parameters is None:
         return config

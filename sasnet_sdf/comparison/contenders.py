@@ -1,4 +1,4 @@
-"""What is compared: networks, trained at one rate or the best of three, and surfaces made without one."""
+"""What is compared: networks, trained at one learning rate or three, and surfaces made without a network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..supervision import CloudTarget, MeshTarget
 from ..training import History
 
 RATES = (1e-3, 3e-3)
-"""Of a sweep, beside the published one; what learns at another rate keeps the ratio."""
+"""Learning rates of a sweep, beside the published one; groups with other rates keep the ratio."""
 
 WARM_UP = 3
 """Steps before those that are timed."""
@@ -106,11 +106,11 @@ def _engine(model: Any) -> str:
 
 
 DEPTH = 9
-"""Of the octree: the depth that is best on clean clouds of a few hundred thousand points."""
+"""Depth of the octree that is best on clean clouds of a few hundred thousand points."""
 
 
 def is_poisson(words: str) -> bool:
-    """Whether the words of a model mean Poisson. Raises UsageError for a depth that cannot be."""
+    """Whether a model's name means Poisson. Raises UsageError for an invalid depth."""
     name, _, _ = words.partition(":")
     if name == "poisson":
         _depth(words)

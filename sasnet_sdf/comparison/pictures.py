@@ -34,7 +34,7 @@ WORST = 10.0
 
 
 def draw_all(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | TriangleMesh) -> list[str]:
-    """Draw what there is in the folder of a comparison, and say what could not be drawn."""
+    """Draw the pictures of a comparison of surfaces into its folder; notes on those that are missing."""
     drawn = [row for row in rows if row["mesh"]]
     if drawn:
         _draw_meshes(folder, drawn, truth)
@@ -45,7 +45,7 @@ def draw_all(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | Trian
 
 
 def draw_signals(folder: Path, rows: list[dict[str, Any]], signal: Signal) -> list[str]:
-    """The same for a comparison on an image or a volume, of which the middle of a slice is shown."""
+    """Draw the pictures of a comparison on an image, or on the middle slice of a volume."""
     drawn = [row for row in rows if row["field"]]
     if drawn:
         _draw_fits(folder, drawn, signal)
@@ -86,19 +86,19 @@ def _draw_fits(folder: Path, rows: list[dict[str, Any]], signal: Signal) -> None
         panels.append((row["model"], _as_picture(fit, fitted)))
         errors.append((row["model"], 255 / fitted.peak * np.abs(fit - original).mean(-1)))
     limit = max(WORST * min(float(error.mean()) for _, error in errors), 1e-9)
-    coloured = [
+    colored = [
         (label, gallery.error_colors(error.ravel(), limit).reshape(*error.shape, 3))
         for label, error in errors
     ]
     columns = min(len(panels), max(1, WIDE // int(size[-1])))
     gallery.save(gallery.side_by_side(panels, columns), folder / "renders.png")
     scale = gallery.scale_bar(gallery.ERROR_COLORS, "0", f"{limit:.3g} of 255 or more")
-    picture = gallery.stacked([gallery.side_by_side(coloured, columns), scale])
+    picture = gallery.stacked([gallery.side_by_side(colored, columns), scale])
     gallery.save(picture, folder / "errors.png")
 
 
 def _as_picture(values: Array, fitted: FittedSignal) -> Array:
-    """Values (H, W, C) as a picture (H, W, 3) in 0..255; alpha is left away."""
+    """Values (H, W, C) as a picture (H, W, 3) in 0..255; alpha is dropped."""
     low, high = float(fitted.low.min()), float(fitted.high.max())
     if fitted.kind == "image" and fitted.dtype.kind in "iu":
         low, high = 0.0, fitted.peak
@@ -119,7 +119,7 @@ def draw_masks(field: Field, path: Path) -> None:
 
 
 def _draw_meshes(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | TriangleMesh) -> None:
-    """All surfaces from one camera, and coloured by their distance from the reference."""
+    """All surfaces from one camera, and colored by their distance from the reference."""
     meshes = []
     for row in rows:
         mesh = read_geometry(folder / row["mesh"])

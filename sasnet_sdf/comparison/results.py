@@ -37,22 +37,22 @@ COLUMNS = {
     "seconds": ("seconds", ".1f"),
     "engine": ("engine", ""),
 }
-"""Of results.md: the heading and the format of each key of a row (docs/compare.md)."""
+"""The heading and the number format in results.md of each key of a row (docs/compare.md)."""
 
 LOWEST = ("error", "hausdorff", "noisiness", "background_std", "ms_per_step", "seconds")
 HIGHEST = ("normal_consistency", "iou", "psnr", "ssim", "psnr_edge")
-"""Which end of a column is best; of errors of the field the lowest too."""
+"""Columns whose lowest, or highest, value is best; errors of the field are best when lowest, too."""
 
 
 class Results:
-    """What a folder has: `numbers` as in results.json, whose `rows` are one for each model."""
+    """The results in a folder: `numbers` is the content of results.json; its `rows` are one a model."""
 
     def __init__(self, folder: Path, numbers: dict[str, Any]):
         self.folder, self.numbers = folder, numbers
 
     @classmethod
     def open(cls, folder: Path, run: dict[str, Any], overwrite: bool) -> Results:
-        """The results in a folder if they are of the same run, else none yet.
+        """The results in a folder if they belong to the same run, else new ones.
 
         Raises UsageError where they are of another run and may not be overwritten, or there can be none.
         """
@@ -74,13 +74,13 @@ class Results:
             for name in ("meshes", "fields"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{folder}: cannot be made ({error.strerror or error})") from error
+            raise UsageError(f"{folder}: cannot be created ({error.strerror or error})") from error
         results = cls(folder, {"run": run, "rows": []})
         results._write("results.json", json.dumps(results.numbers, indent=1))
         return results
 
     def row(self, model: str) -> dict[str, Any] | None:
-        """What is known of a model."""
+        """The row of a model, if there is one."""
         return next((row for row in self.numbers["rows"] if row["model"] == model), None)
 
     def add(
@@ -138,7 +138,7 @@ def markdown(numbers: dict[str, Any]) -> str:
 def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLUMNS) -> str:
     """A Markdown table of the columns that any row has, the best of each in bold.
 
-    In place of an error, or of a PSNR, stands why there is none.
+    Where there is no error or PSNR, the table says why.
     """
     first = main_figure(rows)
     shown = [name for name in columns if name == first or any(row.get(name) is not None for row in rows)]
@@ -156,12 +156,12 @@ def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLU
 
 
 def main_figure(rows: Sequence[Mapping[str, Any]]) -> str:
-    """By what models are compared: the error of surfaces, the PSNR of images and volumes."""
+    """The figure that models are ranked by: the error of surfaces, the PSNR of images and volumes."""
     return "psnr" if any(row.get("psnr") is not None for row in rows) else "error"
 
 
 def best_of(name: str, rows: list[dict[str, Any]]) -> Any:
-    """The best value of a column; None where there is no better and worse."""
+    """The best value of a column; None where none is better than another."""
     values = [row[name] for row in rows if row.get(name) is not None]
     if not values:
         return None
@@ -171,5 +171,5 @@ def best_of(name: str, rows: list[dict[str, Any]]) -> Any:
 
 
 def file_name(model: str) -> str:
-    """A model's words as the name of a file."""
+    """A model's description as a file name."""
     return re.sub(r"[^\w.=-]+", "_", model)

@@ -223,7 +223,7 @@ class SignalSubject(Subject[FittedSignal]):
 
 
 def fingerprint(parts: Iterable[NDArray[Any]], shape: str = "") -> str:
-    """16 digits that tell two inputs apart, whatever they are called."""
+    """16 hexadecimal digits that differ for different inputs, whatever their names."""
     digest = hashlib.sha256(shape.encode())
     for part in parts:
         digest.update(np.ascontiguousarray(part).tobytes())

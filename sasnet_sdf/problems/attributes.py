@@ -1,4 +1,4 @@
-"""Colours and scalars of the input, carried over to the vertices of its surface."""
+"""Colors and scalars of the input, carried over to the vertices of its surface."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def with_attributes(
     frame: Frame,
     config: ExtractionConfig,
 ) -> TriangleMesh:
-    """The mesh with the input's colours, if it has some, and the scalars that are asked for.
+    """The mesh with the input's colors, if it has any, and the requested scalars.
 
-    Of a cloud, those of the points that the target was made from, outliers left out.
+    A cloud gives those of the points that the target was made from, without outliers.
     """
     values: dict[str, NDArray[Any]] = {name: geometry.scalars[name] for name in config.carry}
     colors = geometry.colors if config.colors == "auto" else None

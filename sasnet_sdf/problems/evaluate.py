@@ -38,7 +38,7 @@ OF_A_MESH = ("iou", "iou_uniform", "chamfer_legacy", "chamfer_legacy_floor")
 OF_A_FIELD = tuple(
     f"{name}_error_{place}" for place in ("near", "far") for name in ("sdf", "sign", "eikonal")
 )
-"""Figures that not every reference tells: they are None then."""
+"""Figures that not every reference allows: they are None then."""
 
 
 class Evaluation(Report):

@@ -152,7 +152,7 @@ def lattice_of(config: ExtractionConfig, frame: Frame, low: Array, high: Array) 
 def _finished(
     surface: Surface, field: DistanceField, config: ExtractionConfig, ends: NDArray[np.bool_]
 ) -> tuple[TriangleMesh, dict[str, Any]]:
-    """What is kept of a surface, with the number of triangles that is asked for; in the unit cube."""
+    """The surface trimmed and decimated as the settings say, in the unit cube, and the facts about it."""
     step = steps()
     step(0.6, "trimming")
     mesh, trim = kept_part(
@@ -183,7 +183,7 @@ def _finished(
 
 
 FEWEST = 200
-"""Points that make a piece an object of its own."""
+"""Points from which a piece is an object of its own."""
 
 
 def kept_part(
@@ -193,10 +193,10 @@ def kept_part(
     scale: float,
     ends: NDArray[np.bool_],
 ) -> tuple[TriangleMesh, dict[str, Any]]:
-    """What of a surface in the unit cube is kept, and the facts about it, lengths in world units.
+    """The part of a surface in the unit cube that is kept, and the facts about it, lengths in world units.
 
     scale: world units per unit of the cube. ends: (V,) the vertices where the lattice ends the surface.
-    Without support nothing is trimmed, and pieces are told by their area. Raises NoSurface where
+    Without support nothing is trimmed, and pieces are kept by their area. Raises NoSurface where
     nothing is left.
     """
     facts: dict[str, Any] = {"mode": mode_of(config) if support else "off", "length": None, "reach": None}

@@ -1,4 +1,4 @@
-"""What is given to a pipeline as geometry fit for use: read, thinned to what memory carries, validated."""
+"""Loads inputs as geometry: read, thinned to what fits into memory, and validated."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from ..config import Config
 from ..errors import UnusableGeometry
 from ..geometry import PointCloud, TriangleMesh, as_places
+from ..runtime.memory import POINTS_SHARE, RESERVED
 from ..runtime.progress import steps
 from ..runtime.system import memory_limit_bytes
 
@@ -19,27 +20,14 @@ Geometry = TypeVar("Geometry", PointCloud, TriangleMesh)
 MOST_POINTS = 5_000_000
 """Points that are used unless more are asked for.
 
-The finest preset's lattice puts about two million vertices on a surface: points beyond a few for each
-cost time and memory and show nothing more.
+The finest preset's lattice puts about two million vertices on a surface: more than a few points for each
+cost time and memory and add nothing.
 """
-_SHARE = 0.5
-"""Of the machine's memory: the rest is for what else runs there.
-
-Of all its memory, not of what is free now, so that the same scan gives the same bytes again.
-"""
-
-_RESERVED = 450 << 20
-"""Bytes of `max_memory` that are not for points: Python, the libraries, and what they compile.
-
-A constant, and not what the process holds, for the same reason.
-"""
-
-
 _GIVEN = (str, Path, PointCloud, TriangleMesh)
 
 
 def load(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, list[str]]:
-    """A path, a geometry or an array (N, 3) as geometry that can be used, and notes about what was left out.
+    """A path, a geometry or an array (N, 3) as valid geometry, and notes about what was left out.
 
     Several paths or clouds, in a list or tuple, become one cloud. A cloud has at most the points of
     `most_points`, chosen as `config.input` says; a mesh is not thinned.
@@ -62,19 +50,19 @@ def sources_of(source: Any) -> list[Any]:
 
 
 def name_of(source: Any) -> str:
-    """What messages call the input."""
+    """The name of the input in messages."""
     return ", ".join(str(p) if isinstance(p, (str, Path)) else "the input" for p in sources_of(source))
 
 
 def most_points(config: Config) -> int:
-    """What `max_points` says, else what fits into `max_memory` or the machine, MOST_POINTS at most."""
+    """`max_points` if it is given, else what fits into `max_memory` or the machine, up to MOST_POINTS."""
     from ..io.thinning import default_max_points
 
     if config.max_points is not None:
         return config.max_points
     if config.max_memory is not None:
-        return min(default_max_points(config.max_memory - _RESERVED), MOST_POINTS)
-    memory = int(_SHARE * memory_limit_bytes())
+        return min(default_max_points(config.max_memory - RESERVED), MOST_POINTS)
+    memory = int(POINTS_SHARE * memory_limit_bytes())
     return min(default_max_points(memory), MOST_POINTS) if memory else MOST_POINTS
 
 
@@ -144,7 +132,7 @@ def _of_library(source: Any) -> Any:
 
 
 def _with_rows(geometry: Geometry, count: int) -> Geometry:
-    """Its attributes as arrays of `count` rows. Raises ValueError."""
+    """The geometry with its attributes as arrays of `count` rows. Raises ValueError."""
     given = {name: getattr(geometry, name, None) for name in ("normals", "sensors", "colors")}
     rows: dict[str, Any] = {
         name: np.asarray(values) if name == "colors" else as_places(values, 3, name)

@@ -170,7 +170,7 @@ FEWEST = 0.05
 """The share of the points that must lie on a surface."""
 
 MOST_LEFT = 0.5
-"""The share of the points that a surface may leave out before the user is told."""
+"""The share of the points that a surface may miss without a warning."""
 
 NEAR = 3.0
 """Spacings from a surface within which a point lies on it."""
@@ -189,7 +189,7 @@ def covered_share(mesh: TriangleMesh, support: Support, frame: Frame) -> float:
 
 
 def check_coverage(share: float) -> list[Finding]:
-    """A warning where much of the data is left out. Raises NoSurface where next to all is."""
+    """A warning where the surface misses much of the data. Raises NoSurface where it misses almost all."""
     if share < FEWEST:
         raise NoSurface(
             f"only {share:.0%} of the points lie on the surface; look at their normals and units, give "

@@ -1,4 +1,4 @@
-"""What of a cloud is used: the points near the others, and the normals that were asked for."""
+"""Which points and which normals of an input are used."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ FEW = 0.01
 """Share of the points that may be left out as far away."""
 
 VOXELS = 32
-"""Across the wider box; points hang together where no two voxels in a row between them are empty."""
+"""Voxels across the wider box; points are connected where no two voxels in a row between them are empty."""
 
 GROUP = 100
-"""Points that hang together and are an object, however far from the rest."""
+"""Connected points that are an object of their own, however far from the rest."""
 
 
 def selected(
     geometry: PointCloud | TriangleMesh, supervision: SupervisionConfig, name: str
 ) -> tuple[Examined, Frame]:
-    """What of the geometry is used, and the frame around it.
+    """The part of the geometry that is used, examined, and the frame around it.
 
     Raises UsageError where it does not have what the settings name, UnusableGeometry where it is
     implausible.
@@ -46,19 +46,19 @@ def selected(
 
 
 def with_normals(geometry: PointCloud | TriangleMesh, source: str, name: str) -> PointCloud | TriangleMesh:
-    """The geometry with only the hints at its orientation that `source` names.
+    """The geometry with only those attributes for its orientation that `source` names.
 
     auto: all. file: its normals. sensors: the places it was seen from. estimate: none. A mesh is
     oriented by its faces. Raises UsageError where it does not have what is named.
     """
     if isinstance(geometry, TriangleMesh):
         if source in ("sensors", "estimate"):
-            raise UsageError(f"{name} is a mesh, oriented by its faces: leave --normals {source} away")
+            raise UsageError(f"{name} is a mesh, oriented by its faces: omit --normals {source}")
         return geometry
     if source == "file" and geometry.normals is None:
-        raise UsageError(f"{name} has no normals that can be used: leave --normals file away")
+        raise UsageError(f"{name} has no usable normals: omit --normals file")
     if source == "sensors" and geometry.sensors is None:
-        raise UsageError(f"{name} does not say where its sensors stood: leave --normals sensors away")
+        raise UsageError(f"{name} does not say where its sensors stood: omit --normals sensors")
     return replace(
         geometry,
         normals=geometry.normals if source in ("auto", "file") else None,
@@ -81,19 +81,18 @@ def framed(geometry: PointCloud | TriangleMesh) -> tuple[PointCloud | TriangleMe
 def far_points(points: Array) -> NDArray[np.bool_]:
     """Points (N,) so far from the others that a frame around them would cost resolution.
 
-    They lie beyond the box of the inner 99 % in every direction, widened by half; they do not hang
-    together with what is inside, as an antenna does, nor are they a group of their own; they are
-    fewer than a hundredth; and without them the longest side is shorter by a third at least. Else
-    there are none.
+    They lie beyond the box of the inner 99 % (in every direction), widened by half; they are not connected
+    with what is inside, as an antenna is, nor are they a group of their own; they are fewer than a
+    hundredth; and without them the longest side is shorter by at least a third. Otherwise there are none.
     """
     nobody = np.zeros(len(points), np.bool_)
     low, high = np.quantile(points, [INNER, 1 - INNER], axis=0)
-    centre, half = (low + high) / 2, WIDER * (high - low) / 2
+    center, half = (low + high) / 2, WIDER * (high - low) / 2
     half = np.maximum(half, half.max() / VOXELS)
-    outside = (np.abs(points - centre) > half).any(1)
+    outside = (np.abs(points - center) > half).any(1)
     if not outside.any():
         return nobody
-    group = _groups(np.floor((points - centre) / (2 * half.max() / VOXELS)))
+    group = _groups(np.floor((points - center) / (2 * half.max() / VOXELS)))
     size = np.bincount(group)
     size[group[~outside]] = len(points)
     far = outside & (size[group] < GROUP)

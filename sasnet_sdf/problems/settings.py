@@ -1,4 +1,4 @@
-"""From the words of the command line and of Python to a Config."""
+"""From the arguments of Python and the command line to a Config."""
 
 from __future__ import annotations
 

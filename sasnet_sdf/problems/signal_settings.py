@@ -1,4 +1,4 @@
-"""From words, and from the signal itself, to the settings of a fit."""
+"""From the user's arguments and the signal itself to the settings of a fit."""
 
 from __future__ import annotations
 

@@ -1,14 +1,13 @@
 """Compiled loops: how they are compiled, kept on disk from run to run, and run on several cores.
 
-Numba's own cache ends a run where it finds no folder, a full disk or a damaged file; it looks at the
-file of a function alone, not at those of the functions that it calls; and of two processes that keep
-code for other processors or types at once, one may later run the other's. With `kept` none of that
-happens.
+Numba's own cache ends a run where it finds no folder, a full disk or a damaged file; it checks the file of
+a function, not those of the functions that it calls; and of two processes that store code for different
+processors or types at once, one may later run the other's. `kept` avoids all three.
 
 `over_ranges` runs kernels, which release the interpreter's lock, on one pool of threads. They compile
 much faster than loops that the compiler itself makes parallel, and may be called from any thread.
-Numbers below the smallest of full precision are zero in them: they change no result that is worth
-having, and processors take many times as long for them.
+Denormal numbers are zero in them: they do not change results, and processors take many times as long
+for them.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _PROCESS = uuid.uuid4().hex[:8]
 
 
 def kept(**options: Any) -> Callable[[Any], Any]:
-    """njit with these options, whose code is kept."""
+    """njit with these options, and with a cache on disk (above)."""
 
     def decorate(function: Any) -> Any:
         compiled: Any = njit(**options)(function)

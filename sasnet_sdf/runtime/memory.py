@@ -56,8 +56,9 @@ RENDERED_COPIES, RENDERED_PLACE, RENDERING = 2, 100, 200 << 20
 network's passes."""
 
 POINTS_SHARE, RESERVED = 0.5, 450 << 20
-"""Which points of a large cloud are used must depend on the machine and the limit alone, not on what is free
-at the moment: the share of the machine's memory for them, and the part of a limit that is not for them."""
+"""The share of the machine's memory that is for points, and the part of a limit that is not: Python, the
+libraries, and what they compile. Neither depends on what is free at the moment, so the same scan is thinned
+to the same points again."""
 
 
 @dataclass(frozen=True)

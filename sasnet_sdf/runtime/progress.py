@@ -28,14 +28,14 @@ STAGES = {
 }
 """The stages of a reconstruction and the share of the whole that each usually takes.
 
-An evaluation is none of them: it has the share 0 and a name that may be told.
+An evaluation is not one of them: it has a name, and the share 0.
 """
 
 ALONE = "render"
-"""A stage that is all of its run."""
+"""The stage of a run that has only one."""
 
 WARNING = "warning: "
-"""What the message of a report begins with that the user should not miss."""
+"""The beginning of a message that the user should not miss."""
 
 EVERY = 0.1
 """Least number of seconds between two reports with the same message."""

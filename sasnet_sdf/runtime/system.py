@@ -42,7 +42,7 @@ def format_memory(size: float) -> str:
 
 
 def check_memory(work: str, needed: float, limit: int | None, advice: Callable[[], str]) -> None:
-    """Refuse work for which the process would come to hold more than `limit` bytes, if there is a limit.
+    """Refuse work for which the process would hold more than `limit` bytes, if there is a limit.
 
     advice: what would fit. Raises UsageError.
     """
@@ -69,13 +69,13 @@ def peak_memory_bytes() -> int:
 
 
 def held_bytes() -> int:
-    """What the process holds now; where only Linux tells, the most that it has held so far."""
+    """The bytes that the process holds now; elsewhere than on Linux, the most that it has held so far."""
     match = re.search(r"^VmRSS:\s*(\d+) kB", _text_of("/proc/self/status"), re.MULTILINE)
     return int(match[1]) * 1024 if match else peak_memory_bytes()
 
 
 def total_memory_bytes() -> int:
-    """The machine's physical memory in bytes, 0 where it cannot be told."""
+    """The machine's physical memory in bytes, 0 where it is unknown."""
     if sys.platform == "win32":
         return _windows_memory_status().ullTotalPhys
     try:
@@ -85,9 +85,9 @@ def total_memory_bytes() -> int:
 
 
 def memory_limit_bytes() -> int:
-    """The memory that this process may come to hold: the machine's, or less where its control group says so.
+    """The memory that this process may hold: the machine's, or less where its control group says so.
 
-    0 where it cannot be told.
+    0 where it is unknown.
     """
     total = total_memory_bytes()
     return min([total, *control_group_limits()]) if total else 0
