@@ -166,7 +166,7 @@ def test_a_long_thin_part_is_not_far_away():
 
 @pytest.mark.parametrize("source", ["file", "sensors"])
 def test_normals_that_are_not_there_are_refused(source):
-    with pytest.raises(UsageError, match=f"the input .*: leave --normals {source} away"):
+    with pytest.raises(UsageError, match=f"the input .*: omit --normals {source}"):
         reconstruct(PointCloud(ball().points), normals=source, **SETTINGS)
 
 
