@@ -9,7 +9,7 @@ import numpy as np
 from ..config import SupervisionConfig
 from ..errors import Finding, warning
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
-from ..supervision.plates import in_layers
+from ..supervision.planes import in_layers
 from .claims import (
     CLEAR,
     CLEAR_FROM_ABOVE,

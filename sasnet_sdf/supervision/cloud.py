@@ -18,8 +18,7 @@ from .depth_steps import without_steps
 from .hermite import HermiteFits, fewness
 from .noise import belongs
 from .orientation import orient
-from .planes import fit_planes, of_thin_walls, turn_to_sensors
-from .plates import in_layers, normals_of_plates
+from .planes import fit_planes, in_layers, normals_of_plates, thin_walls, turn_to_sensors
 from .winding import WindingNumber, surfels_of
 
 CANDIDATES = 16
@@ -99,7 +98,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     if plates is not None:
         oriented = {"normals_from": told, "findings": [_PLATES]}
         oriented |= {"orientation_confidence": 1.0} if told == "estimate" else {}
-    findings = [*oriented.pop("findings", []), *of_thin_walls(tree.points, normals, lists)]
+    findings = [*oriented.pop("findings", []), *thin_walls(tree.points, normals, lists)]
     step(1.0, "telling inside from outside")
     surfels = surfels_of(tree.points, normals)
     # of what was estimated, or is noisy, not every point is worth following

@@ -1,59 +1,63 @@
-"""Quadrics fitted around points, each to as wide a neighbourhood as it can explain."""
+"""Quadrics fitted around noisy points by weighted least squares, each over as wide a window as it explains."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import Array
 from ..runtime.compiled import kernel, part
 from ..spatial import find_around
-from .planes import BEHIND, MOST, along, of_one_side
+from .planes import BEHIND, MOST, Scan, Windows, cosine_to_view, seen_from_front
 
 TERMS = 6
-"""Of a quadric over the tangent plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""
+"""Number of terms of a quadric over a plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""
+
+SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2
+"""Number of sums of the normal equations: of products of terms, of terms times heights, of squared heights,
+of ones."""
+
 BALL = 0.0
 """The height of a window that is a ball."""
-# root-mean-square residual in radii of a window, up to which it holds the noise: 0.45 is a ball filled
-# evenly, whose points only seem to lie near a surface because those farther off were cut away
+
+# root-mean-square residual in radii of a window, up to which it spans the noise: 0.45 is that of a ball
+# filled evenly, whose points only seem to lie near a surface because those farther off were cut away
 _FILLED = 0.33
-_STEEP = 0.4  # by how much higher a window gets towards its rim: the slope that a surface may have there
-_FEWEST = 3  # quadrics of others that must hold a point for it to belong to their surface
-_SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2  # of products of terms, of terms by heights, of squares, of ones
+_STEEP = 0.4  # by how much the height of a window grows towards its rim: the slope of the surface there
+_FEWEST = 3  # quadrics of other points that must hold a point for it to belong to their surface
 
 
 @kernel
 def fit_quadrics(
-    start,
-    stop,
-    points,
-    boxes,
-    facing,
-    centers,
-    feet,
-    normals,
-    radii,
-    limits,
-    tall,
-    noise,
-    by_angle,
-    doubt,
-    quadrics,
-    misses,
-):
-    """Least-squares quadrics around points `centers` (C,), over the tangent planes at their feet (C, 3).
+    start: int,
+    stop: int,
+    scan: Scan,
+    windows: Windows,
+    radii: Array,
+    limits: NDArray[Any],
+    tall: Array,
+    noise: Array,
+    by_angle: Array,
+    doubt: float,
+    misses: Array,
+) -> None:
+    """Fit the quadrics of windows, by weighted least squares over their tangent planes.
 
-    points (3 N,) and boxes: of a tree. radii (C, W): those that a window may have, ascending; the
-    widest is that of index `limits` (C,), and one follows another while the mean squared residual
-    is no more than `noise` (C,), squared lengths, plus `doubt` standard deviations of such a mean.
-    tall (C,): half the height of cylindrical windows, which does not depend on their radius, so that
-    the noise does not select their points; BALL for balls. by_angle (2,): how the variance of a point
-    depends on the angle at which it was seen (AngularNoise.terms); its inverse is the point's weight.
-    quadrics (C, 8): terms, then the variance of c0 and the squared radius of the fit, which is 0 where
-    there is none. misses (C, W): absolute leave-one-out residuals of the centers (Cook & Weisberg
-    1982, sec. 2.2), divided by the relative deviation at the center's angle; infinite where there is
-    no fit, or the noise fills the ball.
+    radii: (C, W) those that a window may have, ascending. The widest has the index `limits` (C,). A wider
+    radius replaces a narrower one while the mean squared residual is no more than the variance `noise` (C,)
+    plus `doubt` standard deviations of such a mean. tall: (C,) half the height of cylindrical windows, which
+    does not depend on their radius, so that the noise does not select their points; BALL for balls.
+    by_angle: (2,) how the variance of a point depends on the angle it was seen at (AngularNoise.terms); its
+    inverse is the point's weight. Writes windows.quadrics; the squared radius is 0 where there is no fit.
+    misses: (C, W) absolute leave-one-out residuals at the centers (Cook & Weisberg 1982, sec. 2.2), divided
+    by the relative standard deviation at the center's angle; infinite where there is no fit, or where the
+    noise fills the ball.
     """
+    (points, boxes, facing), (centers, feet, normals, quadrics) = scan, windows
     widths = radii.shape[1]
-    found, sums = np.empty(MOST, np.int64), np.empty((widths, _SUMS))
+    found, sums = np.empty(MOST, np.int64), np.empty((widths, SUMS))
     terms, solution, frame = np.empty(TERMS), np.empty(TERMS), np.empty(9)
     for c in range(start, stop):
         i, last = centers[c], limits[c]
@@ -66,10 +70,8 @@ def fit_quadrics(
         own = 0.0
         for a in range(3):
             own += (points[3 * i + a] - feet[c, a]) * frame[a]
-        count = of_one_side(normals.ravel(), c, facing, found, count)
-        for w in range(last + 1):
-            for s in range(_SUMS):
-                sums[w, s] = 0.0
+        count = seen_from_front(normals.ravel(), c, facing, found, count)
+        sums[:] = 0.0
         for k in range(count):
             u, v, h = _local(points, found[k], feet.ravel(), c, frame)
             squared, w = u * u + v * v + (0.0 if flat else h * h), 0
@@ -78,31 +80,31 @@ def fit_quadrics(
             while squared > radii[c, w] ** 2 and w < last:
                 w += 1
             share = _weight(normals.ravel(), c, facing, found[k], by_angle)
-            _add_to(sums, w, u / unit, v / unit, h, share, terms)
+            add_to_sums(sums, w, u / unit, v / unit, h, share, terms)
         quadrics[c, TERMS + 1] = 0.0
         for w in range(widths):
             misses[c, w] = np.inf
         for w in range(last + 1):
             if w > 0:
-                for s in range(_SUMS):
+                for s in range(SUMS):
                     sums[w, s] += sums[w - 1, s]
-            freedom = sums[w, _SUMS - 1] - TERMS
+            freedom = sums[w, SUMS - 1] - TERMS
             if freedom < 2:
                 continue
-            spread = _solve(sums, w, solution)
+            spread = solve_quadric(sums, w, 1e-12, solution)
             own_share = weight * spread
             if not 0 <= own_share < 0.9:
                 continue
-            residual = sums[w, _SUMS - 2]
+            residual = sums[w, SUMS - 2]
             for a in range(TERMS):
-                residual -= solution[a] * sums[w, _SUMS - 2 - TERMS + a]
+                residual -= solution[a] * sums[w, SUMS - 2 - TERMS + a]
             residual = max(residual, 0.0) / freedom
             fails = residual > noise[c] * (1 + doubt * np.sqrt(2.0 / freedom))
             if fails and quadrics[c, TERMS + 1] > 0:
                 break
             for a in range(TERMS):
                 quadrics[c, a] = solution[a] / unit ** _degree(a)
-            # where not even the narrowest fits, it is worth less
+            # if not even the narrowest window fits, it counts less
             quadrics[c, TERMS] = (residual if fails else noise[c]) * spread
             quadrics[c, TERMS + 1] = radii[c, w] ** 2
             if flat or residual < (_FILLED * radii[c, w]) ** 2:
@@ -111,40 +113,38 @@ def fit_quadrics(
 
 @kernel
 def gather(
-    start,
-    stop,
-    points,
-    facing,
-    centers,
-    places,
-    boxes,
-    reach,
-    normals,
-    limits,
-    by_angle,
-    quadrics,
-    moved,
-    turned,
-):
-    """Points start..stop where the quadrics around them, as far as `reach` (N,), see them.
+    start: int,
+    stop: int,
+    scan: Scan,
+    windows: Windows,
+    places: Array,
+    boxes: Array,
+    reach: Array,
+    limits: Array,
+    by_angle: Array,
+    moved: Array,
+    turned: Array,
+) -> None:
+    """Project points onto the weighted mean of the quadrics around them.
 
-    places (3 C,) and boxes: a tree of the quadrics' centers, which are points `centers` (C,). The
-    mean of what those say that reach so far, weighted by their certainty and by how near their
-    centers are; one that would have a point of mean noise (by_angle: see fit_quadrics) displaced by
-    more than `limits` (C,) is of another surface. moved, turned (N, 3): places, and unit normals, NaN
-    where hardly any holds the point.
+    places (3 C,), boxes: a tree of the windows' feet. reach: (N,) distance up to which windows are asked. A quadric counts
+    if its window holds the point, by the inverse of its variance and by how near its center is. One from
+    which a point of average noise (by_angle: see fit_quadrics) would lie farther off than `limits` (C,)
+    is of another surface. moved, turned: (N, 3) the projected points, and unit normals, NaN where fewer
+    than 3 quadrics hold the point.
     """
+    points, _, facing = scan
+    centers, _, normals, quadrics = windows
     found, frame, sums = np.empty(MOST, np.int64), np.empty(9), np.empty(6)
     for i in range(start, stop):
         total, held = 0.0, 0
-        for a in range(6):
-            sums[a] = 0.0
+        sums[:] = 0.0
         x, y, z = points[3 * i], points[3 * i + 1], points[3 * i + 2]
         for k in range(find_around(places, boxes, x, y, z, reach[i] ** 2, found)):
             c = found[k]
             if centers[c] == i:  # an outlier's own quadric would hold it
                 continue
-            if along(normals.ravel(), c, facing, i) < BEHIND:
+            if cosine_to_view(normals.ravel(), c, facing, i) < BEHIND:
                 continue
             _tangents(normals, c, frame)
             u, v, h = _local(points, i, places, c, frame)
@@ -173,30 +173,37 @@ def gather(
 @part
 def _weight(axes, i, facing, j, by_angle):
     """The inverse of the relative variance that point j has along axis i of (3 N,)."""
-    return 1 / (by_angle[0] + by_angle[1] * along(axes, i, facing, j) ** 2)
+    return 1 / (by_angle[0] + by_angle[1] * cosine_to_view(axes, i, facing, j) ** 2)
 
 
 @part
-def _add_to(sums, w, u, v, h, share, terms):
+def quadric_terms(u: float, v: float, terms: Array) -> None:
+    """Write the terms (6,) of a quadric at (u, v)."""
     terms[0], terms[1], terms[2] = 1.0, u, v
     terms[3], terms[4], terms[5] = u * u, u * v, v * v
+
+
+@part
+def add_to_sums(sums: Array, w: int, u: float, v: float, h: float, weight: float, terms: Array) -> None:
+    """Add a sample of height h at (u, v) to the sums of the normal equations in row w of (W, SUMS)."""
+    quadric_terms(u, v, terms)
     s = 0
     for a in range(TERMS):
         for b in range(a + 1):
-            sums[w, s] += share * terms[a] * terms[b]
+            sums[w, s] += weight * terms[a] * terms[b]
             s += 1
     for a in range(TERMS):
-        sums[w, s] += share * h * terms[a]
+        sums[w, s] += weight * h * terms[a]
         s += 1
-    sums[w, s] += share * h * h
+    sums[w, s] += weight * h * h
     sums[w, s + 1] += 1.0
 
 
 @part
 def _tangents(normals, i, frame):
-    """frame: normal i and two unit vectors across it."""
+    """Write to frame (9,) normal i and two unit vectors orthogonal to it."""
     x, y, z = normals[i, 0], normals[i, 1], normals[i, 2]
-    # Duff et al. 2017: a base without a branch at the poles
+    # Duff et al. 2017: an orthonormal basis without a branch at the poles
     sign = 1.0 if z >= 0 else -1.0
     a = -1 / (sign + z)
     b = x * y * a
@@ -207,7 +214,7 @@ def _tangents(normals, i, frame):
 
 @part
 def _local(points, j, places, i, frame):
-    """Point j seen from place i: along both tangents, and along the normal."""
+    """Point j as seen from place i: coordinates along both tangents and along the normal."""
     h = u = v = 0.0
     for a in range(3):
         off = points[3 * j + a] - places[3 * i + a]
@@ -223,9 +230,13 @@ def _degree(term):
 
 
 @part
-def _solve(sums, w, solution):
-    """Solve by Cholesky's factors, and the first entry of the inverse; -1 where it is singular."""
-    lower, unit = np.empty(_SUMS), np.empty(TERMS)
+def solve_quadric(sums: Array, w: int, singular: float, solution: Array) -> float:
+    """Solve the normal equations in row w of `sums` by Cholesky's factorization.
+
+    Writes the coefficients (6,) and returns the first entry of the inverse matrix, or -1 where a pivot is
+    no more than `singular` times its diagonal entry.
+    """
+    lower, unit = np.empty(SUMS), np.empty(TERMS)
     for a in range(TERMS):
         row = a * (a + 1) // 2
         for b in range(a + 1):
@@ -235,14 +246,14 @@ def _solve(sums, w, solution):
                 total -= lower[row + c] * lower[other + c]
             if b < a:
                 lower[row + b] = total / lower[other + b]
-            elif total <= 1e-12 * sums[w, row + a]:
+            elif not total > singular * sums[w, row + a]:
                 return -1.0
             else:
                 lower[row + a] = np.sqrt(total)
     first = 0.0
     for a in range(TERMS):
         row = a * (a + 1) // 2
-        solution[a], unit[a] = sums[w, _SUMS - 2 - TERMS + a], 1.0 if a == 0 else 0.0
+        solution[a], unit[a] = sums[w, SUMS - 2 - TERMS + a], 1.0 if a == 0 else 0.0
         for c in range(a):
             solution[a] -= lower[row + c] * solution[c]
             unit[a] -= lower[row + c] * unit[c]
