@@ -18,16 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Array
-from ..runtime.compiled import over_ranges
 from ..runtime.progress import steps
 from ..spatial import Tree
 from .noise import AngularNoise, Regions
 from .planes import Scan, Windows, tangent_planes
-from .quadrics import BALL, TERMS, fit_quadrics, gather
+from .quadrics import BALL, TERMS, fit_quadrics, project
 
 NARROWEST = 1.9  # radius of a window in spacings: about 16 points; each wider one holds twice as many
 WIDTHS = 5  # of windows, at low noise; more where the noise is wider than the narrow ones
-DOUBT = 2.0  # standard deviations by which the residual of a fit may exceed the noise
 TOLERANCE = 4.0  # standard deviations of the noise that a point may lie off a quadric
 _PLANE = 2.7  # radius of tangent planes, in spacings
 _SLENDER = 0.28  # noise, in radii of a tangent plane, up to which the plane's direction is reliable
@@ -77,10 +75,11 @@ def denoise(tree: Tree, spacing: Array, facing: Array) -> Denoised:
     cloud.tangent_planes(windows, survey.scale, rounds=1)
     windows.feet[:] = tree.points[centers]  # balls around the points themselves preserve more detail
     widths, variance = _widths(survey.scale), survey.variance[owners]
-    cloud.fit(windows, np.outer(spacing[centers], widths), limits[owners], BALL, variance, survey.angular)
+    radii, by_angle = np.outer(spacing[centers], widths), survey.angular.terms
+    fit_quadrics(cloud.scan, windows, radii, limits[owners], BALL, variance, by_angle)
     step(1.0)
     reach, off = widths[limits.max()] * spacing, TOLERANCE * np.sqrt(variance)
-    moved, turned = cloud.gather(windows, reach, off, survey.angular)
+    moved, turned = project(cloud.scan, windows, reach, off, by_angle)
     return Denoised(moved, turned, survey.sigma, np.isfinite(turned[:, 0]))
 
 
@@ -101,36 +100,7 @@ class _Cloud:
         return Scan(self.tree.points.ravel(), self.tree.boxes.ravel(), self.facing.ravel())
 
     def tangent_planes(self, windows: Windows, scale: float, rounds: int) -> None:
-        radii = scale * _PLANE * self.spacing[windows.centers]
-        over_ranges(tangent_planes, len(windows.centers), self.scan, windows, radii, rounds)
-
-    def fit(
-        self,
-        windows: Windows,
-        radii: Array,
-        limits: NDArray[Any] | None,
-        tall: Array | float,
-        variance: Array | float,
-        angular: AngularNoise,
-    ) -> Array:
-        """Fit the quadrics of windows, of radii (C, W); leave-one-out residuals (C, W) at the centers."""
-        count, widths = radii.shape
-        limits = np.full(count, widths - 1) if limits is None else limits
-        misses = np.empty((count, widths))
-        each = (np.array(np.broadcast_to(values, count), np.float64) for values in (tall, variance))
-        allowed = limits, *each, angular.terms, DOUBT
-        over_ranges(fit_quadrics, count, self.scan, windows, radii, *allowed, misses)
-        return misses
-
-    def gather(
-        self, windows: Windows, reach: Array, off: Array, angular: AngularNoise
-    ) -> tuple[Array, Array]:
-        """The points (N, 3) projected onto the quadrics of windows, and their normals (N, 3)."""
-        moved, turned = np.empty_like(self.tree.points), np.empty_like(self.tree.points)
-        feet = Tree.of(windows.feet)
-        around = feet.points.ravel(), feet.boxes.ravel(), reach, off, angular.terms
-        over_ranges(gather, len(moved), self.scan, windows, *around, moved, turned)
-        return moved, turned
+        tangent_planes(self.scan, windows, scale * _PLANE * self.spacing[windows.centers], rounds)
 
 
 @dataclass(frozen=True)
@@ -163,7 +133,7 @@ def _survey(cloud: _Cloud, step: Callable[[float], None]) -> _Survey | None:
         windows = _windows_around(np.arange(0, len(spacing), stride))
         cloud.tangent_planes(windows, scale, rounds=2)
         radii = scale * np.outer(spacing[windows.centers], _widths(1.0))
-        misses = cloud.fit(windows, radii, None, BALL, np.inf, AngularNoise())
+        misses = fit_quadrics(cloud.scan, windows, radii, None, BALL, np.inf, AngularNoise().terms)
         regions = Regions.of(cloud.tree.points[windows.centers], cloud.facing[windows.centers])
         least = regions.means(misses, _SURROUNDINGS).min(1)
         typical = np.median(least)
@@ -188,8 +158,8 @@ def _choose_widths(cloud: _Cloud, survey: _Survey) -> tuple[NDArray[Any], Array]
     """The index (C,) of the greatest width of windows, and the width that they reach, in spacings."""
     windows, widths = survey.windows, _widths(survey.scale)
     apart = cloud.spacing[windows.centers]
-    tall = _TALL * np.sqrt(survey.variance)
-    misses = cloud.fit(windows, np.outer(apart, widths), None, tall, survey.variance, survey.angular)
+    allowed = _TALL * np.sqrt(survey.variance), survey.variance, survey.angular.terms
+    misses = fit_quadrics(cloud.scan, windows, np.outer(apart, widths), None, *allowed)
     limits = _limits(misses, survey.sigma, survey.regions)
     limits = np.maximum(limits - (widths[limits] < _AVERAGED), 1)
     return limits, np.minimum(widths[limits], np.sqrt(windows.quadrics[:, TERMS + 1]) / apart)

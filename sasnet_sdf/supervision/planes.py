@@ -123,13 +123,17 @@ class Windows(NamedTuple):
     quadrics: Array
 
 
-@kernel
-def tangent_planes(start: int, stop: int, scan: Scan, windows: Windows, radii: Array, rounds: int) -> None:
-    """Find the tangent planes of windows: planes through the points within `radii` (C,) of the centers.
+def tangent_planes(scan: Scan, windows: Windows, radii: Array, rounds: int) -> None:
+    """Fit the tangent planes of windows to the points within `radii` (C,) of the centers.
 
     Normals point to the side that the center was seen from. A foot is the center's projection onto its
     plane; the plane is fitted again around that, `rounds` times in all.
     """
+    over_ranges(_tangent_planes, len(windows.centers), scan, windows, radii, rounds)
+
+
+@kernel
+def _tangent_planes(start, stop, scan, windows, radii, rounds):
     points, boxes, facing = scan
     found, moments, axes = np.empty(MOST, np.int64), np.empty((3, 3)), np.empty((3, 3))
     mean, offset, foot = np.empty(3), np.empty(3), np.empty(3)

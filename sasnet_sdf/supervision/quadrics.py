@@ -1,4 +1,4 @@
-"""Quadrics fitted around noisy points by weighted least squares, each over as wide a window as it explains."""
+"""Quadrics fitted around noisy points, each over as wide a window as it explains; points moved onto them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Array
-from ..runtime.compiled import kernel, part
-from ..spatial import find_around
+from ..runtime.compiled import kernel, over_ranges, part
+from ..spatial import Tree, find_around
 from .planes import BEHIND, MOST, Scan, Windows, cosine_to_view, seen_from_front
 
 TERMS = 6
 """Number of terms of a quadric over a plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""
 
 SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2
-"""Number of sums of the normal equations: of products of terms, of terms times heights, of squared heights,
-of ones."""
+"""Number of sums of the normal equations: products of terms, terms times heights, squared heights, ones."""
 
 BALL = 0.0
 """The height of a window that is a ball."""
@@ -25,36 +24,43 @@ BALL = 0.0
 # root-mean-square residual in radii of a window, up to which it spans the noise: 0.45 is that of a ball
 # filled evenly, whose points only seem to lie near a surface because those farther off were cut away
 _FILLED = 0.33
+_DOUBT = 2.0  # standard deviations by which the mean squared residual may exceed the noise
 _STEEP = 0.4  # by how much the height of a window grows towards its rim: the slope of the surface there
 _FEWEST = 3  # quadrics of other points that must hold a point for it to belong to their surface
 
 
-@kernel
 def fit_quadrics(
-    start: int,
-    stop: int,
     scan: Scan,
     windows: Windows,
     radii: Array,
-    limits: NDArray[Any],
-    tall: Array,
-    noise: Array,
+    limits: NDArray[Any] | None,
+    tall: Array | float,
+    noise: Array | float,
     by_angle: Array,
-    doubt: float,
-    misses: Array,
-) -> None:
-    """Fit the quadrics of windows, by weighted least squares over their tangent planes.
+) -> Array:
+    """Fit quadrics over the tangent planes of windows; writes them to windows.quadrics.
 
-    radii: (C, W) those that a window may have, ascending. The widest has the index `limits` (C,). A wider
-    radius replaces a narrower one while the mean squared residual is no more than the variance `noise` (C,)
-    plus `doubt` standard deviations of such a mean. tall: (C,) half the height of cylindrical windows, which
-    does not depend on their radius, so that the noise does not select their points; BALL for balls.
-    by_angle: (2,) how the variance of a point depends on the angle it was seen at (AngularNoise.terms); its
-    inverse is the point's weight. Writes windows.quadrics; the squared radius is 0 where there is no fit.
-    misses: (C, W) absolute leave-one-out residuals at the centers (Cook & Weisberg 1982, sec. 2.2), divided
+    radii: (C, W) those that a window may have, ascending. limits: (C,) the index of the widest one; None for
+    the last. A wider radius replaces a narrower one while the mean squared residual is no more than the
+    variance `noise` (C,) plus a tolerance. tall: (C,) half the height of cylindrical windows, which does not
+    depend on their radius, so that the noise does not select their points; BALL for balls. by_angle: (2,)
+    how the variance of a point depends on the angle it was seen at (AngularNoise.terms); its inverse is the
+    point's weight.
+
+    Returns absolute leave-one-out residuals (C, W) at the centers (Cook & Weisberg 1982, sec. 2.2), divided
     by the relative standard deviation at the center's angle; infinite where there is no fit, or where the
     noise fills the ball.
     """
+    count, widths = radii.shape
+    limits = np.full(count, widths - 1) if limits is None else limits
+    each = (np.array(np.broadcast_to(values, count), np.float64) for values in (tall, noise))
+    misses = np.empty((count, widths))
+    over_ranges(_fit_quadrics, count, scan, windows, radii, limits, *each, by_angle, misses)
+    return misses
+
+
+@kernel
+def _fit_quadrics(start, stop, scan, windows, radii, limits, tall, noise, by_angle, misses):
     (points, boxes, facing), (centers, feet, normals, quadrics) = scan, windows
     widths = radii.shape[1]
     found, sums = np.empty(MOST, np.int64), np.empty((widths, SUMS))
@@ -99,11 +105,11 @@ def fit_quadrics(
             for a in range(TERMS):
                 residual -= solution[a] * sums[w, SUMS - 2 - TERMS + a]
             residual = max(residual, 0.0) / freedom
-            fails = residual > noise[c] * (1 + doubt * np.sqrt(2.0 / freedom))
+            fails = residual > noise[c] * (1 + _DOUBT * np.sqrt(2.0 / freedom))
             if fails and quadrics[c, TERMS + 1] > 0:
                 break
             for a in range(TERMS):
-                quadrics[c, a] = solution[a] / unit ** _degree(a)
+                quadrics[c, a] = solution[a] / unit ** ((a > 0) + (a > 2))  # by degree
             # if not even the narrowest window fits, it counts less
             quadrics[c, TERMS] = (residual if fails else noise[c]) * spread
             quadrics[c, TERMS + 1] = radii[c, w] ** 2
@@ -111,28 +117,25 @@ def fit_quadrics(
                 misses[c, w] = abs(solution[0] - own) * np.sqrt(weight) / (1 - own_share)
 
 
-@kernel
-def gather(
-    start: int,
-    stop: int,
-    scan: Scan,
-    windows: Windows,
-    places: Array,
-    boxes: Array,
-    reach: Array,
-    limits: Array,
-    by_angle: Array,
-    moved: Array,
-    turned: Array,
-) -> None:
-    """Project points onto the weighted mean of the quadrics around them.
+def project(
+    scan: Scan, windows: Windows, reach: Array, limits: Array, by_angle: Array
+) -> tuple[Array, Array]:
+    """Points projected onto the weighted mean of the quadrics around them, and unit normals there: (N, 3).
 
-    places (3 C,), boxes: a tree of the windows' feet. reach: (N,) distance up to which windows are asked. A quadric counts
-    if its window holds the point, by the inverse of its variance and by how near its center is. One from
-    which a point of average noise (by_angle: see fit_quadrics) would lie farther off than `limits` (C,)
-    is of another surface. moved, turned: (N, 3) the projected points, and unit normals, NaN where fewer
-    than 3 quadrics hold the point.
+    reach: (N,) distance up to which quadrics are considered. A quadric counts if its window holds the point,
+    by the inverse of its variance and by how near its center is. One from which a point of average noise
+    (by_angle: see fit_quadrics) would lie farther off than `limits` (C,) is of another surface. Where fewer
+    than 3 hold the point it stays, and its normal is NaN.
     """
+    count, feet = len(scan.points) // 3, Tree.of(windows.feet)
+    moved, turned = np.empty((count, 3)), np.empty((count, 3))
+    around = feet.points.ravel(), feet.boxes.ravel(), reach, limits, by_angle
+    over_ranges(_project, count, scan, windows, *around, moved, turned)
+    return moved, turned
+
+
+@kernel
+def _project(start, stop, scan, windows, places, boxes, reach, limits, by_angle, moved, turned):
     points, _, facing = scan
     centers, _, normals, quadrics = windows
     found, frame, sums = np.empty(MOST, np.int64), np.empty(9), np.empty(6)
@@ -222,11 +225,6 @@ def _local(points, j, places, i, frame):
         u += off * frame[3 + a]
         v += off * frame[6 + a]
     return u, v, h
-
-
-@part
-def _degree(term):
-    return 0 if term == 0 else (1 if term < 3 else 2)
 
 
 @part

@@ -54,7 +54,7 @@ def test_beside_a_sharp_edge_spheres_decide(solids, rng):
     nearest = np.abs(np.sort(np.abs(np.abs(target.points) - [0.8, 0.6, 0.4]), 1)[:, 1])  # to an edge
     assert share[nearest < 0.01].mean() < 0.2
     assert share[nearest > 0.1].mean() > 0.98
-    everywhere = replace(target, hermite=replace(target.hermite, share=np.ones_like(share)))
+    everywhere = replace(target, hermite=target.hermite._replace(share=np.ones_like(share)))
     assert error(target, solid, 0.0, rng) < 1e-4 < 2e-4 < error(everywhere, solid, 0.0, rng)
 
 

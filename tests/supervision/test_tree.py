@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 import sasnet_sdf.runtime.compiled
 from sasnet_sdf.spatial import Tree, first_of_equals, morton_code, morton_order
-from sasnet_sdf.supervision.winding import WindingNumber, surfels_of
+from sasnet_sdf.supervision.orientation import WindingNumber, surfels_of
 
 
 def _clustered(count, rng):
