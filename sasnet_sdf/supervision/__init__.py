@@ -38,9 +38,8 @@ def prepare(
     faces = np.ascontiguousarray(index.reshape(-1)[faces], np.int64)
     if (solid := solid_of(vertices, faces)) is not None:
         facts = {"watertight": True, "findings": notes(solid.notes)}
-        if solid.boundary.all():
-            return MeshTarget(vertices, solid.faces), facts
-        return MeshTarget(vertices, solid.faces[solid.boundary], solid.faces), facts
+        inside = None if solid.boundary.all() else solid.faces
+        return MeshTarget(vertices, solid.faces[solid.boundary], inside), facts
     points, face = sample_surface(vertices, faces, MESH_SAMPLES, np.random.default_rng(0))
     cloud = PointCloud(points, face_normals(vertices, faces)[face])
     target, facts = _in_world_units(*prepare_cloud(cloud), frame)
@@ -53,10 +52,8 @@ def _in_world_units(
     lengths = {name: facts[name] and facts[name] * frame.scale for name in ("noise", "spacing")}
     if facts["depth_steps"] is not None:
         lengths["depth_steps"] = [step * frame.scale for step in facts["depth_steps"]]
-        lengths["findings"] = [_steps_found(*lengths["depth_steps"]), *facts["findings"]]
+        least, greatest = lengths["depth_steps"]
+        size = f"{least:.2g}" if greatest < 1.05 * least else f"{least:.2g} to {greatest:.2g}"
+        found = Finding(f"depths were rounded to steps of {size}, which were smoothed")
+        lengths["findings"] = [found, *facts["findings"]]
     return target, facts | lengths
-
-
-def _steps_found(least: float, greatest: float) -> Finding:
-    size = f"{least:.2g}" if greatest < 1.05 * least else f"{least:.2g} to {greatest:.2g}"
-    return Finding(f"depths were rounded to steps of {size}, which were smoothed")

@@ -60,7 +60,8 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         cloud, noise = plates
         oriented = {"normals_from": told, "findings": [_PLATES]}
         oriented |= {"orientation_confidence": 1.0} if told == "estimate" else {}
-    noise = _less_curvature(noise, cloud, near)
+    if cloud.normals is not None and (few := fewness(len(cloud))):  # which separate curvature from noise
+        noise += few * min(_noise_in_spacings(cloud, near, bent=True) - noise, 0.0)
     if noise > NOISY:
         if cloud.normals is None and cloud.sensors is None:
             step(0.3, "estimating normals")
@@ -163,14 +164,6 @@ def _noise_in_spacings(cloud: PointCloud, near: _Neighbors, *, bent: bool = Fals
     lists = near.lists[:, :_NEAREST]
     sides = fit_planes(cloud.points, lists)[0] if cloud.normals is None else cloud.normals
     return float(np.median(offsets(cloud.points, sides, lists, bent=bent) / near.spacing)) / _QUARTILE
-
-
-def _less_curvature(noise: float, cloud: PointCloud, near: _Neighbors) -> float:
-    """The noise without curvature, in clouds of few points with normals, where the two can be separated."""
-    few = fewness(len(cloud))
-    if few == 0 or cloud.normals is None:
-        return noise
-    return noise + few * min(_noise_in_spacings(cloud, near, bent=True) - noise, 0.0)
 
 
 def _as_plates(cloud: PointCloud, near: _Neighbors) -> tuple[PointCloud, float] | None:

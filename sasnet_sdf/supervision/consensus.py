@@ -128,7 +128,7 @@ def _weakly_held(votes: Votes, signs: Array) -> NDArray[Any]:
 
 @kernel
 def _join(start, stop, first, second, votes, group, turn):
-    """Join each node along its strongest vote; writes groups, and whether nodes turn. The number of groups."""
+    """Join each node along its strongest vote; writes groups and turns, returns the number of groups."""
     surest, above, parent = np.empty(stop, np.int64), np.empty(stop), np.empty(stop, np.int64)
     for i in range(start, stop):
         surest[i], above[i], parent[i], turn[i] = -1, -1.0, i, 1.0

@@ -70,9 +70,10 @@ def denoise(tree: Tree, spacing: Array, facing: Array) -> Denoised:
     limits, reached = _choose_widths(cloud, survey)
     step(0.9)
     owners = np.repeat(np.arange(len(limits)), np.diff(survey.windows.centers, append=len(spacing)))
-    centers = _evenly(1 / np.maximum((reached / _PLANE) ** 2, 1)[owners])
+    density = 1 / np.maximum((reached / _PLANE) ** 2, 1)[owners]
+    centers = np.flatnonzero(np.diff(np.floor(np.cumsum(density)), prepend=-1.0) > 0)
     windows, owners = _windows_around(centers), owners[centers]
-    cloud.tangent_planes(windows, survey.scale, rounds=1)
+    tangent_planes(cloud.scan, windows, survey.scale * _PLANE * spacing[centers], rounds=1)
     windows.feet[:] = tree.points[centers]  # balls around the points themselves preserve more detail
     widths, variance = _widths(survey.scale), survey.variance[owners]
     radii, by_angle = np.outer(spacing[centers], widths), survey.angular.terms
@@ -98,9 +99,6 @@ class _Cloud:
     @property
     def scan(self) -> Scan:
         return Scan(self.tree.points.ravel(), self.tree.boxes.ravel(), self.facing.ravel())
-
-    def tangent_planes(self, windows: Windows, scale: float, rounds: int) -> None:
-        tangent_planes(self.scan, windows, scale * _PLANE * self.spacing[windows.centers], rounds)
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ def _survey(cloud: _Cloud, step: Callable[[float], None]) -> _Survey | None:
         sparse = max(_SPARSE, len(spacing) / _MOST_CENTERS) * scale**2
         stride = min(round(sparse), max(len(spacing) // _REGION, 1))
         windows = _windows_around(np.arange(0, len(spacing), stride))
-        cloud.tangent_planes(windows, scale, rounds=2)
+        tangent_planes(cloud.scan, windows, scale * _PLANE * spacing[windows.centers], rounds=2)
         radii = scale * np.outer(spacing[windows.centers], _widths(1.0))
         misses = fit_quadrics(cloud.scan, windows, radii, None, BALL, np.inf, AngularNoise().terms)
         regions = Regions.of(cloud.tree.points[windows.centers], cloud.facing[windows.centers])
@@ -190,8 +188,3 @@ def _limits(misses: Array, sigma: float, regions: Regions) -> NDArray[Any]:
     near = regions.means(clipped, _REGION)
     near = np.where(np.isinf(near), whole, near) + _WHOLE * (whole + _SURE * error)
     return 1 + near[:, 1:].argmin(1)
-
-
-def _evenly(shares: Array) -> NDArray[Any]:
-    """Indices of points whose density along the array follows shares (N,), from 0 to 1."""
-    return np.flatnonzero(np.diff(np.floor(np.cumsum(shares)), prepend=-1.0) > 0)

@@ -199,9 +199,7 @@ def _evaluate(start, stop, surfels, lists, width, fits, queries, nearest, distan
     weights, used = np.empty(most), np.empty(most, np.int64)
     query, slope, total = np.empty(3), np.empty(3), np.empty(3)
     for q in range(start, stop):
-        for a in range(3):
-            query[a] = queries[q, a]
-            total[a] = 0.0
+        query[:], total[:] = queries[q], 0.0
         close = nearest[q]
         straight = squared_distance(surfels, close, query)
         count, whole, value, mean = 0, 0.0, 0.0, 0.0

@@ -51,11 +51,8 @@ def _distances(start, stop, surfels, lists, width, core, queries, nearest, dista
     query, slope, sums = np.empty(3), np.empty(3), np.empty(6)
     first, other = np.empty(8), np.empty(8)
     for q in range(start, stop):
-        for a in range(3):
-            query[a] = queries[q, a]
-        near[0] = nearest[q]
-        for k in range(1, count):
-            near[k] = lists[near[0], k - 1]
+        query[:], near[0] = queries[q], nearest[q]
+        near[1:] = lists[near[0]]
         radius = width[near[0]]
         apart, value = _APART * radius, 0.0
         for g in range(_split(surfels, near, query, group, heads)):
@@ -67,9 +64,7 @@ def _distances(start, stop, surfels, lists, width, core, queries, nearest, dista
                 behind, before = max(there, back) < -apart, min(there, back) > apart
                 if not ((behind and here > value) or (before and here < value)):
                     continue
-            value = here
-            for a in range(3):
-                gradients[q, a] = slope[a]
+            value, gradients[q] = here, slope
         distances[q] = bounded(value, squared_distance(surfels, near[0], query), radius)
 
 

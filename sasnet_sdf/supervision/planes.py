@@ -44,13 +44,11 @@ def _fit_planes(start, stop, points, lists, rows, normals, residuals):
     for r in range(start, stop):
         row = rows[r]
         mean[:], moments[:] = 0.0, 0.0
-        for a in range(3):  # moments about the point itself, so that nothing is lost to rounding
-            place[a] = points[3 * row + a]
+        place[:] = points[3 * row : 3 * row + 3]  # moments about it, so that nothing is lost to rounding
         for k in range(count):
             _add(points, row if k == 0 else lists[row, k - 1], place, count, offset, mean, moments)
         least = _least_axis(mean, moments, axes)
-        for a in range(3):
-            normals[r, a] = axes[a, least]
+        normals[r] = axes[:, least]
         residuals[r] = np.sqrt(max(moments[least, least], 0.0))
 
 
@@ -139,8 +137,7 @@ def _tangent_planes(start, stop, scan, windows, radii, rounds):
     mean, offset, foot = np.empty(3), np.empty(3), np.empty(3)
     for c in range(start, stop):
         i = windows.centers[c]
-        for a in range(3):
-            foot[a] = points[3 * i + a]
+        foot[:] = points[3 * i : 3 * i + 3]
         for _ in range(rounds):
             count = find_around(points, boxes, foot[0], foot[1], foot[2], radii[c] ** 2, found)
             count = seen_from_front(facing, i, facing, found, count)
@@ -154,8 +151,7 @@ def _tangent_planes(start, stop, scan, windows, radii, rounds):
             for a in range(3):
                 windows.normals[c, a] = axes[a, least] if along >= 0 else -axes[a, least]
                 foot[a] = points[3 * i + a] + height * axes[a, least]
-        for a in range(3):
-            windows.feet[c, a] = foot[a]
+        windows.feet[c] = foot
 
 
 @part

@@ -87,13 +87,10 @@ def _fit_quadrics(start, stop, scan, windows, radii, limits, tall, noise, by_ang
                 w += 1
             share = _weight(normals.ravel(), c, facing, found[k], by_angle)
             add_to_sums(sums, w, u / unit, v / unit, h, share, terms)
-        quadrics[c, TERMS + 1] = 0.0
-        for w in range(widths):
-            misses[c, w] = np.inf
+        quadrics[c, TERMS + 1], misses[c] = 0.0, np.inf
         for w in range(last + 1):
             if w > 0:
-                for s in range(SUMS):
-                    sums[w, s] += sums[w - 1, s]
+                sums[w] += sums[w - 1]
             freedom = sums[w, SUMS - 1] - TERMS
             if freedom < 2:
                 continue

@@ -26,7 +26,7 @@ def test_normals_off_by_twenty_degrees(shape, sketch_of, shapes, rng):
     points, normals = shapes[shape](rng)
     normals = normals + np.tan(np.radians(20)) / 2**0.5 * rng.normal(size=points.shape)
     claims = claims_of(normals / np.linalg.norm(normals, axis=1, keepdims=True), sketch_of(points))
-    assert not claims.contradict and not claims.unlike
+    assert not claims.contradict and not claims.unoriented
 
 
 @pytest.mark.parametrize("shape", ["ellipsoid", "terrain", "room", "plate"])
@@ -36,11 +36,11 @@ def test_signs_at_random(shape, sketch_of, shapes, rng):
     assert claims_of(normals * signs, sketch_of(points)).flipped > 0.2
 
 
-def test_planes_that_nobody_turned_alike(sketch_of, shapes, rng):
+def test_planes_that_were_never_oriented(sketch_of, shapes, rng):
     points, normals = shapes["ellipsoid"](rng)
     half = np.where(normals[:, :1] > 0.3, -normals, normals)  # as a fixed axis of the eigenvectors makes them
     claims = claims_of(half, sketch_of(points))
-    assert claims.unlike and not claims.contradict
+    assert claims.unoriented and not claims.contradict
 
 
 def test_one_direction_for_all(sketch_of, shapes, rng):

@@ -40,7 +40,7 @@ def test_false_normals(normals, shapes, rng):
     found = examined(cloud, Frame.around(points), SupervisionConfig(normals=normals), "a")
     assert (found.geometry.normals is None) == (normals == "auto")
     (text,) = texts(found.findings, "warning")
-    assert "never turned alike" in text and ("--normals" in text) == (normals == "file")
+    assert "never oriented consistently" in text and ("--normals" in text) == (normals == "file")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_sensors_that_others_hide_points_from(shapes, rng):
     assert "cannot have seen" in texts(found.findings, "warning")[0]
 
 
-def test_a_sensor_at_the_origin_that_nobody_filled_in(shapes, rng):
+def test_a_sensor_at_the_origin_that_was_never_set(shapes, rng):
     points, _ = shapes["ellipsoid"](rng)
     found = look(points, None, np.zeros_like(points))
     assert sensors_of(found) is None
-    assert "nobody filled in" in texts(found.findings, "warning")[0]
+    assert "never set" in texts(found.findings, "warning")[0]
 
 
 def test_a_sensor_in_the_plane_of_a_terrain(shapes, rng):
