@@ -57,25 +57,20 @@ def agree(votes: Votes, small: int) -> Agreement:
     tree would propagate it. On the way back from coarse to fine, groups turn where that satisfies more
     votes. Parts and groups of fewer than `small` nodes are not reported.
     """
-    levels, groups, turns = [votes], [], []
-    sizes: list[NDArray[Any]] = [np.ones(votes.count)]
+    level, size, joined = votes, np.ones(votes.count), []
     done, step = 0.0, steps()
-    while len(levels[-1].votes):
-        level = levels[-1]
+    while len(level.votes):
         done += 0.6 * (0.5 - done)  # each level has half the nodes of the one before, or fewer
         step(done)
         group, turn = np.empty(level.count, np.int32), np.empty(level.count)
         parts = _join(0, level.count, level.first, level.second, level.votes, group, turn)
-        levels.append(_between(level, parts, group, turn))
-        groups.append(group)
-        turns.append(turn)
+        joined.append((level, size, group, turn))
+        level = _between(level, parts, group, turn)
         tick(0.9)
-        sizes.append(np.bincount(group, sizes[-1], parts))
-    signs, doubtful = np.ones(levels[-1].count), []
-    parts = np.where(sizes[-1] >= small, np.arange(levels[-1].count), -1)
-    for level, group, turn, size in zip(
-        levels[-2::-1], groups[::-1], turns[::-1], sizes[-2::-1], strict=True
-    ):
+        size = np.bincount(group, size, parts)
+    signs, doubtful = np.ones(level.count), []
+    parts = np.where(size >= small, np.arange(level.count), -1)
+    for level, size, group, turn in reversed(joined):
         done += 0.6 * (1.0 - done)
         step(done)
         signs, parts = turn * signs[group], parts[group]

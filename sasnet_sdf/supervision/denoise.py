@@ -61,44 +61,30 @@ def denoise(tree: Tree, spacing: Array, facing: Array) -> Denoised:
     spacing: (N,) distance to the nearest neighbors. facing: (N, 3) unit vectors to the side each point was
     seen from: normals, or directions to sensors.
     """
-    cloud = _Cloud(tree, spacing, facing)
     step = steps()
-    survey = _survey(cloud, step)
+    survey = _survey(tree, spacing, facing, step)
     if survey is None:
         return Denoised(tree.points, np.full_like(tree.points, np.nan), np.inf, np.zeros(len(spacing), bool))
     step(0.8)
-    limits, reached = _choose_widths(cloud, survey)
+    limits, reached = _choose_widths(spacing, survey)
     step(0.9)
     owners = np.repeat(np.arange(len(limits)), np.diff(survey.windows.centers, append=len(spacing)))
     density = 1 / np.maximum((reached / _PLANE) ** 2, 1)[owners]
     centers = np.flatnonzero(np.diff(np.floor(np.cumsum(density)), prepend=-1.0) > 0)
     windows, owners = _windows_around(centers), owners[centers]
-    tangent_planes(cloud.scan, windows, survey.scale * _PLANE * spacing[centers], rounds=1)
+    tangent_planes(survey.scan, windows, survey.scale * _PLANE * spacing[centers], rounds=1)
     windows.feet[:] = tree.points[centers]  # balls around the points themselves preserve more detail
     widths, variance = _widths(survey.scale), survey.variance[owners]
-    radii, by_angle = np.outer(spacing[centers], widths), survey.angular.terms
-    fit_quadrics(cloud.scan, windows, radii, limits[owners], BALL, variance, by_angle)
+    radii = np.outer(spacing[centers], widths)
+    fit_quadrics(survey.scan, windows, radii, limits[owners], BALL, variance, survey.angular)
     step(1.0)
     reach, off = widths[limits.max()] * spacing, TOLERANCE * np.sqrt(variance)
-    moved, turned = project(cloud.scan, windows, reach, off, by_angle)
+    moved, turned = project(survey.scan, windows, reach, off, survey.angular)
     return Denoised(moved, turned, survey.sigma, np.isfinite(turned[:, 0]))
 
 
 def _windows_around(centers: NDArray[Any]) -> Windows:
     return Windows(centers, *(np.empty((len(centers), n)) for n in (3, 3, TERMS + 2)))
-
-
-@dataclass(frozen=True)
-class _Cloud:
-    """Points, their spacing (N,) and the sides (N, 3) that they were seen from."""
-
-    tree: Tree
-    spacing: Array
-    facing: Array
-
-    @property
-    def scan(self) -> Scan:
-        return Scan(self.tree.points.ravel(), self.tree.boxes.ravel(), self.facing.ravel())
 
 
 @dataclass(frozen=True)
@@ -109,6 +95,7 @@ class _Survey:
     sigma: its typical standard deviation. angular: how it depends on the angle.
     """
 
+    scan: Scan
     windows: Windows
     regions: Regions
     scale: float
@@ -117,22 +104,23 @@ class _Survey:
     angular: AngularNoise
 
 
-def _survey(cloud: _Cloud, step: Callable[[float], None]) -> _Survey | None:
+def _survey(tree: Tree, spacing: Array, facing: Array, step: Callable[[float], None]) -> _Survey | None:
     """Windows wide enough for their planes to have a reliable direction in spite of the noise.
 
     None where hardly any window holds a surface.
     """
-    spacing, scale, done = cloud.spacing, 1.0, 0.0
+    scan = Scan(tree.points.ravel(), tree.boxes.ravel(), facing.ravel())
+    scale, done = 1.0, 0.0
     while True:
         done += 0.6 * (0.7 - done)  # how often the windows will be widened is not known beforehand
         step(done)
         sparse = max(_SPARSE, len(spacing) / _MOST_CENTERS) * scale**2
         stride = min(round(sparse), max(len(spacing) // _REGION, 1))
         windows = _windows_around(np.arange(0, len(spacing), stride))
-        tangent_planes(cloud.scan, windows, scale * _PLANE * spacing[windows.centers], rounds=2)
+        tangent_planes(scan, windows, scale * _PLANE * spacing[windows.centers], rounds=2)
         radii = scale * np.outer(spacing[windows.centers], _widths(1.0))
-        misses = fit_quadrics(cloud.scan, windows, radii, None, BALL, np.inf, AngularNoise().terms)
-        regions = Regions.of(cloud.tree.points[windows.centers], cloud.facing[windows.centers])
+        misses = fit_quadrics(scan, windows, radii, None, BALL, np.inf, AngularNoise())
+        regions = Regions.of(tree.points[windows.centers], facing[windows.centers])
         least = regions.means(misses, _SURROUNDINGS).min(1)
         typical = np.median(least)
         slender = _PER_MISS * typical / (scale * _PLANE * np.median(spacing))
@@ -144,20 +132,20 @@ def _survey(cloud: _Cloud, step: Callable[[float], None]) -> _Survey | None:
     held = np.isfinite(misses)
     means = np.where(held, misses, 0.0).sum(0) / np.maximum(held.sum(0), 1)
     width = np.where(held.mean(0) > 0.5, means, np.inf).argmin()
-    cosines = (windows.normals * cloud.facing[windows.centers]).sum(1)
+    cosines = (windows.normals * facing[windows.centers]).sum(1)
     angular = AngularNoise.of(cosines, misses[:, width])
     least /= angular.deviations(cosines).mean()
     least[np.isinf(least)] = np.median(least)
     variance = np.maximum((_PER_MISS * least) ** 2, 1e-18)
-    return _Survey(windows, regions, scale, variance, float(np.sqrt(np.median(variance))), angular)
+    return _Survey(scan, windows, regions, scale, variance, float(np.sqrt(np.median(variance))), angular)
 
 
-def _choose_widths(cloud: _Cloud, survey: _Survey) -> tuple[NDArray[Any], Array]:
+def _choose_widths(spacing: Array, survey: _Survey) -> tuple[NDArray[Any], Array]:
     """The index (C,) of the greatest width of windows, and the width that they reach, in spacings."""
     windows, widths = survey.windows, _widths(survey.scale)
-    apart = cloud.spacing[windows.centers]
-    allowed = _TALL * np.sqrt(survey.variance), survey.variance, survey.angular.terms
-    misses = fit_quadrics(cloud.scan, windows, np.outer(apart, widths), None, *allowed)
+    apart = spacing[windows.centers]
+    allowed = _TALL * np.sqrt(survey.variance), survey.variance, survey.angular
+    misses = fit_quadrics(survey.scan, windows, np.outer(apart, widths), None, *allowed)
     limits = _limits(misses, survey.sigma, survey.regions)
     limits = np.maximum(limits - (widths[limits] < _AVERAGED), 1)
     return limits, np.minimum(widths[limits], np.sqrt(windows.quadrics[:, TERMS + 1]) / apart)

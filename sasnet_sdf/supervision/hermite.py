@@ -128,9 +128,7 @@ def _fit(start, stop, surfels, members, radius, loose, coefficients):
                 for a in range(3):
                     off[a] = (surfels[m + a] - surfels[n + a]) / radius[p]
                 _covariances(matrix, 4 * i, 4 * j, off)
-            for j in range(i, count):  # of the linear part
-                n = 6 * members[p, j]
-                along = 1.0
+                along = 1.0  # and those of the linear part
                 for a in range(3):
                     x = (surfels[m + a] - surfels[middle + a]) / radius[p]
                     y = (surfels[n + a] - surfels[middle + a]) / radius[p]

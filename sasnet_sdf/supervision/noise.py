@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,7 @@ _LONELY = 2.5  # times the distance to the neighbors of neighbors
 _SPARSE, _FLAT = 4.0, 0.15  # times the usual distance; a plane's residual in distances to neighbors
 
 
-@dataclass(frozen=True)
-class AngularNoise:
+class AngularNoise(NamedTuple):
     """The variance of points along normals, `flat + rising * cosine**2`, relative to its mean.
 
     The cosine is that of the angle between a point's normal and its ray. Errors along a ray that grazes a
@@ -58,11 +57,6 @@ class AngularNoise:
         flat, rising = max(flat, _LEAST * rising), max(rising, -_STEEPEST * flat)
         mean = flat + rising * squares.mean()
         return cls(flat / mean, rising / mean)
-
-    @property
-    def terms(self) -> Array:
-        """An array (2,) of flat and rising, for kernels."""
-        return np.array([self.flat, self.rising])
 
     def deviations(self, cosines: Array) -> Array:
         """Standard deviations (C,) of points seen at cosines (C,), relative to the overall one."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..geometry import Array
 from ..runtime.compiled import kernel, over_ranges, part
 from ..spatial import Tree, find_around
+from .noise import AngularNoise
 from .planes import BEHIND, MOST, Scan, Windows, cosine_to_view, seen_from_front
 
 TERMS = 6
@@ -36,16 +37,15 @@ def fit_quadrics(
     limits: NDArray[Any] | None,
     tall: Array | float,
     noise: Array | float,
-    by_angle: Array,
+    angular: AngularNoise,
 ) -> Array:
     """Fit quadrics over the tangent planes of windows; writes them to windows.quadrics.
 
     radii: (C, W) those that a window may have, ascending. limits: (C,) the index of the widest one; None for
     the last. A wider radius replaces a narrower one while the mean squared residual is no more than the
     variance `noise` (C,) plus a tolerance. tall: (C,) half the height of cylindrical windows, which does not
-    depend on their radius, so that the noise does not select their points; BALL for balls. by_angle: (2,)
-    how the variance of a point depends on the angle it was seen at (AngularNoise.terms); its inverse is the
-    point's weight.
+    depend on their radius, so that the noise does not select their points; BALL for balls. angular:
+    how the variance of a point depends on the angle it was seen at; its inverse is the point's weight.
 
     Returns absolute leave-one-out residuals (C, W) at the centers (Cook & Weisberg 1982, sec. 2.2), divided
     by the relative standard deviation at the center's angle; infinite where there is no fit, or where the
@@ -55,12 +55,12 @@ def fit_quadrics(
     limits = np.full(count, widths - 1) if limits is None else limits
     each = (np.array(np.broadcast_to(values, count), np.float64) for values in (tall, noise))
     misses = np.empty((count, widths))
-    over_ranges(_fit_quadrics, count, scan, windows, radii, limits, *each, by_angle, misses)
+    over_ranges(_fit_quadrics, count, scan, windows, radii, limits, *each, angular, misses)
     return misses
 
 
 @kernel
-def _fit_quadrics(start, stop, scan, windows, radii, limits, tall, noise, by_angle, misses):
+def _fit_quadrics(start, stop, scan, windows, radii, limits, tall, noise, angular, misses):
     (points, boxes, facing), (centers, feet, normals, quadrics) = scan, windows
     widths = radii.shape[1]
     found, sums = np.empty(MOST, np.int64), np.empty((widths, SUMS))
@@ -72,7 +72,7 @@ def _fit_quadrics(start, stop, scan, windows, radii, limits, tall, noise, by_ang
         flat = tall[c] > BALL
         reach = unit * unit + ((tall[c] + _STEEP * unit) ** 2 if flat else 0.0)
         count = find_around(points, boxes, feet[c, 0], feet[c, 1], feet[c, 2], reach, found)
-        weight = _weight(normals.ravel(), c, facing, i, by_angle)
+        weight = _weight(normals.ravel(), c, facing, i, angular)
         own = 0.0
         for a in range(3):
             own += (points[3 * i + a] - feet[c, a]) * frame[a]
@@ -85,7 +85,7 @@ def _fit_quadrics(start, stop, scan, windows, radii, limits, tall, noise, by_ang
                 continue
             while squared > radii[c, w] ** 2 and w < last:
                 w += 1
-            share = _weight(normals.ravel(), c, facing, found[k], by_angle)
+            share = _weight(normals.ravel(), c, facing, found[k], angular)
             add_to_sums(sums, w, u / unit, v / unit, h, share, terms)
         quadrics[c, TERMS + 1], misses[c] = 0.0, np.inf
         for w in range(last + 1):
@@ -115,24 +115,24 @@ def _fit_quadrics(start, stop, scan, windows, radii, limits, tall, noise, by_ang
 
 
 def project(
-    scan: Scan, windows: Windows, reach: Array, limits: Array, by_angle: Array
+    scan: Scan, windows: Windows, reach: Array, limits: Array, angular: AngularNoise
 ) -> tuple[Array, Array]:
     """Points projected onto the weighted mean of the quadrics around them, and unit normals there: (N, 3).
 
     reach: (N,) distance up to which quadrics are considered. A quadric counts if its window holds the point,
     by the inverse of its variance and by how near its center is. One from which a point of average noise
-    (by_angle: see fit_quadrics) would lie farther off than `limits` (C,) is of another surface. Where fewer
+    (angular: see fit_quadrics) would lie farther off than `limits` (C,) is of another surface. Where fewer
     than 3 hold the point it stays, and its normal is NaN.
     """
     count, feet = len(scan.points) // 3, Tree.of(windows.feet)
     moved, turned = np.empty((count, 3)), np.empty((count, 3))
-    around = feet.points.ravel(), feet.boxes.ravel(), reach, limits, by_angle
+    around = feet.points.ravel(), feet.boxes.ravel(), reach, limits, angular
     over_ranges(_project, count, scan, windows, *around, moved, turned)
     return moved, turned
 
 
 @kernel
-def _project(start, stop, scan, windows, places, boxes, reach, limits, by_angle, moved, turned):
+def _project(start, stop, scan, windows, places, boxes, reach, limits, angular, moved, turned):
     points, _, facing = scan
     centers, _, normals, quadrics = windows
     found, frame, sums = np.empty(MOST, np.int64), np.empty(9), np.empty(6)
@@ -151,7 +151,7 @@ def _project(start, stop, scan, windows, places, boxes, reach, limits, by_angle,
             share = 1 - (u * u + v * v + h * h) / max(quadrics[c, TERMS + 1], 1e-300)
             c3, c4, c5 = quadrics[c, 3], quadrics[c, 4], quadrics[c, 5]
             height = quadrics[c, 0] + (quadrics[c, 1] + c3 * u + c4 * v) * u + (quadrics[c, 2] + c5 * v) * v
-            off = (height - h) / limits[c] * np.sqrt(_weight(normals.ravel(), c, facing, i, by_angle))
+            off = (height - h) / limits[c] * np.sqrt(_weight(normals.ravel(), c, facing, i, angular))
             if share <= 0 or off * off >= 1:
                 continue
             weight = share * ((1 - off * off) / quadrics[c, TERMS]) ** 2
@@ -171,9 +171,9 @@ def _project(start, stop, scan, windows, places, boxes, reach, limits, by_angle,
 
 
 @part
-def _weight(axes, i, facing, j, by_angle):
+def _weight(axes, i, facing, j, angular):
     """The inverse of the relative variance that point j has along axis i of (3 N,)."""
-    return 1 / (by_angle[0] + by_angle[1] * cosine_to_view(axes, i, facing, j) ** 2)
+    return 1 / (angular.flat + angular.rising * cosine_to_view(axes, i, facing, j) ** 2)
 
 
 @part

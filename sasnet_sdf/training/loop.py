@@ -176,7 +176,7 @@ class _Run:
         self.optimizer.restore(self.good)
 
     def _keep(self, ended: bool) -> None:
-        """At the end, or when a checkpoint is due: keep the state if it is finite, else return to one that was."""
+        """Keep the state when that is due, if it is finite; at the end return to the last one that was."""
         checkpoints = self.checkpoints
         due = checkpoints is not None and time.perf_counter() - self.kept >= checkpoints.every
         if not (ended or due):
