@@ -6,12 +6,11 @@ A place could have seen a point if no other part of the measured surface lies in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import Array, Frame, PointCloud
+from ..geometry import Array, Frame, Indices, PointCloud
 from ..runtime.compiled import kernel, over_ranges
 from ..spatial import Tree, first_of_equals, morton_order
 from ..supervision.planes import fit_planes
@@ -67,12 +66,12 @@ class Sketch:
     the number of points in the cloud.
     """
 
-    rows: NDArray[Any]
+    rows: Indices
     tree: Tree
-    lists: NDArray[Any]
+    lists: Indices
     spacing: Array
     planes: Array
-    flat: NDArray[Any]
+    flat: NDArray[np.bool_]
     share: float
 
     @classmethod
@@ -99,7 +98,7 @@ class Sketch:
         """The points (M, 3)."""
         return self.tree.points
 
-    def beside(self, normals: Array) -> tuple[NDArray[Any], NDArray[Any]]:
+    def beside(self, normals: Array) -> tuple[Indices, Indices]:
         """The indices (P,) and (P,) of neighbors on one smooth sheet, by normals (M, 3) of any sign.
 
         Points behind each other, on the two sides of a plate, are no such pair.
@@ -169,7 +168,7 @@ def widening(sketch: Sketch, place: Array) -> float:
 
 
 @dataclass(frozen=True)
-class Claims:
+class NormalCheck:
     """What a check of normals found.
 
     contradicting: share of points whose normals contradict their planes. flipped: share of pairs of neighbors
@@ -191,14 +190,14 @@ class Claims:
         return self.flipped > _FLIPPED
 
 
-def claims_of(normals: Array, sketch: Sketch) -> Claims:
+def check_normals(normals: Array, sketch: Sketch) -> NormalCheck:
     """The check of the unit normals (N, 3) of a cloud."""
     normals = normals[sketch.rows]
     steep = np.flatnonzero(np.abs((normals * sketch.planes).sum(1)) < _STEEP)
     off = steep[_off_their_neighbors(normals, sketch, steep)]
     flat = int(sketch.flat.sum())
     contradicting = float(sketch.flat[off].sum()) / flat if flat > _ENOUGH * len(normals) else 0.0
-    return Claims(contradicting, _flipped(normals, sketch), inward(normals, sketch))
+    return NormalCheck(contradicting, _flipped(normals, sketch), inward(normals, sketch))
 
 
 def seen_from_both(sensors: Array, sketch: Sketch) -> float:
@@ -226,7 +225,7 @@ def inward(normals: Array, sketch: Sketch) -> bool:
     return bool(parts.sum() < -least)
 
 
-def _off_their_neighbors(normals: Array, sketch: Sketch, rows: NDArray[Any]) -> NDArray[Any]:
+def _off_their_neighbors(normals: Array, sketch: Sketch, rows: Indices) -> NDArray[np.bool_]:
     """Whether neighbors with similar normals do not confirm those of points `rows` either."""
     near = sketch.lists[rows]
     across = sketch.points[near] - sketch.points[rows, None]
@@ -236,7 +235,7 @@ def _off_their_neighbors(normals: Array, sketch: Sketch, rows: NDArray[Any]) -> 
     return (height > _OFF**2 * length) | (alike.sum(1) < 3)
 
 
-def _flipped(normals: Array, sketch: Sketch, rows: NDArray[Any] | None = None) -> float:
+def _flipped(normals: Array, sketch: Sketch, rows: NDArray[np.bool_] | None = None) -> float:
     """The share of pairs of neighbors, both in the mask `rows` (M,), whose normals are opposite."""
     one, other = sketch.beside(normals)
     if rows is not None:

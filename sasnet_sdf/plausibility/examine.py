@@ -10,19 +10,8 @@ from ..config import SupervisionConfig
 from ..errors import Finding, UnusableGeometry, warning
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
 from ..supervision.planes import in_layers
-from .claims import (
-    CLEAR,
-    CLEAR_FROM_ABOVE,
-    SEEN_FROM_BOTH,
-    Sketch,
-    claims_of,
-    faces,
-    hidden_share,
-    inward,
-    seen_from_both,
-    turned,
-    widening,
-)
+from . import claims
+from .claims import Sketch
 
 # share of points that others hide from their sensors above which these are wrong. Measured: of noisy scans
 # and true sensors, 0.03 to 0.10; of closed objects and a place outside them, 0.36 to 0.76
@@ -42,6 +31,14 @@ _FAR = 100.0  # units of the cube, which count as infinitely far away
 _THIN = 1e-3  # ratio of the second longest side and the longest below which units are likely mixed
 _DEGREES = 180.0, 90.0  # limits of longitude and latitude
 _COARSE = 0.5  # largest step of rounded coordinates, in spacings between points, that does not matter
+_FROM_ORIGIN = Finding(
+    "taken as seen from 0 0 0, a guess: in every direction from there is one surface, and the points lie "
+    "wider apart the farther away; --viewpoint X,Y,Z says otherwise"
+)
+_FROM_ABOVE = Finding(
+    "taken as seen from above (+z), a guess: nearly every vertical line meets the surface once; --up -z, or "
+    "another axis, says otherwise"
+)
 _ROOM = "taken for a room that was seen from inside; for a solid give --normals estimate"
 
 
@@ -94,18 +91,18 @@ def _with_true_normals(
     cloud: PointCloud, sketch: Sketch, obeyed: bool, findings: list[Finding]
 ) -> PointCloud:
     assert cloud.normals is not None
-    claims = claims_of(cloud.normals, sketch)
+    found = claims.check_normals(cloud.normals, sketch)
     wrong = ""
     if not _could_have_one(cloud.normals, sketch):
         wrong = "the normals are the same at all points, some of which face elsewhere"
-    elif claims.contradict:
-        wrong = f"{claims.contradicting:.0%} of the normals contradict the points around them"
-    elif claims.unoriented:
+    elif found.contradict:
+        wrong = f"{found.contradicting:.0%} of the normals contradict the points around them"
+    elif found.unoriented:
         wrong = "the normals point to both sides of the surface: they were never oriented consistently"
     if wrong:
         findings.append(warning(f"{wrong}; {_instead('normals', obeyed)}"))
         return cloud if obeyed else replace(cloud, normals=None)
-    if claims.inward:
+    if found.inward:
         findings.append(Finding(f"the normals point inward: {_ROOM}"))
     return cloud
 
@@ -120,7 +117,7 @@ def _could_have_one(normals: Array, sketch: Sketch) -> bool:
     if in_layers(sketch.points):
         return False
     across = (np.abs(sketch.planes @ normals[0]) > _ACROSS).mean() >= _MOST
-    return bool(across or hidden_share(sketch, sketch.points + _FAR * normals[0]) <= _HIDDEN)
+    return bool(across or claims.hidden_share(sketch, sketch.points + _FAR * normals[0]) <= _HIDDEN)
 
 
 def _with_true_sensors(
@@ -128,12 +125,12 @@ def _with_true_sensors(
 ) -> PointCloud:
     assert cloud.sensors is not None
     sensors = frame.to_unit(cloud.sensors[sketch.rows])
-    inside = inward(turned(sensors, sketch), sketch)
-    hidden = hidden_share(sketch, sensors)
+    inside = claims.inward(claims.turned(sensors, sketch), sketch)
+    hidden = claims.hidden_share(sketch, sensors)
     wrong = ""
     if hidden > _HIDDEN:
         wrong = f"the sensors cannot have seen {hidden:.0%} of the points: others lie in between"
-    elif inside and not cloud.sensors.any() and widening(sketch, sensors[0]) < _WIDENING:
+    elif inside and not cloud.sensors.any() and claims.widening(sketch, sensors[0]) < _WIDENING:
         wrong = (
             "the sensor at 0 0 0 is likely a value that was never set: the points around it do not lie "
             "wider apart the farther away they are"
@@ -141,15 +138,13 @@ def _with_true_sensors(
     if wrong:
         findings.append(warning(f"{wrong}; {_instead('sensors', obeyed)}"))
         return cloud if obeyed else replace(cloud, sensors=None)
-    both = seen_from_both(sensors, sketch)
-    if both > SEEN_FROM_BOTH:
+    both = claims.seen_from_both(sensors, sketch)
+    if both > claims.SEEN_FROM_BOTH:
+        wrong = f"the sensors saw {both:.1%} of neighboring points from opposite sides: the sensors are wrong"
         findings.append(
-            warning(
-                f"the sensors saw {both:.1%} of neighboring points from opposite sides: the sensors are "
-                "wrong, or walls are thinner than the distance between points and the noise"
-            )
+            warning(f"{wrong}, or walls are thinner than the distance between points or the noise")
         )
-    elif faces(sketch, sensors) < _GRAZED:
+    elif claims.faces(sketch, sensors) < _GRAZED:
         findings.append(warning("the sensors lie edge on to the surface: which side is outside is a guess"))
     if inside:
         findings.append(Finding(f"the sensors stand inside what they saw: {_ROOM}"))
@@ -164,31 +159,23 @@ def _seen(cloud: PointCloud, frame: Frame, sketch: Sketch, findings: list[Findin
     """A cloud without normals and sensors, with a guess: seen from the origin, from above, or no guess."""
     origin = frame.to_unit(np.zeros((1, 3)))[0]
     from_origin = np.broadcast_to(origin, sketch.points.shape)
-    if widening(sketch, origin) > _WIDENING and _could_see(sketch, from_origin, _HIDDEN_BY_GUESS, CLEAR):
-        findings.append(
-            Finding(
-                "taken as seen from 0 0 0, a guess: in every direction from there is one surface, and the "
-                "points lie wider apart the farther away; --viewpoint X,Y,Z says otherwise"
-            )
-        )
+    if claims.widening(sketch, origin) > _WIDENING and _could_see(
+        sketch, from_origin, _HIDDEN_BY_GUESS, claims.CLEAR
+    ):
+        findings.append(_FROM_ORIGIN)
         return Examined(_seen_from(cloud, np.zeros(3)), findings, "viewpoint")
     if in_layers(sketch.points):  # both sides of a plate, which look like one surface from above
         return Examined(cloud, findings)
     up = np.array([0.0, 0.0, 1.0])
     most = _HIDDEN_BY_TREES if _airborne(cloud) else _HIDDEN_BY_GUESS
-    if _could_see(sketch, sketch.points + _FAR * up, most, CLEAR_FROM_ABOVE):
-        findings.append(
-            Finding(
-                "taken as seen from above (+z), a guess: nearly every vertical line meets the surface once; "
-                "--up -z, or another axis, says otherwise"
-            )
-        )
+    if _could_see(sketch, sketch.points + _FAR * up, most, claims.CLEAR_FROM_ABOVE):
+        findings.append(_FROM_ABOVE)
         return Examined(_seen_along(cloud, up, frame), findings, "up")
     return Examined(cloud, findings)
 
 
 def _could_see(sketch: Sketch, sensors: Array, most: float, clear: float) -> bool:
-    return faces(sketch, sensors) > _EDGE_ON and hidden_share(sketch, sensors, clear) <= most
+    return claims.faces(sketch, sensors) > _EDGE_ON and claims.hidden_share(sketch, sensors, clear) <= most
 
 
 def _airborne(cloud: PointCloud) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Finding, UnusableGeometry, warning
-from ..geometry import Array, PointCloud
+from ..geometry import Array, Indices, PointCloud
 from ..runtime.progress import each, steps, tick
 from ..spatial import Tree, first_of_equals, morton_order
 from .cloud_target import CloudTarget
@@ -209,7 +209,7 @@ def _denoised(
     return moved, clean.normals[kept], clean.noise, len(cloud) - len(kept)
 
 
-def _balls(points: Array, lists: NDArray[Any]) -> tuple[Array, Array]:
+def _balls(points: Array, lists: Indices) -> tuple[Array, Array]:
     """The mean (N, 3) of each point and its neighbors (N, k), and the farthest of them from it (N,)."""
     # a neighbor at a time: all at once would take k times the memory of the points
     centers = sum((points[column] for column in each(lists.T)), points) / (lists.shape[1] + 1)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.progress import steps
 from ..spatial import Tree
 from .hermite import HermiteFits
@@ -37,7 +35,7 @@ class Evidence:
     extrapolated.
     """
 
-    rows: NDArray[Any]
+    rows: Indices
     distance: Array
     gradient: Array
     apart: Array
@@ -63,7 +61,7 @@ class CloudTarget:
 
     tree: Tree
     surfels: Array
-    lists: NDArray[Any]
+    lists: Indices
     spacing: Array
     width: Array
     centers: Array
@@ -130,7 +128,7 @@ class CloudTarget:
         fitted = self._fitted(places[rows], nearest)
         return Evidence(rows, *fitted, apart[rows], self.reach[nearest])
 
-    def _fitted(self, queries: Array, nearest: NDArray[Any]) -> tuple[Array, Array]:
+    def _fitted(self, queries: Array, nearest: Indices) -> tuple[Array, Array]:
         """Signed distances and gradients by the fits around the nearest points (M,)."""
         if self.hermite is None:
             return self._spheres(queries, nearest)
@@ -145,5 +143,5 @@ class CloudTarget:
         gradients[rows] = slopes / np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-9)
         return distances, gradients
 
-    def _spheres(self, queries: Array, nearest: NDArray[Any]) -> tuple[Array, Array]:
+    def _spheres(self, queries: Array, nearest: Indices) -> tuple[Array, Array]:
         return signed_distances(self.surfels, self.lists, self.width, self.core, queries, nearest)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges
 from ..runtime.progress import pieces, steps, tick
 
@@ -29,33 +28,23 @@ class Votes:
     """
 
     count: int
-    first: NDArray[Any]
-    second: NDArray[Any]
+    first: Indices
+    second: Indices
     votes: Array
     weights: Array
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """What nodes agree on.
-
-    signs: (N,). parts: (N,) the connected part of each node, -1 in small ones. doubtful: for each level
-    that has groups whose votes with the rest contradict each other, from coarse to fine, the group (N,) of
-    each node, -1 in other groups.
-    """
-
-    signs: Array
-    parts: NDArray[Any]
-    doubtful: list[NDArray[Any]]
-
-
-def agree(votes: Votes, small: int) -> Agreement:
+def agree(votes: Votes, small: int) -> tuple[Array, Indices, list[Indices]]:
     """Signs that satisfy as many votes as possible, by a greedy search.
 
     Each node joins the one with the strongest vote, in rounds as in Boruvka's spanning tree. The votes
     between the joined groups are added, so that a wrong pair is outvoted by the pairs around it, where a
     tree would propagate it. On the way back from coarse to fine, groups turn where that satisfies more
-    votes. Parts and groups of fewer than `small` nodes are not reported.
+    votes.
+
+    Returns the signs (N,); the connected part (N,) of each node, -1 in parts of fewer than `small` nodes; and
+    for each level with groups of `small` nodes and more whose votes with the rest contradict each other, from
+    coarse to fine, the group (N,) of each node, -1 in other groups.
     """
     level, size, joined = votes, np.ones(votes.count), []
     done, step = 0.0, steps()
@@ -79,7 +68,7 @@ def agree(votes: Votes, small: int) -> Agreement:
         weak = _weakly_held(level, signs) & (size >= small) & (size <= votes.count / 2)
         if weak.any():
             doubtful.append(np.where(weak, np.arange(level.count), -1))
-    return Agreement(signs, parts, doubtful)
+    return signs, parts, doubtful
 
 
 def correct(votes: Votes, signs: Array) -> None:
@@ -90,7 +79,7 @@ def correct(votes: Votes, signs: Array) -> None:
             break
 
 
-def _between(votes: Votes, count: int, group: NDArray[Any], turn: Array) -> Votes:
+def _between(votes: Votes, count: int, group: Indices, turn: Array) -> Votes:
     """The votes between groups of nodes, after the nodes have turned."""
     tick(0.3)
     first, second = group[votes.first], group[votes.second]
@@ -108,7 +97,7 @@ def _between(votes: Votes, count: int, group: NDArray[Any], turn: Array) -> Vote
     return Votes(count, first, np.asarray(sums.indices, np.int32), both.real.copy(), both.imag.copy())
 
 
-def _weakly_held(votes: Votes, signs: Array) -> NDArray[Any]:
+def _weakly_held(votes: Votes, signs: Array) -> NDArray[np.bool_]:
     """Whether the votes of each node (N,) with others contradict each other."""
     support, total = np.zeros(votes.count), np.zeros(votes.count)
     kept = votes.votes * signs[votes.first] * signs[votes.second]
@@ -176,7 +165,7 @@ def _correct(start, stop, first, second, votes, signs):
     return done
 
 
-def dipole_votes(points: Array, normals: Array, lists: NDArray[Any], spacing: Array, blur: Array) -> Votes:
+def dipole_votes(points: Array, normals: Array, lists: Indices, spacing: Array, blur: Array) -> Votes:
     """The votes of neighbors on the signs of their normals: the energies of pairs of dipoles.
 
     points, normals: (N, 3). lists: (N, k) neighbors. spacing: (N,). blur: (N,) squared depth over which
@@ -198,7 +187,7 @@ def dipole_votes(points: Array, normals: Array, lists: NDArray[Any], spacing: Ar
     return Votes(len(points), first, second, values, np.abs(values))
 
 
-def offsets(points: Array, normals: Array, lists: NDArray[Any], *, bent: bool = False) -> Array:
+def offsets(points: Array, normals: Array, lists: Indices, *, bent: bool = False) -> Array:
     """The lower quartile (N,) of the distances of each point's neighbors along its normal.
 
     About half the standard deviation of the noise, even where the neighbors are of two close sheets. bent:

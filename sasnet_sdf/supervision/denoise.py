@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.progress import steps
 from ..spatial import Tree
 from .noise import AngularNoise, Regions
@@ -83,7 +82,7 @@ def denoise(tree: Tree, spacing: Array, facing: Array) -> Denoised:
     return Denoised(moved, turned, survey.sigma, np.isfinite(turned[:, 0]))
 
 
-def _windows_around(centers: NDArray[Any]) -> Windows:
+def _windows_around(centers: Indices) -> Windows:
     return Windows(centers, *(np.empty((len(centers), n)) for n in (3, 3, TERMS + 2)))
 
 
@@ -140,7 +139,7 @@ def _survey(tree: Tree, spacing: Array, facing: Array, step: Callable[[float], N
     return _Survey(scan, windows, regions, scale, variance, float(np.sqrt(np.median(variance))), angular)
 
 
-def _choose_widths(spacing: Array, survey: _Survey) -> tuple[NDArray[Any], Array]:
+def _choose_widths(spacing: Array, survey: _Survey) -> tuple[Indices, Array]:
     """The index (C,) of the greatest width of windows, and the width that they reach, in spacings."""
     windows, widths = survey.windows, _widths(survey.scale)
     apart = spacing[windows.centers]
@@ -156,7 +155,7 @@ def _widths(scale: float) -> Array:
     return NARROWEST * np.sqrt(2) ** np.arange(WIDTHS + int(2 * np.log2(scale)))
 
 
-def _limits(misses: Array, sigma: float, regions: Regions) -> NDArray[Any]:
+def _limits(misses: Array, sigma: float, regions: Regions) -> Indices:
     """The index (C,) of the width with the smallest leave-one-out residuals, `misses` (C, W), in each region.
 
     Widths that are nearly as good differ by less than the standard error of a region's mean. So the mean of

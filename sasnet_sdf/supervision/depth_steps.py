@@ -8,14 +8,12 @@ depths that occur.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import percentile_filter, uniform_filter1d
 from scipy.spatial import KDTree
 
-from ..geometry import Array, PointCloud
+from ..geometry import Array, Indices, PointCloud
 from .depth_surface import corrections
 from .planes import fit_planes
 
@@ -45,7 +43,7 @@ class Unstepped:
     steps: tuple[float, float]
 
 
-def without_steps(cloud: PointCloud, lists: NDArray[Any]) -> Unstepped | None:
+def without_steps(cloud: PointCloud, lists: Indices) -> Unstepped | None:
     """The cloud without the steps of its depths; None where it has none.
 
     Depths are distances along the direction that terraces face, or from a single sensor. cloud: in the unit
@@ -59,7 +57,7 @@ def without_steps(cloud: PointCloud, lists: NDArray[Any]) -> Unstepped | None:
     return None if sensor is None else _from(sensor, cloud, lists)
 
 
-def _facing(points: Array, lists: NDArray[Any]) -> Array | None:
+def _facing(points: Array, lists: Indices) -> Array | None:
     """The direction (3,) of most neighborhoods that are exactly flat; None where few have the same."""
     normals, residuals = fit_planes(points, lists[:, :_BESIDE])
     flat = normals[residuals < _FLAT]
@@ -77,7 +75,7 @@ def _facing(points: Array, lists: NDArray[Any]) -> Array | None:
     return np.eye(3)[largest] if abs(axis[largest]) > _AXIS else axis
 
 
-def _along(axis: Array, cloud: PointCloud, sensor: Array | None, lists: NDArray[Any]) -> Unstepped | None:
+def _along(axis: Array, cloud: PointCloud, sensor: Array | None, lists: Indices) -> Unstepped | None:
     """Smooth distances from the image plane, along rays from the sensor, or parallel ones without it."""
     depths = cloud.points @ axis
     across = np.linalg.svd(axis[None])[2][1:]
@@ -92,7 +90,7 @@ def _along(axis: Array, cloud: PointCloud, sensor: Array | None, lists: NDArray[
     return _smoothed(cloud, depths, rays, cloud.points @ across.T, np.ones(1), lists)
 
 
-def _from(sensor: Array, cloud: PointCloud, lists: NDArray[Any]) -> Unstepped | None:
+def _from(sensor: Array, cloud: PointCloud, lists: Indices) -> Unstepped | None:
     """Smooth distances from the sensor, which saw all points in one half space."""
     rays = cloud.points - sensor
     depths = np.linalg.norm(rays, axis=1)
@@ -108,7 +106,7 @@ def _from(sensor: Array, cloud: PointCloud, lists: NDArray[Any]) -> Unstepped | 
 
 
 def _smoothed(
-    cloud: PointCloud, depths: Array, rays: Array, image: Array, width: Array, lists: NDArray[Any]
+    cloud: PointCloud, depths: Array, rays: Array, image: Array, width: Array, lists: Indices
 ) -> Unstepped | None:
     """Smooth depths (N,) along rays (N, 3); None where they are not rounded.
 
@@ -137,7 +135,7 @@ def _smoothed(
     return Unstepped(replace(cloud, points=cloud.points + change[:, None] * rays), (float(low), float(high)))
 
 
-def _levels(depths: Array) -> tuple[NDArray[Any], Array]:
+def _levels(depths: Array) -> tuple[Indices, Array]:
     """The level (N,) of each depth, and the depths (L,) of the levels."""
     order = depths.argsort(kind="stable")
     ascending = depths[order]
@@ -147,7 +145,7 @@ def _levels(depths: Array) -> tuple[NDArray[Any], Array]:
     return level, np.bincount(above, ascending) / np.bincount(above)
 
 
-def _pixel(image: Array, level: NDArray[Any]) -> float | None:
+def _pixel(image: Array, level: Indices) -> float | None:
     """The distance between neighbors in the image (N, 2).
 
     None where they lie on lines, or few of them are on consecutive levels.

@@ -8,12 +8,9 @@ are fitted to means of many pixels, so that each has about as many samples.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges, part
 from ..runtime.progress import steps
 from ..spatial import Tree, find_around, morton_order
@@ -58,7 +55,7 @@ def corrections(image: Array) -> Array:
     return found
 
 
-def _order(places: Array) -> NDArray[Any]:
+def _order(places: Array) -> Indices:
     """The indices (N,) that sort places (N, 3) in any units along a Z-curve."""
     low, high = places.min(0), places.max(0)
     return morton_order((places - (low + high) / 2) / max((high - low).max(), 1e-300))

@@ -9,12 +9,11 @@ the sides need not be told apart.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges, part
 from ..runtime.progress import steps
 from ..spatial import Tree
@@ -47,14 +46,14 @@ class HermiteFits(NamedTuple):
     of the fields around each point, from 0 to 1.
     """
 
-    patch: NDArray[Any]
-    members: NDArray[Any]
+    patch: Indices
+    members: Indices
     radius: Array
     coefficients: Array
     share: Array
 
     @classmethod
-    def of(cls, tree: Tree, surfels: Array, lists: NDArray[Any]) -> HermiteFits:
+    def of(cls, tree: Tree, surfels: Array, lists: Indices) -> HermiteFits:
         """Fit patches to the points of a tree.
 
         surfels: (6 N,) points and unit normals, flat. lists: (N, k) neighbors, nearest first.
@@ -75,7 +74,7 @@ class HermiteFits(NamedTuple):
         return cls(patch, members, radius, coefficients, share)
 
     def distance(
-        self, surfels: Array, lists: NDArray[Any], width: Array, queries: Array, nearest: NDArray[Any]
+        self, surfels: Array, lists: Indices, width: Array, queries: Array, nearest: Indices
     ) -> tuple[Array, Array, Array]:
         """Signed distances (M,), unit gradients (M, 3) and weights (M,) at queries (M, 3).
 
@@ -94,7 +93,7 @@ def fewness(count: int) -> float:
     return float(1 - t * t * (3 - 2 * t))
 
 
-def _patches(lists: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _patches(lists: Indices) -> tuple[Indices, Indices]:
     """The patch (N,) of each point, and the centers (P,): points that are in no earlier patch."""
     patch, centers = np.full(len(lists), -1, np.int32), []
     for point, near in enumerate(lists):
@@ -104,7 +103,7 @@ def _patches(lists: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return patch, np.array(centers)
 
 
-def _crispness(surfels: Array, lists: NDArray[Any]) -> Array:
+def _crispness(surfels: Array, lists: Indices) -> Array:
     """How clearly points (N,) lie beside a sharp edge of a smooth surface, from 0 to 1."""
     normals = surfels.reshape(-1, 6)[:, 3:]
     cosines = np.einsum("nki,ni->nk", normals[lists[:, :_AROUND]], normals)

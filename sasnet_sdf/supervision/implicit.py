@@ -11,12 +11,9 @@ Shewchuk 2004).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges, part
 
 _GROUPS = 3  # of normals around a query, at most
@@ -30,7 +27,7 @@ _REACH = 1.2  # widths that a projection may be from the nearest point
 
 
 def signed_distances(
-    surfels: Array, lists: NDArray[Any], width: Array, core: float, queries: Array, nearest: NDArray[Any]
+    surfels: Array, lists: Indices, width: Array, core: float, queries: Array, nearest: Indices
 ) -> tuple[Array, Array]:
     """Signed distances (M,), negative inside, and unit gradients (M, 3) at queries (M, 3).
 

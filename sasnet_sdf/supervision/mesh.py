@@ -8,9 +8,8 @@ from typing import Any
 
 import igl
 import numpy as np
-from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.progress import pieces, steps
 from .cloud_target import Evidence
 
@@ -26,9 +25,9 @@ class MeshTree:
     """
 
     vertices: Array
-    faces: NDArray[Any]
+    faces: Indices
 
-    def nearest(self, queries: Array) -> tuple[Array, NDArray[Any], Array]:
+    def nearest(self, queries: Array) -> tuple[Array, Indices, Array]:
         """The nearest points of the mesh to queries (M, 3): squared distances, faces (M,), points (M, 3)."""
         count = len(queries)
         squared, face, foot = np.empty(count), np.empty(count, np.int64), np.empty((count, 3))
@@ -68,8 +67,8 @@ class MeshTarget:
     """
 
     vertices: Array
-    faces: NDArray[Any]
-    solid: NDArray[Any] | None = None
+    faces: Indices
+    solid: Indices | None = None
     spacing: float = 0.004
     trust: float = 1.0
 
@@ -114,21 +113,21 @@ class MeshTarget:
         return Evidence(rows, distance, gradient, np.abs(distance), everywhere)
 
 
-def face_crosses(vertices: Array, faces: NDArray[Any]) -> Array:
+def face_crosses(vertices: Array, faces: Indices) -> Array:
     """The normals (F, 3) of triangles, as long as twice the area."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     return np.cross(b - a, c - a)
 
 
-def face_normals(vertices: Array, faces: NDArray[Any]) -> Array:
+def face_normals(vertices: Array, faces: Indices) -> Array:
     """The unit normals (F, 3) of triangles; zero where one has no area."""
     normals = face_crosses(vertices, faces)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
 
 
 def sample_surface(
-    vertices: Array, faces: NDArray[Any], count: int, rng: np.random.Generator
-) -> tuple[Array, NDArray[Any]]:
+    vertices: Array, faces: Indices, count: int, rng: np.random.Generator
+) -> tuple[Array, Indices]:
     """Points (count, 3) drawn evenly by area, and the faces (count,) they lie on."""
     area = np.linalg.norm(face_crosses(vertices, faces), axis=1)
     face = rng.choice(len(faces), count, p=area / area.sum())
@@ -137,7 +136,7 @@ def sample_surface(
     return (1 - u) * a + u * (1 - v) * b + u * v * c, face
 
 
-def is_closed(faces: NDArray[Any]) -> bool:
+def is_closed(faces: Indices) -> bool:
     """Whether every edge belongs to exactly two triangles, in opposite directions."""
     edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
     limit = int(faces.max()) + 1
@@ -146,7 +145,7 @@ def is_closed(faces: NDArray[Any]) -> bool:
     return bool(np.array_equal(forward, backward) and (np.diff(forward) > 0).all())
 
 
-def signed_volume(vertices: Array, faces: NDArray[Any]) -> float:
+def signed_volume(vertices: Array, faces: Indices) -> float:
     """The volume of a closed mesh, positive if triangles are counter-clockwise seen from outside."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)

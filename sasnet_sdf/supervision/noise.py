@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.progress import each
 from ..spatial import Tree, morton_order
 from .planes import fit_planes
@@ -72,10 +72,10 @@ class Regions:
     tree's order; runs seen from opposite sides are of different sheets.
     """
 
-    starts: NDArray[Any]
+    starts: Indices
     count: int
     tree: Tree
-    order: NDArray[Any]
+    order: Indices
     facing: Array
 
     @classmethod
@@ -106,7 +106,7 @@ class Regions:
         return np.repeat(means[np.argsort(self.order)], _RUN, axis=0)[: self.count]
 
 
-def belongs(points: Array, lists: NDArray[Any], distances: NDArray[Any]) -> NDArray[Any]:
+def belongs(points: Array, lists: Indices, distances: Array) -> NDArray[np.bool_]:
     """Whether each point (N, 3) may lie on a surface, by its neighbors (N, k) and their distances (N, k).
 
     A point much farther from its neighbors than they are from theirs does not; nor does one of a cluster

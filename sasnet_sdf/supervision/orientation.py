@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges
 from ..runtime.progress import pieces, steps, tick
 from ..spatial import LEAF, Tree, combine_up
@@ -124,7 +122,7 @@ _PIECE = 1 << 17  # points that are processed together
 _ROUNDS = 8  # each surface inside another takes one
 
 
-def orient(tree: Tree, normals: Array, lists: NDArray[Any], spacing: Array) -> tuple[Array, float]:
+def orient(tree: Tree, normals: Array, lists: Indices, spacing: Array) -> tuple[Array, float]:
     """Normals of either sign turned consistently, and outward where the surface is closed.
 
     normals: (N, 3). lists: (N, k) neighbors, nearest first. spacing: (N,) mean distance of the nearest ones.
@@ -148,30 +146,29 @@ def orient(tree: Tree, normals: Array, lists: NDArray[Any], spacing: Array) -> t
     step(0.1)
     votes = dipole_votes(tree.points, normals, lists, spacing, _LITTLE * blur)
     step(0.5)
-    found = agree(votes, small)
+    signs, parts, doubtful = agree(votes, small)
     del votes
     step(0.6)
     # the square root of a point's area, from the disc that holds all neighbors: noise spreads them in
     # depth, so that the nearest ones seem too far apart
     reach = np.linalg.norm(tree.points[lists[:, -1]] - tree.points, axis=1)
     apart = np.maximum(reach * np.sqrt(np.pi / (lists.shape[1] + 0.5)), 1e-9)
-    signs = found.signs
-    sided = _turn_groups(tree, normals, signs, apart, found.parts, 0.0)
-    for number, groups in enumerate(found.doubtful, 1):
-        step(0.6 + 0.3 * number / len(found.doubtful))
+    sided = _turn_groups(tree, normals, signs, apart, parts, 0.0)
+    for number, groups in enumerate(doubtful, 1):
+        step(0.6 + 0.3 * number / len(doubtful))
         _turn_groups(tree, normals, signs, apart, groups, _CLEAR)
     step(0.95)
     votes = dipole_votes(tree.points, normals, lists, spacing, _MUCH * blur)
     step(1.0)
     correct(votes, signs)
-    doubt = max((float((groups >= 0).mean()) for groups in found.doubtful), default=0.0)
-    sizes = np.unique(found.parts[found.parts >= 0], return_counts=True)[1]
+    doubt = max((float((groups >= 0).mean()) for groups in doubtful), default=0.0)
+    sizes = np.unique(parts[parts >= 0], return_counts=True)[1]
     sure = float((sizes * np.clip(sided / _CERTAIN, 0, 1)).sum() / max(sizes.sum(), 1))
     return normals * signs[:, None], (1 - doubt) * sure
 
 
 def _turn_groups(
-    tree: Tree, normals: Array, signs: Array, spacing: Array, groups: NDArray[Any], clear: float
+    tree: Tree, normals: Array, signs: Array, spacing: Array, groups: Indices, clear: float
 ) -> Array:
     """Turn groups (N,) of points, -1 for none, where that makes the winding number clearly more correct.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from ..errors import Finding, warning
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges, part
 from ..runtime.progress import each, pieces
 from ..spatial import find_around
@@ -23,7 +22,7 @@ BEHIND = -0.1
 _SWEEPS = 6  # of Jacobi rotations; they converge quadratically, and five reach machine precision
 
 
-def fit_planes(points: Array, lists: NDArray[Any], rows: NDArray[Any] | None = None) -> tuple[Array, Array]:
+def fit_planes(points: Array, lists: Indices, rows: Indices | None = None) -> tuple[Array, Array]:
     """Least-squares planes, each through a point and its neighbors.
 
     points: (N, 3). lists: (N, k) indices of neighbors. rows: (M,) indices of the points that are asked
@@ -115,7 +114,7 @@ class Windows(NamedTuple):
     heights over these planes: six terms, the variance of the first, and the window's squared radius.
     """
 
-    centers: NDArray[Any]
+    centers: Indices
     feet: Array
     normals: Array
     quadrics: Array
@@ -155,7 +154,7 @@ def _tangent_planes(start, stop, scan, windows, radii, rounds):
 
 
 @part
-def seen_from_front(axes: Array, i: int, facing: Array, found: NDArray[Any], count: int) -> int:
+def seen_from_front(axes: Array, i: int, facing: Array, found: Indices, count: int) -> int:
     """Move to the front those of `found` seen from the side that axis i of (3 N,) points to; their number."""
     kept = 0
     for k in range(count):
@@ -174,7 +173,7 @@ def cosine_to_view(axes: Array, i: int, facing: Array, j: int) -> float:
     return total
 
 
-def turn_to_sensors(points: Array, normals: Array, sensors: Array, lists: NDArray[Any]) -> Array:
+def turn_to_sensors(points: Array, normals: Array, sensors: Array, lists: Indices) -> Array:
     """Normals (N, 3) turned to the side of the sensors that saw the points and their neighbors.
 
     sensors: (N, 3) the position of the sensor that saw each point. lists: (N, k) neighbors. A point seen
@@ -194,7 +193,7 @@ _BESIDE = 0.3  # slope up to which a neighbor lies beside a point, and not behin
 _TORN = 0.02  # share from which the user is warned; of scans it is 0.000 to 0.005
 
 
-def thin_walls(points: Array, normals: Array, lists: NDArray[Any]) -> list[Finding]:
+def thin_walls(points: Array, normals: Array, lists: Indices) -> list[Finding]:
     """A warning where the normals of neighbors contradict each other, as on walls thinner than the noise."""
     share = torn(points, normals, lists)
     if share <= _TORN:
@@ -207,7 +206,7 @@ def thin_walls(points: Array, normals: Array, lists: NDArray[Any]) -> list[Findi
     ]
 
 
-def torn(points: Array, normals: Array, lists: NDArray[Any]) -> float:
+def torn(points: Array, normals: Array, lists: Indices) -> float:
     """The share of the nearest neighbors that lie beside their point and whose normal is opposite.
 
     points, normals: (N, 3). lists: (N, k) neighbors, nearest first. Estimated from a part of the points.
@@ -253,7 +252,7 @@ def normals_of_plates(points: Array) -> Array:
     return normals
 
 
-def _around(points: Array, tree: KDTree, rows: NDArray[Any]) -> Array:
+def _around(points: Array, tree: KDTree, rows: Indices) -> Array:
     """Offsets (M, k, 3) from points `rows` (M,) to themselves and to their neighbors."""
     near = tree.query(points[rows], min(_NEIGHBORS + 1, len(points)), workers=-1)[1]
     return points[near] - points[rows, None]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges, part
 from ..spatial import Tree, find_around
 from .noise import AngularNoise
@@ -34,7 +31,7 @@ def fit_quadrics(
     scan: Scan,
     windows: Windows,
     radii: Array,
-    limits: NDArray[Any] | None,
+    limits: Indices | None,
     tall: Array | float,
     noise: Array | float,
     angular: AngularNoise,
@@ -184,7 +181,9 @@ def quadric_terms(u: float, v: float, terms: Array) -> None:
 
 
 @part
-def add_to_sums(sums: Array, w: int, u: float, v: float, h: float, weight: float, terms: Array) -> None:
+def add_to_sums(
+    sums: Array, w: int | np.int64, u: float, v: float, h: float, weight: float, terms: Array
+) -> None:
     """Add a sample of height h at (u, v) to the sums of the normal equations in row w of (W, SUMS)."""
     quadric_terms(u, v, terms)
     s = 0
@@ -225,7 +224,7 @@ def _local(points, j, places, i, frame):
 
 
 @part
-def solve_quadric(sums: Array, w: int, singular: float, solution: Array) -> float:
+def solve_quadric(sums: Array, w: int | np.int64, singular: float, solution: Array) -> float:
     """Solve the normal equations in row w of `sums` by Cholesky's factorization.
 
     Writes the coefficients (6,) and returns the first entry of the inverse matrix, or -1 where a pivot is

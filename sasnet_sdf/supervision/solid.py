@@ -168,12 +168,12 @@ def _containers(
     meet = np.zeros(len(containers), np.bool_)
     for outer in range(len(containers)):
         meet[outer] = ((low <= high[:, outer, None]) & (high >= low[:, outer, None])).all(0).sum() > 1
-        within = ((low >= low[:, outer, None]) & (high <= high[:, outer, None])).all(0)
-        within[outer] = False
-        if not within.any():
+        within = np.flatnonzero(((low >= low[:, outer, None]) & (high <= high[:, outer, None])).all(0))
+        within = within[within != outer]
+        if not len(within):
             continue
         tree = MeshTree(vertices, np.ascontiguousarray(faces[order[ends[outer] : ends[outer + 1]]]))
-        for inner in np.flatnonzero(within):
+        for inner in within:
             mine = order[ends[inner] : ends[inner + 1]]
             samples = vertices[faces[mine[:: -(-len(mine) // SAMPLES)]]].mean(1)
             if (np.abs(tree.winding_number(samples)) > 0.5).mean() >= INSIDE:

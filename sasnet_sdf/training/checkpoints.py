@@ -17,10 +17,9 @@ from ..errors import SasnetError, UnreadableInput, UsageError
 from ..io.models import read_model, write_model
 from ..runtime.progress import OnProgress, Progress
 from ..settings import to_dict
-from .loop import train
+from .loop import Task, train
 from .optimizers import state_shapes
 from .state import History, State
-from .step import Task
 
 KEPT = 2
 """Number of checkpoints of a run: if the last one is damaged, there is the one before it."""

@@ -46,6 +46,11 @@ def _length(gradient: Tensor) -> Tensor:
 class DistanceTask:
     """The loss of signed distances, and on a part of each batch of unit gradients and normals."""
 
+    model: Any
+    batches: Callable[[int], tuple[Tensor, Tensor, Tensor]]
+    config: TrainingConfig
+    recordable: bool
+
     def __init__(
         self,
         model: Any,
@@ -90,6 +95,10 @@ class DistanceTask:
 
 class SignalTask:
     """The mean squared error of values (B, C) at unit coordinates (B, d); NaN is ignored."""
+
+    model: Any
+    batches: Callable[[int], tuple[Tensor, Tensor]]
+    recordable: bool
 
     def __init__(self, model: Any, batches: Callable[[int], tuple[Tensor, Tensor]]):
         self.model, self.batches = model, batches

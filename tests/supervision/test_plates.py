@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sasnet_sdf.supervision.planes import in_layers, normals_of_plates
 
 from sasnet_sdf.geometry import PointCloud
 from sasnet_sdf.spatial import Tree
 from sasnet_sdf.supervision.cloud import prepare_cloud
-from sasnet_sdf.supervision.planes import torn
+from sasnet_sdf.supervision.planes import in_layers, normals_of_plates, torn
 
 
 @pytest.fixture
