@@ -43,9 +43,9 @@ class WindingNumber:
 
         surfels: (6 N,) points and outward unit normals, flat. spacing: (N,) distance to the nearest ones.
         """
-        number, points, normals = cls.of_closed(tree, surfels, spacing), *_parts(surfels)
-        some = np.linspace(0, len(points) - 1, min(len(points), _LEVEL_SAMPLES)).astype(np.int64)
-        outer, inner = _beside(number, points[some], _OFFSET * spacing[some, None] * normals[some])
+        number, rows = cls.of_closed(tree, surfels, spacing), surfels.reshape(-1, 6)
+        some = np.linspace(0, len(rows) - 1, min(len(rows), _LEVEL_SAMPLES)).astype(np.int64)
+        outer, inner = _beside(number, rows[some, :3], _OFFSET * spacing[some, None] * rows[some, 3:])
         # where the step inward leaves the solid again, or there is none, the numbers say nothing
         across = inner - outer > 0.5
         level = np.median((outer + inner)[across]) / 2 if across.mean() > _INFORMED else 0.5
@@ -54,10 +54,9 @@ class WindingNumber:
     @classmethod
     def of_closed(cls, tree: Tree, surfels: Array, spacing: Array) -> WindingNumber:
         """The winding number of points, as of_cloud has them, with a level of 1/2."""
-        points, normals = _parts(surfels)
         # a lone point far from the others would otherwise stand for a large area
         areas = np.minimum(spacing, 2 * np.median(spacing)) ** 2
-        weighted = np.concatenate([areas[:, None], areas[:, None] * points, areas[:, None] * normals], 1)
+        weighted = np.concatenate([areas[:, None], areas[:, None] * surfels.reshape(-1, 6)], 1)
         tick()
         sums = combine_up(weighted, np.add, 0.0)
         tick()
@@ -71,11 +70,6 @@ class WindingNumber:
 def surfels_of(points: Array, normals: Array) -> Array:
     """Points and normals (N, 3) side by side, flat (6 N,), so that each is read from one place in memory."""
     return np.concatenate([points, normals], 1).ravel()
-
-
-def _parts(surfels: Array) -> tuple[Array, Array]:
-    rows = surfels.reshape(-1, 6)
-    return rows[:, :3], rows[:, 3:]
 
 
 @kernel

@@ -194,12 +194,8 @@ class _Run:
             self.kept = time.perf_counter()
 
 
-Step = Callable[[int, float], Tensor]
-"""A function of the number of a step and the share of the rates, which returns the loss before the update."""
-
-
-def step_of(task: Task, optimizer: Optimizer) -> Step:
-    """The function that takes a step of the task on its device."""
+def step_of(task: Task, optimizer: Optimizer) -> Callable[[int, float], Tensor]:
+    """The function that takes a step: from its number and the share of the rates to the loss before it."""
     if optimizer.on_cuda and task.recordable:
         return _RecordedStep(task, optimizer)
 

@@ -21,14 +21,14 @@ def test_singular_vectors_stay_and_values_become_nearly_one(width):
     assert (diagonal - torch.diag_embed(kept)).abs().max() < 1e-4
 
 
-def test_size_of_the_gradient_does_not_count():
+def test_the_size_of_the_gradient_does_not_matter():
     matrix = torch.randn(1, 20, 20)
     for size in (1e-15, 1e15):
         assert torch.allclose(orthogonal(matrix * size), orthogonal(matrix), atol=1e-4)
     assert (orthogonal(torch.zeros(1, 20, 20)) == 0).all()
 
 
-def test_matrices_of_a_stack_do_not_know_of_each_other():
+def test_matrices_of_a_stack_are_independent():
     stack = torch.randn(3, 30, 30) * torch.tensor([1e-6, 1, 1e6])[:, None, None]
     for one, update in zip(stack, orthogonal(stack), strict=True):
         assert torch.allclose(orthogonal(one[None])[0], update, atol=1e-5)
@@ -46,7 +46,7 @@ def test_an_update_is_the_rate_times_an_orthogonal_matrix():
     assert torch.allclose(parameter, -0.1 * expected, atol=1e-6)
 
 
-def test_all_directions_are_learnt_at_one_pace():
+def test_all_directions_are_learned_at_one_rate():
     """min |A (W - T)|^2 with a spectrum of 1 to 0.01: Adam leaves the small directions behind."""
     generator = torch.Generator().manual_seed(3)
     rotation = torch.linalg.qr(torch.randn(24, 24, generator=generator))[0]
@@ -65,7 +65,7 @@ def test_all_directions_are_learnt_at_one_pace():
     assert error_after(muon=True) < 0.7 * error_after()
 
 
-def test_a_state_goes_back_and_on_to_the_same_bits():
+def test_a_restored_state_gives_the_same_bits():
     def gradient(step):
         return torch.randn(1, 12, 12, generator=torch.Generator().manual_seed(step))
 
