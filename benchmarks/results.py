@@ -32,9 +32,9 @@ from sasnet_sdf.field import Field
 from sasnet_sdf.model_config import PUBLISHED, SASNetConfig
 from sasnet_sdf.networks.registry import build_model, parameter_count, with_parameters
 from sasnet_sdf.runtime.progress import Progress
+from sasnet_sdf.training.loop import step_of
 from sasnet_sdf.training.losses import DistanceTask
-from sasnet_sdf.training.optimizers import Optimiser
-from sasnet_sdf.training.step import step_of
+from sasnet_sdf.training.optimizers import Optimizer
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET = Budget(parameters=150_000, steps=1500, batch=8192)
@@ -132,8 +132,8 @@ def sphere(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def step_of_task(task: DistanceTask) -> Callable[[], object]:
-    optimiser, number = Optimiser(task.model.parameter_groups()), itertools.count()
-    take = step_of(task, optimiser)
+    optimizer, number = Optimizer(task.model.parameter_groups()), itertools.count()
+    take = step_of(task, optimizer)
     return lambda: float(take(next(number), 1.0))
 
 

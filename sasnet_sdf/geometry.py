@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
+Indices = NDArray[np.integer]
 
 
 @dataclass(frozen=True)

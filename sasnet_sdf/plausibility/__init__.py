@@ -1,4 +1,4 @@
-"""What was read, looked at before work starts: does what the file claims fit its points?"""
+"""Checks of what was read, before work starts: do units, normals and sensors fit the points?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks in their order, and what follows from them: what of the file's claims is believed."""
+"""The checks of what was read, in order, and which of the file's claims are believed."""
 
 from __future__ import annotations
 
@@ -7,60 +7,48 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..config import SupervisionConfig
-from ..errors import Finding, warning
+from ..errors import Finding, UnusableGeometry, warning
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
-from ..supervision.plates import in_layers
-from .claims import (
-    CLEAR,
-    CLEAR_FROM_ABOVE,
-    SEEN_FROM_BOTH,
-    claims_of,
-    faces,
-    hidden_share,
-    inward,
-    seen_from_both,
-    turned,
-    widening,
+from ..supervision.planes import in_layers
+from . import claims
+from .claims import Sketch
+
+# share of points that others hide from their sensors above which these are wrong. Measured: of noisy scans
+# and true sensors, 0.03 to 0.10; of closed objects and a place outside them, 0.36 to 0.76
+_HIDDEN = 0.25
+_HIDDEN_BY_GUESS = 0.2  # the same for a guessed sensor of a cloud that has none
+_HIDDEN_BY_TREES = 0.5  # the same where an airborne laser saw the ground through leaves
+_EDGE_ON = 0.3  # least mean cosine at which a guessed sensor must see the planes of the points
+# the same for sensors that a file has. Measured: of true ones, 0.43 and more; of the middle of a terrain or a
+# facade, 0.00 to 0.08
+_GRAZED = 0.1
+_SAME = 1e-3  # greatest difference between normals that are one direction for all points
+# least cosine between planes and the one normal of all points, and least share of points that reach it, for
+# the points to lie on floors: a tenth of a flat box is on its sides
+_ACROSS, _MOST = 0.8, 0.95
+_WIDENING = 0.5  # least power with which the spacing grows with the distance from a sensor
+_FAR = 100.0  # units of the cube, which count as infinitely far away
+_THIN = 1e-3  # ratio of the second longest side and the longest below which units are likely mixed
+_DEGREES = 180.0, 90.0  # limits of longitude and latitude
+_COARSE = 0.5  # largest step of rounded coordinates, in spacings between points, that does not matter
+_FROM_ORIGIN = Finding(
+    "taken as seen from 0 0 0, a guess: in every direction from there is one surface, and the points lie "
+    "wider apart the farther away; --viewpoint X,Y,Z says otherwise"
 )
-from .scale import Sketch, check_digits, check_units
-
-HIDDEN = 0.25
-"""The share of points that others hide from their sensors, above which nobody saw them from there.
-
-Measured: of noisy scans and their true sensors, 0.03 to 0.10; of closed objects and a place outside
-them, 0.36 to 0.76.
-"""
-
-HIDDEN_BY_GUESS = 0.2
-"""The same of a cloud without sensors, and of a guess at one."""
-
-HIDDEN_BY_TREES = 0.5
-"""The same where an airborne laser is known to have seen the ground through leaves."""
-
-EDGE_ON = 0.3
-"""The mean cosine at which a place must see the points' planes to tell their sides."""
-
-GRAZED = 0.1
-"""The same of sensors that a file has. Measured: of true ones, 0.43 and more; of the middle of a terrain
-or a facade, 0.00 to 0.08."""
-
-SAME = 1e-3
-"""How far normals differ that are one direction for all points."""
-
-ACROSS, MOST = 0.8, 0.95
-"""The cosine of the angle between planes and the one normal of all points, and the share of points at
-which it is larger, for the points to lie on floors across it: of a flat box, a tenth are at its sides."""
-
-WIDENING = 0.5
-"""How the spacing must grow with the distance from the origin for a sensor to have stood there."""
-
-FAR = 100.0
-"""Units of the cube: as good as infinitely far away."""
+_FROM_ABOVE = Finding(
+    "taken as seen from above (+z), a guess: nearly every vertical line meets the surface once; --up -z, or "
+    "another axis, says otherwise"
+)
+_ROOM = "taken for a room that was seen from inside; for a solid give --normals estimate"
 
 
 @dataclass(frozen=True)
 class Examined:
-    """A geometry as it is used, what was found, and what says where outside is (None: what it has)."""
+    """A geometry after the checks.
+
+    geometry: with the normals and sensors that are used. findings: what the user should know. outside_from:
+    the setting or guess that says where outside is, "up" or "viewpoint"; None if the geometry itself does.
+    """
 
     geometry: PointCloud | TriangleMesh
     findings: list[Finding]
@@ -70,11 +58,11 @@ class Examined:
 def examined(
     geometry: PointCloud | TriangleMesh, frame: Frame, supervision: SupervisionConfig, name: str
 ) -> Examined:
-    """The geometry with the normals and sensors that its points bear out, and those that were asked for.
+    """The geometry with the normals and sensors that its points confirm, or that were asked for.
 
-    supervision: `up` and `viewpoint` say where it was seen from; `normals` other than auto is obeyed,
-    and contradictions are told. name: of the input, for messages. Raises UnusableGeometry where the
-    coordinates are degrees.
+    frame: from world units to the unit cube. supervision: `up` and `viewpoint` say where it was seen from;
+    `normals` other than auto is obeyed, with a warning where points contradict it. name: of the input, for
+    messages. Raises UnusableGeometry where the coordinates are degrees.
     """
     if isinstance(geometry, TriangleMesh):
         return Examined(geometry, [])
@@ -103,33 +91,33 @@ def _with_true_normals(
     cloud: PointCloud, sketch: Sketch, obeyed: bool, findings: list[Finding]
 ) -> PointCloud:
     assert cloud.normals is not None
-    claims = claims_of(cloud.normals, sketch)
+    found = claims.check_normals(cloud.normals, sketch)
     wrong = ""
     if not _could_have_one(cloud.normals, sketch):
-        wrong = "the normals are the same at all points, some of which look elsewhere"
-    elif claims.contradict:
-        wrong = f"{claims.contradicting:.0%} of the normals contradict the points around them"
-    elif claims.unlike:
-        wrong = "the normals look to both sides of the surface: they were never turned alike"
+        wrong = "the normals are the same at all points, some of which face elsewhere"
+    elif found.contradict:
+        wrong = f"{found.contradicting:.0%} of the normals contradict the points around them"
+    elif found.unoriented:
+        wrong = "the normals point to both sides of the surface: they were never oriented consistently"
     if wrong:
         findings.append(warning(f"{wrong}; {_instead('normals', obeyed)}"))
         return cloud if obeyed else replace(cloud, normals=None)
-    if claims.inward:
-        findings.append(Finding(f"the normals look inward: {_ROOM}"))
+    if found.inward:
+        findings.append(Finding(f"the normals point inward: {_ROOM}"))
     return cloud
 
 
 def _could_have_one(normals: Array, sketch: Sketch) -> bool:
-    """Whether normals (N, 3) that are one direction can be that of all points; True of others.
+    """Whether one direction can be the normal of all points; True if normals (N, 3) are not all the same.
 
-    They can where all lie on planes across it, as the floors of a house do, or are seen from there.
+    It can if all points lie on planes across it, as on the floors of a house, or are visible from there.
     """
-    if (np.ptp(normals, axis=0) > SAME).any():
+    if (np.ptp(normals, axis=0) > _SAME).any():
         return True
     if in_layers(sketch.points):
         return False
-    across = (np.abs(sketch.planes @ normals[0]) > ACROSS).mean() >= MOST
-    return bool(across or hidden_share(sketch, sketch.points + FAR * normals[0]) <= HIDDEN)
+    across = (np.abs(sketch.planes @ normals[0]) > _ACROSS).mean() >= _MOST
+    return bool(across or claims.hidden_share(sketch, sketch.points + _FAR * normals[0]) <= _HIDDEN)
 
 
 def _with_true_sensors(
@@ -137,76 +125,61 @@ def _with_true_sensors(
 ) -> PointCloud:
     assert cloud.sensors is not None
     sensors = frame.to_unit(cloud.sensors[sketch.rows])
-    inside = inward(turned(sensors, sketch), sketch)
-    hidden = hidden_share(sketch, sensors)
+    inside = claims.inward(claims.turned(sensors, sketch), sketch)
+    hidden = claims.hidden_share(sketch, sensors)
     wrong = ""
-    if hidden > HIDDEN:
+    if hidden > _HIDDEN:
         wrong = f"the sensors cannot have seen {hidden:.0%} of the points: others lie in between"
-    elif inside and not cloud.sensors.any() and widening(sketch, sensors[0]) < WIDENING:
+    elif inside and not cloud.sensors.any() and claims.widening(sketch, sensors[0]) < _WIDENING:
         wrong = (
-            "the sensor at 0 0 0 is likely one that nobody filled in: the points around it lie no wider "
-            "apart the farther away they are"
+            "the sensor at 0 0 0 is likely a value that was never set: the points around it do not lie "
+            "wider apart the farther away they are"
         )
     if wrong:
         findings.append(warning(f"{wrong}; {_instead('sensors', obeyed)}"))
         return cloud if obeyed else replace(cloud, sensors=None)
-    both = seen_from_both(sensors, sketch)
-    if both > SEEN_FROM_BOTH:
+    both = claims.seen_from_both(sensors, sketch)
+    if both > claims.SEEN_FROM_BOTH:
+        wrong = f"the sensors saw {both:.1%} of neighboring points from opposite sides: the sensors are wrong"
         findings.append(
-            warning(
-                f"the sensors saw {both:.1%} of neighboring points from opposite sides: the sensors are "
-                "wrong, or walls are thinner than the distance between points and the noise"
-            )
+            warning(f"{wrong}, or walls are thinner than the distance between points or the noise")
         )
-    elif faces(sketch, sensors) < GRAZED:
+    elif claims.faces(sketch, sensors) < _GRAZED:
         findings.append(warning("the sensors lie edge on to the surface: which side is outside is a guess"))
     if inside:
         findings.append(Finding(f"the sensors stand inside what they saw: {_ROOM}"))
     return cloud
 
 
-_ROOM = "taken for a room that was seen from inside; of a solid give --normals estimate"
-
-
 def _instead(what: str, obeyed: bool) -> str:
-    return (
-        f"used all the same, as --normals says ({what})" if obeyed else "which side is outside is estimated"
-    )
+    return f"used anyway, as --normals {what} says" if obeyed else "which side is outside is estimated"
 
 
 def _seen(cloud: PointCloud, frame: Frame, sketch: Sketch, findings: list[Finding]) -> Examined:
-    """A bare cloud: from the origin, as a depth camera's, or from above, as terrain; else as it is."""
+    """A cloud without normals and sensors, with a guess: seen from the origin, from above, or no guess."""
     origin = frame.to_unit(np.zeros((1, 3)))[0]
     from_origin = np.broadcast_to(origin, sketch.points.shape)
-    if widening(sketch, origin) > WIDENING and _could_see(sketch, from_origin, HIDDEN_BY_GUESS, CLEAR):
-        findings.append(
-            Finding(
-                "taken as seen from 0 0 0, a guess: in every direction from there is one surface, and the "
-                "points lie wider apart the farther away; --viewpoint X,Y,Z says otherwise"
-            )
-        )
+    if claims.widening(sketch, origin) > _WIDENING and _could_see(
+        sketch, from_origin, _HIDDEN_BY_GUESS, claims.CLEAR
+    ):
+        findings.append(_FROM_ORIGIN)
         return Examined(_seen_from(cloud, np.zeros(3)), findings, "viewpoint")
-    if in_layers(sketch.points):  # both sides of a plate, which look like one from above
+    if in_layers(sketch.points):  # both sides of a plate, which look like one surface from above
         return Examined(cloud, findings)
     up = np.array([0.0, 0.0, 1.0])
-    most = HIDDEN_BY_TREES if _airborne(cloud) else HIDDEN_BY_GUESS
-    if _could_see(sketch, sketch.points + FAR * up, most, CLEAR_FROM_ABOVE):
-        findings.append(
-            Finding(
-                "taken as seen from above (+z), a guess: nearly every vertical line meets it once; --up -z, "
-                "or another axis, says otherwise"
-            )
-        )
+    most = _HIDDEN_BY_TREES if _airborne(cloud) else _HIDDEN_BY_GUESS
+    if _could_see(sketch, sketch.points + _FAR * up, most, claims.CLEAR_FROM_ABOVE):
+        findings.append(_FROM_ABOVE)
         return Examined(_seen_along(cloud, up, frame), findings, "up")
     return Examined(cloud, findings)
 
 
 def _could_see(sketch: Sketch, sensors: Array, most: float, clear: float) -> bool:
-    return faces(sketch, sensors) > EDGE_ON and hidden_share(sketch, sensors, clear) <= most
+    return claims.faces(sketch, sensors) > _EDGE_ON and claims.hidden_share(sketch, sensors, clear) <= most
 
 
 def _airborne(cloud: PointCloud) -> bool:
-    """Whether a laser's pulses came back more than once, or its mirror swung, as a LAS file tells."""
+    """Whether a LAS file says that pulses returned more than once, or that the scan angle varied."""
     returns = cloud.scalars.get("number_of_returns")
     angles = cloud.scalars.get("scan_angle", cloud.scalars.get("scan_angle_rank"))
     return bool((returns is not None and returns.max() > 1) or (angles is not None and np.ptp(angles) > 0))
@@ -217,6 +190,40 @@ def _seen_from(cloud: PointCloud, place: Array) -> PointCloud:
 
 
 def _seen_along(cloud: PointCloud, up: Array, frame: Frame) -> PointCloud:
-    """Seen by parallel rays, from where `up` points to."""
-    away = FAR * frame.scale * up / np.linalg.norm(up)
+    """The cloud as seen along parallel rays, from where `up` points to."""
+    away = _FAR * frame.scale * up / np.linalg.norm(up)
     return replace(cloud, normals=None, sensors=cloud.points + away)
+
+
+def check_units(cloud: PointCloud, name: str) -> list[Finding]:
+    """Warnings about mixed units. Raises UnusableGeometry where x and y are degrees; name: of the input."""
+    sides = np.ptp(cloud.points, axis=0)
+    advice = "project the file to meters first, as PDAL's filters.reprojection, CloudCompare or QGIS do"
+    if cloud.geographic and sides[2] > 0:
+        raise UnusableGeometry(
+            f"{name}: x and y are degrees (its reference system is geographic) and z is not: {advice}"
+        )
+    _, second, longest = np.sort(sides)
+    if second >= _THIN * longest:
+        return []
+    sizes = " x ".join(f"{side:.3g}" for side in sides)
+    told = f"the sides of the input differ {longest / max(second, 1e-300):,.0f}-fold ({sizes})"
+    most = np.abs(cloud.points[:, :2]).max(0)
+    if (most <= _DEGREES).all() and sides[:2].max() < _THIN * sides[2]:
+        return [warning(f"{told}: x and y may be degrees and z meters; {advice}")]
+    return [warning(f"{told}: are units mixed, or should far points be cut off with --crop?")]
+
+
+def check_digits(points: Array, spacing: float) -> list[Finding]:
+    """A warning where points (N, 3) were rounded more coarsely than their spacing allows."""
+    largest = np.float32(np.abs(points).max())
+    step = float(np.spacing(largest))
+    if step <= _COARSE * spacing or not (points.astype(np.float32) == points).all():
+        return []
+    return [
+        warning(
+            f"the coordinates are rounded to steps of {step:.2g}, which the distance between points "
+            f"({spacing:.2g}) does not allow: single precision cannot hold numbers as large as {largest:.3g};"
+            " export double precision, or shift the scan to its origin before it is exported"
+        )
+    ]

@@ -1,14 +1,16 @@
-"""From a cloud as it came to the signed distance that it implies."""
+"""From a point cloud to the signed distance that it implies: clean, denoise, orient."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import Finding, UnusableGeometry, warning
-from ..geometry import Array, PointCloud
+from ..geometry import Array, Indices, PointCloud
 from ..runtime.progress import each, steps, tick
 from ..spatial import Tree, first_of_equals, morton_order
 from .cloud_target import CloudTarget
@@ -17,132 +19,158 @@ from .denoise import denoise
 from .depth_steps import without_steps
 from .hermite import HermiteFits, fewness
 from .noise import belongs
-from .orientation import orient
-from .planes import fit_planes, of_thin_walls, turn_to_sensors
-from .plates import in_layers, normals_of_plates
-from .winding import WindingNumber, surfels_of
+from .orientation import WindingNumber, orient, surfels_of
+from .planes import fit_planes, in_layers, normals_of_plates, thin_walls, turn_to_sensors
 
-CANDIDATES = 16
-WIDE = 1.05  # distances to the last neighbour wanted that a fit's radius is
-FIT, NOISY_FIT = 8, 30  # neighbours; of noisy clouds many, which the fit averages
-# spacings of noise, below which it may be curvature: of clean, finely detailed clouds up to 0.064
 NOISY = 0.12
-# of a fit's weights: the core without noise, where nearly interpolating the points is best, and the noise,
-# in spacings, that makes it eleven times as large
+"""Spacings of noise from which a cloud is denoised; less may be curvature: up to 0.064 in clean, detailed
+clouds."""
+
+DOUBTFUL = 0.95
+"""The confidence in an orientation below which the user is warned."""
+
+_CANDIDATES = 16  # neighbors of a point
+_WIDE = 1.05  # radius of a fit, in distances to the last of its neighbors
+_FIT, _NOISY_FIT = 8, 30  # neighbors of a fit; many in noisy clouds, where the fit averages them
+# of a fit's weights: the core without noise, where it is best to nearly interpolate the points, and the
+# noise, in spacings, that makes it eleven times as large
 _SHARP, _SOFT = 0.03, 0.06
-_NEAREST = 8  # neighbours that show the noise: of more, some are of another sheet close by
-DOUBTFUL = 0.95  # confidence in an orientation below which the user is told
-_QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points stay below
-_VOTERS = 64  # neighbours that know something about which side is outside
-_ALIKE = 0.8  # cosine up to which the plane of the nearest may differ from that of the voters
-_FEWEST = 10
-_PLATES = Finding("the points lie in two layers, taken for the two sides of thin plates")
-_AGREED = 0.9  # share of points on whose side what a file claims must agree with plates
+_NEAREST = 8  # neighbors by which the noise is measured: further ones may be of another sheet close by
+_QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points are below
+_VOTERS = 64  # neighbors that vote on which side is outside
+_ALIKE = 0.8  # least cosine between the planes of the nearest neighbors and of the voters
+_FEWEST = 10  # points
+_AGREED = 0.9  # share of points where the file's normals or sensors must agree with plates
 _BORNE_OUT = 0.5  # share of points that surfaces must hold; of a handful of points they cannot
+_PLATES = Finding("the points lie in two layers, taken for the two sides of thin plates")
 
 
 def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
-    """The target of a cloud in the unit cube, and what was found in it, for the report."""
+    """The signed distance that a cloud implies, and facts about the cloud for the report.
+
+    cloud: in the unit cube. Raises UnusableGeometry where too few points are left.
+    """
     step = steps()
-    step(0.02, "merging equal points")
-    given = len(cloud)
-    kept = first_of_equals(cloud.points)
-    cloud = cloud if len(kept) == given else cloud.select(kept)
-    merged = given - len(cloud)
-    step(0.08, "finding neighbors")
-    cloud = cloud.select(morton_order(cloud.points))
-    tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
-    depth_steps = None
-    step(0.1, "finding depth steps")
-    if (smooth := without_steps(cloud, lists)) is not None:
-        cloud, depth_steps = smooth.cloud.select(morton_order(smooth.cloud.points)), smooth.steps
-        del tree, lists, distances
-        tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
-    step(0.12, "finding outliers")
-    keep = belongs(tree.points, lists, distances)
-    outliers = int((~keep).sum())
-    if outliers:
-        cloud = cloud.select(keep)
-        step(0.15, "finding neighbors")
-        del tree, lists, distances  # most of what is in memory, and as much comes again
-        tree, lists, distances = _neighbourhoods(cloud, CANDIDATES)
-    spacing = _spacing(distances)
-    step(0.17, "measuring the noise")
-    noise = _noise_in_spacings(cloud, lists[:, :_NEAREST], spacing)
-    planes = sigma = guess = None
-    fit = FIT
     told = "file" if cloud.normals is not None else "sensors" if cloud.sensors is not None else "estimate"
-    plates = _as_plates(cloud, lists[:, :_NEAREST], spacing) if noise > NOISY else None
-    if plates is not None:
+    cloud, near, depth_steps, facts = _cleaned(cloud, step)
+    step(0.17, "measuring the noise")
+    noise, fit = _noise_in_spacings(cloud, near), _FIT
+    planes = sigma = oriented = None
+    if noise > NOISY and (plates := _as_plates(cloud, near)) is not None:
         cloud, noise = plates
-    noise = _less_curvature(noise, cloud, lists[:, :_NEAREST], spacing)
+        oriented = {"normals_from": told, "findings": [_PLATES]}
+        oriented |= {"orientation_confidence": 1.0} if told == "estimate" else {}
+    if cloud.normals is not None and (few := fewness(len(cloud))):  # which separate curvature from noise
+        noise += few * min(_noise_in_spacings(cloud, near, bent=True) - noise, 0.0)
     if noise > NOISY:
         if cloud.normals is None and cloud.sensors is None:
             step(0.3, "estimating normals")
-            normals, guess = _estimated(cloud, tree, lists, spacing)
+            normals, oriented = _estimated(cloud, near)
             cloud = replace(cloud, normals=normals)
         step(0.6, "denoising")
-        del lists, distances
+        tree, spacing = near.tree, near.spacing
+        del near  # most of what is in memory, and as much comes again
         cloud, planes, sigma, lost = _denoised(cloud, tree, spacing)
-        outliers += lost
+        facts["outliers_removed"] += lost
         step(0.65, "finding neighbors")
-        fit = FIT if sigma is None else NOISY_FIT
-        tree, lists, distances = _neighbourhoods(cloud, max(CANDIDATES, fit))
-        spacing = _spacing(distances)
+        fit = _FIT if sigma is None else _NOISY_FIT
+        near = _Neighbors.of(cloud, max(_CANDIDATES, fit))
     if depth_steps and planes is None:  # normals that came with the points are those of the steps
-        planes = fit_planes(cloud.points, lists)[0]
-    width = WIDE * distances[:, min(fit, distances.shape[1]) - 1].astype(np.float64)
-    del distances
+        planes = fit_planes(cloud.points, near.lists)[0]
+    width = _WIDE * near.distances[:, min(fit, near.distances.shape[1]) - 1].astype(np.float64)
+    near = near._replace(distances=near.distances[:0].copy())  # not needed any more
     step(0.95, "orienting normals")
-    normals, oriented = _orient(cloud, tree, lists, spacing, planes)
-    oriented = guess or oriented
-    if plates is not None:
-        oriented = {"normals_from": told, "findings": [_PLATES]}
-        oriented |= {"orientation_confidence": 1.0} if told == "estimate" else {}
-    findings = [*oriented.pop("findings", []), *of_thin_walls(tree.points, normals, lists)]
-    step(1.0, "telling inside from outside")
-    surfels = surfels_of(tree.points, normals)
-    # of what was estimated, or is noisy, not every point is worth following
-    exact = oriented["normals_from"] == "file" and sigma is None
-    hermite = HermiteFits.of(tree, surfels, lists) if exact and fewness(len(cloud)) else None
+    normals, by_cloud = _orient(cloud, near, planes)
+    oriented = oriented or by_cloud
+    findings = [*oriented.pop("findings", []), *thin_walls(cloud.points, normals, near.lists)]
+    step(1.0, "separating inside from outside")
+    surfels = surfels_of(near.tree.points, normals)
     del normals, planes
-    balls = _balls(tree.points, lists[:, :FIT])
-    tick(0.5)
-    winding = WindingNumber.of_cloud(tree, surfels, spacing)
-    core = _SHARP * (1 + 10 * (noise / _SOFT) ** 4)
-    noisy = sigma is not None
-    target = CloudTarget(tree, surfels, lists, spacing, width, *balls, winding, core, noisy, hermite)
-    facts = {
+    # where normals were estimated, or points are noisy, not every point is worth following
+    exact = oriented["normals_from"] == "file" and sigma is None
+    target = _target(near, surfels, width, noise, noisy=sigma is not None, exact=exact)
+    return target, {
         "used_points": len(cloud),
-        "duplicates_merged": merged,
-        "outliers_removed": outliers,
+        **facts,
         **oriented,
         "noise": sigma,
         "noise_in_spacings": noise,
-        "spacing": float(np.median(spacing)),
+        "spacing": float(np.median(near.spacing)),
         "depth_steps": depth_steps,
         "findings": findings,
     }
-    return target, facts
 
 
-def _noise_in_spacings(cloud: PointCloud, near: np.ndarray, spacing: Array, *, bent: bool = False) -> float:
-    """How far points lie off the planes of their nearest neighbours (N, k); bent: by more than curvature."""
-    sides = fit_planes(cloud.points, near)[0] if cloud.normals is None else cloud.normals
-    return float(np.median(offsets(cloud.points, sides, near, bent=bent) / spacing)) / _QUARTILE
+class _Neighbors(NamedTuple):
+    """The tree of a cloud, the nearest others of each point, and the mean distance to the six nearest."""
+
+    tree: Tree
+    lists: NDArray[np.int32]  # (N, k)
+    distances: NDArray[np.float32]  # (N, k)
+    spacing: Array  # (N,)
+
+    @classmethod
+    def of(cls, cloud: PointCloud, count: int = _CANDIDATES) -> _Neighbors:
+        """The neighbors of points in Morton order. Raises UnusableGeometry where there are too few."""
+        if len(cloud) < _FEWEST:
+            raise UnusableGeometry(f"fewer than {_FEWEST} distinct points are left: too few for a surface")
+        tree = Tree.of(np.ascontiguousarray(cloud.points, np.float64))
+        lists, distances = tree.neighbours(count)
+        return cls(tree, lists, distances, np.maximum(distances[:, :6].mean(1, dtype=np.float64), 1e-9))
 
 
-def _less_curvature(noise: float, cloud: PointCloud, near: np.ndarray, spacing: Array) -> float:
-    """The noise, less what is curvature where points are few and have normals, which tell the two apart."""
-    few = fewness(len(cloud))
-    if few == 0 or cloud.normals is None:
-        return noise
-    return noise + few * min(_noise_in_spacings(cloud, near, spacing, bent=True) - noise, 0.0)
+def _cleaned(
+    cloud: PointCloud, step: Callable[[float, str], None]
+) -> tuple[PointCloud, _Neighbors, tuple[float, float] | None, dict[str, int]]:
+    """The cloud in Morton order without duplicates, depth steps and outliers; what was removed."""
+    step(0.02, "merging equal points")
+    given, kept = len(cloud), first_of_equals(cloud.points)
+    cloud = cloud if len(kept) == given else cloud.select(kept)
+    facts, depth_steps = {"duplicates_merged": given - len(cloud)}, None
+    step(0.08, "finding neighbors")
+    cloud = cloud.select(morton_order(cloud.points))
+    near = _Neighbors.of(cloud)
+    step(0.1, "finding depth steps")
+    if (smooth := without_steps(cloud, near.lists)) is not None:
+        cloud, depth_steps = smooth.cloud.select(morton_order(smooth.cloud.points)), smooth.steps
+        del near  # most of what is in memory, and as much comes again
+        near = _Neighbors.of(cloud)
+    step(0.12, "finding outliers")
+    keep = belongs(near.tree.points, near.lists, near.distances)
+    facts["outliers_removed"] = int((~keep).sum())
+    if facts["outliers_removed"]:
+        cloud = cloud.select(keep)
+        step(0.15, "finding neighbors")
+        del near
+        near = _Neighbors.of(cloud)
+    return cloud, near, depth_steps, facts
 
 
-def _as_plates(cloud: PointCloud, near: np.ndarray, spacing: Array) -> tuple[PointCloud, float] | None:
-    """The cloud with the normals of thin plates, and its noise; None where it is none of such, or its
-    own normals or sensors say otherwise."""
+def _target(
+    near: _Neighbors, surfels: Array, width: Array, noise: float, *, noisy: bool, exact: bool
+) -> CloudTarget:
+    """The target of points with normals, surfels (6 N,); noise: in spacings, as it was before denoising."""
+    tree, lists = near.tree, near.lists
+    hermite = HermiteFits.of(tree, surfels, lists) if exact and fewness(len(lists)) else None
+    balls = _balls(tree.points, lists[:, :_FIT])
+    tick(0.5)
+    winding = WindingNumber.of_cloud(tree, surfels, near.spacing)
+    core = _SHARP * (1 + 10 * (noise / _SOFT) ** 4)
+    return CloudTarget(tree, surfels, lists, near.spacing, width, *balls, winding, core, noisy, hermite)
+
+
+def _noise_in_spacings(cloud: PointCloud, near: _Neighbors, *, bent: bool = False) -> float:
+    """How far points lie off the planes of their nearest neighbors; bent: in excess of curvature."""
+    lists = near.lists[:, :_NEAREST]
+    sides = fit_planes(cloud.points, lists)[0] if cloud.normals is None else cloud.normals
+    return float(np.median(offsets(cloud.points, sides, lists, bent=bent) / near.spacing)) / _QUARTILE
+
+
+def _as_plates(cloud: PointCloud, near: _Neighbors) -> tuple[PointCloud, float] | None:
+    """The cloud with the normals of thin plates, and its noise.
+
+    None where the points form no plates, or the cloud's own normals or sensors contradict them.
+    """
     if not in_layers(cloud.points):
         return None
     normals = normals_of_plates(cloud.points)
@@ -150,12 +178,12 @@ def _as_plates(cloud: PointCloud, near: np.ndarray, spacing: Array) -> tuple[Poi
     if claimed is not None and ((claimed * normals).sum(1) > 0).mean() < _AGREED:
         return None
     cloud = replace(cloud, normals=normals)
-    noise = _noise_in_spacings(cloud, near, spacing)
+    noise = _noise_in_spacings(cloud, near)
     return (cloud, noise) if noise <= NOISY else None
 
 
 def _claimed(cloud: PointCloud) -> Array | None:
-    """Where outside is (N, 3), of any length, as the cloud says it."""
+    """The directions (N, 3), of any length, that the cloud's normals or sensors say lead outside."""
     if cloud.normals is not None or cloud.sensors is None:
         return cloud.normals
     return cloud.sensors - cloud.points
@@ -164,11 +192,10 @@ def _claimed(cloud: PointCloud) -> Array | None:
 def _denoised(
     cloud: PointCloud, tree: Tree, spacing: Array
 ) -> tuple[PointCloud, Array | None, float | None, int]:
-    """The points on their surface, in Morton order, its normals (N, 3), the noise, and how many points went.
+    """The points moved onto their surface, in Morton order, its normals (N, 3), the noise, and points lost.
 
-    The cloud has normals or sensors, which tell sheets apart that lie within the noise.
-
-    The cloud as it is, and None, where most points are of no surface.
+    The cloud has normals or sensors, which separate sheets that lie within the noise. Where most points are
+    of no surface it is returned as it is, with None for normals and noise.
     """
     facing = _claimed(cloud)
     assert facing is not None
@@ -182,63 +209,50 @@ def _denoised(
     return moved, clean.normals[kept], clean.noise, len(cloud) - len(kept)
 
 
-def _spacing(distances: np.ndarray) -> Array:
-    return np.maximum(distances[:, :6].mean(1, dtype=np.float64), 1e-9)
-
-
-def _balls(points: Array, lists: np.ndarray) -> tuple[Array, Array]:
-    """The mean (N, 3) of each point and its neighbours (N, k), and the farthest of them from it (N,)."""
-    # a neighbour at a time: all at once would take k times the memory of the points
-    centres = sum((points[column] for column in each(lists.T)), points) / (lists.shape[1] + 1)
-    reach = np.linalg.norm(points - centres, axis=1)
+def _balls(points: Array, lists: Indices) -> tuple[Array, Array]:
+    """The mean (N, 3) of each point and its neighbors (N, k), and the farthest of them from it (N,)."""
+    # a neighbor at a time: all at once would take k times the memory of the points
+    centers = sum((points[column] for column in each(lists.T)), points) / (lists.shape[1] + 1)
+    reach = np.linalg.norm(points - centers, axis=1)
     for column in each(lists.T):
-        np.maximum(reach, np.linalg.norm(points[column] - centres, axis=1), out=reach)
-    return centres, reach
+        np.maximum(reach, np.linalg.norm(points[column] - centers, axis=1), out=reach)
+    return centers, reach
 
 
-def _neighbourhoods(cloud: PointCloud, count: int) -> tuple[Tree, np.ndarray, np.ndarray]:
-    if len(cloud) < _FEWEST:
-        raise UnusableGeometry(f"fewer than {_FEWEST} distinct points are left: too few for a surface")
-    tree = Tree.of(np.ascontiguousarray(cloud.points, np.float64))
-    return tree, *tree.neighbours(count)
+def _orient(cloud: PointCloud, near: _Neighbors, planes: Array | None) -> tuple[Array, dict[str, Any]]:
+    """Outward normals (N, 3), and for the report where they are from.
 
-
-def _orient(
-    cloud: PointCloud, tree: Tree, lists: np.ndarray, spacing: Array, planes: Array | None
-) -> tuple[Array, dict[str, Any]]:
-    """Outward normals (N, 3), and for the report where they are from; `planes` are those of a noisy cloud."""
+    planes: (N, 3) normals of either sign to use instead of the cloud's own or of fitted ones.
+    """
     if cloud.normals is not None:
         if planes is None:
             return cloud.normals, {"normals_from": "file"}
         agree = (planes * cloud.normals).sum(1, keepdims=True) >= 0
         return np.where(agree, planes, -planes), {"normals_from": "file"}
     if cloud.sensors is not None:
-        planes = fit_planes(cloud.points, lists)[0] if planes is None else planes
-        return turn_to_sensors(cloud.points, planes, cloud.sensors, lists), {"normals_from": "sensors"}
-    return _estimated(cloud, tree, lists, spacing)
+        planes = fit_planes(cloud.points, near.lists)[0] if planes is None else planes
+        return turn_to_sensors(cloud.points, planes, cloud.sensors, near.lists), {"normals_from": "sensors"}
+    return _estimated(cloud, near)
 
 
-def _estimated(
-    cloud: PointCloud, tree: Tree, lists: np.ndarray, spacing: Array
-) -> tuple[Array, dict[str, Any]]:
-    """Outward normals (N, 3) by the points alone, and for the report how sure they are."""
-    planes, _ = fit_planes(cloud.points, lists)
+def _estimated(cloud: PointCloud, near: _Neighbors) -> tuple[Array, dict[str, Any]]:
+    """Outward normals (N, 3) by the points alone, and for the report how certain they are."""
+    planes, _ = fit_planes(cloud.points, near.lists)
     step = steps()
     step(0.3)
-    voters = tree.neighbours(_VOTERS)[0]
+    voters = near.tree.neighbours(_VOTERS)[0]
     step(0.5)
-    sides = fit_planes(tree.points, voters)[0]
+    sides = fit_planes(near.tree.points, voters)[0]
     step(1.0)
-    normals, confidence = orient(tree, sides, voters, spacing)
-    # planes of few tell details, where they do not lie across two close sheets
+    normals, confidence = orient(near.tree, sides, voters, near.spacing)
+    # planes of few neighbors follow details, where they do not lie across two close sheets
     alike = (planes * normals).sum(1, keepdims=True)
     normals = np.where(np.abs(alike) < _ALIKE, normals, np.sign(alike) * planes)
     facts: dict[str, Any] = {"normals_from": "estimate", "orientation_confidence": round(confidence, 4)}
     if confidence < DOUBTFUL:
-        facts["findings"] = [
-            warning(
-                f"which side is outside is a guess for {1 - confidence:.0%} of the points: say where they "
-                "were seen from with --viewpoint or --up, or give normals that point outward"
-            )
-        ]
+        text = (
+            f"which side is outside is a guess for {1 - confidence:.0%} of the points: say where they were "
+            "seen from with --viewpoint or --up, or give normals that point outward"
+        )
+        facts["findings"] = [warning(text)]
     return normals, facts

@@ -6,13 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..geometry import Array
-from ..runtime.compiled import over_ranges
+from ..geometry import Array, Indices
 from ..runtime.progress import steps
 from ..spatial import Tree
 from .hermite import HermiteFits
 from .implicit import signed_distances
-from .winding import WindingNumber
+from .orientation import WindingNumber
+
+# differences of a winding number from its level up to which it decides nothing; more in denoised clouds,
+# where it is used close to the points too
+_CLEAR, _CLEAR_IN_NOISE = 0.1, 0.2
+# spacings away times the same: 3.5 standard deviations where points lie at random on a plane, since the
+# variance of the sum of their dipoles is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h;
+# one of them in denoised clouds, whose points are more even
+_SAMPLED, _SAMPLED_IN_NOISE = 0.35, 0.1
+_TRUST_IN_NOISE = 0.25  # a weighted mean of field and denoised points is better than either
+_SPARSEST = 3.0  # median spacings that a point's area is limited to
+_BESIDE = 2.5  # reaches within which a point gives evidence
 
 
 @dataclass(frozen=True)
@@ -25,49 +35,36 @@ class Evidence:
     extrapolated.
     """
 
-    rows: np.ndarray
+    rows: Indices
     distance: Array
     gradient: Array
     apart: Array
     reach: Array
 
 
-# differences of a winding number from its level up to which it decides nothing; more where noise was taken
-# off, since there it is used close to the points too
-_CLEAR, _CLEAR_IN_NOISE = 0.1, 0.2
-# spacings away times the same: 3.5 standard deviations where points lie at random on a plane, since the
-# variance of their dipoles' sum is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h;
-# one of them where noise was taken off, which evens the points out
-_SAMPLED, _SAMPLED_IN_NOISE = 0.35, 0.1
-_TRUST_IN_NOISE = 0.25  # a weighted mean of field and denoised points is better than either
-_SPARSEST = 3.0  # median spacings up to which a point is taken to stand for more area
-_BESIDE = 2.5  # reaches within which a point is asked for evidence
-
-
 @dataclass(frozen=True)
 class CloudTarget:
     """The signed distance that an oriented cloud implies, in the unit cube, negative inside.
 
-    tree: of the points (N, 3), in Morton order. surfels (6 N,): points and outward normals, flat.
-    lists (N, k): neighbours, nearest first. spacing (N,): mean distance of the nearest ones.
-    width (N,): the radius of the fit around each point. centres (N, 3), reach (N,): the ball that
-    holds a point and its nearest neighbours. core: added to squared distances, in
-    squared radii of the fit, in the weights' denominator. noisy: whether noise was taken off. hermite:
-    the smooth field through few exact points, which has a share in the distance from 0, at sharp
-    edges, to 1.
+    tree: of the points (N, 3), in Morton order. surfels: (6 N,) points and outward unit normals, flat.
+    lists: (N, k) neighbors, nearest first. spacing: (N,) mean distance of the nearest ones. width: (N,)
+    radius of the fit around each point. centers, reach: (N, 3) and (N,) of the ball that holds a point and
+    its nearest neighbors. winding: the winding number. core: number added to squared distances, in squared
+    radii of the fit, in the denominator of the weights. noisy: whether the cloud was denoised. hermite: the
+    smooth field through few exact points, whose weight is 0 at sharp edges and up to 1 elsewhere.
 
-    Beyond that ball a fit extrapolates, and the winding number decides the sign, which wrong normals
-    mislead less; but only where it is clear: in a cavity whose walls were seen in part it hovers
-    about its level, and a surface would come to lie in the middle. Fits to many neighbors, as those
-    to noisy points are, bulge at the ends of thin parts; there it decides inside the ball too.
+    Beyond that ball a fit extrapolates, and the winding number, which wrong normals mislead less, decides
+    the sign; but only where it is clear: in a cavity whose walls were seen in part it stays close to its
+    level, and would put a surface in the middle. Fits to many neighbors, as in noisy clouds, bulge at the
+    ends of thin parts; there it decides inside the ball too.
     """
 
     tree: Tree
     surfels: Array
-    lists: np.ndarray
+    lists: Indices
     spacing: Array
     width: Array
-    centres: Array
+    centers: Array
     reach: Array
     winding: WindingNumber
     core: float
@@ -76,10 +73,12 @@ class CloudTarget:
 
     @property
     def points(self) -> Array:
+        """The points (N, 3), in Morton order."""
         return self.tree.points
 
     @property
     def normals(self) -> Array:
+        """The outward unit normals (N, 3)."""
         return self.surfels.reshape(-1, 6)[:, 3:]
 
     @property
@@ -89,6 +88,7 @@ class CloudTarget:
 
     @property
     def bounds(self) -> tuple[Array, Array]:
+        """The low and the high corner (3,) of the points' bounding box."""
         return self.points.min(0), self.points.max(0)
 
     def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -100,17 +100,14 @@ class CloudTarget:
         return self.points[index], self.spacing[index]
 
     def distance(self, queries: Array) -> tuple[Array, Array]:
-        """Signed distances (M,) and gradients (M, 3) at queries (M, 3).
-
-        Many queries take least time in Morton order.
-        """
+        """Signed distances (M,) and unit gradients (M, 3) at queries (M, 3), fastest in Morton order."""
         step = steps()
         step(0.2)
         nearest = self.tree.nearest(queries)
         step(0.6)
         distances, gradients = self._fitted(queries, nearest)
         step(1.0)
-        off = np.linalg.norm(queries - self.centres[nearest], axis=1)
+        off = np.linalg.norm(queries - self.centers[nearest], axis=1)
         beyond = np.flatnonzero(self.noisy | (off > self.reach[nearest]))
         near = nearest[beyond]
         straight = np.linalg.norm(queries[beyond] - self.points[near], axis=1)
@@ -131,7 +128,7 @@ class CloudTarget:
         fitted = self._fitted(places[rows], nearest)
         return Evidence(rows, *fitted, apart[rows], self.reach[nearest])
 
-    def _fitted(self, queries: Array, nearest: np.ndarray) -> tuple[Array, Array]:
+    def _fitted(self, queries: Array, nearest: Indices) -> tuple[Array, Array]:
         """Signed distances and gradients by the fits around the nearest points (M,)."""
         if self.hermite is None:
             return self._spheres(queries, nearest)
@@ -146,8 +143,5 @@ class CloudTarget:
         gradients[rows] = slopes / np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-9)
         return distances, gradients
 
-    def _spheres(self, queries: Array, nearest: np.ndarray) -> tuple[Array, Array]:
-        distances, gradients = np.empty(len(queries)), np.empty((len(queries), 3))
-        surface = self.surfels, self.lists, self.width, self.core
-        over_ranges(signed_distances, len(queries), *surface, queries, nearest, distances, gradients)
-        return distances, gradients
+    def _spheres(self, queries: Array, nearest: Indices) -> tuple[Array, Array]:
+        return signed_distances(self.surfels, self.lists, self.width, self.core, queries, nearest)

@@ -1,77 +1,65 @@
-"""Two-valued choices that pairs of points vote on, and the votes of neighbors seen as dipoles.
-
-Choices are merged from fine to coarse, then corrected from coarse to fine.
-"""
+"""Signs that pairs of points vote on, found from fine to coarse and back; the votes of dipoles."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges
 from ..runtime.progress import pieces, steps, tick
 
-_SWEEPS = 20  # of corrections at each level; few are needed
-_WEAK = 0.4  # share of votes by which a group is held weakly
+PAIRED = 12  # nearest neighbors that a point forms pairs with
+_SWEEPS = 20  # largest number of corrections at each level; few are needed
+_WEAK = 0.4  # net share of the votes below which they contradict each other
+_PIECE = 1 << 18  # points that are processed together
+_BEND = 0.1  # largest offset that curvature leaves, in units of the distance times 1 - cos between normals
 
 
 @dataclass(frozen=True)
 class Votes:
-    """What pairs first < second, (E,) each, of `count` nodes say: above zero alike, below zero opposite.
+    """Votes of pairs of nodes: above zero for the same sign, below zero for opposite signs.
 
-    votes (E,) float32. weights (E,) float32: the sums of the sizes of votes that `votes` are the sums of.
+    count: number of nodes. first, second: (E,) the nodes of each pair, first < second. votes: (E,) float32.
+    weights: (E,) float32 sums of the absolute values of the votes that `votes` are the sums of.
     """
 
     count: int
-    first: np.ndarray
-    second: np.ndarray
+    first: Indices
+    second: Indices
     votes: Array
     weights: Array
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """signs (N,), and the connected part (N,) of each node, -1 in small ones.
+def agree(votes: Votes, small: int) -> tuple[Array, Indices, list[Indices]]:
+    """Signs that satisfy as many votes as possible, by a greedy search.
 
-    doubtful: the group (N,) of each node that is in one whose votes with the rest contradict each
-    other, else -1; for each level that has such groups, from coarse to fine.
+    Each node joins the one with the strongest vote, in rounds as in Boruvka's spanning tree. The votes
+    between the joined groups are added, so that a wrong pair is outvoted by the pairs around it, where a
+    tree would propagate it. On the way back from coarse to fine, groups turn where that satisfies more
+    votes.
+
+    Returns the signs (N,); the connected part (N,) of each node, -1 in parts of fewer than `small` nodes; and
+    for each level with groups of `small` nodes and more whose votes with the rest contradict each other, from
+    coarse to fine, the group (N,) of each node, -1 in other groups.
     """
-
-    signs: Array
-    parts: np.ndarray
-    doubtful: list[np.ndarray]
-
-
-def agree(votes: Votes, small: int) -> Agreement:
-    """Signs that satisfy as many votes as can be found.
-
-    Every node joins the one it is surest about, in rounds as in Boruvka's tree, but the votes
-    between what has joined add up: a wrong pair is outvoted by the pairs around it, where a tree
-    would hand it on. On the way back down, groups of every size turn where that satisfies more.
-    Parts and groups of fewer than `small` nodes are not told.
-    """
-    levels, groups, turns = [votes], [], []
-    sizes: list[np.ndarray] = [np.ones(votes.count)]
+    level, size, joined = votes, np.ones(votes.count), []
     done, step = 0.0, steps()
-    while len(levels[-1].votes):
-        level = levels[-1]
+    while len(level.votes):
         done += 0.6 * (0.5 - done)  # each level has half the nodes of the one before, or fewer
         step(done)
         group, turn = np.empty(level.count, np.int32), np.empty(level.count)
         parts = _join(0, level.count, level.first, level.second, level.votes, group, turn)
-        levels.append(_between(level, parts, group, turn))
-        groups.append(group)
-        turns.append(turn)
+        joined.append((level, size, group, turn))
+        level = _between(level, parts, group, turn)
         tick(0.9)
-        sizes.append(np.bincount(group, sizes[-1], parts))
-    signs, doubtful = np.ones(levels[-1].count), []
-    parts = np.where(sizes[-1] >= small, np.arange(levels[-1].count), -1)
-    for level, group, turn, size in zip(
-        levels[-2::-1], groups[::-1], turns[::-1], sizes[-2::-1], strict=True
-    ):
+        size = np.bincount(group, size, parts)
+    signs, doubtful = np.ones(level.count), []
+    parts = np.where(size >= small, np.arange(level.count), -1)
+    for level, size, group, turn in reversed(joined):
         done += 0.6 * (1.0 - done)
         step(done)
         signs, parts = turn * signs[group], parts[group]
@@ -80,24 +68,24 @@ def agree(votes: Votes, small: int) -> Agreement:
         weak = _weakly_held(level, signs) & (size >= small) & (size <= votes.count / 2)
         if weak.any():
             doubtful.append(np.where(weak, np.arange(level.count), -1))
-    return Agreement(signs, parts, doubtful)
+    return signs, parts, doubtful
 
 
 def correct(votes: Votes, signs: Array) -> None:
-    """Turn the nodes (N,) that are outvoted, in place."""
+    """Turn the signs (N,) of the nodes that are outvoted, in place."""
     for sweep in range(_SWEEPS):
         tick(sweep / _SWEEPS)
         if _correct(0, votes.count, votes.first, votes.second, votes.votes, signs):
             break
 
 
-def _between(votes: Votes, count: int, group: np.ndarray, turn: Array) -> Votes:
-    """The sums of votes between groups of nodes, after the nodes have turned."""
+def _between(votes: Votes, count: int, group: Indices, turn: Array) -> Votes:
+    """The votes between groups of nodes, after the nodes have turned."""
     tick(0.3)
     first, second = group[votes.first], group[votes.second]
     apart = np.flatnonzero(first != second)
     first, second = first[apart], second[apart]
-    # real and imaginary part, so that one pass adds up both
+    # as real and imaginary part, so that one pass adds up both
     values = np.empty(len(apart), np.complex64)
     values.real = votes.votes[apart] * turn[votes.first[apart]] * turn[votes.second[apart]]
     values.imag = votes.weights[apart]
@@ -109,22 +97,22 @@ def _between(votes: Votes, count: int, group: np.ndarray, turn: Array) -> Votes:
     return Votes(count, first, np.asarray(sums.indices, np.int32), both.real.copy(), both.imag.copy())
 
 
-def _weakly_held(votes: Votes, signs: Array) -> np.ndarray:
+def _weakly_held(votes: Votes, signs: Array) -> NDArray[np.bool_]:
     """Whether the votes of each node (N,) with others contradict each other."""
-    support, all_of_it = np.zeros(votes.count), np.zeros(votes.count)
+    support, total = np.zeros(votes.count), np.zeros(votes.count)
     kept = votes.votes * signs[votes.first] * signs[votes.second]
     for end in (votes.first, votes.second):
         tick()
         support += np.bincount(end, kept, votes.count)
         tick()
-        all_of_it += np.bincount(end, votes.weights, votes.count)
+        total += np.bincount(end, votes.weights, votes.count)
     tick()
-    return support < _WEAK * all_of_it
+    return support < _WEAK * total
 
 
 @kernel
 def _join(start, stop, first, second, votes, group, turn):
-    """Groups of nodes joined along the surest pair of each, and whether to turn for it; how many groups."""
+    """Join each node along its strongest vote; writes groups and turns, returns the number of groups."""
     surest, above, parent = np.empty(stop, np.int64), np.empty(stop), np.empty(stop, np.int64)
     for i in range(start, stop):
         surest[i], above[i], parent[i], turn[i] = -1, -1.0, i, 1.0
@@ -160,7 +148,7 @@ def _join(start, stop, first, second, votes, group, turn):
 
 @kernel
 def _correct(start, stop, first, second, votes, signs):
-    """Turn nodes that are outvoted, the most outvoted among neighbours first; whether there are none."""
+    """Turn the nodes that are outvoted more than their neighbors; whether there are none."""
     support, least = np.zeros(stop), np.zeros(stop)
     for e in range(len(votes)):
         vote = votes[e] * signs[first[e]] * signs[second[e]]
@@ -177,16 +165,12 @@ def _correct(start, stop, first, second, votes, signs):
     return done
 
 
-_PIECE = 1 << 18  # points that are looked at together
-PAIRED = 12  # nearest neighbours that a point forms pairs with
-_BEND = 0.1  # of 1 - cos between normals, times the distance: what curvature leaves
+def dipole_votes(points: Array, normals: Array, lists: Indices, spacing: Array, blur: Array) -> Votes:
+    """The votes of neighbors on the signs of their normals: the energies of pairs of dipoles.
 
-
-def dipole_votes(points: Array, normals: Array, lists: np.ndarray, spacing: Array, blur: Array) -> Votes:
-    """Votes of pairs of neighbours about the sides of their normals (N, 3), from lists (N, k).
-
-    The energy of two dipoles: n.m - 3 (n.r)(m.r) / r^2, over r^3 in spacings (N,). r^2 is longer by
-    blur (N,), squared, of both: dipoles that are smeared over the depth of the noise.
+    points, normals: (N, 3). lists: (N, k) neighbors. spacing: (N,). blur: (N,) squared depth over which
+    dipoles are smeared. The energy is n.m - 3 (n.r)(m.r) / r^2, over r^3 in spacings, where r^2 includes the
+    blur of both.
     """
     step = steps()
     step(0.4)
@@ -203,12 +187,12 @@ def dipole_votes(points: Array, normals: Array, lists: np.ndarray, spacing: Arra
     return Votes(len(points), first, second, values, np.abs(values))
 
 
-def offsets(points: Array, normals: Array, lists: np.ndarray, *, bent: bool = False) -> Array:
-    """How far along its normal a quarter of each point's neighbours lie at most: (N,).
+def offsets(points: Array, normals: Array, lists: Indices, *, bent: bool = False) -> Array:
+    """The lower quartile (N,) of the distances of each point's neighbors along its normal.
 
-    About half the noise's standard deviation, and also where the neighbours are of two close sheets.
-    bent: along the mean of its normal and the neighbour's, on the same side of the surface, where
-    curvature cancels to second order, and less what it may leave where normals differ much.
+    About half the standard deviation of the noise, even where the neighbors are of two close sheets. bent:
+    along the mean of its normal and the neighbor's, which are on the same side of the surface, so that
+    curvature cancels to second order; reduced by what it may leave where the normals differ.
     """
     quartile = np.empty(len(points))
     over_ranges(_offsets, len(points), points.ravel(), normals.ravel(), lists, bent, quartile)
@@ -221,11 +205,11 @@ def _vote(start, stop, points, normals, lists, spacing, blur, votes):
     for i in range(start, stop):
         for column in range(width):
             j = lists[i, column]
-            said = False  # by the neighbour, whose neighbour this point is too
+            counted = False  # by the neighbor, if this point is one of its neighbors
             if j < i:
                 for k in range(width):
-                    said |= lists[j, k] == i
-            if said:
+                    counted |= lists[j, k] == i
+            if counted:
                 votes[i, column] = np.nan
                 continue
             squared, cosine, along_i, along_j = blur[i] + blur[j], 0.0, 0.0, 0.0
@@ -244,8 +228,7 @@ def _offsets(start, stop, points, normals, lists, bent, quartile):
     last = lists.shape[1] // 4
     least = np.empty(last + 1)
     for i in range(start, stop):
-        for k in range(last + 1):
-            least[k] = np.inf
+        least[:] = np.inf
         for column in range(lists.shape[1]):
             offset, squared, unlike = 0.0, 0.0, 1.0
             for a in range(3):

@@ -1,12 +1,11 @@
-"""Noise taken off a cloud: its points moved, along its normals, onto the surface that they sample.
+"""Removing the noise of a cloud: points are moved along their normals onto the surface they sample.
 
-Quadrics are fitted around the points. How wide their windows may be is chosen region by region, by
-leave-one-out cross-validation at their centers; within that a window widens while the residual of its
-fit is no more than the noise, so that it stops at edges. Points are weighted by the inverse of the
-variance that they have at the angle from which they were seen. Every point then goes to the weighted
-mean of all windows that hold it: beside an edge those on its own side of it decide (aggregation of
-overlapping windows, Katkovnik et al. 2010, "From local kernel to nonlocal multiple-model image
-denoising").
+Quadrics are fitted in windows around the points. How wide windows may be is chosen region by region, by
+leave-one-out cross-validation at their centers. Within that limit, a window widens while the residual of
+its fit is no more than the noise, so that it stops at edges. Points are weighted by the inverse of their
+variance, which depends on the angle they were seen at. Each point then moves to the weighted mean of all
+windows that hold it, so that beside an edge the windows on its own side decide (aggregation of overlapping
+windows, Katkovnik et al. 2010, "From local kernel to nonlocal multiple-model image denoising").
 """
 
 from __future__ import annotations
@@ -15,28 +14,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..geometry import Array
-from ..runtime.compiled import over_ranges
+from ..geometry import Array, Indices
 from ..runtime.progress import steps
 from ..spatial import Tree
 from .noise import AngularNoise, Regions
-from .planes import tangent_planes
-from .quadrics import BALL, TERMS, fit_quadrics, gather
+from .planes import Scan, Windows, tangent_planes
+from .quadrics import BALL, TERMS, fit_quadrics, project
 
 NARROWEST = 1.9  # radius of a window in spacings: about 16 points; each wider one holds twice as many
 WIDTHS = 5  # of windows, at low noise; more where the noise is wider than the narrow ones
-DOUBT = 2.0  # standard deviations by which the residual of a fit may exceed the noise
 TOLERANCE = 4.0  # standard deviations of the noise that a point may lie off a quadric
-_PLANE = 2.7  # spacings: the radius of tangent planes
-_SLENDER = 0.28  # the noise, in radii of a tangent plane, up to which the plane has a direction
-_COARSEST = 3.0  # the most by which planes and windows are scaled up for that
+_PLANE = 2.7  # radius of tangent planes, in spacings
+_SLENDER = 0.28  # noise, in radii of a tangent plane, up to which the plane's direction is reliable
+_COARSEST = 3.0  # limit of the factor by which planes and windows are enlarged for that
 _PER_MISS = 1.25  # the standard deviation of a normal distribution, in mean absolute deviations
 _SURROUNDINGS, _REGION = 150, 400  # centers over which the noise is measured, and a width is chosen
-_WHOLE = 3.0  # weight of the whole cloud's residuals beside those of a region
+_WHOLE = 3.0  # weight of the residuals of the whole cloud beside those of a region
 _SURE = 1.0  # standard errors by which narrower windows must be better
 _EDGE = 3.0  # standard deviations of the noise at which residuals are clipped: larger ones are of edges
-_AVERAGED = 7.0  # spacings: of narrower windows the next narrower is taken, since the field averages too
+_AVERAGED = 7.0  # spacings: below it the next narrower window is taken, since the field averages too
 _TALL = 3.0  # half the height of cylindrical windows, in standard deviations of the noise
 # while widths are chosen: points per center at scale 1, more where there would be too many centers
 _SPARSE, _MOST_CENTERS = 4.0, 50_000
@@ -44,114 +42,60 @@ _SPARSE, _MOST_CENTERS = 4.0, 50_000
 
 @dataclass(frozen=True)
 class Denoised:
-    """points (N, 3); outward unit normals (N, 3); noise, the standard deviation of the displacements
-    along the normals; supported (N,): whether any surface holds the point."""
+    """A cloud without its noise.
+
+    points: (N, 3). normals: (N, 3) outward, of unit length. noise: standard deviation of the displacements
+    along the normals. supported: (N,) whether any surface holds the point.
+    """
 
     points: Array
     normals: Array
     noise: float
-    supported: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Windows:
-    """Around points `centers` (C,): feet (C, 3) and normals of tangent planes, quadrics (C, 8) over them."""
-
-    centers: np.ndarray
-    feet: Array
-    normals: Array
-    quadrics: Array
-
-    @classmethod
-    def around(cls, centers: np.ndarray) -> _Windows:
-        return cls(centers, *(np.empty((len(centers), n)) for n in (3, 3, TERMS + 2)))
+    supported: NDArray[np.bool_]
 
 
 def denoise(tree: Tree, spacing: Array, facing: Array) -> Denoised:
-    """The points of a tree on the surface that they sample.
+    """Move the points of a tree onto the surface that they sample.
 
-    spacing (N,): distance of the nearest others. facing (N, 3): unit vectors to the side that each
-    was seen from, normals or directions to sensors.
+    spacing: (N,) distance to the nearest neighbors. facing: (N, 3) unit vectors to the side each point was
+    seen from: normals, or directions to sensors.
     """
-    cloud = _Cloud(tree, spacing, facing)
     step = steps()
-    coarse = _coarse_windows(cloud, step)
-    if coarse is None:
+    survey = _survey(tree, spacing, facing, step)
+    if survey is None:
         return Denoised(tree.points, np.full_like(tree.points, np.nan), np.inf, np.zeros(len(spacing), bool))
     step(0.8)
-    limits, reached = _chosen_widths(cloud, coarse)
+    limits, reached = _choose_widths(spacing, survey)
     step(0.9)
-    owners = np.repeat(np.arange(len(limits)), np.diff(coarse.windows.centers, append=len(spacing)))
-    centers = _evenly(1 / np.maximum((reached / _PLANE) ** 2, 1)[owners])
-    windows, owners = _Windows.around(centers), owners[centers]
-    cloud.tangent_planes(windows, coarse.scale, rounds=1)
-    windows.feet[:] = tree.points[centers]  # balls around the points themselves keep more detail
-    widths = _widths(coarse.scale)
+    owners = np.repeat(np.arange(len(limits)), np.diff(survey.windows.centers, append=len(spacing)))
+    density = 1 / np.maximum((reached / _PLANE) ** 2, 1)[owners]
+    centers = np.flatnonzero(np.diff(np.floor(np.cumsum(density)), prepend=-1.0) > 0)
+    windows, owners = _windows_around(centers), owners[centers]
+    tangent_planes(survey.scan, windows, survey.scale * _PLANE * spacing[centers], rounds=1)
+    windows.feet[:] = tree.points[centers]  # balls around the points themselves preserve more detail
+    widths, variance = _widths(survey.scale), survey.variance[owners]
     radii = np.outer(spacing[centers], widths)
-    cloud.fit(windows, radii, limits[owners], BALL, coarse.variance[owners], coarse.angular)
+    fit_quadrics(survey.scan, windows, radii, limits[owners], BALL, variance, survey.angular)
     step(1.0)
-    reach, off = widths[limits.max()] * spacing, TOLERANCE * np.sqrt(coarse.variance[owners])
-    moved, turned = cloud.gather(windows, reach, off, coarse.angular)
-    return Denoised(moved, turned, coarse.sigma, np.isfinite(turned[:, 0]))
+    reach, off = widths[limits.max()] * spacing, TOLERANCE * np.sqrt(variance)
+    moved, turned = project(survey.scan, windows, reach, off, survey.angular)
+    return Denoised(moved, turned, survey.sigma, np.isfinite(turned[:, 0]))
+
+
+def _windows_around(centers: Indices) -> Windows:
+    return Windows(centers, *(np.empty((len(centers), n)) for n in (3, 3, TERMS + 2)))
 
 
 @dataclass(frozen=True)
-class _Cloud:
-    """Points, their spacing (N,) and the sides (N, 3) that they were seen from."""
+class _Survey:
+    """A sample of windows, by which the noise is measured and widths are chosen.
 
-    tree: Tree
-    spacing: Array
-    facing: Array
-
-    @property
-    def flat(self) -> tuple[Array, Array, Array]:
-        return self.tree.points.ravel(), self.tree.boxes.ravel(), self.facing.ravel()
-
-    def tangent_planes(self, windows: _Windows, scale: float, rounds: int) -> None:
-        planes = scale * _PLANE * self.spacing[windows.centers], rounds, windows.feet, windows.normals
-        over_ranges(tangent_planes, len(windows.centers), *self.flat, windows.centers, *planes)
-
-    def fit(
-        self,
-        windows: _Windows,
-        radii: Array,
-        limits: np.ndarray | None,
-        tall: Array | float,
-        variance: Array | float,
-        angular: AngularNoise,
-    ) -> Array:
-        """Fit the quadrics of windows, of radii (C, W); leave-one-out residuals (C, W) at the centers."""
-        count, widths = radii.shape
-        limits = np.full(count, widths - 1) if limits is None else limits
-        misses = np.empty((count, widths))
-        planes = windows.centers, windows.feet, windows.normals
-        each = (np.array(np.broadcast_to(values, count), np.float64) for values in (tall, variance))
-        allowed = limits, *each, angular.terms, DOUBT
-        over_ranges(fit_quadrics, count, *self.flat, *planes, radii, *allowed, windows.quadrics, misses)
-        return misses
-
-    def gather(
-        self, windows: _Windows, reach: Array, off: Array, angular: AngularNoise
-    ) -> tuple[Array, Array]:
-        """Where windows see the points (N, 3), and their normals (N, 3)."""
-        moved, turned = np.empty_like(self.tree.points), np.empty_like(self.tree.points)
-        points, _, facing = self.flat
-        places = Tree.of(windows.feet)
-        around = windows.centers, places.points.ravel(), places.boxes.ravel(), reach
-        seen = windows.normals, off, angular.terms, windows.quadrics, moved, turned
-        over_ranges(gather, len(moved), points, facing, *around, *seen)
-        return moved, turned
-
-
-@dataclass(frozen=True)
-class _Coarse:
-    """Few windows, by which the noise is measured and widths are chosen.
-
-    scale: of planes and windows. variance (C,): of the noise around the centers, and sigma, its
-    typical deviation. angular: how it depends on the angle.
+    scale: factor of the radii of planes and windows. variance: (C,) of the noise around the centers.
+    sigma: its typical standard deviation. angular: how it depends on the angle.
     """
 
-    windows: _Windows
+    scan: Scan
+    windows: Windows
     regions: Regions
     scale: float
     variance: Array
@@ -159,21 +103,25 @@ class _Coarse:
     angular: AngularNoise
 
 
-def _coarse_windows(cloud: _Cloud, step: Callable[[float], None]) -> _Coarse | None:
-    """Windows so wide that their planes have a direction in spite of the noise; None where hardly any
-    window holds a surface."""
-    spacing, scale, done = cloud.spacing, 1.0, 0.0
+def _survey(tree: Tree, spacing: Array, facing: Array, step: Callable[[float], None]) -> _Survey | None:
+    """Windows wide enough for their planes to have a reliable direction in spite of the noise.
+
+    None where hardly any window holds a surface.
+    """
+    scan = Scan(tree.points.ravel(), tree.boxes.ravel(), facing.ravel())
+    scale, done = 1.0, 0.0
     while True:
-        done += 0.6 * (0.7 - done)  # nobody knows how often the windows will be widened
+        done += 0.6 * (0.7 - done)  # how often the windows will be widened is not known beforehand
         step(done)
         sparse = max(_SPARSE, len(spacing) / _MOST_CENTERS) * scale**2
         stride = min(round(sparse), max(len(spacing) // _REGION, 1))
-        windows = _Windows.around(np.arange(0, len(spacing), stride))
-        cloud.tangent_planes(windows, scale, rounds=2)
+        windows = _windows_around(np.arange(0, len(spacing), stride))
+        tangent_planes(scan, windows, scale * _PLANE * spacing[windows.centers], rounds=2)
         radii = scale * np.outer(spacing[windows.centers], _widths(1.0))
-        misses = cloud.fit(windows, radii, None, BALL, np.inf, AngularNoise())
-        regions = Regions.of(cloud.tree.points[windows.centers], cloud.facing[windows.centers])
-        typical = np.median(regions.means(misses, _SURROUNDINGS).min(1))
+        misses = fit_quadrics(scan, windows, radii, None, BALL, np.inf, AngularNoise())
+        regions = Regions.of(tree.points[windows.centers], facing[windows.centers])
+        least = regions.means(misses, _SURROUNDINGS).min(1)
+        typical = np.median(least)
         slender = _PER_MISS * typical / (scale * _PLANE * np.median(spacing))
         if slender <= _SLENDER or scale >= _COARSEST:
             break
@@ -181,22 +129,23 @@ def _coarse_windows(cloud: _Cloud, step: Callable[[float], None]) -> _Coarse | N
     if np.isinf(typical):
         return None
     held = np.isfinite(misses)
-    width = np.where(held.mean(0) > 0.5, _means(misses, held), np.inf).argmin()
-    cosines = (windows.normals * cloud.facing[windows.centers]).sum(1)
+    means = np.where(held, misses, 0.0).sum(0) / np.maximum(held.sum(0), 1)
+    width = np.where(held.mean(0) > 0.5, means, np.inf).argmin()
+    cosines = (windows.normals * facing[windows.centers]).sum(1)
     angular = AngularNoise.of(cosines, misses[:, width])
-    least = regions.means(misses, _SURROUNDINGS).min(1) / angular.deviations(cosines).mean()
+    least /= angular.deviations(cosines).mean()
     least[np.isinf(least)] = np.median(least)
     variance = np.maximum((_PER_MISS * least) ** 2, 1e-18)
-    return _Coarse(windows, regions, scale, variance, float(np.sqrt(np.median(variance))), angular)
+    return _Survey(scan, windows, regions, scale, variance, float(np.sqrt(np.median(variance))), angular)
 
 
-def _chosen_widths(cloud: _Cloud, coarse: _Coarse) -> tuple[np.ndarray, Array]:
-    """The index (C,) of the width that windows may have, and the width that they reach, in spacings."""
-    windows, widths = coarse.windows, _widths(coarse.scale)
-    apart = cloud.spacing[windows.centers]
-    tall = _TALL * np.sqrt(coarse.variance)
-    misses = cloud.fit(windows, np.outer(apart, widths), None, tall, coarse.variance, coarse.angular)
-    limits = _limits(misses, coarse.sigma, coarse.regions)
+def _choose_widths(spacing: Array, survey: _Survey) -> tuple[Indices, Array]:
+    """The index (C,) of the greatest width of windows, and the width that they reach, in spacings."""
+    windows, widths = survey.windows, _widths(survey.scale)
+    apart = spacing[windows.centers]
+    allowed = _TALL * np.sqrt(survey.variance), survey.variance, survey.angular
+    misses = fit_quadrics(survey.scan, windows, np.outer(apart, widths), None, *allowed)
+    limits = _limits(misses, survey.sigma, survey.regions)
     limits = np.maximum(limits - (widths[limits] < _AVERAGED), 1)
     return limits, np.minimum(widths[limits], np.sqrt(windows.quadrics[:, TERMS + 1]) / apart)
 
@@ -206,17 +155,12 @@ def _widths(scale: float) -> Array:
     return NARROWEST * np.sqrt(2) ** np.arange(WIDTHS + int(2 * np.log2(scale)))
 
 
-def _means(values: Array, held: np.ndarray) -> Array:
-    """Of the columns of values (C, W), over those that are `held` (C, W)."""
-    return np.where(held, values, 0.0).sum(0) / np.maximum(held.sum(0), 1)
-
-
-def _limits(misses: Array, sigma: float, regions: Regions) -> np.ndarray:
+def _limits(misses: Array, sigma: float, regions: Regions) -> Indices:
     """The index (C,) of the width with the smallest leave-one-out residuals, `misses` (C, W), in each region.
 
-    Widths that are nearly as good differ by less than the error of a region's mean. So the whole
-    cloud's mean is added, and a narrower width must be better by a standard error. The narrowest is
-    never chosen: it is there for windows that stop at edges.
+    Widths that are nearly as good differ by less than the standard error of a region's mean. So the mean of
+    the whole cloud is added, and a narrower width must be better by a standard error. The narrowest one is
+    never chosen: it is meant for windows that stop at edges.
     """
     clipped = np.minimum(misses, _EDGE * sigma)
     clipped[:, 0] = np.where(np.isinf(misses[:, 0]), clipped[:, 1], clipped[:, 0])
@@ -227,12 +171,7 @@ def _limits(misses: Array, sigma: float, regions: Regions) -> np.ndarray:
         return np.ones(len(misses), np.int64)
     clipped[~sure] = np.inf
     whole = clipped[sure].mean(0)
-    chance = (clipped[sure] - clipped[sure, -1:]).std(0) / np.sqrt(sure.sum())
+    error = (clipped[sure] - clipped[sure, -1:]).std(0) / np.sqrt(sure.sum())
     near = regions.means(clipped, _REGION)
-    near = np.where(np.isinf(near), whole, near) + _WHOLE * (whole + _SURE * chance)
+    near = np.where(np.isinf(near), whole, near) + _WHOLE * (whole + _SURE * error)
     return 1 + near[:, 1:].argmin(1)
-
-
-def _evenly(shares: Array) -> np.ndarray:
-    """Indices of points whose density along the array follows shares (N,), from 0 to 1."""
-    return np.flatnonzero(np.diff(np.floor(np.cumsum(shares)), prepend=-1.0) > 0)

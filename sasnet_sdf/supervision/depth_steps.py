@@ -1,8 +1,8 @@
-"""Depths that a sensor rounded, and clouds without the stairs that come of it.
+"""Depths that a sensor rounded: finding the steps, and smoothing the points along their rays.
 
-Neighboring pixels of a depth image have exactly equal depths, which looks like no noise at all. The
-steps may grow with the distance, as those of disparities do, and have no need to be known: they are the
-gaps between the depths that there are.
+Neighboring pixels of a depth image have exactly equal depths, which looks like no noise at all. The steps
+may grow with the distance, as those of disparities do, and need not be known: they are the gaps between the
+depths that occur.
 """
 
 from __future__ import annotations
@@ -13,57 +13,52 @@ import numpy as np
 from scipy.ndimage import percentile_filter, uniform_filter1d
 from scipy.spatial import KDTree
 
-from ..geometry import Array, PointCloud
+from ..geometry import Array, Indices, PointCloud
 from .depth_surface import corrections
 from .planes import fit_planes
 
-_EQUAL = 3e-6  # of the unit cube: what single precision and a turned axis make of equal depths
-_FLAT = 1e-6  # from the plane of its neighbors, at most, of a point on a terrace
+_EQUAL = 3e-6  # of the unit cube: what single precision and a rotated axis make of equal depths
+_FLAT = 1e-6  # largest distance of a point on a terrace from the plane of its neighbors
 _ONE_AXIS = 0.999  # cosine of the angle between terraces of one direction
-_AXIS = 1 - 1e-7  # the same of an axis of the coordinates, which it then is
-_TERRACES = 0.05  # the share of points on terraces, at least
-_FEWEST_LEVELS, _POINTS_A_LEVEL = 8, 16  # and points of a level on average, at least
-_MOSTLY = 0.75  # the share of a point's neighbors on its level, at least, for it to be on a terrace
-_HELD = 0.25  # the share of levels that have terraces: of a box sampled on a grid, two of them have
+_AXIS = 1 - 1e-7  # cosine of the angle to an axis of the coordinates from which on it is that axis
+_TERRACES = 0.05  # least share of points on terraces
+_FEWEST_LEVELS, _POINTS_A_LEVEL = 8, 16  # least number of levels, and of points per level on average
+_MOSTLY = 0.75  # least share of a point's neighbors on its level for it to be on a terrace
+_HELD = 0.25  # least share of levels that have terraces: in a box sampled on a grid, two levels have
 _AROUND, _LOW = 15, 30  # gaps whose percentile is the step there: where few depths occur, some are skipped
-_UNEVEN = 0.3  # median of how far gaps differ from the step: of floors and roofs at any height, more
+_UNEVEN = 0.3  # median deviation of gaps from the step: of floors and roofs at any height it is larger
 _PROBES, _BESIDE = 4000, 8  # points, and their neighbors in the image
-_LINES = 0.1  # the shorter side of those over the longer: points on contours and scan lines have less
-_NEXT = 0.25  # share of neighbors on other levels that are one level off, at least: most are no jumps
-_STEEP = 10.0  # pixels that a step is deep, at most: those of real stairs are deeper
+_LINES = 0.1  # ratio of the sides of a neighborhood: on contours and scan lines it is smaller
+_NEXT = 0.25  # least share of neighbors on other levels that are one level off: most are no jumps
+_STEEP = 10.0  # largest depth of a step in pixels: real stairs are deeper
 _USUAL = 0.02, 0.98  # quantiles of the steps that are reported
-_NEAREST = 0.02  # depth of the nearest point over that of the farthest, at least, for rays to diverge
+_NEAREST = 0.02  # least depth of the nearest point, over that of the farthest, for rays to diverge
 
 
 @dataclass(frozen=True)
 class Unstepped:
-    """The cloud with its points moved along their rays, and the least and greatest step, in its units."""
+    """The cloud with its points moved along their rays, and the smallest and largest step, in its units."""
 
     cloud: PointCloud
     steps: tuple[float, float]
 
 
-def without_steps(cloud: PointCloud, lists: np.ndarray) -> Unstepped | None:
-    """The cloud, in the unit cube, without the steps of its depths; None where it has none.
+def without_steps(cloud: PointCloud, lists: Indices) -> Unstepped | None:
+    """The cloud without the steps of its depths; None where it has none.
 
-    Depths are distances along the direction that terraces face, or from the one sensor. lists (N, k): the
-    nearest others of each point.
+    Depths are distances along the direction that terraces face, or from a single sensor. cloud: in the unit
+    cube. lists: (N, k) the nearest others of each point.
     """
-    sensor = _one_sensor(cloud)
+    one = cloud.sensors is not None and not np.ptp(cloud.sensors, axis=0).any()
+    sensor = cloud.sensors[0] if cloud.sensors is not None and one else None
     axis = _facing(cloud.points, lists)
     if axis is not None and (found := _along(axis, cloud, sensor, lists)) is not None:
         return found
     return None if sensor is None else _from(sensor, cloud, lists)
 
 
-def _one_sensor(cloud: PointCloud) -> Array | None:
-    if cloud.sensors is None or np.ptp(cloud.sensors, axis=0).any():
-        return None
-    return cloud.sensors[0]
-
-
-def _facing(points: Array, lists: np.ndarray) -> Array | None:
-    """The direction (3,) that most exactly flat neighborhoods have; None where few have the same."""
+def _facing(points: Array, lists: Indices) -> Array | None:
+    """The direction (3,) of most neighborhoods that are exactly flat; None where few have the same."""
     normals, residuals = fit_planes(points, lists[:, :_BESIDE])
     flat = normals[residuals < _FLAT]
     if len(flat) < _TERRACES * len(points):
@@ -80,8 +75,8 @@ def _facing(points: Array, lists: np.ndarray) -> Array | None:
     return np.eye(3)[largest] if abs(axis[largest]) > _AXIS else axis
 
 
-def _along(axis: Array, cloud: PointCloud, sensor: Array | None, lists: np.ndarray) -> Unstepped | None:
-    """Depths are distances from the image plane; rays diverge from the sensor, else they are parallel."""
+def _along(axis: Array, cloud: PointCloud, sensor: Array | None, lists: Indices) -> Unstepped | None:
+    """Smooth distances from the image plane, along rays from the sensor, or parallel ones without it."""
     depths = cloud.points @ axis
     across = np.linalg.svd(axis[None])[2][1:]
     if sensor is not None:
@@ -95,8 +90,8 @@ def _along(axis: Array, cloud: PointCloud, sensor: Array | None, lists: np.ndarr
     return _smoothed(cloud, depths, rays, cloud.points @ across.T, np.ones(1), lists)
 
 
-def _from(sensor: Array, cloud: PointCloud, lists: np.ndarray) -> Unstepped | None:
-    """Depths are distances from the sensor, which saw all points in one half space."""
+def _from(sensor: Array, cloud: PointCloud, lists: Indices) -> Unstepped | None:
+    """Smooth distances from the sensor, which saw all points in one half space."""
     rays = cloud.points - sensor
     depths = np.linalg.norm(rays, axis=1)
     if depths.min() <= _NEAREST * depths.max():
@@ -111,16 +106,18 @@ def _from(sensor: Array, cloud: PointCloud, lists: np.ndarray) -> Unstepped | No
 
 
 def _smoothed(
-    cloud: PointCloud, depths: Array, rays: Array, image: Array, width: Array, lists: np.ndarray
+    cloud: PointCloud, depths: Array, rays: Array, image: Array, width: Array, lists: Indices
 ) -> Unstepped | None:
-    """None where depths (N,) along rays (N, 3), to places (N, 2) in the image, are not rounded.
+    """Smooth depths (N,) along rays (N, 3); None where they are not rounded.
 
-    width (N,) or (): a length across the rays over that in the image.
+    image: (N, 2) places of the points in the image. width: (N,) or (1,) a length across the rays over that
+    in the image.
     """
     level, values = _levels(depths)
     if len(values) < _FEWEST_LEVELS or len(depths) < _POINTS_A_LEVEL * len(values):
         return None
-    step = _steps(values)
+    low = percentile_filter(np.diff(values), _LOW, _AROUND, mode="nearest")
+    step = uniform_filter1d(low, _AROUND, mode="nearest")  # of the gaps (L - 1,): some levels may be missing
     terraces = (level[lists[:, :_BESIDE]] == level[:, None]).mean(1) >= _MOSTLY
     held = len(np.unique(level[terraces])) / len(values)
     if held < _HELD or np.median(np.abs(np.log(np.diff(values) / step))) > _UNEVEN:
@@ -129,7 +126,7 @@ def _smoothed(
     size = np.append(step, step[-1])[level]
     if pixel is None or np.median(size / width) / pixel > _STEEP:
         return None
-    # steps of one length, whatever theirs are: where depths are disparities, planes stay planes
+    # in units of steps: where depths are disparities, planes stay planes
     positions = np.append(0, np.cumsum(np.diff(values) / step))
     stepped = positions[level]
     moved = stepped + corrections(np.column_stack([image / pixel, stepped]))
@@ -138,7 +135,7 @@ def _smoothed(
     return Unstepped(replace(cloud, points=cloud.points + change[:, None] * rays), (float(low), float(high)))
 
 
-def _levels(depths: Array) -> tuple[np.ndarray, Array]:
+def _levels(depths: Array) -> tuple[Indices, Array]:
     """The level (N,) of each depth, and the depths (L,) of the levels."""
     order = depths.argsort(kind="stable")
     ascending = depths[order]
@@ -148,15 +145,11 @@ def _levels(depths: Array) -> tuple[np.ndarray, Array]:
     return level, np.bincount(above, ascending) / np.bincount(above)
 
 
-def _steps(values: Array) -> Array:
-    """The steps (L - 1,) between depths (L,), some of which may not occur."""
-    low = percentile_filter(np.diff(values), _LOW, _AROUND, mode="nearest")
-    return uniform_filter1d(low, _AROUND, mode="nearest")
+def _pixel(image: Array, level: Indices) -> float | None:
+    """The distance between neighbors in the image (N, 2).
 
-
-def _pixel(image: Array, level: np.ndarray) -> float | None:
-    """The distance between neighbors in the image (N, 2); None where they lie on lines, or levels are
-    not beside the next."""
+    None where they lie on lines, or few of them are on consecutive levels.
+    """
     some = np.linspace(0, len(image) - 1, min(_PROBES, len(image))).astype(np.int64)
     distances, near = KDTree(image).query(image[some], _BESIDE + 1)
     pixel = float(np.median(distances[:, 1:5].mean(1)))

@@ -1,70 +1,68 @@
 """A smooth surface through rounded depths, over the image that the sensor saw.
 
-Quadrics are fitted to the depths in windows of many widths, so that some span several steps wherever
-the surface does more than one. A window counts where it leaves over no more than rounding and the
-noise around it do; the wider it is, the more it counts, since terraces are as wide as a surface is
-parallel to the image. Wide windows see means of many pixels, so that each has about as many samples.
+Quadrics are fitted to the depths in windows of many widths, so that some span several steps wherever the
+surface does more than one. A window counts where its residual is no more than rounding and the noise around
+it explain. Wider ones count more, since terraces are wide where the surface is parallel to the image; they
+are fitted to means of many pixels, so that each has about as many samples.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges, part
 from ..runtime.progress import steps
 from ..spatial import Tree, find_around, morton_order
+from .quadrics import SUMS, TERMS, add_to_sums, quadric_terms, solve_quadric
 
-FLATNESS = 0.5  # pixels that a step counts as, in the distance between two points
-DOUBLINGS = 7  # of a window's width: the widest is 768 pixels across, a whole image
-_TERMS = 6  # of a quadric over the image: k = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv
-_LEFT, _AROUND = _TERMS, _TERMS + 1  # columns behind these: what it leaves over, and the noise around it
+_FLATNESS = 0.5  # pixels that a step counts as, in the distance between two points
+_DOUBLINGS = 7  # of a window's width: the widest is 768 pixels across, a whole image
+_LEFT, _AROUND = TERMS, TERMS + 1  # columns after the terms: the residual, and the noise around it
 _RADIUS = 6.0  # of windows, in samples: about 110 of them
 _MOST, _FEWEST = 2048, 12  # samples of a window
-# steps, root mean squares that a window leaves over: by rounding, sqrt(1/12) and some curvature; and from
-# which on it holds two surfaces
+# residuals in steps: of rounding, sqrt(1/12), with some curvature; and from which on there are two surfaces
 _ROUNDING, _TWO = 0.33, 1.0
-_EXCESS = 1.5  # times the noise around it that it may leave over
-_FADE = 0.15  # the share of that along which its weight falls to nothing
-_OFF, _LEAST_OFF = 4.0, 1.0  # times that, and steps, that a point on its surface may lie off it
+_EXCESS = 1.5  # the largest residual, in units of the noise around it
+_FADE = 0.15  # the share of that over which a window's weight falls to nothing
+_OFF, _LEAST_OFF = 4.0, 1.0  # how far off a window's surface points may lie: in units of that, and steps
 _WIDER = 8.0  # weight of a window over that of one half as wide
 
 
 def corrections(image: Array) -> Array:
-    """What is to be added to depths (N,) so that they lie on a smooth surface, in steps.
+    """Numbers (N,) to add to depths so that they lie on a smooth surface, in steps; 0 where there is none.
 
-    image: (N, 3), the places of points in pixels, and their depths in steps. 0 where no window holds one.
+    image: (N, 3) the places of points in pixels, and their depths in steps.
     """
-    pixels = image * [1, 1, FLATNESS]
+    pixels = image * [1, 1, _FLATNESS]
     order = _order(pixels)
     pixels = np.ascontiguousarray(pixels[order])
     noise, sums = np.full(len(pixels), _TWO), np.zeros((len(pixels), 2))
     step = steps()
-    for round_, doubling in enumerate([1, *range(DOUBLINGS)]):  # the first round measures the noise
-        step((round_ + 1) / (DOUBLINGS + 1))
+    for round_, doubling in enumerate([1, *range(_DOUBLINGS)]):  # the first round measures the noise
+        step((round_ + 1) / (_DOUBLINGS + 1))
         samples, weights, around = _means(pixels, noise, 1 << doubling)
         tree, radius = Tree.of(samples), _RADIUS * (1 << doubling)
         flat = tree.points.ravel(), tree.boxes.ravel()
-        fits = np.empty((len(samples), _TERMS + 2))
+        fits = np.empty((len(samples), TERMS + 2))
         over_ranges(_fit, len(samples), *flat, weights, around, radius, fits)
         if round_ == 0:
             over_ranges(_least, len(pixels), pixels, *flat, radius, fits, noise)
         else:
             over_ranges(_gather, len(pixels), pixels, *flat, radius, fits, _WIDER**doubling, sums)
-    found = np.zeros(len(pixels))
-    held = sums[:, 0] > 0
+    found, held = np.zeros(len(pixels)), sums[:, 0] > 0
     found[order[held]] = sums[held, 1] / sums[held, 0]
     return found
 
 
-def _order(places: Array) -> np.ndarray:
-    """That sorts places (N, 3) in any units along a Z-curve."""
+def _order(places: Array) -> Indices:
+    """The indices (N,) that sort places (N, 3) in any units along a Z-curve."""
     low, high = places.min(0), places.max(0)
     return morton_order((places - (low + high) / 2) / max((high - low).max(), 1e-300))
 
 
 def _means(pixels: Array, noise: Array, size: int) -> tuple[Array, Array, Array]:
-    """Means of what lies in voxels of a size, in Morton order: places (M, 3), numbers, noise (M,)."""
+    """Means over voxels of a size, in Morton order: places (M, 3), numbers of points (M,), noise (M,)."""
     if size == 1:
         return pixels, np.ones(len(pixels)), noise
     voxels = np.floor((pixels - pixels.min(0)) / size).astype(np.int64)
@@ -80,47 +78,41 @@ def _means(pixels: Array, noise: Array, size: int) -> tuple[Array, Array, Array]
 
 @kernel
 def _fit(start, stop, points, boxes, weights, noise, radius, fits):
-    """Least-squares quadrics around samples start..stop, over places in radii of the window.
+    """Fit quadrics around samples by weighted least squares, over places in radii of the window.
 
-    points (3 M,) and boxes: of their tree. weights, noise (M,): of the samples. fits (M, 8): terms, what
-    is left over, infinite where there is no fit, and the mean noise of the samples.
+    points (3 M,) and boxes: of their tree. weights, noise: (M,) of the samples. fits: (M, 8) terms, the
+    root-mean-square residual, infinite where there is no fit, and the mean noise of the samples.
     """
-    found, matrix = np.empty(_MOST, np.int64), np.empty((_TERMS, _TERMS))
-    terms, right = np.empty(_TERMS), np.empty(_TERMS)
+    found, sums, terms = np.empty(_MOST, np.int64), np.empty((1, SUMS)), np.empty(TERMS)
+    row = np.int64(0)
     for i in range(start, stop):
         x, y, z = points[3 * i], points[3 * i + 1], points[3 * i + 2]
         count = find_around(points, boxes, x, y, z, radius * radius, found)
         fits[i, _LEFT], fits[i, _AROUND] = np.inf, _TWO
         if count < _FEWEST:
             continue
-        matrix[:], right[:] = 0.0, 0.0
-        squares = total = around = 0.0
+        sums[:], around = 0.0, 0.0
         for n in range(count):
             j = found[n]
-            weight, k = weights[j], (points[3 * j + 2] - z) / FLATNESS
-            _terms((points[3 * j] - x) / radius, (points[3 * j + 1] - y) / radius, terms)
-            for a in range(_TERMS):
-                right[a] += weight * k * terms[a]
-                for b in range(a + 1):
-                    matrix[a, b] += weight * terms[a] * terms[b]
-            squares += weight * k * k
-            around += weight * noise[j]
-            total += weight
-        if not _solved(matrix, right, fits[i]):
+            u, v = (points[3 * j] - x) / radius, (points[3 * j + 1] - y) / radius
+            add_to_sums(sums, row, u, v, (points[3 * j + 2] - z) / _FLATNESS, weights[j], terms)
+            around += weights[j] * noise[j]
+        if solve_quadric(sums, row, 1e-9, fits[i]) < 0:
             continue
-        for a in range(_TERMS):
-            squares -= fits[i, a] * right[a]
-        fits[i, _LEFT] = np.sqrt(max(squares, 0.0) / total * count / (count - _TERMS))
+        squares, total = sums[0, SUMS - 2], sums[0, 0]
+        for a in range(TERMS):
+            squares -= fits[i, a] * sums[0, SUMS - 2 - TERMS + a]
+        fits[i, _LEFT] = np.sqrt(max(squares, 0.0) / total * count / (count - TERMS))
         fits[i, _AROUND] = around / total
 
 
 @kernel
 def _least(start, stop, pixels, points, boxes, radius, fits, noise):
-    """noise (N,): the least that any window over pixels start..stop leaves over.
+    """Write to noise (N,) the least residual of the windows over each pixel.
 
-    Beside a jump that is one on their own side.
+    Beside a jump that is of a window on the pixel's own side.
     """
-    found, terms = np.empty(_MOST, np.int64), np.empty(_TERMS)
+    found, terms = np.empty(_MOST, np.int64), np.empty(TERMS)
     for i in range(start, stop):
         x, y, z = pixels[i, 0], pixels[i, 1], pixels[i, 2]
         for n in range(find_around(points, boxes, x, y, z, radius * radius, found)):
@@ -131,8 +123,8 @@ def _least(start, stop, pixels, points, boxes, radius, fits, noise):
 
 @kernel
 def _gather(start, stop, pixels, points, boxes, radius, fits, gain, sums):
-    """sums (N, 2): weights of the windows that hold pixels start..stop, and weighted heights over these."""
-    found, terms = np.empty(_MOST, np.int64), np.empty(_TERMS)
+    """Add to sums (N, 2) the weights of the windows that hold a pixel, and weighted heights over it."""
+    found, terms = np.empty(_MOST, np.int64), np.empty(TERMS)
     for i in range(start, stop):
         x, y, z = pixels[i, 0], pixels[i, 1], pixels[i, 2]
         for n in range(find_around(points, boxes, x, y, z, radius * radius, found)):
@@ -152,40 +144,9 @@ def _gather(start, stop, pixels, points, boxes, radius, fits, gain, sums):
 
 @part
 def _height(points, fits, j, x, y, z, radius, terms):
-    """Of the surface of window j over a pixel, in steps."""
-    _terms((x - points[3 * j]) / radius, (y - points[3 * j + 1]) / radius, terms)
-    height = (points[3 * j + 2] - z) / FLATNESS
-    for a in range(_TERMS):
+    """The height of the surface of window j over a pixel, in steps."""
+    quadric_terms((x - points[3 * j]) / radius, (y - points[3 * j + 1]) / radius, terms)
+    height = (points[3 * j + 2] - z) / _FLATNESS
+    for a in range(TERMS):
         height += fits[j, a] * terms[a]
     return height
-
-
-@part
-def _terms(u, v, terms):
-    terms[0], terms[1], terms[2] = 1.0, u, v
-    terms[3], terms[4], terms[5] = u * u, u * v, v * v
-
-
-@part
-def _solved(matrix, right, solution):
-    """Whether Cholesky's factors, which replace the lower half of `matrix`, solve the normal equations."""
-    for a in range(_TERMS):
-        diagonal = matrix[a, a]
-        for b in range(a + 1):
-            for c in range(b):
-                matrix[a, b] -= matrix[a, c] * matrix[b, c]
-            if b < a:
-                matrix[a, b] /= matrix[b, b]
-        if not matrix[a, a] > 1e-9 * diagonal:
-            return False
-        matrix[a, a] = np.sqrt(matrix[a, a])
-    for a in range(_TERMS):
-        solution[a] = right[a]
-        for b in range(a):
-            solution[a] -= matrix[a, b] * solution[b]
-        solution[a] /= matrix[a, a]
-    for a in range(_TERMS - 1, -1, -1):
-        for b in range(a + 1, _TERMS):
-            solution[a] -= matrix[b, a] * solution[b]
-        solution[a] /= matrix[a, a]
-    return True

@@ -1,111 +1,110 @@
-"""The smooth field through few points with normals: Hermite interpolation, patch by patch.
+"""The smooth field through few points with normals: Hermite interpolation, blended from local patches.
 
 Where points are few, the surface bends between neighbors by more than a sphere can follow. Here a field
-takes the value 0 and the points' normals as gradients at all members of a patch, and is the smoothest
-such field between: a sum of r^3 and its derivatives about the members (Macedo et al. 2011; Huang et al.
-2019). Neighboring patches are blended, as in Ohtake et al. 2003. Both sides of a thin part are in one
-patch, so nothing has to be told apart.
+has the value 0 at all points of a patch and their normals as its gradients, and is the smoothest such field
+in between: a sum of r^3 and its derivatives about the points (Macedo et al. 2011; Huang et al. 2019).
+Neighboring patches are blended as in Ohtake et al. 2003. A patch holds both sides of a thin part, so that
+the sides need not be told apart.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges, part
 from ..runtime.progress import steps
 from ..spatial import Tree
 from .implicit import bounded, squared_distance
 
 FEW, MANY = 25_000, 75_000
-"""Points up to which the smooth field counts in full, and from which on spheres do as well in less time."""
+"""Numbers of points up to which the smooth field has full weight, and from which on it has none, since
+spheres are as good then and take less time."""
 
 MOST_MEMBERS, AT = 64, 5_000
-"""Points of a patch where there are no more than AT in all. Patches of more points are smaller, so that
-the time to fit, which grows with the number of patches and their members' cube, does not grow."""
+"""Number of points of a patch in clouds of up to AT points. Larger clouds have smaller patches: the time of
+the fits, which grows with the number of patches and the cube of their size, stays the same."""
 
-_SHARED = 8  # nearest neighbors of a patch's middle that it is used around
-_LOOSE = 0.1  # variance of the normals, in that of the field's slope over a spacing: points may be close
+_SHARED = 8  # nearest neighbors of a patch's center, around which it is used too
+_LOOSE = 0.1  # variance of normals, relative to that of the field's slope over a spacing: points may be close
 _SLACK = 1e-9  # variance of values, likewise, in radii cubed
-_FLAT = 100.0  # variance of the linear part of a patch's field, large beside that of the rest
-# At a sharp edge spheres on each side are closer to the surface than a smooth field: where a share of BEYOND
+_FLAT = 100.0  # variance of the linear part of a patch's field, large compared with that of the rest
+# At a sharp edge, spheres on each side are closer to the surface than a smooth field: where a share of BEYOND
 # of the neighbors' normals differ by more than 60 degrees, and the others by a mean 1 - cos below CRISP
 _AROUND, _BEYOND, _UNLIKE, _CRISP = 16, 0.2, 0.5, 0.02
-_NEAR, _FAR = 0.75, 2.0  # widths off the nearest point, from which a share falls to nothing
+_NEAR, _FAR = 0.75, 2.0  # widths from the nearest point, over which the weight falls to nothing
 
 
-@dataclass(frozen=True)
-class HermiteFits:
-    """Fields of patches, blended.
+class HermiteFits(NamedTuple):
+    """The fields of patches, which are blended.
 
-    patch (N,): the patch used around each point. members (P, K): the points of each, its middle first.
-    radius (P,): the farthest member's distance from the middle. coefficients (P, 4 K + 4): of every
-    member's kernel and its three derivatives, and of the linear part, about the middle, in radii.
-    share (N,): how much the fields count around each point, from 0 to 1.
+    patch: (N,) the patch of each point. members: (P, K) the points of each patch, its center first.
+    radius: (P,) distance of the farthest member from the center. coefficients: (P, 4 K + 4) of each member's
+    kernel and its three derivatives, then of the linear part about the center, in radii. share: (N,) weight
+    of the fields around each point, from 0 to 1.
     """
 
-    patch: np.ndarray
-    members: np.ndarray
+    patch: Indices
+    members: Indices
     radius: Array
     coefficients: Array
     share: Array
 
     @classmethod
-    def of(cls, tree: Tree, surfels: Array, lists: np.ndarray) -> HermiteFits:
-        """Of points and normals (6 N,), flat, and neighbors (N, k)."""
+    def of(cls, tree: Tree, surfels: Array, lists: Indices) -> HermiteFits:
+        """Fit patches to the points of a tree.
+
+        surfels: (6 N,) points and unit normals, flat. lists: (N, k) neighbors, nearest first.
+        """
         count = len(tree.points)
         step = steps()
         step(0.2)
-        near, distances = tree.neighbours(_members(count) - 1)
-        patch, middles = _patches(near[:, :_SHARED])
-        members = np.concatenate([middles[:, None], near[middles]], 1)
-        radius = distances[middles, -1].astype(np.float64)
-        spacing = distances[middles, :_SHARED].mean(1) / radius
-        coefficients = np.empty((len(middles), 4 * members.shape[1] + 4))
+        size = round(MOST_MEMBERS * min(AT / count, 1.0) ** (1 / 3))
+        near, distances = tree.neighbours(size - 1)
+        patch, centers = _patches(near[:, :_SHARED])
+        members = np.concatenate([centers[:, None], near[centers]], 1)
+        radius = distances[centers, -1].astype(np.float64)
+        spacing = distances[centers, :_SHARED].mean(1) / radius
+        coefficients = np.empty((len(centers), 4 * members.shape[1] + 4))
         step(1.0)
-        over_ranges(_fit, len(middles), surfels, members, radius, _LOOSE * spacing, coefficients)
+        over_ranges(_fit, len(centers), surfels, members, radius, _LOOSE * spacing, coefficients)
         share = fewness(count) * (1 - _crispness(surfels, lists))
         return cls(patch, members, radius, coefficients, share)
 
     def distance(
-        self, surfels: Array, lists: np.ndarray, width: Array, queries: Array, nearest: np.ndarray
+        self, surfels: Array, lists: Indices, width: Array, queries: Array, nearest: Indices
     ) -> tuple[Array, Array, Array]:
-        """Signed distances (M,), unit gradients (M, 3) and shares (M,) at queries (M, 3).
+        """Signed distances (M,), unit gradients (M, 3) and weights (M,) at queries (M, 3).
 
-        lists (N, k), width (N,): neighbors of each point, and the radius within which they are blended.
-        nearest (M,): the point nearest to each query.
+        surfels, lists: as in `of`. width: (N,) radius within which neighbors are blended. nearest: (M,) the
+        point nearest to each query.
         """
         count = len(queries)
         found = np.empty(count), np.empty((count, 3)), np.empty(count)
-        fits = self.patch, self.members, self.radius, self.coefficients, self.share
-        over_ranges(_evaluate, count, surfels, lists, width, *fits, queries, nearest, *found)
+        over_ranges(_evaluate, count, surfels, lists, width, self, queries, nearest, *found)
         return found
 
 
 def fewness(count: int) -> float:
-    """1 for few points, 0 for many."""
+    """The weight of the smooth field for a number of points: 1 for few, 0 for many, smooth in between."""
     t = np.clip(np.log(count / FEW) / np.log(MANY / FEW), 0, 1)
     return float(1 - t * t * (3 - 2 * t))
 
 
-def _members(count: int) -> int:
-    return round(MOST_MEMBERS * min(AT / count, 1.0) ** (1 / 3))
-
-
-def _patches(lists: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The patch (N,) of each point, and the middles (P,): points that no earlier patch holds."""
-    patch, middles = np.full(len(lists), -1, np.int32), []
+def _patches(lists: Indices) -> tuple[Indices, Indices]:
+    """The patch (N,) of each point, and the centers (P,): points that are in no earlier patch."""
+    patch, centers = np.full(len(lists), -1, np.int32), []
     for point, near in enumerate(lists):
         if patch[point] < 0:
-            patch[near[patch[near] < 0]] = patch[point] = len(middles)
-            middles.append(point)
-    return patch, np.array(middles)
+            patch[near[patch[near] < 0]] = patch[point] = len(centers)
+            centers.append(point)
+    return patch, np.array(centers)
 
 
-def _crispness(surfels: Array, lists: np.ndarray) -> Array:
-    """How much points (N,) lie beside the edge of something smooth, from 0 to 1."""
+def _crispness(surfels: Array, lists: Indices) -> Array:
+    """How clearly points (N,) lie beside a sharp edge of a smooth surface, from 0 to 1."""
     normals = surfels.reshape(-1, 6)[:, 3:]
     cosines = np.einsum("nki,ni->nk", normals[lists[:, :_AROUND]], normals)
     alike = cosines > _UNLIKE
@@ -128,9 +127,7 @@ def _fit(start, stop, surfels, members, radius, loose, coefficients):
                 for a in range(3):
                     off[a] = (surfels[m + a] - surfels[n + a]) / radius[p]
                 _covariances(matrix, 4 * i, 4 * j, off)
-            for j in range(i, count):  # of the linear part
-                n = 6 * members[p, j]
-                along = 1.0
+                along = 1.0  # and those of the linear part
                 for a in range(3):
                     x = (surfels[m + a] - surfels[middle + a]) / radius[p]
                     y = (surfels[n + a] - surfels[middle + a]) / radius[p]
@@ -145,8 +142,7 @@ def _fit(start, stop, surfels, members, radius, loose, coefficients):
                 matrix[4 * i + a, 4 * i + a] += loose[p]
                 coefficients[p, 4 * i + a] = surfels[m + 2 + a]
         _solve(matrix, coefficients[p])
-        for a in range(4):
-            coefficients[p, size + a] = 0.0
+        coefficients[p, size:] = 0.0
         for i in range(count):
             m = 6 * members[p, i]
             coefficients[p, size] += _FLAT * coefficients[p, 4 * i]
@@ -158,7 +154,7 @@ def _fit(start, stop, surfels, members, radius, loose, coefficients):
 
 @part
 def _covariances(matrix, i, j, off):
-    """Of value and gradient at one place with those at another, `off` (3,) before it, for r^3."""
+    """Write the covariances of value and gradient at two places, `off` (3,) apart, for the kernel r^3."""
     r = np.sqrt(off[0] * off[0] + off[1] * off[1] + off[2] * off[2])
     bend = 3 / r if r > 0 else 0.0
     matrix[i, j] = r * r * r
@@ -172,7 +168,10 @@ def _covariances(matrix, i, j, off):
 
 @part
 def _solve(matrix, values):
-    """Solve a positive definite system in place, of which the upper triangle is given (Cholesky)."""
+    """Solve a positive definite system in place by Cholesky's factorization.
+
+    The upper triangle is given. The factor is computed row by row, so that inner loops run along memory.
+    """
     size = len(matrix)
     for k in range(size):
         root = np.sqrt(matrix[k, k])
@@ -191,36 +190,19 @@ def _solve(matrix, values):
 
 
 @kernel
-def _evaluate(
-    start,
-    stop,
-    surfels,
-    lists,
-    width,
-    patch,
-    members,
-    radius,
-    coefficients,
-    share,
-    queries,
-    nearest,
-    distances,
-    gradients,
-    shares,
-):
+def _evaluate(start, stop, surfels, lists, width, fits, queries, nearest, distances, gradients, shares):
+    patch, members, radius, coefficients, share = fits
     most = lists.shape[1] + 1
     weights, used = np.empty(most), np.empty(most, np.int64)
     query, slope, total = np.empty(3), np.empty(3), np.empty(3)
     for q in range(start, stop):
-        for a in range(3):
-            query[a] = queries[q, a]
-            total[a] = 0.0
+        query[:], total[:] = queries[q], 0.0
         close = nearest[q]
         straight = squared_distance(surfels, close, query)
         count, whole, value, mean = 0, 0.0, 0.0, 0.0
         for k in range(most):
             i = close if k == 0 else lists[close, k - 1]
-            # as far along the surface as the query is off it, or nearly
+            # by distances along the surface: squared ones, less the square of the query's own
             weight = 1 - (squared_distance(surfels, i, query) - straight) / (width[close] * width[close])
             if weight <= 0:
                 continue
@@ -233,17 +215,16 @@ def _evaluate(
             weights[u] += weight * weight
             whole += weight * weight
             mean += weight * weight * share[i]
-        # farther off, where a fit extrapolates, a sphere's distance is a distance still
+        # farther off a fit extrapolates, while the distance from a sphere is still a distance
         t = min(max((np.sqrt(straight) / width[close] - _NEAR) / (_FAR - _NEAR), 0.0), 1.0)
         shares[q] = mean / whole * (1 - t * t * (3 - 2 * t))
         for u in range(count):
             p = used[u]
-            part_of = weights[u] / whole
-            value += (
-                part_of * radius[p] * _value(surfels, members[p], radius[p], coefficients[p], query, slope)
-            )
+            weight = weights[u] / whole
+            inside = _value(surfels, members[p], radius[p], coefficients[p], query, slope)
+            value += weight * radius[p] * inside
             for a in range(3):
-                total[a] += part_of * slope[a]
+                total[a] += weight * slope[a]
         length = np.sqrt(total[0] ** 2 + total[1] ** 2 + total[2] ** 2)
         for a in range(3):
             gradients[q, a] = total[a] / length if length > 1e-9 else surfels[6 * close + 3 + a]
@@ -252,7 +233,7 @@ def _evaluate(
 
 @part
 def _value(surfels, members, radius, coefficients, query, slope):
-    """A patch's value at a query, in radii; `slope` (3,) is its gradient."""
+    """The value of a patch's field at a query, in radii; writes its gradient to `slope` (3,)."""
     size, middle = 4 * len(members), 6 * members[0]
     value = coefficients[size]
     for a in range(3):

@@ -1,49 +1,55 @@
 """The implicit surface of an oriented cloud: algebraic spheres fitted to points and normals.
 
-Guennebaud & Gross 2007 (algebraic point set surfaces), in the closed form of Guennebaud, Germann
-& Gross 2008, sec. 3. Neighbours are weighed by their distance from where the query falls on the
-surface, not from the query: weights that followed the query off the surface would bend the slope
-of the distance. Where the normals around a query fall into groups, at an edge or between two
-sheets, each group is a surface of its own, and the solid is their intersection or their union
-(Ohtake et al. 2003, sec. 4.2). Weights grow towards the query as an inverse square, so that the
-surface nearly interpolates exact points (Shen, O'Brien & Shewchuk 2004).
+Guennebaud & Gross 2007 (algebraic point set surfaces), in the closed form of Guennebaud, Germann & Gross
+2008, sec. 3. Neighbors are weighted by their distance from the query's projection onto the surface, not
+from the query itself, whose distance from the surface would change the slope of the result. Where the
+normals around a query fall into groups, at an edge or between two sheets, each group is a surface of its
+own, and the solid is their intersection or their union (Ohtake et al. 2003, sec. 4.2). Weights grow towards
+the query as an inverse square, so that the surface nearly interpolates exact points (Shen, O'Brien &
+Shewchuk 2004).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..runtime.compiled import kernel, part
+from ..geometry import Array, Indices
+from ..runtime.compiled import kernel, over_ranges, part
 
-GROUPS = 3
-PROJECTIONS = 2
+_GROUPS = 3  # of normals around a query, at most
+_PROJECTIONS = 2  # of the query onto the surface, around which neighbors are weighted
 _ALIKE = 0.5  # the cosine between normals from which they belong to one group
-_AGREEMENT = 0.3  # 1 - cos of the normals' angle at which a neighbour's weight falls to exp(-1/2)
-_FEWEST = 6
-_APART = 0.1  # widths that groups must lie beside one another to be told apart
-_HOLE = 1.2  # widths across which there may be no sample, to either side
-_REACH = 1.2  # widths from the nearest point that a foot may be
+_AGREEMENT = 0.3  # 1 - cos of the normals' angle at which a neighbor's weight falls to exp(-1/2)
+_FEWEST = 6  # the number of neighbors over the least size of a group
+_APART = 0.1  # widths by which the surfaces of groups must be apart to count as two
+_HOLE = 1.2  # widths on either side of a point within which there may be no other sample
+_REACH = 1.2  # widths that a projection may be from the nearest point
+
+
+def signed_distances(
+    surfels: Array, lists: Indices, width: Array, core: float, queries: Array, nearest: Indices
+) -> tuple[Array, Array]:
+    """Signed distances (M,), negative inside, and unit gradients (M, 3) at queries (M, 3).
+
+    surfels: (6 N,) points and outward unit normals, flat. lists: (N, k) neighbors. width: (N,) radius of
+    the fit around each point. core: number added to squared distances, in squared radii, in the denominator
+    of the weights. nearest: (M,) the point nearest to each query.
+    """
+    found = np.empty(len(queries)), np.empty((len(queries), 3))
+    over_ranges(_distances, len(queries), surfels, lists, width, core, queries, nearest, *found)
+    return found
 
 
 @kernel
-def signed_distances(start, stop, surfels, lists, width, core, queries, nearest, distances, gradients):
-    """Signed distances (M,) and unit gradients (M, 3) at queries start..stop of (M, 3), negative inside.
-
-    surfels (6 N,): points and normals, flat. lists (N, k): neighbours. width (N,): the radius of
-    the fit around each point. core: added to squared distances, in squared radii, in
-    the weights' denominator. nearest (M,): the point nearest to each query.
-    """
+def _distances(start, stop, surfels, lists, width, core, queries, nearest, distances, gradients):
     count = lists.shape[1] + 1
     near, group = np.empty(count, np.int64), np.empty(count, np.int64)
-    heads = np.empty(GROUPS, np.int64)
+    heads = np.empty(_GROUPS, np.int64)
     query, slope, sums = np.empty(3), np.empty(3), np.empty(6)
     first, other = np.empty(8), np.empty(8)
     for q in range(start, stop):
-        for a in range(3):
-            query[a] = queries[q, a]
-        near[0] = nearest[q]
-        for k in range(1, count):
-            near[k] = lists[near[0], k - 1]
+        query[:], near[0] = queries[q], nearest[q]
+        near[1:] = lists[near[0]]
         radius = width[near[0]]
         apart, value = _APART * radius, 0.0
         for g in range(_split(surfels, near, query, group, heads)):
@@ -55,16 +61,14 @@ def signed_distances(start, stop, surfels, lists, width, core, queries, nearest,
                 behind, before = max(there, back) < -apart, min(there, back) > apart
                 if not ((behind and here > value) or (before and here < value)):
                     continue
-            value = here
-            for a in range(3):
-                gradients[q, a] = slope[a]
+            value, gradients[q] = here, slope
         distances[q] = bounded(value, squared_distance(surfels, near[0], query), radius)
 
 
 @part
-def bounded(value, squared, radius):
-    """A signed distance, no smaller or larger than the squared distance to the nearest point allows."""
-    # the surface is no nearer than through the middle of the widest hole between samples
+def bounded(value: float, squared: float, radius: float) -> float:
+    """A signed distance, limited to what the squared distance to the nearest point allows."""
+    # the surface is at least as far as the middle of the widest hole between samples would be
     closest = np.sqrt(max(squared - (_HOLE * radius) ** 2, 0.0))
     farthest = np.sqrt(squared) + 0.5 * radius
     size = min(max(abs(value), closest), farthest)
@@ -72,7 +76,8 @@ def bounded(value, squared, radius):
 
 
 @part
-def squared_distance(surfels, i, place):
+def squared_distance(surfels: Array, i: int, place: Array) -> float:
+    """The squared distance between point i of surfels (6 N,) and a place (3,)."""
     total = 0.0
     for a in range(3):
         total += (surfels[6 * i + a] - place[a]) ** 2
@@ -89,11 +94,11 @@ def _cosine(surfels, i, j):
 
 @part
 def _split(surfels, near, query, group, heads):
-    """Number the groups of alike normals among points `near`; how many there are.
+    """Group points `near` by their normals; the number of groups.
 
-    A group has at least a FEWEST-th of the points, since normals that were estimated are wrong
-    here and there; points of lesser groups are in none. The first group is that of the nearest
-    such point. A group's head is its member nearest to the query.
+    A group has at least 1/_FEWEST of the points, since estimated normals are wrong here and there; points of
+    smaller groups are in none. The first group is that of the nearest such point. The head of a group is
+    its member nearest to the query.
     """
     count, found, kept = len(near), 0, 0
     for k in range(count):
@@ -119,24 +124,24 @@ def _split(surfels, near, query, group, heads):
         for k in range(count):
             if group[k] == g:
                 group[k] = kept - 1 if size * _FEWEST >= count else -1
-    if kept == 0:  # no two alike: the nearest point is all there is
+    if kept == 0:  # no two are alike: only the nearest point counts
         group[0], heads[0], kept = 0, near[0], 1
     return kept
 
 
 @part
 def _project(surfels, near, group, which, head, width, core, query, sphere, slope, sums):
-    """The signed distance of the query from a group's surface; `slope` is its unit gradient there."""
+    """The signed distance between the query and a group's surface; writes its unit gradient to `slope`."""
     distance = 0.0
     for a in range(3):
         slope[a] = surfels[6 * head + 3 + a]
         distance += (query[a] - surfels[6 * head + a]) * slope[a]
-    for _ in range(PROJECTIONS):
+    for _ in range(_PROJECTIONS):
         far = 0.0
         for a in range(3):
             sphere[5 + a] = query[a] - distance * slope[a] - surfels[6 * head + a]
             far += sphere[5 + a] ** 2
-        # beyond the neighbours a fit says nothing
+        # beyond the neighbors a fit is meaningless
         share = min(_REACH * width / np.sqrt(far + 1e-300), 1.0)
         for a in range(3):
             sphere[5 + a] = surfels[6 * head + a] + share * sphere[5 + a]
@@ -155,7 +160,7 @@ def _project(surfels, near, group, which, head, width, core, query, sphere, slop
 
 @part
 def _value(sphere, places, i):
-    """A sphere's value at places[i : i + 3], which as a slice would take longer to compile."""
+    """The value of a sphere at places[i : i + 3]; passing a slice would take longer to compile."""
     total = sphere[0]
     for a in range(3):
         off = places[i + a] - sphere[5 + a]
@@ -165,7 +170,7 @@ def _value(sphere, places, i):
 
 @part
 def _offset(surfels, near, group, which, sphere):
-    """The mean of a sphere's values at a group's points."""
+    """The mean of the values of a sphere at the points of a group."""
     total, size = 0.0, 0
     for k in range(len(near)):
         if group[k] == which:
@@ -176,10 +181,12 @@ def _offset(surfels, near, group, which, sphere):
 
 @part
 def _fit(surfels, near, group, which, head, width, core, sphere, sums):
-    """sphere[:5] = u of S(x) = u0 + u.x + u4 x.x about sphere[5:8], scaled so that |grad S| = 1 on S = 0."""
+    """Fit S(x) = u0 + u.x + u4 x.x about sphere[5:8] to a group, scaled so that |grad S| = 1 on S = 0.
+
+    Writes u to sphere[:5].
+    """
     w = pn = pp = 0.0
-    for a in range(6):
-        sums[a] = 0.0  # of points, and of normals
+    sums[:] = 0.0  # of points, and of normals
     for k in range(len(near)):
         if group[k] != which:
             continue
@@ -200,7 +207,7 @@ def _fit(surfels, near, group, which, head, width, core, sphere, sums):
         for a in range(3):
             sums[a] += weight * (surfels[i + a] - sphere[5 + a])
             sums[3 + a] += weight * surfels[i + 3 + a]
-    if w <= 0:  # no neighbour is near enough: the plane of the head
+    if w <= 0:  # no neighbor is near enough: the head's plane
         w = 1.0
         for a in range(3):
             sums[a], sums[3 + a] = surfels[6 * head + a] - sphere[5 + a], surfels[6 * head + 3 + a]

@@ -9,26 +9,26 @@ from typing import Any
 import igl
 import numpy as np
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.progress import pieces, steps
 from .cloud_target import Evidence
 
 PIECE = 1024
-"""Queries that are asked together: far from a fine mesh they take a quarter of a second."""
+"""Number of queries between two progress reports: far from a fine mesh they take a quarter of a second."""
 
 
 @dataclass(frozen=True)
 class MeshTree:
-    """The triangles of a mesh in trees of boxes: vertices (V, 3) float64, faces (F, 3) int64.
+    """The triangles of a mesh, vertices (V, 3) float64 and faces (F, 3) int64, in libigl's search trees.
 
-    libigl builds the trees; each is built when it is first asked.
+    Each tree is built when it is first used.
     """
 
     vertices: Array
-    faces: np.ndarray
+    faces: Indices
 
-    def nearest(self, queries: Array) -> tuple[Array, np.ndarray, Array]:
-        """Where the mesh is nearest to queries (M, 3): squared distances (M,), faces (M,), places (M, 3)."""
+    def nearest(self, queries: Array) -> tuple[Array, Indices, Array]:
+        """The nearest points of the mesh to queries (M, 3): squared distances, faces (M,), points (M, 3)."""
         count = len(queries)
         squared, face, foot = np.empty(count), np.empty(count, np.int64), np.empty((count, 3))
         for part in pieces(count, PIECE):
@@ -37,7 +37,7 @@ class MeshTree:
         return np.maximum(squared, 0), face, foot
 
     def winding_number(self, queries: Array) -> Array:
-        """The generalised winding number (M,) at queries (M, 3)."""
+        """The generalized winding number (M,) at queries (M, 3)."""
         numbers = np.empty(len(queries))
         for part in pieces(len(queries), PIECE):
             numbers[part] = self._windings.winding_number(queries[part])
@@ -60,14 +60,15 @@ class MeshTree:
 class MeshTarget:
     """The signed distance to a closed mesh in the unit cube, negative inside.
 
-    vertices (V, 3) float64; faces (F, 3) int64 of the solid's boundary; solid (S, 3) int64: these and
-    faces inside it, all together closed, where there are such. The sign is that of the generalized
-    winding number (Jacobson et al. 2013; Barill et al. 2018) of the closed mesh.
+    vertices: (V, 3) float64. faces: (F, 3) int64 of the solid's boundary. solid: (S, 3) int64 the faces of
+    the closed mesh, where some lie inside it. spacing: scale at which the surface is resolved. trust: weight
+    of the data beside a field that was trained on them. The sign is that of the generalized winding number
+    (Jacobson et al. 2013; Barill et al. 2018) of the closed mesh.
     """
 
     vertices: Array
-    faces: np.ndarray
-    solid: np.ndarray | None = None
+    faces: Indices
+    solid: Indices | None = None
     spacing: float = 0.004
     trust: float = 1.0
 
@@ -81,15 +82,16 @@ class MeshTarget:
 
     @property
     def bounds(self) -> tuple[Array, Array]:
+        """The low and the high corner (3,) of the bounding box."""
         return self.vertices.min(0), self.vertices.max(0)
 
     def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Points (count, 3) drawn evenly by area, and the scale (count,) at which the surface is resolved."""
+        """Points (count, 3), drawn evenly by area, and the spacing (count,) around them."""
         points, _ = sample_surface(self.vertices, self.faces, count, rng)
         return points, np.full(count, self.spacing)
 
     def distance(self, queries: Array) -> tuple[Array, Array]:
-        """Signed distances (M,) and gradients (M, 3) at queries (M, 3)."""
+        """Signed distances (M,) and unit gradients (M, 3) at queries (M, 3)."""
         queries = np.ascontiguousarray(queries, np.float64)
         step = steps()
         step(0.7)
@@ -104,33 +106,38 @@ class MeshTarget:
         return sign * size, gradient / np.where(length < 1e-9, 1.0, length)
 
     def evidence(self, places: Array, zone: float) -> Evidence:
-        """The exact distance at places (M, 3), wherever they are."""
+        """The exact distances at all places (M, 3); the zone does not matter."""
         del zone
         distance, gradient = self.distance(places)
         rows, everywhere = np.arange(len(distance)), np.full(len(distance), np.inf)
         return Evidence(rows, distance, gradient, np.abs(distance), everywhere)
 
 
-def face_normals(vertices: Array, faces: np.ndarray) -> Array:
-    """Unit normals (F, 3); zero where a triangle has no area."""
+def face_crosses(vertices: Array, faces: Indices) -> Array:
+    """The normals (F, 3) of triangles, as long as twice the area."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
-    normals = np.cross(b - a, c - a)
+    return np.cross(b - a, c - a)
+
+
+def face_normals(vertices: Array, faces: Indices) -> Array:
+    """The unit normals (F, 3) of triangles; zero where one has no area."""
+    normals = face_crosses(vertices, faces)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
 
 
 def sample_surface(
-    vertices: Array, faces: np.ndarray, count: int, rng: np.random.Generator
-) -> tuple[Array, np.ndarray]:
+    vertices: Array, faces: Indices, count: int, rng: np.random.Generator
+) -> tuple[Array, Indices]:
     """Points (count, 3) drawn evenly by area, and the faces (count,) they lie on."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    area = np.linalg.norm(face_crosses(vertices, faces), axis=1)
     face = rng.choice(len(faces), count, p=area / area.sum())
+    a, b, c = vertices[faces[face].T]
     u, v = np.sqrt(rng.random((count, 1))), rng.random((count, 1))
-    return (1 - u) * a[face] + u * (1 - v) * b[face] + u * v * c[face], face
+    return (1 - u) * a + u * (1 - v) * b + u * v * c, face
 
 
-def is_closed(faces: np.ndarray) -> bool:
-    """Whether every edge belongs to exactly two triangles that run along it in opposite directions."""
+def is_closed(faces: Indices) -> bool:
+    """Whether every edge belongs to exactly two triangles, in opposite directions."""
     edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
     limit = int(faces.max()) + 1
     forward = np.sort(edges[:, 0] * limit + edges[:, 1])
@@ -138,7 +145,7 @@ def is_closed(faces: np.ndarray) -> bool:
     return bool(np.array_equal(forward, backward) and (np.diff(forward) > 0).all())
 
 
-def signed_volume(vertices: Array, faces: np.ndarray) -> float:
-    """Positive where the triangles of a closed mesh run counter-clockwise seen from outside."""
+def signed_volume(vertices: Array, faces: Indices) -> float:
+    """The volume of a closed mesh, positive if triangles are counter-clockwise seen from outside."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)

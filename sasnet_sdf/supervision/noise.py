@@ -1,31 +1,35 @@
-"""The noise of a cloud: how it depends on the angle of the rays, local means of it, outliers."""
+"""The noise of a cloud: its dependence on the angle of the rays, its local means, and outliers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..geometry import Array
+from ..geometry import Array, Indices
 from ..runtime.progress import each
 from ..spatial import Tree, morton_order
 from .planes import fit_planes
 
-_GROUPS, _FEWEST = 8, 30  # groups of points by angle, and points that each must have
-_SPREAD = 0.2  # the least difference between squared cosines of the outer groups
-_OWN = 0.2  # the share of the variance of misses that is the fits' own error
-_LEAST = 0.005  # flat, relative to rising: limits the weights of grazing points
-_STEEPEST = 0.9  # -rising, relative to flat, at most: keeps the variance positive
+_GROUPS, _FEWEST = 8, 30  # groups of points by angle, and the least number of points in each
+_SPREAD = 0.2  # least difference between the squared cosines of the outer groups
+_OWN = 0.2  # share of the variance of residuals that is the error of the fits themselves
+_LEAST = 0.005  # least flat, relative to rising: limits the weights of grazing points
+_STEEPEST = 0.9  # largest -rising, relative to flat: keeps the variance positive
+_RUN = 8  # points that are averaged first
+_KNOWN = 0.3  # least share of the wanted points that must have a value
+_LONELY = 2.5  # times the distance to the neighbors of neighbors
+_SPARSE, _FLAT = 4.0, 0.15  # times the usual distance; a plane's residual in distances to neighbors
 
 
-@dataclass(frozen=True)
-class AngularNoise:
+class AngularNoise(NamedTuple):
     """The variance of points along normals, `flat + rising * cosine**2`, relative to its mean.
 
-    The cosine is that of the angle between a point's normal and its ray. Errors along a ray that grazes
-    a surface hardly move the point off it, so such points are the most accurate ones. Whether the noise
-    of a scan is of this kind is estimated from its points. Without sensors, or where the angle makes no
-    difference, flat is 1 and rising is 0.
+    The cosine is that of the angle between a point's normal and its ray. Errors along a ray that grazes a
+    surface hardly move the point off it, so that such points are the most accurate ones. Without sensors,
+    or where the angle makes no difference, flat is 1 and rising is 0.
     """
 
     flat: float = 1.0
@@ -33,10 +37,10 @@ class AngularNoise:
 
     @classmethod
     def of(cls, cosines: Array, misses: Array) -> AngularNoise:
-        """The noise of points, seen at cosines (C,), that lie `misses` (C,) off fits to their neighbors.
+        """The noise of points seen at cosines (C,), by their residuals `misses` (C,) from local fits.
 
-        Misses are infinite where there is no fit. A line is fitted to the medians of groups of
-        similar angle, which edges and outliers change little.
+        Residuals are infinite where there is no fit. A line is fitted to the medians of groups of similar
+        angle, which edges and outliers change little.
         """
         found = np.isfinite(misses)
         squares, misses = cosines[found] ** 2, misses[found]
@@ -54,38 +58,29 @@ class AngularNoise:
         mean = flat + rising * squares.mean()
         return cls(flat / mean, rising / mean)
 
-    @property
-    def terms(self) -> Array:
-        """flat and rising, for kernels."""
-        return np.array([self.flat, self.rising])
-
     def deviations(self, cosines: Array) -> Array:
         """Standard deviations (C,) of points seen at cosines (C,), relative to the overall one."""
         return np.sqrt(self.flat + self.rising * cosines**2)
 
 
-_RUN = 8  # points
-_KNOWN = 0.3  # share of the points asked for that must have a value
-
-
 @dataclass(frozen=True)
 class Regions:
-    """Runs of neighboring points, which are averaged first: a region is a number of runs.
+    """Local averages over a cloud: points are averaged in runs, and regions are made of runs.
 
-    starts (R,): the first point of each run, of `count` points in Morton order. tree: of the middles
-    of runs. order (R,): the run of each place in it. facing (R, 3): the side from which a run was
-    seen, in the tree's order; those seen from the other side are of another sheet.
+    starts: (R,) the first point of each run, of `count` points in Morton order. tree: of the means of runs.
+    order: (R,) the run of each of its points. facing: (R, 3) the side from which a run was seen, in the
+    tree's order; runs seen from opposite sides are of different sheets.
     """
 
-    starts: np.ndarray
+    starts: Indices
     count: int
     tree: Tree
-    order: np.ndarray
+    order: Indices
     facing: Array
 
     @classmethod
     def of(cls, points: Array, facing: Array) -> Regions:
-        """Regions of points (N, 3) in Morton order, which were seen from the sides facing (N, 3)."""
+        """The regions of points (N, 3) in Morton order, seen from the sides facing (N, 3)."""
         starts = np.arange(0, len(points), _RUN)
         middles = np.add.reduceat(points, starts) / np.diff(starts, append=len(points))[:, None]
         order = morton_order(middles)
@@ -93,7 +88,7 @@ class Regions:
         return cls(starts, len(points), Tree.of(np.ascontiguousarray(middles[order])), order, sides)
 
     def means(self, values: Array, wanted: int) -> Array:
-        """The means (N, W) of the finite ones of values (N, W), over about `wanted` points around each point.
+        """The means (N, W) of the finite values (N, W) of about `wanted` points around each point.
 
         Infinite where fewer than 30 % of those are finite.
         """
@@ -108,24 +103,18 @@ class Regions:
             held += alike * counts[column]
         asked = min(wanted, self.count)
         means = np.where(held >= _KNOWN * asked, total / np.maximum(held, 1), np.inf)
-        spread = np.empty_like(means)
-        spread[self.order] = means
-        return np.repeat(spread, _RUN, axis=0)[: self.count]
+        return np.repeat(means[np.argsort(self.order)], _RUN, axis=0)[: self.count]
 
 
-_LONELY = 2.5  # times as far from its neighbours as they are from theirs
-_SPARSE, _FLAT = 4.0, 0.15  # times as far as is usual; a plane's residual in distances to neighbours
+def belongs(points: Array, lists: Indices, distances: Array) -> NDArray[np.bool_]:
+    """Whether each point (N, 3) may lie on a surface, by its neighbors (N, k) and their distances (N, k).
 
-
-def belongs(points: Array, lists: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Whether each point (N, 3) may lie on a surface, by its neighbours (N, k) and their distances.
-
-    One that is lonely beside its neighbours does not; nor does one of a cluster that is sparse and
-    fills space: a part that was scanned sparsely is sparse too, but it is flat.
+    A point much farther from its neighbors than they are from theirs does not; nor does one of a cluster
+    that is sparse and fills space: a part that was scanned sparsely is sparse too, but flat.
     """
     mean = distances.mean(1)
     less = sum((_LONELY * mean[column] >= mean for column in each(lists.T)), np.zeros(len(mean), np.int8))
-    keep = 2 * less > lists.shape[1]  # than the median of its neighbours, that is
+    keep = 2 * less > lists.shape[1]  # that is, compared with the median of its neighbors
     sparse = np.flatnonzero(mean > _SPARSE * np.median(mean))
     _, residuals = fit_planes(points, lists, sparse)
     keep[sparse] &= residuals < _FLAT * mean[sparse]

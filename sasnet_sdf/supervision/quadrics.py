@@ -1,59 +1,66 @@
-"""Quadrics fitted around points, each to as wide a neighbourhood as it can explain."""
+"""Quadrics fitted around noisy points, each over as wide a window as it explains; points moved onto them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..runtime.compiled import kernel, part
-from ..spatial import find_around
-from .planes import BEHIND, MOST, along, of_one_side
+from ..geometry import Array, Indices
+from ..runtime.compiled import kernel, over_ranges, part
+from ..spatial import Tree, find_around
+from .noise import AngularNoise
+from .planes import BEHIND, MOST, Scan, Windows, cosine_to_view, seen_from_front
 
 TERMS = 6
-"""Of a quadric over the tangent plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""
+"""Number of terms of a quadric over a plane: h = c0 + c1 u + c2 v + c3 uu + c4 uv + c5 vv."""
+
+SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2
+"""Number of sums of the normal equations: products of terms, terms times heights, squared heights, ones."""
+
 BALL = 0.0
 """The height of a window that is a ball."""
-# root-mean-square residual in radii of a window, up to which it holds the noise: 0.45 is a ball filled
-# evenly, whose points only seem to lie near a surface because those farther off were cut away
+
+# root-mean-square residual in radii of a window, up to which it spans the noise: 0.45 is that of a ball
+# filled evenly, whose points only seem to lie near a surface because those farther off were cut away
 _FILLED = 0.33
-_STEEP = 0.4  # by how much higher a window gets towards its rim: the slope that a surface may have there
-_FEWEST = 3  # quadrics of others that must hold a point for it to belong to their surface
-_SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2  # of products of terms, of terms by heights, of squares, of ones
+_DOUBT = 2.0  # standard deviations by which the mean squared residual may exceed the noise
+_STEEP = 0.4  # by how much the height of a window grows towards its rim: the slope of the surface there
+_FEWEST = 3  # quadrics of other points that must hold a point for it to belong to their surface
+
+
+def fit_quadrics(
+    scan: Scan,
+    windows: Windows,
+    radii: Array,
+    limits: Indices | None,
+    tall: Array | float,
+    noise: Array | float,
+    angular: AngularNoise,
+) -> Array:
+    """Fit quadrics over the tangent planes of windows; writes them to windows.quadrics.
+
+    radii: (C, W) those that a window may have, ascending. limits: (C,) the index of the widest one; None for
+    the last. A wider radius replaces a narrower one while the mean squared residual is no more than the
+    variance `noise` (C,) plus a tolerance. tall: (C,) half the height of cylindrical windows, which does not
+    depend on their radius, so that the noise does not select their points; BALL for balls. angular:
+    how the variance of a point depends on the angle it was seen at; its inverse is the point's weight.
+
+    Returns absolute leave-one-out residuals (C, W) at the centers (Cook & Weisberg 1982, sec. 2.2), divided
+    by the relative standard deviation at the center's angle; infinite where there is no fit, or where the
+    noise fills the ball.
+    """
+    count, widths = radii.shape
+    limits = np.full(count, widths - 1) if limits is None else limits
+    each = (np.array(np.broadcast_to(values, count), np.float64) for values in (tall, noise))
+    misses = np.empty((count, widths))
+    over_ranges(_fit_quadrics, count, scan, windows, radii, limits, *each, angular, misses)
+    return misses
 
 
 @kernel
-def fit_quadrics(
-    start,
-    stop,
-    points,
-    boxes,
-    facing,
-    centers,
-    feet,
-    normals,
-    radii,
-    limits,
-    tall,
-    noise,
-    by_angle,
-    doubt,
-    quadrics,
-    misses,
-):
-    """Least-squares quadrics around points `centers` (C,), over the tangent planes at their feet (C, 3).
-
-    points (3 N,) and boxes: of a tree. radii (C, W): those that a window may have, ascending; the
-    widest is that of index `limits` (C,), and one follows another while the mean squared residual
-    is no more than `noise` (C,), squared lengths, plus `doubt` standard deviations of such a mean.
-    tall (C,): half the height of cylindrical windows, which does not depend on their radius, so that
-    the noise does not select their points; BALL for balls. by_angle (2,): how the variance of a point
-    depends on the angle at which it was seen (AngularNoise.terms); its inverse is the point's weight.
-    quadrics (C, 8): terms, then the variance of c0 and the squared radius of the fit, which is 0 where
-    there is none. misses (C, W): absolute leave-one-out residuals of the centers (Cook & Weisberg
-    1982, sec. 2.2), divided by the relative deviation at the center's angle; infinite where there is
-    no fit, or the noise fills the ball.
-    """
+def _fit_quadrics(start, stop, scan, windows, radii, limits, tall, noise, angular, misses):
+    (points, boxes, facing), (centers, feet, normals, quadrics) = scan, windows
     widths = radii.shape[1]
-    found, sums = np.empty(MOST, np.int64), np.empty((widths, _SUMS))
+    found, sums = np.empty(MOST, np.int64), np.empty((widths, SUMS))
     terms, solution, frame = np.empty(TERMS), np.empty(TERMS), np.empty(9)
     for c in range(start, stop):
         i, last = centers[c], limits[c]
@@ -62,14 +69,12 @@ def fit_quadrics(
         flat = tall[c] > BALL
         reach = unit * unit + ((tall[c] + _STEEP * unit) ** 2 if flat else 0.0)
         count = find_around(points, boxes, feet[c, 0], feet[c, 1], feet[c, 2], reach, found)
-        weight = _weight(normals.ravel(), c, facing, i, by_angle)
+        weight = _weight(normals.ravel(), c, facing, i, angular)
         own = 0.0
         for a in range(3):
             own += (points[3 * i + a] - feet[c, a]) * frame[a]
-        count = of_one_side(normals.ravel(), c, facing, found, count)
-        for w in range(last + 1):
-            for s in range(_SUMS):
-                sums[w, s] = 0.0
+        count = seen_from_front(normals.ravel(), c, facing, found, count)
+        sums[:] = 0.0
         for k in range(count):
             u, v, h = _local(points, found[k], feet.ravel(), c, frame)
             squared, w = u * u + v * v + (0.0 if flat else h * h), 0
@@ -77,81 +82,73 @@ def fit_quadrics(
                 continue
             while squared > radii[c, w] ** 2 and w < last:
                 w += 1
-            share = _weight(normals.ravel(), c, facing, found[k], by_angle)
-            _add_to(sums, w, u / unit, v / unit, h, share, terms)
-        quadrics[c, TERMS + 1] = 0.0
-        for w in range(widths):
-            misses[c, w] = np.inf
+            share = _weight(normals.ravel(), c, facing, found[k], angular)
+            add_to_sums(sums, w, u / unit, v / unit, h, share, terms)
+        quadrics[c, TERMS + 1], misses[c] = 0.0, np.inf
         for w in range(last + 1):
             if w > 0:
-                for s in range(_SUMS):
-                    sums[w, s] += sums[w - 1, s]
-            freedom = sums[w, _SUMS - 1] - TERMS
+                sums[w] += sums[w - 1]
+            freedom = sums[w, SUMS - 1] - TERMS
             if freedom < 2:
                 continue
-            spread = _solve(sums, w, solution)
+            spread = solve_quadric(sums, w, 1e-12, solution)
             own_share = weight * spread
             if not 0 <= own_share < 0.9:
                 continue
-            residual = sums[w, _SUMS - 2]
+            residual = sums[w, SUMS - 2]
             for a in range(TERMS):
-                residual -= solution[a] * sums[w, _SUMS - 2 - TERMS + a]
+                residual -= solution[a] * sums[w, SUMS - 2 - TERMS + a]
             residual = max(residual, 0.0) / freedom
-            fails = residual > noise[c] * (1 + doubt * np.sqrt(2.0 / freedom))
+            fails = residual > noise[c] * (1 + _DOUBT * np.sqrt(2.0 / freedom))
             if fails and quadrics[c, TERMS + 1] > 0:
                 break
             for a in range(TERMS):
-                quadrics[c, a] = solution[a] / unit ** _degree(a)
-            # where not even the narrowest fits, it is worth less
+                quadrics[c, a] = solution[a] / unit ** ((a > 0) + (a > 2))  # by degree
+            # if not even the narrowest window fits, it counts less
             quadrics[c, TERMS] = (residual if fails else noise[c]) * spread
             quadrics[c, TERMS + 1] = radii[c, w] ** 2
             if flat or residual < (_FILLED * radii[c, w]) ** 2:
                 misses[c, w] = abs(solution[0] - own) * np.sqrt(weight) / (1 - own_share)
 
 
-@kernel
-def gather(
-    start,
-    stop,
-    points,
-    facing,
-    centers,
-    places,
-    boxes,
-    reach,
-    normals,
-    limits,
-    by_angle,
-    quadrics,
-    moved,
-    turned,
-):
-    """Points start..stop where the quadrics around them, as far as `reach` (N,), see them.
+def project(
+    scan: Scan, windows: Windows, reach: Array, limits: Array, angular: AngularNoise
+) -> tuple[Array, Array]:
+    """Points projected onto the weighted mean of the quadrics around them, and unit normals there: (N, 3).
 
-    places (3 C,) and boxes: a tree of the quadrics' centers, which are points `centers` (C,). The
-    mean of what those say that reach so far, weighted by their certainty and by how near their
-    centers are; one that would have a point of mean noise (by_angle: see fit_quadrics) displaced by
-    more than `limits` (C,) is of another surface. moved, turned (N, 3): places, and unit normals, NaN
-    where hardly any holds the point.
+    reach: (N,) distance up to which quadrics are considered. A quadric counts if its window holds the point,
+    by the inverse of its variance and by how near its center is. One from which a point of average noise
+    (angular: see fit_quadrics) would lie farther off than `limits` (C,) is of another surface. Where fewer
+    than 3 hold the point it stays, and its normal is NaN.
     """
+    count, feet = len(scan.points) // 3, Tree.of(windows.feet)
+    moved, turned = np.empty((count, 3)), np.empty((count, 3))
+    around = feet.points.ravel(), feet.boxes.ravel(), reach, limits, angular
+    over_ranges(_project, count, scan, windows, *around, moved, turned)
+    return moved, turned
+
+
+@kernel
+def _project(start, stop, scan, windows, places, boxes, reach, limits, angular, moved, turned):
+    points, _, facing = scan
+    centers, _, normals, quadrics = windows
     found, frame, sums = np.empty(MOST, np.int64), np.empty(9), np.empty(6)
     for i in range(start, stop):
         total, held = 0.0, 0
-        for a in range(6):
-            sums[a] = 0.0
+        sums[:] = 0.0
         x, y, z = points[3 * i], points[3 * i + 1], points[3 * i + 2]
         for k in range(find_around(places, boxes, x, y, z, reach[i] ** 2, found)):
             c = found[k]
             if centers[c] == i:  # an outlier's own quadric would hold it
                 continue
-            if along(normals.ravel(), c, facing, i) < BEHIND:
+            if cosine_to_view(normals.ravel(), c, facing, i) < BEHIND:
                 continue
             _tangents(normals, c, frame)
             u, v, h = _local(points, i, places, c, frame)
             share = 1 - (u * u + v * v + h * h) / max(quadrics[c, TERMS + 1], 1e-300)
             c3, c4, c5 = quadrics[c, 3], quadrics[c, 4], quadrics[c, 5]
             height = quadrics[c, 0] + (quadrics[c, 1] + c3 * u + c4 * v) * u + (quadrics[c, 2] + c5 * v) * v
-            off = (height - h) / limits[c] * np.sqrt(_weight(normals.ravel(), c, facing, i, by_angle))
+            off = (height - h) / limits[c] * np.sqrt(_weight(normals.ravel(), c, facing, i, angular))
             if share <= 0 or off * off >= 1:
                 continue
             weight = share * ((1 - off * off) / quadrics[c, TERMS]) ** 2
@@ -171,32 +168,41 @@ def gather(
 
 
 @part
-def _weight(axes, i, facing, j, by_angle):
+def _weight(axes, i, facing, j, angular):
     """The inverse of the relative variance that point j has along axis i of (3 N,)."""
-    return 1 / (by_angle[0] + by_angle[1] * along(axes, i, facing, j) ** 2)
+    return 1 / (angular.flat + angular.rising * cosine_to_view(axes, i, facing, j) ** 2)
 
 
 @part
-def _add_to(sums, w, u, v, h, share, terms):
+def quadric_terms(u: float, v: float, terms: Array) -> None:
+    """Write the terms (6,) of a quadric at (u, v)."""
     terms[0], terms[1], terms[2] = 1.0, u, v
     terms[3], terms[4], terms[5] = u * u, u * v, v * v
+
+
+@part
+def add_to_sums(
+    sums: Array, w: int | np.int64, u: float, v: float, h: float, weight: float, terms: Array
+) -> None:
+    """Add a sample of height h at (u, v) to the sums of the normal equations in row w of (W, SUMS)."""
+    quadric_terms(u, v, terms)
     s = 0
     for a in range(TERMS):
         for b in range(a + 1):
-            sums[w, s] += share * terms[a] * terms[b]
+            sums[w, s] += weight * terms[a] * terms[b]
             s += 1
     for a in range(TERMS):
-        sums[w, s] += share * h * terms[a]
+        sums[w, s] += weight * h * terms[a]
         s += 1
-    sums[w, s] += share * h * h
+    sums[w, s] += weight * h * h
     sums[w, s + 1] += 1.0
 
 
 @part
 def _tangents(normals, i, frame):
-    """frame: normal i and two unit vectors across it."""
+    """Write to frame (9,) normal i and two unit vectors orthogonal to it."""
     x, y, z = normals[i, 0], normals[i, 1], normals[i, 2]
-    # Duff et al. 2017: a base without a branch at the poles
+    # Duff et al. 2017: an orthonormal basis without a branch at the poles
     sign = 1.0 if z >= 0 else -1.0
     a = -1 / (sign + z)
     b = x * y * a
@@ -207,7 +213,7 @@ def _tangents(normals, i, frame):
 
 @part
 def _local(points, j, places, i, frame):
-    """Point j seen from place i: along both tangents, and along the normal."""
+    """Point j as seen from place i: coordinates along both tangents and along the normal."""
     h = u = v = 0.0
     for a in range(3):
         off = points[3 * j + a] - places[3 * i + a]
@@ -218,14 +224,13 @@ def _local(points, j, places, i, frame):
 
 
 @part
-def _degree(term):
-    return 0 if term == 0 else (1 if term < 3 else 2)
+def solve_quadric(sums: Array, w: int | np.int64, singular: float, solution: Array) -> float:
+    """Solve the normal equations in row w of `sums` by Cholesky's factorization.
 
-
-@part
-def _solve(sums, w, solution):
-    """Solve by Cholesky's factors, and the first entry of the inverse; -1 where it is singular."""
-    lower, unit = np.empty(_SUMS), np.empty(TERMS)
+    Writes the coefficients (6,) and returns the first entry of the inverse matrix, or -1 where a pivot is
+    no more than `singular` times its diagonal entry.
+    """
+    lower, unit = np.empty(SUMS), np.empty(TERMS)
     for a in range(TERMS):
         row = a * (a + 1) // 2
         for b in range(a + 1):
@@ -235,14 +240,14 @@ def _solve(sums, w, solution):
                 total -= lower[row + c] * lower[other + c]
             if b < a:
                 lower[row + b] = total / lower[other + b]
-            elif total <= 1e-12 * sums[w, row + a]:
+            elif not total > singular * sums[w, row + a]:
                 return -1.0
             else:
                 lower[row + a] = np.sqrt(total)
     first = 0.0
     for a in range(TERMS):
         row = a * (a + 1) // 2
-        solution[a], unit[a] = sums[w, _SUMS - 2 - TERMS + a], 1.0 if a == 0 else 0.0
+        solution[a], unit[a] = sums[w, SUMS - 2 - TERMS + a], 1.0 if a == 0 else 0.0
         for c in range(a):
             solution[a] -= lower[row + c] * solution[c]
             unit[a] -= lower[row + c] * unit[c]

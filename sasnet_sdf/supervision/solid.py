@@ -13,27 +13,23 @@ from scipy.sparse.csgraph import connected_components
 
 from ..geometry import Array
 from ..runtime.progress import steps
-from .mesh import MeshTree, face_normals
+from .mesh import MeshTree, face_crosses, face_normals
 
 Faces = NDArray[np.int64]
 
-FLAT = 1e-7
-"""A part's volume over its area to the power of 3/2, below which it encloses nothing."""
-FLAT_SHARE = 0.01
-"""The share of the area in parts that enclose nothing above which a mesh is a sheet."""
-INSIDE = 0.9
-"""The share of a part's samples inside another from which on the part lies inside it."""
-SAMPLES = 64
-"""Faces of a part whose centers are tested."""
-BESIDE = 2e-5
-"""How far from a face its two sides are tested: winding numbers are single precision in the unit cube."""
+FLAT = 1e-7  # volume of a part, over its area to the power of 3/2, below which it encloses nothing
+FLAT_SHARE = 0.01  # share of the area in parts that enclose nothing above which a mesh is a sheet
+INSIDE = 0.9  # share of a part's samples inside another from which on the part lies inside it
+SAMPLES = 64  # faces of a part whose centers are tested
+BESIDE = 2e-5  # distance from a face at which its sides are tested: winding numbers are single precision
 
 
 @dataclass(frozen=True)
 class Solid:
-    """Where the winding number of `faces` (F, 3) is over 0.5, with what was done to the mesh.
+    """A solid: where the winding number of its triangles exceeds 0.5.
 
-    boundary (F,): whether the solid is on one side of a face only. notes: a sentence each.
+    faces: (F, 3) consistently wound. boundary: (F,) whether the solid is on one side of a face only. notes:
+    what was done to the mesh, a sentence each.
     """
 
     faces: Faces
@@ -42,12 +38,12 @@ class Solid:
 
 
 def solid_of(vertices: Array, faces: Faces) -> Solid | None:
-    """The solid that triangles (F, 3) of vertices (V, 3) in the unit cube enclose; None of an open mesh.
+    """The solid that triangles (F, 3) of vertices (V, 3) in the unit cube enclose; None for an open mesh.
 
-    A mesh is closed where every edge is run along as often one way as the other, once the triangles
-    of each part are wound consistently. A part that lies in no other is turned outward, and the parts
-    in it with it. A part in another is a cavity where it is wound the other way; where it is wound the
-    same way, both are one solid.
+    A mesh is closed where each edge has as many triangles in one direction as in the other, once the
+    triangles of each part are wound consistently. A part that lies in no other is turned outward, with the
+    parts inside it. A part inside another is a cavity if it is wound the other way; if it is wound the same
+    way, both are one solid.
     """
     step = steps()
     step(0.4)
@@ -62,11 +58,9 @@ def solid_of(vertices: Array, faces: Faces) -> Solid | None:
     if area[np.abs(volume) <= FLAT * area**1.5].sum() > FLAT_SHARE * area.sum():
         return None
     step(0.7)
-    if len(area) > 1:
-        low, high = _boxes(vertices, wound, part)
-        turned, meet = _turned(volume, _containers(vertices, wound, part, low, high)), _meet(low, high)
-    else:
-        turned, meet = volume < 0, np.zeros(1, np.bool_)
+    one = [[]], np.zeros(1, np.bool_)
+    containers, meet = _containers(vertices, wound, part) if len(area) > 1 else one
+    turned = _turned(volume, containers)
     solid = np.ascontiguousarray(np.where(turned[part][:, None], wound[:, ::-1], wound))
     step(1.0)
     suspect = meet[part] if sides.are_pairs else np.ones(len(faces), np.bool_)
@@ -76,9 +70,10 @@ def solid_of(vertices: Array, faces: Faces) -> Solid | None:
 
 @dataclass(frozen=True)
 class _Sides:
-    """The sides of triangles (3 F,), those of an edge one after the other.
+    """The sides of triangles (3 F,), sorted by edge.
 
-    face: the triangle of each. up: 1 where it runs up the indices, else -1. first: where each edge begins.
+    face: the triangle of each side. up: 1 where it leads to the higher index, else -1. first: the first side
+    of each edge.
     """
 
     face: NDArray[np.int64]
@@ -96,7 +91,7 @@ class _Sides:
 
     @property
     def are_balanced(self) -> bool:
-        """Whether each edge runs as often up as down."""
+        """Whether each edge has as many sides up as down."""
         return not np.add.reduceat(self.up, self.first, dtype=np.int64).any()
 
     @property
@@ -121,18 +116,18 @@ def _notes(faces: Faces, wound: Faces, turned: NDArray[Any], boundary: NDArray[A
 
 
 def _rewound(vertices: Array, faces: Faces) -> Faces:
-    """Triangles that run along common edges in opposite ways, each patch as most of its area was."""
+    """The triangles wound consistently, each patch in the direction of most of its area."""
     found: Any = igl.bfs_orient(faces)
     wound, patch = found
     differs = (wound != faces).any(axis=1)
-    area = np.where(differs, -1, 1) * np.linalg.norm(_across(vertices, faces), axis=1)
+    area = np.where(differs, -1, 1) * np.linalg.norm(face_crosses(vertices, faces), axis=1)
     back = np.bincount(patch, area)[patch] < 0
     # the reverse in bfs_orient's own order, so that what it left alone comes back as it was
     return np.where((differs ^ back)[:, None], faces[:, ::-1], faces)
 
 
 def _parts(faces: Faces, sides: _Sides) -> NDArray[np.int64]:
-    """The part (F,) of each triangle: those joined by edges of two, where each such patch is closed alone."""
+    """The part (F,) of each triangle: the patches joined by edges of two triangles, where each is closed."""
     if sides.are_pairs:
         count = len(faces)
         pairs = sides.face.reshape(-1, 2).T
@@ -140,7 +135,7 @@ def _parts(faces: Faces, sides: _Sides) -> NDArray[np.int64]:
         return connected_components(links, directed=False)[1].astype(np.int64)
     patch: Any = igl.orientable_patches(faces)
     patch = np.asarray(patch[0] if isinstance(patch, tuple) else patch)
-    # cut apart, so that an edge of several patches is one of each
+    # with separate vertices, so that an edge of several patches is one of each
     apart = np.unique(patch[:, None] * (int(faces.max()) + 1) + faces, return_inverse=True)[1]
     if _Sides.of(apart.reshape(faces.shape)).are_balanced:
         return patch
@@ -148,16 +143,10 @@ def _parts(faces: Faces, sides: _Sides) -> NDArray[np.int64]:
     return np.asarray(component)
 
 
-def _across(vertices: Array, faces: Faces) -> Array:
-    """Normals (F, 3) as long as twice the area."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    return np.cross(b - a, c - a)
-
-
 def _sizes(vertices: Array, faces: Faces, part: NDArray[Any]) -> tuple[Array, Array]:
     """The area and the signed volume (P,) of each part."""
-    across = _across(vertices, faces)
-    # about a vertex of the part: of a small one far from the origin no digits are lost
+    across = face_crosses(vertices, faces)
+    # relative to a vertex of the part: a small part far from the origin loses no digits
     origin = np.empty((int(part.max()) + 1, 3))
     origin[part] = vertices[faces[:, 0]]
     volume = np.einsum("ij,ij->i", vertices[faces[:, 0]] - origin[part], across) / 6
@@ -165,47 +154,35 @@ def _sizes(vertices: Array, faces: Faces, part: NDArray[Any]) -> tuple[Array, Ar
     return area.astype(np.float64), np.bincount(part, volume).astype(np.float64)
 
 
-def _boxes(vertices: Array, faces: Faces, part: NDArray[Any]) -> tuple[Array, Array]:
-    """The low and the high corner (P, 3) of each part."""
-    order = np.argsort(part, kind="stable")
-    starts = np.searchsorted(part[order], np.arange(int(part.max()) + 1))
-    corners = vertices[faces[order]]
-    return np.minimum.reduceat(corners.min(1), starts), np.maximum.reduceat(corners.max(1), starts)
-
-
-def _meet(low: Array, high: Array) -> NDArray[np.bool_]:
-    """Whether the box of each part (P,) meets that of another."""
-    # by columns, along which NumPy is quick
-    low, high = np.ascontiguousarray(low.T), np.ascontiguousarray(high.T)
-    sides = ((low <= high[:, k, None]) & (high >= low[:, k, None]) for k in range(low.shape[1]))
-    return np.array([(x & y & z).sum() > 1 for x, y, z in sides])
-
-
 def _containers(
-    vertices: Array, faces: Faces, part: NDArray[Any], low: Array, high: Array
-) -> list[list[int]]:
-    """The parts that each part lies in."""
-    containers: list[list[int]] = [[] for _ in low]
-    lows, highs = np.ascontiguousarray(low.T), np.ascontiguousarray(high.T)
+    vertices: Array, faces: Faces, part: NDArray[Any]
+) -> tuple[list[list[int]], NDArray[np.bool_]]:
+    """The parts that each part lies in, and whether its bounding box (P,) meets that of another."""
     order = np.argsort(part, kind="stable")
-    ends = np.searchsorted(part[order], np.arange(len(low) + 1))
-    for outer in range(len(low)):
-        x, y, z = (lows >= lows[:, outer, None]) & (highs <= highs[:, outer, None])
-        within = x & y & z
-        within[outer] = False
-        if not within.any():
+    ends = np.searchsorted(part[order], np.arange(int(part.max()) + 2))
+    corners = vertices[faces[order]]
+    # a row for each axis, along which NumPy is quick
+    low = np.ascontiguousarray(np.minimum.reduceat(corners.min(1), ends[:-1]).T)
+    high = np.ascontiguousarray(np.maximum.reduceat(corners.max(1), ends[:-1]).T)
+    containers: list[list[int]] = [[] for _ in ends[1:]]
+    meet = np.zeros(len(containers), np.bool_)
+    for outer in range(len(containers)):
+        meet[outer] = ((low <= high[:, outer, None]) & (high >= low[:, outer, None])).all(0).sum() > 1
+        within = np.flatnonzero(((low >= low[:, outer, None]) & (high <= high[:, outer, None])).all(0))
+        within = within[within != outer]
+        if not len(within):
             continue
         tree = MeshTree(vertices, np.ascontiguousarray(faces[order[ends[outer] : ends[outer + 1]]]))
-        for inner in np.flatnonzero(within):
+        for inner in within:
             mine = order[ends[inner] : ends[inner + 1]]
             samples = vertices[faces[mine[:: -(-len(mine) // SAMPLES)]]].mean(1)
             if (np.abs(tree.winding_number(samples)) > 0.5).mean() >= INSIDE:
                 containers[inner].append(outer)
-    return containers
+    return containers, meet
 
 
 def _turned(volume: Array, containers: list[list[int]]) -> NDArray[np.bool_]:
-    """Which parts (P,) must be turned for the solid to have a winding number of one and more."""
+    """Which parts (P,) must be turned for the solid to have a winding number of one or more."""
     turned = np.zeros(len(volume), np.bool_)
     sign = np.where(volume < 0, -1, 1)
     for part in sorted(range(len(volume)), key=lambda k: len(containers[k])):
@@ -223,7 +200,7 @@ def _turned(volume: Array, containers: list[list[int]]) -> NDArray[np.bool_]:
 def _boundary(vertices: Array, faces: Faces, suspects: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether the solid is on one side only (F,) of each face, near its center or near a corner.
 
-    suspects: the faces of which this is not known. Faces without area stay.
+    suspects: the faces to be tested; all others, and faces without area, are.
     """
     boundary = np.ones(len(faces), np.bool_)
     if not len(suspects):

@@ -1,8 +1,7 @@
-"""Training: the loop, the optimiser and its schedule."""
+"""Training: the loop, optimizers and their schedule, samplers, losses, checkpoints."""
 
-from .loop import train
+from .loop import Task, train
 from .optimizers import state_shapes
 from .state import Checkpoints, History, State
-from .step import Task
 
 __all__ = ["Checkpoints", "History", "State", "Task", "state_shapes", "train"]

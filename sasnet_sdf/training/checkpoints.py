@@ -1,4 +1,4 @@
-"""A long run's states in a folder, to go on from after whatever ended it."""
+"""The states of a long run in a folder, from which it can be resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from .. import __version__
 from ..config import CheckpointConfig, Config, SignalConfig
@@ -18,13 +17,12 @@ from ..errors import SasnetError, UnreadableInput, UsageError
 from ..io.models import read_model, write_model
 from ..runtime.progress import OnProgress, Progress
 from ..settings import to_dict
-from .loop import train
+from .loop import Task, train
 from .optimizers import state_shapes
 from .state import History, State
-from .step import Task
 
 KEPT = 2
-"""Checkpoints of a run: where the last one was damaged, there is the one before it."""
+"""Number of checkpoints of a run: if the last one is damaged, there is the one before it."""
 
 
 def train_and_keep(
@@ -34,7 +32,10 @@ def train_and_keep(
     data: Iterable[np.ndarray],
     on_progress: OnProgress,
 ) -> History:
-    """Train, with the checkpoints that the settings ask for. data: all that the task is made from."""
+    """Train, with the checkpoints that the settings ask for.
+
+    groups: see train. data: all arrays that the task is made from, which identify the run.
+    """
     if config.checkpoint.folder is None:
         return train(task, groups, config.training, on_progress)
     folder = CheckpointFolder(config.checkpoint, run_name(config, data), state_shapes(groups))
@@ -45,17 +46,20 @@ def train_and_keep(
 
 
 class CheckpointFolder:
-    """The checkpoints of one run in a folder, RUN-STEP.sasnet; those of other runs are let alone.
+    """The checkpoints of one run in a folder, RUN-STEP.sasnet; those of other runs are left alone.
 
-    RUN is a digest of all that decides what the run comes to: the same input, settings and version
-    give the same RUN, so that what is gone on from is always a state of this very run. `start` is
-    the state to go on from, if any; `notes` says what happened, for the report.
+    RUN is a digest of all that determines the result: the same input, settings and version give the same
+    RUN, so that a run is only resumed from its own states. start: the state to resume from, if any. every:
+    seconds between checkpoints. notes: what happened, for the report.
     """
+
+    start: State | None
+    every: float
+    notes: list[str]
 
     def __init__(self, config: CheckpointConfig, run: str, shapes: list[tuple[int, ...]]):
         assert config.folder is not None
-        self.every = config.every
-        self.notes: list[str] = []
+        self.every, self.notes = config.every, []
         self._folder, self._run, self._failed = Path(config.folder), run, False
         self._shapes = shapes
         try:
@@ -65,12 +69,15 @@ class CheckpointFolder:
         self.start = self._newest() if config.resume else None
 
     def keep(self, state: State) -> None:
-        """Write a state, whole or not at all, and remove the third last one.
+        """Write a state, completely or not at all, and remove the third last one.
 
-        A folder that cannot be written is a note: what was trained is worth more than a checkpoint.
+        A folder that cannot be written is only noted, since the training is worth more than a checkpoint.
         """
         step, history = state.history.steps_done, state.history
-        arrays = {f"{n:03d}": _as_real(tensor).cpu().numpy() for n, tensor in enumerate(state.tensors)}
+        arrays = {
+            f"{n:03d}": (torch.view_as_real(tensor) if tensor.is_complex() else tensor).cpu().numpy()
+            for n, tensor in enumerate(state.tensors)
+        }
         happened = {"steps": history.steps, "losses": history.losses, "times": history.times}
         metadata = {
             "run": self._run,
@@ -87,7 +94,7 @@ class CheckpointFolder:
             self._failed = True
 
     def _paths(self) -> list[Path]:
-        """The run's checkpoints, in order."""
+        """The paths of the run's checkpoints, oldest first."""
         named = re.compile(re.escape(self._run) + r"-\d{8}\.sasnet")
         return sorted(path for path in self._folder.iterdir() if named.fullmatch(path.name))
 
@@ -104,7 +111,7 @@ class CheckpointFolder:
         return None
 
     def _read(self, path: Path) -> State:
-        """A state whose tensors are finite and of the right shapes. Raises UnreadableInput."""
+        """A state with finite tensors of the right shapes. Raises UnreadableInput."""
         arrays, metadata = read_model(path)
         try:
             known = metadata["checkpoint"]
@@ -126,9 +133,9 @@ class CheckpointFolder:
 
 
 def run_name(config: Config | SignalConfig, data: Iterable[np.ndarray]) -> str:
-    """A digest of all that decides what a run comes to: 16 digits.
+    """A digest, 16 digits, of all that determines the result of a run.
 
-    A time limit is not part of it: it says when a run ends.
+    The time limit is not part of it, since it only determines when the run ends.
     """
     training = {**to_dict(config.training), "time_limit": None}
     settings = to_dict(config.model), training, config.seed, __version__
@@ -137,8 +144,3 @@ def run_name(config: Config | SignalConfig, data: Iterable[np.ndarray]) -> str:
         digest.update(repr((array.shape, array.dtype.str)).encode())
         digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()
-
-
-def _as_real(tensor: Tensor) -> Tensor:
-    """Complex numbers as pairs: a model file has none."""
-    return torch.view_as_real(tensor) if tensor.is_complex() else tensor

@@ -13,18 +13,21 @@ from ..runtime.compiled import denormals_are_zero, kept, over_ranges
 
 _BLOCK = 64
 LARGE = 1 << 16
-"""Numbers of a parameter from which its gradient is kept from step to step, and threads share the work."""
+"""Size of a parameter from which its gradient is kept from step to step, and threads share the work."""
 
 
 class CPUAdam:
-    """Adam (Kingma & Ba 2015) that leaves numbers whose gradient is zero as they are, as tiny-cuda-nn's does.
+    """Adam (Kingma & Ba 2015) that skips numbers whose gradient is zero, as tiny-cuda-nn's does.
 
-    A batch touches few rows of a hash grid's table: the others' moments are neither decayed nor
-    moved. The compiled network adds its gradients straight to the `gradient_sums` that this gives a
-    large parameter, and the update leaves zeros there, so that no gradient is allocated, filled or
-    copied. For float32 on the CPU. PyTorch's fused Adam wakes all threads for every small matrix, and
-    its base class loads a compiler for more than a second. `param_groups` are dicts of `params`, `lr`.
+    A batch uses few rows of a hash grid's table: the others and their moments do not change. The compiled
+    network adds its gradients straight to the `gradient_sums` that this gives a large parameter, and the
+    update leaves zeros there, so that no gradient is allocated, filled or copied. For float32 on the CPU.
+    PyTorch's fused Adam wakes all threads for every small matrix, and its base class loads a compiler for
+    more than a second. param_groups: dicts of `params` and `lr`. updates: the number of updates so far.
     """
+
+    param_groups: list[dict[str, Any]]
+    updates: int
 
     def __init__(self, param_groups: list[dict[str, Any]], betas: tuple[float, float], eps: float):
         self.param_groups, self._betas, self._eps, self.updates = param_groups, betas, eps, 0
@@ -67,7 +70,7 @@ class CPUAdam:
                         _update(0, blocks, *arguments)
 
     def zero_grad(self) -> None:
-        """Drop the gradients; sums are zero after a step."""
+        """Discard the gradients; the sums are zero after a step."""
         for parameter in self._parameters():
             parameter.grad = None
 
@@ -82,7 +85,7 @@ class CPUAdam:
 def _update(
     first_block, end_block, values, gradient, first, second, rate, beta1, beta2, root_correction, eps
 ):
-    """One step of some blocks of numbers; their gradients are zero after it."""
+    """Update some blocks of numbers and set their gradients to zero."""
     one, zero = np.float32(1), np.float32(0)
     for block in range(first_block, end_block):
         # slices, since from 0 on the compiler knows that no index is negative, and makes vector code

@@ -1,29 +1,49 @@
-"""The training loop. It knows no network: a task comes in, a history goes out."""
+"""The training loop. It knows no network: a task comes in, a history goes out.
+
+A step is run by PyTorch as it is or, on a GPU, recorded once and replayed.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
 
 from ..config import TrainingConfig
 from ..errors import SasnetError
 from ..runtime.progress import OnProgress, Progress, silent
-from .optimizers import Optimiser, schedule
+from .optimizers import Optimizer, schedule
 from .state import Checkpoints, History
-from .step import Task, step_of
 
 REPORT_EVERY = 20
-"""Steps of a stretch, of which the mean loss is reported."""
+"""Number of steps over which the loss that is reported is averaged."""
 
-PATIENCE = 0.5
-"""Seconds after which the callback is called in between, so that slow steps can be canceled."""
+_PATIENCE = 0.5  # seconds after which the callback is called in between, so that slow steps can be canceled
+_COPY_EVERY = 100  # steps that are lost at most where the loss becomes NaN or infinite
+_RETRIES = 3  # times that a run goes back, at half the rates each time, before it gives up
+_WARM_UP = 3  # steps before the recording, in which the optimizer and the libraries allocate their memory
 
-COPY_EVERY = 100
-"""Steps, at most, that are lost where the loss turns into no number."""
 
-RETRIES = 3
-"""How often a run goes back, at half the rates each time, before it gives up."""
+class Task(Protocol):
+    """What is minimized, on batches that have the same shapes at every step.
+
+    recordable: whether the loss makes no decision that may differ from step to step.
+    """
+
+    recordable: bool
+
+    def draw(self, step: int) -> tuple[Tensor, ...]:
+        """The batch of a step, on the parameters' device."""
+        ...
+
+    @property
+    def loss(self) -> Callable[..., Tensor]:
+        """A function of what `draw` returns, whose result is the scalar loss."""
+        ...
 
 
 def train(
@@ -33,59 +53,60 @@ def train(
     on_progress: OnProgress = silent,
     checkpoints: Checkpoints | None = None,
 ) -> History:
-    """Minimise the task's loss over `groups` for config.steps or config.time_limit.
+    """Minimize the task's loss for config.steps steps, or until config.time_limit.
 
-    groups: dicts of `params` and their rate `lr`, as PyTorch's optimisers take them. The callback
-    ends the run early by returning False (`ended_by` is then "cancel"; "time" where the limit was
-    reached). Where the loss is no number the run goes back by COPY_EVERY steps at most and halves its
-    rates; where that happens more often than RETRIES times, SasnetError is raised. With checkpoints
-    the run goes on from where they start, and is kept in them.
+    groups: dicts of parameters `params` and their rate `lr`, as PyTorch's optimizers take them. on_progress
+    ends the run early by returning False (`ended_by` is then "cancel"; "time" where the limit was reached).
+    With checkpoints the run continues from where they start, and its states are kept in them.
+
+    Where the loss is NaN or infinite, the run goes back by 100 steps at most and halves its rates. Raises
+    SasnetError where that happens a fourth time.
     """
-    optimiser = Optimiser(groups)
+    optimizer = Optimizer(groups)
     try:
-        return _Run(task, optimiser, config, on_progress, checkpoints).minimise()
+        return _Run(task, optimizer, config, on_progress, checkpoints).minimize()
     finally:
-        optimiser.close()
+        optimizer.close()
 
 
 class _Run:
-    """One run: where it is, and the last state that is known to be good."""
+    """One run: its position, and the last state that is known to be finite."""
 
     def __init__(
         self,
         task: Task,
-        optimiser: Optimiser,
+        optimizer: Optimizer,
         config: TrainingConfig,
         on_progress: OnProgress,
         checkpoints: Checkpoints | None,
     ):
-        self.optimiser, self.config, self.checkpoints = optimiser, config, checkpoints
-        self.on_progress, self.take = on_progress, step_of(task, optimiser)
+        self.optimizer, self.config, self.checkpoints = optimizer, config, checkpoints
+        self.on_progress, self.take = on_progress, step_of(task, optimizer)
         self.history = History()
         if checkpoints is not None and checkpoints.start is not None:
             self.history = checkpoints.start.history.until(config.steps)
-            optimiser.restore(checkpoints.start)
-        self.good = optimiser.state(self.history)
+            optimizer.restore(checkpoints.start)
+        self.good = optimizer.state(self.history)
         self.step = self.history.steps_done
         self.started = self.kept = self.told = time.perf_counter()
         self.started -= self.history.seconds
 
-    def minimise(self) -> History:
+    def minimize(self) -> History:
         config, history = self.config, self.history
         total, since, ended = 0.0, 0, self.step >= config.steps
         mean = None
         while not ended:
             loss = self.take(self.step, self._share())
-            # on a GPU a number that is asked for is waited for
-            total = total + (loss if self.optimiser.on_cuda else float(loss))
+            # reading a number from a GPU would wait for it
+            total = total + (loss if self.optimizer.on_cuda else float(loss))
             self.step, since = self.step + 1, since + 1
             late = config.time_limit is not None and self._elapsed() >= config.time_limit
             last = late or self.step == config.steps
             whole = since == REPORT_EVERY or last
-            waited = not whole and time.perf_counter() - self.told >= PATIENCE
-            cancelled = waited and not self._goes_on(mean)
-            whole = whole or cancelled
-            if (whole or not self.optimiser.on_cuda) and not math.isfinite(float(total)):
+            waited = not whole and time.perf_counter() - self.told >= _PATIENCE
+            canceled = waited and not self._goes_on(mean)
+            whole = whole or canceled
+            if (whole or not self.optimizer.on_cuda) and not math.isfinite(float(total)):
                 self._go_back()
                 total, since = 0.0, 0
                 continue
@@ -96,16 +117,16 @@ class _Run:
             history.steps.append(self.step)
             history.losses.append(mean)
             history.times.append(self._elapsed())
-            if self.step - self.good.history.steps_done >= COPY_EVERY or last:
-                state = self.optimiser.state(history)
-                if not state.finite:  # the step's loss was a number, what it led to is not
+            if self.step - self.good.history.steps_done >= _COPY_EVERY or last:
+                state = self.optimizer.state(history)
+                if not state.finite:  # the step's loss was finite, its result is not
                     self._go_back()
                     continue
                 self.good = state
-            cancelled = cancelled or not self._goes_on(mean)
-            if late or (cancelled and not last):
+            canceled = canceled or not self._goes_on(mean)
+            if late or (canceled and not last):
                 history.ended_by = "time" if late else "cancel"
-            ended = last or cancelled
+            ended = last or canceled
             self._keep(ended)
         return history
 
@@ -119,7 +140,7 @@ class _Run:
         return time.perf_counter() - self.started
 
     def _fraction(self) -> float:
-        """How much of the run is done, by its steps or by the clock."""
+        """The fraction of the run that is done, by its steps or by the clock."""
         done, limit = self.step / self.config.steps, self.config.time_limit
         return done if limit is None else max(done, self._elapsed() / limit)
 
@@ -135,9 +156,9 @@ class _Run:
 
     def _go_back(self) -> None:
         history = self.history
-        if history.retries == RETRIES:
+        if history.retries == _RETRIES:
             raise SasnetError(
-                f"the loss is not a number after {self.step} steps, nor was it {RETRIES} times before at "
+                f"the loss is not a number after {self.step} steps, nor was it {_RETRIES} times before at "
                 "higher rates: lower the rate or the band, and look for extreme values in the input"
             )
         history.retries += 1
@@ -152,16 +173,16 @@ class _Run:
         self.step = self.good.history.steps_done
         for part in (history.steps, history.losses, history.times):
             del part[len(self.good.history.steps) :]
-        self.optimiser.restore(self.good)
+        self.optimizer.restore(self.good)
 
     def _keep(self, ended: bool) -> None:
-        """End in a state that is good; into the checkpoints, if it is time, goes one that is."""
+        """Keep the state when that is due, if it is finite; at the end return to the last one that was."""
         checkpoints = self.checkpoints
         due = checkpoints is not None and time.perf_counter() - self.kept >= checkpoints.every
         if not (ended or due):
             return
         if self.good.history.steps_done != self.step:
-            state = self.optimiser.state(self.history)
+            state = self.optimizer.state(self.history)
             if state.finite:
                 self.good = state
             elif ended:
@@ -171,3 +192,59 @@ class _Run:
         if checkpoints is not None:
             checkpoints.keep(self.good)
             self.kept = time.perf_counter()
+
+
+def step_of(task: Task, optimizer: Optimizer) -> Callable[[int, float], Tensor]:
+    """The function that takes a step: from its number and the share of the rates to the loss before it."""
+    if optimizer.on_cuda and task.recordable:
+        return _RecordedStep(task, optimizer)
+
+    def step(number: int, share: float) -> Tensor:
+        batch = task.draw(number)
+        optimizer.set_share(share)
+        return _update(task, optimizer, batch)
+
+    return step
+
+
+def _update(task: Task, optimizer: Optimizer, batch: tuple[Tensor, ...]) -> Tensor:
+    value = task.loss(*batch)
+    value.backward()
+    optimizer.step()
+    return value.detach()
+
+
+class _RecordedStep:
+    """A CUDA graph of the loss, its gradient and the update, which is launched as one.
+
+    The kernels of a small network take less time than hundreds of launches do.
+    """
+
+    def __init__(self, task: Task, optimizer: Optimizer):
+        self._task, self._optimizer, self._taken = task, optimizer, 0
+        self._batch: tuple[Tensor, ...] = ()
+        self._graph, self._loss = torch.cuda.CUDAGraph(), torch.zeros(())
+
+    def __call__(self, number: int, share: float) -> Tensor:
+        drawn = self._task.draw(number)
+        self._optimizer.set_share(share)
+        self._taken += 1
+        if self._taken <= _WARM_UP:
+            return self._aside(drawn)
+        if self._taken == _WARM_UP + 1:
+            self._batch = tuple(part.clone() for part in drawn)
+            with torch.cuda.graph(self._graph):
+                self._loss = _update(self._task, self._optimizer, self._batch)
+        for place, part in zip(self._batch, drawn, strict=True):
+            place.copy_(part)
+        self._graph.replay()
+        return self._loss
+
+    def _aside(self, batch: tuple[Tensor, ...]) -> Tensor:
+        """A step on another stream, which PyTorch's notes on CUDA graphs require before a recording."""
+        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        aside.wait_stream(here)
+        with torch.cuda.stream(aside):
+            loss = _update(self._task, self._optimizer, batch)
+        here.wait_stream(aside)
+        return loss

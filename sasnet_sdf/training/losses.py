@@ -1,4 +1,4 @@
-"""Loss terms, one value per element, and their sums for a signed distance field and for a signal."""
+"""Loss terms, with one value per element, and the losses of a signed distance field and of a signal."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from ..config import TrainingConfig
 from ..networks.layers import value_and_gradient
 
 NEAR, FAR_WEIGHT = 0.01, 0.1
-"""Distances (unit cube) below which an error counts in full, and the weight that is left far away."""
+"""The distance (unit cube) below which an error has nearly its full weight, and the weight far away."""
 
 
 def distance_error(value: Tensor, target: Tensor) -> Tensor:
-    """|f - y| (NEAR / (|y| + NEAR) + FAR_WEIGHT): relative away from the surface, and never nothing.
+    """The error |f - y| (NEAR / (|y| + NEAR) + FAR_WEIGHT) (N,) of values f (N,) for distances y (N,).
 
-    The last keeps the sign right where no other target is near. (N,) -> (N,).
+    It is relative far from the surface. The constant keeps the sign correct where no other target is near.
     """
     return (value - target).abs() * (NEAR / (target.abs() + NEAR) + FAR_WEIGHT)
 
 
 def eikonal(gradient: Tensor) -> Tensor:
-    """(|g| - 1)^2 of gradients (N, d), for a field that is a distance (Gropp et al. 2020). (N,)."""
+    """The error (|g| - 1)^2 (N,) of gradients (N, d) of a distance field (Gropp et al. 2020)."""
     return (_length(gradient) - 1).square()
 
 
 def normal_error(gradient: Tensor, normal: Tensor) -> Tensor:
-    """1 - cos of the angle between gradients (N, d) and unit normals (N, d). (N,)."""
+    """1 - cos of the angles (N,) between gradients (N, d) and unit normals (N, d)."""
     return 1 - (gradient * normal).sum(-1) / _length(gradient)
 
 
 def mask_sparsity(masks: Tensor) -> Tensor:
-    """Mean of each point's masks (M, N), which are in [0, 1]. (N,)."""
+    """The mean (N,) over the masks (M, N) of each point, which are in [0, 1]."""
     return masks.mean(0)
 
 
@@ -44,7 +44,12 @@ def _length(gradient: Tensor) -> Tensor:
 
 
 class DistanceTask:
-    """A field's loss on a step's points, distances and normals, some of which its gradient is held to."""
+    """The loss of signed distances, and on a part of each batch of unit gradients and normals."""
+
+    model: Any
+    batches: Callable[[int], tuple[Tensor, Tensor, Tensor]]
+    config: TrainingConfig
+    recordable: bool
 
     def __init__(
         self,
@@ -59,7 +64,7 @@ class DistanceTask:
     def draw(self, step: int) -> tuple[Tensor, ...]:
         """Points (B, 3), distances (B,); for the gradient points (E, 3), distances (E,), normals (E, 3)."""
         points, target, normals = self.batches(step)
-        # a batch is in spatial order: every k-th point is spread as the batch is
+        # a batch is in spatial order, so that every k-th point is distributed as the batch is
         stride = max(1, len(points) // self.config.eikonal_batch)
         some, count = slice(step % stride, None, stride), len(points) // stride
         return points, target, *(part[some][:count] for part in (points, target, normals))
@@ -67,7 +72,7 @@ class DistanceTask:
     def loss(
         self, points: Tensor, target: Tensor, some_points: Tensor, some_target: Tensor, normals: Tensor
     ) -> Tensor:
-        """The scalar loss of what `draw` gave."""
+        """The scalar loss of a batch that `draw` returned."""
         config = self.config
         if config.mask_sparsity_weight and getattr(self.model, "masks", None) is not None:
             values, masks = self.model.with_masks(points)
@@ -89,7 +94,11 @@ class DistanceTask:
 
 
 class SignalTask:
-    """The mean squared error of batches of unit coordinates (B, d) and values (B, C); NaN is left away."""
+    """The mean squared error of values (B, C) at unit coordinates (B, d); NaN is ignored."""
+
+    model: Any
+    batches: Callable[[int], tuple[Tensor, Tensor]]
+    recordable: bool
 
     def __init__(self, model: Any, batches: Callable[[int], tuple[Tensor, Tensor]]):
         self.model, self.batches = model, batches
@@ -97,9 +106,11 @@ class SignalTask:
         self.recordable = model.engine == "torch"
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
+        """The batch of a step."""
         return self.batches(step)
 
     def loss(self, points: Tensor, target: Tensor) -> Tensor:
+        """The scalar loss of a batch."""
         # a network of several scales learns them all
         every = getattr(self.model, "every_scale", lambda x: [self.model(x)])(points)
         known = torch.isfinite(target)

@@ -1,4 +1,4 @@
-"""Training targets around a surface, samples of an image or a volume, and batches of either."""
+"""Training targets around a surface, and batches of these or of the samples of an image or a volume."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..geometry import Array
 from ..runtime.progress import steps
 from ..signals import Signal
-from ..spatial import morton_code, morton_order
+from ..spatial import morton_order
+
+MIDDLE_SPREAD = 0.05
+"""Laplace scale of the distance of the farther targets from the surface, in units of the cube."""
 
 
 class Slices:
-    """Places in [0, count), one from each of `size` equal slices of it, at most `count`.
+    """Stratified indices in [0, count): one from each of `size` equal slices, at most `count`.
 
-    In an epoch, of as many steps as the longest slice has places, every place comes once; in a slice
-    that is shorter by one, one comes twice. So gradients have less noise than those of places drawn
-    anew at each step. A step's places depend on the seed and the step alone: a run can go on from any.
+    An epoch has as many steps as the longest slice has indices. In it each index occurs once; in a slice
+    that is shorter by one, one occurs twice. So gradients have less noise than with indices drawn
+    independently at each step. The indices of a step depend only on the seed and the step, so that a run can
+    be resumed at any.
     """
+
+    size: int
 
     def __init__(self, count: int, size: int, seed: int, device: str | torch.device = "cpu"):
         self.size, self._seed, self._device = min(size, count), seed, torch.device(device)
@@ -31,31 +38,29 @@ class Slices:
         self._starts, self._lengths = self._there(bounds[:-1]), self._there(lengths)
 
     def __call__(self, step: int) -> Any:
-        """Places (B,) int64 in order: an array or, on another device than the CPU, a tensor there."""
+        """Indices (B,) int64 in order: an array or, on a device other than the CPU, a tensor there."""
         epoch, number = divmod(step, self._steps)
         if epoch != self._epoch:
             random = np.random.default_rng((self._seed, epoch))
             self._epoch, self._order = epoch, random.permutation(self._steps)
-            # each slice begins anywhere, so that a batch is no lattice
+            # each slice begins at random, so that a batch is not a lattice
             self._offsets = self._there(random.integers(0, self._steps, self.size))
         return self._starts + (self._offsets + int(self._order[number])) % self._lengths
 
-    def _there(self, numbers: np.ndarray) -> Any:
+    def _there(self, numbers: NDArray[Any]) -> Any:
         return numbers if self._device.type == "cpu" else torch.from_numpy(numbers).to(self._device)
 
 
-__all__ = ["Batches", "Pool", "draw_pool", "morton_code"]
-
-MIDDLE_SPREAD = 0.05
-"""Laplace scale of the distance of the farther targets from the surface, in units of the cube."""
-
-
 class DistanceSource(Protocol):
-    """What targets are drawn from: a cloud or a mesh, in the unit cube."""
+    """What targets are drawn from: the surface of a cloud or a mesh, in the unit cube."""
 
-    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]: ...
+    def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Points (count, 3), drawn evenly by area, and the spacing (count,) of the data around them."""
+        ...
 
-    def distance(self, queries: Array) -> tuple[Array, Array]: ...
+    def distance(self, queries: Array) -> tuple[Array, Array]:
+        """Signed distances (M,) and unit gradients (M, 3) at queries (M, 3)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,10 @@ class Pool:
 def draw_pool(
     source: DistanceSource, count: int, seed: int, near_share: float = 0.7, near_spread: float = 0.5
 ) -> Pool:
-    """`count` targets: near_share close to the surface, half of the others farther, the rest anywhere.
+    """Draw `count` targets: a share close to the surface, half of the others farther, the rest anywhere.
 
-    near_spread: Laplace scale of the distance of the close ones, in local spacings of the data.
+    near_share: share of the close ones. near_spread: Laplace scale of their distance from the surface, in
+    local spacings of the data.
     """
     step = steps()
     step(0.1)
@@ -87,7 +93,7 @@ def draw_pool(
     base, _ = source.surface_points(middle_count, rng)
     middle = base + rng.laplace(0, MIDDLE_SPREAD, base.shape)
     anywhere = rng.uniform(-1, 1, (count - near_count - middle_count, 3))
-    # what is asked is what is stored: rounded before, not after
+    # rounded before distances are computed, so that these are of the stored points
     points = _reflect(np.concatenate([near, middle, anywhere])).astype(np.float32)
     step(0.3)
     points = points[morton_order(points, 10)]
@@ -98,21 +104,21 @@ def draw_pool(
 
 
 class Batches:
-    """Batches (points (B, 3), distances (B,), normals (B, 3)) of a step, the same for the same seed.
+    """Batches of a pool: for a step, points (B, 3), distances (B,) and normals (B, 3), by the seed.
 
-    One target is drawn from each of B equal slices of the pool: a batch covers space evenly and is
-    in spatial order, so that the hash grid reads its tables in order too.
+    One target is drawn from each of B equal slices of the pool, so that a batch covers space evenly and is
+    in spatial order, in which the hash grid reads its tables.
     """
 
     def __init__(self, pool: Pool, batch: int, seed: int, device: str = "cpu"):
-        # side by side, so that a target is one place in memory
+        # side by side, so that a target is read from one place in memory
         rows = torch.cat([pool.points, pool.distances[:, None], pool.normals], dim=1)
         self._rows = rows.to(device)
         self._slices = Slices(len(pool), batch, seed + 1, device)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         if self._rows.device.type == "cpu":
-            # numpy's: PyTorch wakes all threads for a gather of this size
+            # by NumPy: PyTorch wakes all threads for a gather of this size
             rows = torch.from_numpy(self._rows.numpy().take(self._slices(step), axis=0, mode="clip"))
         else:
             rows = self._rows.index_select(0, self._slices(step))
@@ -120,17 +126,17 @@ class Batches:
 
 
 def _reflect(points: Array) -> Array:
-    """Points that left the cube, mirrored back at its faces and clamped."""
+    """The points, with those outside the cube reflected at its faces and clamped."""
     return np.clip(np.where(np.abs(points) > 1, 2 * np.sign(points) - points, points), -1, 1)
 
 
 class SignalBatches:
-    """Batches of unit coordinates (B, d) and values (B, C) in [-1, 1] of a step, the same for the same seed.
+    """Batches of a signal: for a step, unit coordinates (B, d) and values (B, C) in [-1, 1], by the seed.
 
-    One sample is drawn from each of B equal stretches of the array as it lies in memory, so that a
-    batch covers the domain evenly and is read in order, from a file too, if the array is
-    memory-mapped; a batch as large as the signal is the signal. A sample that is not finite is NaN.
-    low, high: (C,) the values that become -1 and 1. On a GPU the samples are kept there.
+    One sample is drawn from each of B equal slices of the array in memory order, so that a batch covers the
+    domain evenly and is read in order, also from a memory-mapped file. A batch as large as the signal is the
+    signal. A sample that is not finite is NaN. low, high: (C,) the values that become -1 and 1. For a GPU
+    the samples are kept on it.
     """
 
     def __init__(self, signal: Signal, low: Array, high: Array, batch: int, seed: int, device: str = "cpu"):
@@ -156,12 +162,12 @@ class SignalBatches:
         unit = grid.to_unit(np.stack(index, 1)).astype(np.float32)
         return torch.from_numpy(unit), torch.from_numpy(self._scaled(signal.values[index]))
 
-    def _scaled(self, values: np.ndarray) -> np.ndarray:
-        # in float64: numbers far from zero differ in digits that float32 has not
+    def _scaled(self, values: NDArray[Any]) -> NDArray[Any]:
+        # in float64: numbers far from zero may differ in digits that float32 does not have
         return ((values - self._low) / self._half - 1).astype(np.float32)
 
     def _on_device(self, values: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        index, rest = [], place  # not unravel_index, which copies the shape to the device each time
+        index, rest = [], place  # without unravel_index, which copies the shape to the device each time
         for length in reversed(self._signal.grid.shape):
             index.insert(0, rest % length)
             rest = rest // length

@@ -1,4 +1,4 @@
-"""All that the rest of a run depends on, apart from the data: to go back to, and to go on from."""
+"""The state of a run, to go back to or to resume from, and the history of a run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from torch import Tensor
 
 @dataclass
 class History:
-    """What happened: each stretch's last step, its mean loss, its end in seconds; and how the run ended.
+    """What happened in a run.
 
-    `retries`: how often the loss was no number, so that the run went back and its rates were halved.
-    `notes`: what whoever started the run should know of it.
+    steps, losses, times: for each stretch its last step, its mean loss, and the seconds at its end. retries:
+    how often the loss was NaN or infinite, so that the run went back and its rates were halved. notes: what
+    the user should know. ended_by: "steps", "time" or "cancel".
     """
 
     steps: list[int] = field(default_factory=list)
@@ -28,25 +29,28 @@ class History:
 
     @property
     def steps_done(self) -> int:
+        """The number of steps so far."""
         return self.steps[-1] if self.steps else 0
 
     @property
     def seconds(self) -> float:
+        """The duration so far."""
         return self.times[-1] if self.times else 0.0
 
     @property
     def ms_per_step(self) -> float:
-        """The median over the stretches: what else the machine did for a while does not count."""
+        """The median duration of a step over the stretches, which short disturbances do not change."""
         if not self.steps:
             return 0.0
         return 1e3 * float(median(np.diff(self.times, prepend=0) / np.diff(self.steps, prepend=0)))
 
     @property
     def loss(self) -> float | None:
+        """The mean loss of the last stretch, if any."""
         return self.losses[-1] if self.losses else None
 
     def facts(self) -> dict[str, Any]:
-        """What a report and a model file say of the run."""
+        """What a report and a model file say about the run."""
         return {
             "steps": self.steps_done,
             "ms_per_step": self.ms_per_step,
@@ -56,7 +60,7 @@ class History:
         }
 
     def until(self, step: int) -> History:
-        """A copy that has what happened up to a step, and of later ones only the retries."""
+        """A copy of what happened up to a step, with all retries."""
         count = sum(number <= step for number in self.steps)
         return History(
             self.steps[:count], self.losses[:count], self.times[:count], self.retries, list(self.notes)
@@ -65,10 +69,9 @@ class History:
 
 @dataclass(frozen=True)
 class State:
-    """A run after history.steps_done steps.
+    """The state of a run after history.steps_done steps.
 
-    tensors: of every parameter its value and its moments, one after the other. updates: how many Adam
-    has made.
+    updates: number of updates by Adam. tensors: of each parameter its value and its moments.
     """
 
     history: History
@@ -77,14 +80,17 @@ class State:
 
     @property
     def finite(self) -> bool:
+        """Whether all numbers are finite."""
         return all(bool(tensor.isfinite().all()) for tensor in self.tensors)
 
 
 class Checkpoints(Protocol):
-    """Where a run is kept on its way: `start` is what it goes on from, `every` how often, in seconds."""
+    """Where the states of a run are kept: it resumes from `start`, and is kept `every` so many seconds."""
 
     start: State | None
     every: float
 
     @property
-    def keep(self) -> Callable[[State], None]: ...
+    def keep(self) -> Callable[[State], None]:
+        """A function that keeps a state."""
+        ...

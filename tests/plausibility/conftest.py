@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.geometry import Frame, PointCloud
-from sasnet_sdf.plausibility.scale import Sketch
+from sasnet_sdf.plausibility.claims import Sketch
 
 COUNT = 4000
 

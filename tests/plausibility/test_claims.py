@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.geometry import Frame
-from sasnet_sdf.plausibility.claims import SEEN_FROM_BOTH, claims_of, inward, seen_from_both, turned
+from sasnet_sdf.plausibility.claims import SEEN_FROM_BOTH, check_normals, inward, seen_from_both, turned
 
 
 @pytest.mark.parametrize("shape", ["ellipsoid", "terrain", "room", "plate"])
@@ -16,7 +16,7 @@ def test_true_normals(shape, noise, sketch_of, shapes, rng):
     if shape == "plate":
         noise = 0  # of 0.003 its two sides cannot be told apart
     points = points + noise * np.ptp(points, axis=0).max() * rng.normal(size=points.shape)
-    claims = claims_of(normals, sketch_of(points))
+    claims = check_normals(normals, sketch_of(points))
     assert claims.contradicting < 0.06 and claims.flipped < 0.002
     assert claims.inward == (shape == "room")
 
@@ -25,33 +25,33 @@ def test_true_normals(shape, noise, sketch_of, shapes, rng):
 def test_normals_off_by_twenty_degrees(shape, sketch_of, shapes, rng):
     points, normals = shapes[shape](rng)
     normals = normals + np.tan(np.radians(20)) / 2**0.5 * rng.normal(size=points.shape)
-    claims = claims_of(normals / np.linalg.norm(normals, axis=1, keepdims=True), sketch_of(points))
-    assert not claims.contradict and not claims.unlike
+    claims = check_normals(normals / np.linalg.norm(normals, axis=1, keepdims=True), sketch_of(points))
+    assert not claims.contradict and not claims.unoriented
 
 
 @pytest.mark.parametrize("shape", ["ellipsoid", "terrain", "room", "plate"])
 def test_signs_at_random(shape, sketch_of, shapes, rng):
     points, normals = shapes[shape](rng)
     signs = rng.choice([-1.0, 1.0], (len(points), 1))
-    assert claims_of(normals * signs, sketch_of(points)).flipped > 0.2
+    assert check_normals(normals * signs, sketch_of(points)).flipped > 0.2
 
 
-def test_planes_that_nobody_turned_alike(sketch_of, shapes, rng):
+def test_planes_that_were_never_oriented(sketch_of, shapes, rng):
     points, normals = shapes["ellipsoid"](rng)
     half = np.where(normals[:, :1] > 0.3, -normals, normals)  # as a fixed axis of the eigenvectors makes them
-    claims = claims_of(half, sketch_of(points))
-    assert claims.unlike and not claims.contradict
+    claims = check_normals(half, sketch_of(points))
+    assert claims.unoriented and not claims.contradict
 
 
 def test_one_direction_for_all(sketch_of, shapes, rng):
     points, _ = shapes["ellipsoid"](rng)
-    assert claims_of(np.tile([0.0, 0, 1], (len(points), 1)), sketch_of(points)).contradict
+    assert check_normals(np.tile([0.0, 0, 1], (len(points), 1)), sketch_of(points)).contradict
 
 
 @pytest.mark.parametrize("shape", ["ellipsoid", "plate"])
 def test_inward_normals(shape, sketch_of, shapes, rng):
     points, normals = shapes[shape](rng)
-    assert claims_of(-normals, sketch_of(points)).inward
+    assert check_normals(-normals, sketch_of(points)).inward
 
 
 @pytest.mark.parametrize("wrong", [0.0, 0.05])

@@ -27,7 +27,7 @@ def look(points, normals=None, sensors=None, **words):
 
 
 @pytest.mark.parametrize("shape", ["ellipsoid", "terrain", "plate"])
-def test_true_normals_are_kept_without_a_word(shape, shapes, rng):
+def test_true_normals_are_kept_without_findings(shape, shapes, rng):
     found = look(*shapes[shape](rng))
     assert found.geometry.normals is not None and not found.findings
 
@@ -40,7 +40,7 @@ def test_false_normals(normals, shapes, rng):
     found = examined(cloud, Frame.around(points), SupervisionConfig(normals=normals), "a")
     assert (found.geometry.normals is None) == (normals == "auto")
     (text,) = texts(found.findings, "warning")
-    assert "never turned alike" in text and ("--normals" in text) == (normals == "file")
+    assert "never oriented consistently" in text and ("--normals" in text) == (normals == "file")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_sensors_that_others_hide_points_from(shapes, rng):
     assert "cannot have seen" in texts(found.findings, "warning")[0]
 
 
-def test_a_sensor_at_the_origin_that_nobody_filled_in(shapes, rng):
+def test_a_sensor_at_the_origin_that_was_never_set(shapes, rng):
     points, _ = shapes["ellipsoid"](rng)
     found = look(points, None, np.zeros_like(points))
     assert sensors_of(found) is None
-    assert "nobody filled in" in texts(found.findings, "warning")[0]
+    assert "never set" in texts(found.findings, "warning")[0]
 
 
 def test_a_sensor_in_the_plane_of_a_terrain(shapes, rng):
@@ -93,7 +93,7 @@ def test_bare_clouds(shape, seen, shapes, rng):
     assert not texts(found.findings, "warning")
 
 
-def test_what_the_user_says_comes_first(shapes, rng):
+def test_settings_come_before_the_file(shapes, rng):
     points, normals = shapes["ellipsoid"](rng)
     found = look(points, normals, up=(0.0, 0.0, -1.0))
     assert found.outside_from == "up" and found.geometry.normals is None
@@ -102,6 +102,6 @@ def test_what_the_user_says_comes_first(shapes, rng):
     assert found.outside_from == "viewpoint" and np.array_equal(sensors_of(found)[:1], [[0, 0, 9]])
 
 
-def test_few_points_say_nothing(shapes, rng):
+def test_few_points_give_no_findings(shapes, rng):
     points, normals = shapes["ellipsoid"](rng, 40)
     assert look(points, -normals).findings == []

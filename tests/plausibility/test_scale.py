@@ -7,7 +7,7 @@ import pytest
 
 from sasnet_sdf.errors import UnusableGeometry
 from sasnet_sdf.geometry import PointCloud
-from sasnet_sdf.plausibility.scale import check_digits, check_units
+from sasnet_sdf.plausibility.examine import check_digits, check_units
 
 
 @pytest.fixture

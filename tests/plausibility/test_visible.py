@@ -27,7 +27,7 @@ def test_points_lie_wider_apart_far_from_their_scanner(sketch_of, shapes, rng):
     assert abs(widening(even, np.zeros(3))) < 0.5
 
 
-def test_nothing_widens_where_all_is_equally_far(sketch_of, rng):
+def test_no_widening_where_all_points_are_equally_far(sketch_of, rng):
     points = rng.normal(size=(3000, 3))
     sketch = sketch_of(points / np.linalg.norm(points, axis=1, keepdims=True))
     assert widening(sketch, np.zeros(3)) == 0

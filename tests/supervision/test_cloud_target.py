@@ -55,7 +55,7 @@ def test_the_sign_is_right_everywhere(name, targets, solids, rng):
 
 
 @pytest.mark.parametrize("name", ["sphere", "torus"])
-def test_gradients_point_outward_and_tell_the_slope(name, targets, solids, rng):
+def test_gradients_point_outward_and_match_the_slope(name, targets, solids, rng):
     points, normals = solids[name].sample(2000, rng)
     step = rng.uniform(-0.01, 0.01, (2000, 1))
     distance, gradient = targets[name].distance(points + step * normals)
@@ -118,12 +118,12 @@ def test_outliers_are_removed_and_nothing_else(solids, rng):
     assert facts["outliers_removed"] == len(stray)
 
 
-def test_a_sparse_part_is_no_outlier(rng):
+def test_a_sparse_part_is_not_an_outlier(rng):
     dense = np.concatenate([rng.uniform(-0.9, 0, (20_000, 1)), rng.uniform(-0.9, 0.9, (20_000, 1))], 1)
     sparse = np.concatenate([rng.uniform(0, 0.9, (400, 1)), rng.uniform(-0.9, 0.9, (400, 1))], 1)
     points = np.concatenate([np.concatenate([dense, sparse]), np.zeros((20_400, 1))], 1)
     _, facts = prepare_cloud(PointCloud(points, np.tile([[0.0, 0.0, 1.0]], (20_400, 1))))
-    # all but some on the border, whose neighbours are on the dense side
+    # all but some on the border, whose neighbors are on the dense side
     assert facts["outliers_removed"] < 40
 
 
@@ -158,7 +158,7 @@ def test_a_cavity_seen_in_part_is_empty_up_to_its_middle(solids, rng):
     assert (target.distance(outer * 0.75)[0] < 0).all()  # the solid around it
 
 
-def test_it_does_not_depend_on_the_cut(solids, rng, monkeypatch, threads):
+def test_the_result_does_not_depend_on_the_ranges(solids, rng, monkeypatch, threads):
     """Ranges of any length give the same bytes: of a noisy cloud, whose every step is taken."""
     points, _ = solids["torus"].sample(3000, rng)
     cloud = PointCloud(points + rng.normal(0, 0.01, points.shape))

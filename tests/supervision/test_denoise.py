@@ -127,7 +127,7 @@ def test_the_same_points_give_the_same_bytes(box):
 
 
 @pytest.mark.parametrize("count", [12, 100])
-def test_a_few_points_are_no_trouble(count):
+def test_a_few_points_are_handled(count):
     points = 0.3 * np.random.default_rng(0).normal(size=(count, 3))
     found, _, _ = _denoised(points, np.sign(points) / 3**0.5)
     assert found.points.shape == found.normals.shape == (count, 3)

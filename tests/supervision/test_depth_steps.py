@@ -32,9 +32,9 @@ def _scene(rays: Array) -> tuple[Array, NDArray[np.int64]]:
         floor = np.where(rays[:, 1] > 0, 0.75 / rays[:, 1], np.inf)
     at = 1.801 * rays
     face = np.where((np.abs(at[:, 0] + 0.55) < 0.25) & (np.abs(at[:, 1] + 0.2) < 0.25), 1.801, np.inf)
-    centre, radius = np.array([0.35, -0.1, 1.8]), 0.35
-    along, squares = rays @ centre, (rays**2).sum(1)
-    root = along**2 - squares * (centre @ centre - radius**2)
+    center, radius = np.array([0.35, -0.1, 1.8]), 0.35
+    along, squares = rays @ center, (rays**2).sum(1)
+    root = along**2 - squares * (center @ center - radius**2)
     sphere = np.where(root > 0, (along - np.sqrt(np.maximum(root, 0))) / squares, np.inf)
     depths = np.stack([wall, floor, face, sphere])
     return depths.min(0), depths.argmin(0)
@@ -136,7 +136,7 @@ def test_whole_heights_of_a_map_are_smoothed():
     assert np.abs(moved[:, 2] - heights).mean() < 0.4 * np.abs(np.round(heights) - heights).mean()
 
 
-def test_the_user_is_told():
+def test_the_user_is_informed():
     rays = _rays()
     points = _rounded(_scene(rays)[0], "length", 0.3)[:, None] * rays
     cloud = PointCloud(points, None, None, np.zeros_like(points))

@@ -54,7 +54,7 @@ def test_beside_a_sharp_edge_spheres_decide(solids, rng):
     nearest = np.abs(np.sort(np.abs(np.abs(target.points) - [0.8, 0.6, 0.4]), 1)[:, 1])  # to an edge
     assert share[nearest < 0.01].mean() < 0.2
     assert share[nearest > 0.1].mean() > 0.98
-    everywhere = replace(target, hermite=replace(target.hermite, share=np.ones_like(share)))
+    everywhere = replace(target, hermite=target.hermite._replace(share=np.ones_like(share)))
     assert error(target, solid, 0.0, rng) < 1e-4 < 2e-4 < error(everywhere, solid, 0.0, rng)
 
 
@@ -66,7 +66,7 @@ def test_both_sides_of_a_sheet_thinner_than_the_spacing(solids, rng):
         assert (target.distance(middle + [0, 0, 0.015 * side])[0] > 0).mean() > 0.98
 
 
-def test_curvature_is_no_noise(solids):
+def test_curvature_is_not_taken_for_noise(solids):
     target, facts = target_of(solids["torus"], 200)
     assert facts["noise_in_spacings"] < 0.02
     assert facts["noise"] is None
@@ -86,7 +86,7 @@ def test_two_points_at_nearly_the_same_place(solids, rng):
     assert error(target, solids["torus"], 0.0, rng) < 2e-3
 
 
-def test_many_points_are_without():
+def test_many_points_have_no_smooth_field():
     counts = np.geomspace(FEW / 2, 2 * MANY, 200)
     shares = np.array([fewness(int(count)) for count in counts])
     assert shares[0] == 1

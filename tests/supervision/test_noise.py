@@ -45,12 +45,12 @@ def test_the_mean_variance_is_one(cosines):
 @pytest.mark.parametrize(
     "count, lowest", [(100, 0.0), (COUNT, 0.95)], ids=["few points", "all seen straight on"]
 )
-def test_too_little_to_tell_leaves_points_alike(count, lowest):
+def test_too_little_data_gives_equal_weights(count, lowest):
     cosines = np.linspace(lowest, 1, count)
     assert AngularNoise.of(cosines, _misses(cosines**2)) == AngularNoise()
 
 
-def test_points_without_a_fit_say_nothing(cosines):
+def test_points_without_a_fit_are_ignored(cosines):
     misses = _misses(cosines**2 + 0.1)
     with_gaps = np.append(misses, np.full(500, np.inf))
     found = AngularNoise.of(np.append(cosines, np.full(500, 0.5)), with_gaps)

@@ -50,8 +50,8 @@ def test_every_connected_part_is_oriented(solids, rng):
     points, _ = solids["sphere"].sample(4000, rng)
     apart = np.concatenate([0.4 * points + [0.6, 0, 0], 0.4 * points - [0.6, 0, 0]])
     target, _ = prepare_cloud(PointCloud(apart))
-    centre = np.where(target.points[:, :1] > 0, 0.6, -0.6) * [1, 0, 0]
-    assert (((target.points - centre) * target.normals).sum(1) > 0).all()
+    center = np.where(target.points[:, :1] > 0, 0.6, -0.6) * [1, 0, 0]
+    assert (((target.points - center) * target.normals).sum(1) > 0).all()
 
 
 def test_sensors_decide_the_side(solids, rng):

@@ -81,8 +81,8 @@ def test_surfaces_inside_surfaces(rng):
 
 
 def test_linked_rings_that_nearly_touch(rng):
-    def ring(p, centre, flat):
-        q = (p - centre)[:, [0, 1, 2] if flat else [0, 2, 1]]
+    def ring(p, center, flat):
+        q = (p - center)[:, [0, 1, 2] if flat else [0, 2, 1]]
         return np.hypot(np.hypot(q[:, 0], q[:, 1]) - 0.4, q[:, 2]) - 0.18
 
     def distance(p):
@@ -141,7 +141,7 @@ def test_the_same_cloud_gives_the_same_normals(solids, rng):
     assert np.array_equal(first, again)
 
 
-def test_few_points_do_no_harm(rng):
+def test_few_points_are_handled(rng):
     target, _ = prepare_cloud(PointCloud(sphere(10, 0.8, rng)[0]))
     assert np.linalg.norm(target.normals, axis=1) == pytest.approx(1)
 

@@ -8,8 +8,7 @@ import pytest
 from sasnet_sdf.geometry import PointCloud
 from sasnet_sdf.spatial import Tree
 from sasnet_sdf.supervision.cloud import prepare_cloud
-from sasnet_sdf.supervision.planes import torn
-from sasnet_sdf.supervision.plates import in_layers, normals_of_plates
+from sasnet_sdf.supervision.planes import in_layers, normals_of_plates, torn
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def test_the_sides_of_a_plate(plate):
 
 
 @pytest.mark.parametrize("noise", [0, 0.004])
-def test_what_is_no_plate(noise, rng):
+def test_other_shapes_are_not_plates(noise, rng):
     ball = rng.normal(size=(10_000, 3))
     ball /= np.linalg.norm(ball, axis=1, keepdims=True)
     flat = np.column_stack([rng.random((10_000, 2)), np.zeros(10_000)])
@@ -52,7 +51,7 @@ def test_a_plate_keeps_its_two_sides(told_by, plate, rng):
     assert "two layers" in facts["findings"][0].text
 
 
-def test_walls_as_thin_as_the_noise_are_told(plate, rng):
+def test_walls_as_thin_as_the_noise_are_reported(plate, rng):
     points, normals = plate
     _, facts = prepare_cloud(PointCloud(points + 0.006 * rng.normal(size=points.shape), normals))
     assert "opposite sides" in facts["findings"][-1].text

@@ -37,7 +37,7 @@ def test_points_seen_from_the_other_side_do_not_count(points):
     assert apart < 0.02 < 0.1 < alike  # runs that hold points of both sides blur a little
 
 
-def test_what_is_infinite_is_left_out(points):
+def test_infinite_values_are_left_out(points):
     values = np.random.default_rng(2).uniform(size=(COUNT, 1))
     values[::2] = np.inf
     regions = Regions.of(points, np.tile([0.0, 0, 1], (COUNT, 1)))

@@ -79,7 +79,7 @@ def test_a_cavity_stays_one_and_what_lies_in_it_is_solid(turned):
         assert len(target.faces) == 960
 
 
-def test_faces_wound_at_random_are_wound_alike(rng):
+def test_faces_wound_at_random_are_made_consistent(rng):
     shell, core = sphere(), sphere(0.5, inward=True)
     mesh = joined(shell, core)
     against = rng.random(640) < 0.2
@@ -99,7 +99,7 @@ def test_boxes_that_share_an_edge_are_closed(inward):
     assert len(notes) == inward
 
 
-def test_a_wall_between_two_boxes_is_no_surface():
+def test_a_wall_between_two_boxes_is_not_a_surface():
     mesh = joined(box((0, 0, 0), (1, 1, 1)), box((1, 0, 0), (2, 1, 1)), weld=True)
     values, notes, target = distance_to(mesh, [(1, 0.5, 0.5), (0.9, 0.5, 0.5), (1.2, 0.5, 0.5)])
     assert values == pytest.approx([-0.5, -0.5, -0.5], abs=1e-6)
@@ -113,7 +113,7 @@ def test_bodies_across_each_other_keep_their_outside():
     assert 300 < len(target.faces) < 560
 
 
-def test_what_encloses_nothing_is_no_solid():
+def test_a_mesh_that_encloses_nothing_is_not_a_solid():
     vertices, faces = sphere()
     two_sided = np.concatenate([faces[:200], faces[:200, ::-1]])
     assert solid_of(vertices * 0.9, two_sided) is None

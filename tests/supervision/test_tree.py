@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 import sasnet_sdf.runtime.compiled
 from sasnet_sdf.spatial import Tree, first_of_equals, morton_code, morton_order
-from sasnet_sdf.supervision.winding import WindingNumber, surfels_of
+from sasnet_sdf.supervision.orientation import WindingNumber, surfels_of
 
 
 def _clustered(count, rng):
@@ -18,7 +18,7 @@ def _clustered(count, rng):
 
 
 @pytest.mark.parametrize("count", [2, 15, 16, 17, 1000, 5000])
-def test_nearest_and_neighbours_are_exact(count, rng):
+def test_nearest_and_neighbors_are_exact(count, rng):
     points = _clustered(count, rng)
     tree, reference = Tree.of(points), cKDTree(points)
     queries = rng.uniform(-1, 1, (500, 3))
@@ -34,7 +34,7 @@ def test_nearest_and_neighbours_are_exact(count, rng):
     assert (indices != np.arange(count)[:, None]).all()
 
 
-def test_neighbours_on_a_lattice_where_distances_are_equal():
+def test_neighbors_on_a_lattice_where_distances_are_equal():
     axis = np.linspace(-0.9, 0.9, 12)
     points = np.stack(np.meshgrid(axis, axis, axis), -1).reshape(-1, 3)
     points = points[morton_order(points)]
@@ -42,7 +42,7 @@ def test_neighbours_on_a_lattice_where_distances_are_equal():
     assert distances == pytest.approx(cKDTree(points).query(points, 41)[0][:, 1:], rel=1e-5)
 
 
-def test_nearest_does_not_depend_on_the_cut_where_distances_are_equal(monkeypatch):
+def test_nearest_does_not_depend_on_the_ranges_where_distances_are_equal(monkeypatch):
     """In the middle of the cells of a lattice eight points are as near as each other."""
     axis = np.linspace(-0.9, 0.9, 12)
     points = np.stack(np.meshgrid(axis, axis, axis), -1).reshape(-1, 3)

@@ -46,7 +46,7 @@ def same(result, other):
     )
 
 
-def test_a_stopped_run_goes_on_to_the_same_bytes(cloud, whole, tmp_path):
+def test_a_resumed_run_gives_the_same_bytes(cloud, whole, tmp_path):
     keep = {"checkpoint": tmp_path, "checkpoint_every": 0}
     first = sasnet_sdf.reconstruct(cloud, **WORDS, **keep, on_progress=stopped_at(60))
     assert first.report["interrupted"] and not same(first, whole)
@@ -84,7 +84,7 @@ def test_where_the_surface_is_refused_the_training_is_kept_for_another_resolutio
     assert any("resumed after step 120" in text for text in result.report["notes"])
 
 
-def test_what_cannot_be_resumed_starts_afresh_and_says_so(cloud, whole, tmp_path):
+def test_a_run_that_cannot_be_resumed_starts_again_and_says_so(cloud, whole, tmp_path):
     keep = {"checkpoint": tmp_path / "new", "resume": True, "checkpoint_every": 0}
     result = sasnet_sdf.reconstruct(cloud, **WORDS, **keep)
     assert same(result, whole)
@@ -134,7 +134,7 @@ def test_a_full_disk_does_not_end_the_training(cloud, whole, tmp_path, monkeypat
     assert sum("No space left on device" in note for note in result.report["notes"]) == 1
 
 
-def test_images_go_on_too(tmp_path):
+def test_fits_of_images_are_resumed_too(tmp_path):
     image = np.random.default_rng(0).integers(0, 255, (24, 20, 3), np.uint8)
     words = {"parameters": 3000, "steps": 100, "batch": 200}
     whole = sasnet_sdf.fit_image(image, **words)
@@ -145,7 +145,7 @@ def test_images_go_on_too(tmp_path):
     assert any(note.startswith("resumed after step 60") for note in resumed.report["notes"])
 
 
-def test_words_are_checked(cloud, tmp_path):
+def test_settings_are_checked(cloud, tmp_path):
     with pytest.raises(UsageError, match="name it with checkpoint"):
         sasnet_sdf.reconstruct(cloud, resume=True)
     with pytest.raises(UsageError, match="checkpoint-every must be at least 0, found -1"):

@@ -14,9 +14,9 @@ from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.networks.sasnet import SASNet
 from sasnet_sdf.runtime.compiled import denormals_are_zero, over_ranges
 from sasnet_sdf.training.cpu_adam import LARGE, CPUAdam
+from sasnet_sdf.training.loop import step_of
 from sasnet_sdf.training.losses import DistanceTask
-from sasnet_sdf.training.optimizers import BETAS, EPSILON, Optimiser
-from sasnet_sdf.training.step import step_of
+from sasnet_sdf.training.optimizers import BETAS, EPSILON, Optimizer
 
 pytestmark = pytest.mark.skipif(
     not torch.set_flush_denormal(False), reason="PyTorch knows no way to do it on this processor"
@@ -91,18 +91,18 @@ def test_a_step_of_a_network_whose_features_are_tiny(threads, number):
         lambda step: (points, points.norm(dim=1) - 0.5, nn.functional.normalize(points, dim=1)),
         TrainingConfig(batch=700, eikonal_batch=300),
     )
-    optimiser = Optimiser(model.parameter_groups())
+    optimizer = Optimizer(model.parameter_groups())
     with torch.no_grad():
         model.masks.grid.table.mul_(1e-36)
         model.masks.hidden_bias.fill_(0.0)
         model.masks.mask_bias.fill_(-86.0)  # whose sigmoid would be denormal
         model.output_weight.mul_(1e-30)
-    take = step_of(task, optimiser)
+    take = step_of(task, optimizer)
     for step in range(3):
         assert np.isfinite(float(take(step, 1e-3)))
-    moments = [moment for part in model.parameters() for moment in optimiser._moments(part)]
+    moments = [moment for part in model.parameters() for moment in optimizer._moments(part)]
     assert sum(int((moment != 0).sum()) for moment in moments) > 1000
     assert denormals(*moments) == 0
     with torch.no_grad():
         assert denormals(model(points)) == 0
-    optimiser.close()
+    optimizer.close()

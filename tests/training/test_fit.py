@@ -72,7 +72,7 @@ def test_the_number_of_threads_changes_no_byte(threads):
         assert torch.equal(alone[name], together[name]), name
 
 
-def test_both_engines_take_the_same_way(threads):
+def test_both_engines_give_the_same_losses(threads):
     """Float32 drifts apart slowly: the first steps agree."""
     threads(1)
     fast, reference = (fit(6, engine=engine, batch=200)[1] for engine in ("numba", "torch"))

@@ -74,7 +74,7 @@ def tick(clock, seconds):
     clock.now += seconds
 
 
-def test_a_history_of_nothing():
+def test_an_empty_history():
     history = loop.History()
     assert history.loss is None and history.steps_done == 0 and history.ms_per_step == 0
 
@@ -139,7 +139,7 @@ def test_the_callback_ends_the_run_with_false_only(answer):
     assert task.number.item() < -30
 
 
-def test_cancelling_at_the_last_step_is_the_end_all_the_same():
+def test_canceling_at_the_last_step_is_a_normal_end():
     task = Slope()
     assert train(task, task.groups, settings(steps=20), lambda _: False).ended_by == "steps"
 
@@ -155,7 +155,7 @@ def test_reports():
     assert [r.fraction for r in reports] == [0.4, 0.8, 1.0]
 
 
-def test_slow_steps_are_told_by_the_clock(clock):
+def test_slow_steps_are_reported_by_the_clock(clock):
     task, reports = Slope(values=lambda step: tick(clock, 0.2) or float(step)), []
     history = train(task, task.groups, settings(steps=40), reports.append)
     assert [r.step for r in reports] == [3, 6, 9, 12, 15, 18, 20, 23, 26, 29, 32, 35, 38, 40]
@@ -170,14 +170,14 @@ def test_slow_steps_are_ended_by_the_clock(clock):
     assert history.steps == [20, 26] and history.losses == [9.5, 22.5]
 
 
-def test_the_fraction_that_is_reported_stays_within_one(clock):
+def test_the_reported_fraction_is_at_most_one(clock):
     task, reports = Slope(values=lambda step: tick(clock, 1.0) or 0.0), []
     train(task, task.groups, settings(steps=1000, time_limit=5), reports.append)
     assert all(0 <= report.fraction <= 1 for report in reports)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_loss_that_stays_no_number_is_an_error(bad):
+def test_a_loss_that_stays_nan_is_an_error(bad):
     task = Slope(values=lambda step: bad if step == 25 else 1.0)
     with pytest.raises(SasnetError, match=r"not a number after 26 steps, nor was it 3 times before .* lower"):
         train(task, task.groups, settings(steps=100))
@@ -185,7 +185,7 @@ def test_a_loss_that_stays_no_number_is_an_error(bad):
     assert not hasattr(task.table, "gradient_sums")
 
 
-def test_a_run_goes_back_and_on_at_half_the_rates():
+def test_a_run_goes_back_and_continues_at_half_the_rates():
     bad = iter([260, 255])
     at = next(bad)
 
@@ -228,7 +228,7 @@ def test_what_a_bad_gradient_leaves_is_not_kept():
     assert np.isfinite(task.number.item())
 
 
-def test_a_run_that_is_cancelled_ends_in_a_state_that_is_good():
+def test_a_canceled_run_ends_in_a_finite_state():
     task = Slope()
     plain = task.loss
     task.loss = lambda step: (
@@ -253,13 +253,13 @@ def test_checkpoints_are_kept_by_the_clock_and_at_the_end(clock):
     train(task, task.groups, settings(steps=190), checkpoints=kept)
     assert [state.history.steps_done for state in kept.states] == [60, 120, 180, 190]
     assert kept.states[-1].updates == 190
-    cancelled = Kept(every=1e9)
-    train(task, task.groups, settings(steps=190), lambda _: False, cancelled)
-    assert [state.history.steps_done for state in cancelled.states] == [1]  # steps take a second here
+    canceled = Kept(every=1e9)
+    train(task, task.groups, settings(steps=190), lambda _: False, canceled)
+    assert [state.history.steps_done for state in canceled.states] == [1]  # steps take a second here
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.complex64])
-def test_a_run_goes_on_to_the_same_bits(clock, kind):
+def test_a_resumed_run_gives_the_same_bits(clock, kind):
     def fit(start=None):
         count = LARGE if kind == torch.float32 else 500  # with and without sums of gradients
         table = nn.Parameter((torch.arange(count) % 7 - 3).to(kind) / 10)
@@ -286,7 +286,7 @@ def test_a_run_goes_on_to_the_same_bits(clock, kind):
     assert [state.history.steps_done for state in states] == [40, 80, 120, 160, 170]
 
 
-def test_nothing_stays_on_the_table():
+def test_nothing_stays_attached_to_the_table():
     task = Slope()
     train(task, task.groups, settings(steps=3))
     assert not hasattr(task.table, "gradient_sums") and task.table.grad is None
@@ -301,7 +301,7 @@ def test_nothing_stays_on_the_table():
     assert not hasattr(task.table, "gradient_sums")
 
 
-def test_an_interrupt_goes_through_and_leaves_nothing():
+def test_an_interrupt_passes_through_and_leaves_nothing():
     task = Slope()
 
     def interrupted(report):

@@ -48,7 +48,7 @@ def test_normal_error_by_hand():
     torch.testing.assert_close(normal_error(gradient, normal), expected, rtol=0, atol=1e-6)
 
 
-def test_normal_error_does_not_ask_for_a_length():
+def test_normal_error_does_not_depend_on_the_length():
     gradient, normal = torch.randn(50, 3), torch.nn.functional.normalize(torch.randn(50, 3))
     torch.testing.assert_close(normal_error(gradient, normal), normal_error(30 * gradient, normal))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sasnet_sdf.training.optimizers import MOMENTUM, Muon, Optimiser, orthogonal, state_shapes
+from sasnet_sdf.training.optimizers import MOMENTUM, Muon, Optimizer, orthogonal, state_shapes
 from sasnet_sdf.training.state import History
 
 
@@ -21,14 +21,14 @@ def test_singular_vectors_stay_and_values_become_nearly_one(width):
     assert (diagonal - torch.diag_embed(kept)).abs().max() < 1e-4
 
 
-def test_size_of_the_gradient_does_not_count():
+def test_the_size_of_the_gradient_does_not_matter():
     matrix = torch.randn(1, 20, 20)
     for size in (1e-15, 1e15):
         assert torch.allclose(orthogonal(matrix * size), orthogonal(matrix), atol=1e-4)
     assert (orthogonal(torch.zeros(1, 20, 20)) == 0).all()
 
 
-def test_matrices_of_a_stack_do_not_know_of_each_other():
+def test_matrices_of_a_stack_are_independent():
     stack = torch.randn(3, 30, 30) * torch.tensor([1e-6, 1, 1e6])[:, None, None]
     for one, update in zip(stack, orthogonal(stack), strict=True):
         assert torch.allclose(orthogonal(one[None])[0], update, atol=1e-5)
@@ -36,17 +36,17 @@ def test_matrices_of_a_stack_do_not_know_of_each_other():
 
 def test_an_update_is_the_rate_times_an_orthogonal_matrix():
     parameter = nn.Parameter(torch.zeros(1, 16, 16))
-    optimiser = Muon([{"params": [parameter], "lr": 0.1}])
+    optimizer = Muon([{"params": [parameter], "lr": 0.1}])
     gradients = torch.randn(2, 1, 16, 16)
     for gradient in gradients:
         parameter.grad = gradient.clone()
-        optimiser.step()
+        optimizer.step()
     momentum = MOMENTUM * gradients[0] + gradients[1]
     expected = orthogonal(gradients[0]) + orthogonal(gradients[1] + MOMENTUM * momentum)
     assert torch.allclose(parameter, -0.1 * expected, atol=1e-6)
 
 
-def test_all_directions_are_learnt_at_one_pace():
+def test_all_directions_are_learned_at_one_rate():
     """min |A (W - T)|^2 with a spectrum of 1 to 0.01: Adam leaves the small directions behind."""
     generator = torch.Generator().manual_seed(3)
     rotation = torch.linalg.qr(torch.randn(24, 24, generator=generator))[0]
@@ -55,35 +55,35 @@ def test_all_directions_are_learnt_at_one_pace():
 
     def error_after(**of_group):
         weights = nn.Parameter(torch.zeros(1, 24, 24))
-        optimiser = Optimiser([{"params": [weights], "lr": 0.05, **of_group}])
+        optimizer = Optimizer([{"params": [weights], "lr": 0.05, **of_group}])
         for step in range(400):
-            optimiser.set_share(1 - step / 400)
+            optimizer.set_share(1 - step / 400)
             (factor @ (weights - target)).square().sum().backward()
-            optimiser.step()
+            optimizer.step()
         return float((weights.detach() - target).norm() / target.norm())
 
     assert error_after(muon=True) < 0.7 * error_after()
 
 
-def test_a_state_goes_back_and_on_to_the_same_bits():
+def test_a_restored_state_gives_the_same_bits():
     def gradient(step):
         return torch.randn(1, 12, 12, generator=torch.Generator().manual_seed(step))
 
     sine, matrix = nn.Parameter(torch.ones(5)), nn.Parameter(torch.ones(1, 12, 12))
     groups = [{"params": [matrix], "lr": 1e-2, "muon": True}, {"params": [sine], "lr": 1e-2}]
-    optimiser = Optimiser(groups)
+    optimizer = Optimizer(groups)
 
     def steps(numbers):
         for step in numbers:
             sine.grad, matrix.grad = gradient(step)[0, 0, :5].clone(), gradient(step)
-            optimiser.step()
+            optimizer.step()
 
     steps(range(3))
-    state = optimiser.state(History())
+    state = optimizer.state(History())
     assert [tuple(tensor.shape) for tensor in state.tensors] == state_shapes(groups)
     steps(range(3, 6))
     there = matrix.detach().clone(), sine.detach().clone()
-    optimiser.restore(state)
+    optimizer.restore(state)
     assert not torch.equal(matrix, there[0])
     steps(range(3, 6))
     assert torch.equal(matrix, there[0]) and torch.equal(sine, there[1])

@@ -29,7 +29,7 @@ def pool(target):
     return draw_pool(target, COUNT, 0)
 
 
-def test_the_pool_holds_what_was_asked_for(pool):
+def test_the_pool_has_the_requested_size_and_type(pool):
     assert len(pool) == COUNT
     for part, shape in ((pool.points, (COUNT, 3)), (pool.distances, (COUNT,)), (pool.normals, (COUNT, 3))):
         assert part.shape == shape
@@ -42,8 +42,8 @@ def test_targets_are_the_distances_of_the_stored_points(pool):
     radius = pool.points.double().norm(dim=1).numpy()
     error = np.abs(pool.distances.numpy() - (radius - RADIUS))
     assert error.mean() < 2e-4
-    off_centre = radius > 0.2
-    cosine = (pool.normals * pool.points).sum(1).numpy()[off_centre] / radius[off_centre]
+    off_center = radius > 0.2
+    cosine = (pool.normals * pool.points).sum(1).numpy()[off_center] / radius[off_center]
     assert np.percentile(cosine, 5) > 0.99
 
 

@@ -57,7 +57,7 @@ def test_a_file_that_is_mapped_is_not_read_whole(tmp_path):
     assert held < 1e5
 
 
-def test_a_channel_of_one_value_is_no_division_by_zero():
+def test_a_channel_of_one_value_does_not_divide_by_zero():
     signal = Signal(np.full((4, 4, 1), 7, np.uint8), Grid.of_image(4, 4))
     _, values = SignalBatches(signal, np.array([7.0]), np.array([7.0]), 16, seed=0)(0)
     assert (values == -1).all()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sasnet_sdf.training.cpu_adam import LARGE, CPUAdam
-from sasnet_sdf.training.optimizers import BETAS, EPSILON, Optimiser, schedule
+from sasnet_sdf.training.optimizers import BETAS, EPSILON, Optimizer, schedule
 
 
 def test_schedule_warms_up_then_follows_half_a_cosine():
@@ -40,7 +40,7 @@ def gradients_of(ours):
 
 
 def parameter_and_twin(rows, columns=2):
-    """Two parameters of the same numbers, and an optimiser of each kind at a rate of 1e-2."""
+    """Two parameters of the same numbers, and an optimizer of each kind at a rate of 1e-2."""
     start = torch.randn(rows, columns)
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
     adam = torch.optim.Adam([theirs], lr=1e-2, betas=BETAS, eps=EPSILON)
@@ -59,10 +59,10 @@ def test_like_adam_where_every_number_has_a_gradient(rows, columns):
         theirs.grad = torch.randn(rows, columns) * 10.0 ** (step % 7 - 5)
         gradients_of(ours).add_(theirs.grad)
         rate = 1e-2 / (1 + step)
-        for optimiser in (cpu_adam, adam):
-            optimiser.param_groups[0]["lr"] = rate
-            optimiser.step()
-            optimiser.zero_grad()
+        for optimizer in (cpu_adam, adam):
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad()
     assert (theirs.detach() - start).abs().mean() > 5e-3
     torch.testing.assert_close(ours.detach(), theirs.detach(), rtol=3e-7, atol=3e-6)
 
@@ -146,23 +146,23 @@ def test_same_bits_for_any_number_of_threads(threads):
 def test_rate_of_every_group():
     """With a gradient that never changes, Adam moves each number by its rate."""
     numbers = {rate: nn.Parameter(torch.zeros(3)) for rate in (1e-3, 1e-2, 5e-4)}
-    optimiser = Optimiser([{"params": [number], "lr": rate} for rate, number in numbers.items()])
+    optimizer = Optimizer([{"params": [number], "lr": rate} for rate, number in numbers.items()])
     for share in (1.0, 0.25):
         for number in numbers.values():
             number.grad = torch.full((3,), -0.7)
-        optimiser.set_share(share)
-        optimiser.step()
+        optimizer.set_share(share)
+        optimizer.step()
     for rate, number in numbers.items():
         torch.testing.assert_close(number.detach(), torch.full((3,), 1.25 * rate), rtol=1e-5, atol=0)
         assert number.grad is None
-    optimiser.close()
+    optimizer.close()
 
 
 def test_other_types_take_torchs_adam():
     table = nn.Parameter(torch.zeros(ROWS, 2, dtype=torch.float64))
-    optimiser = Optimiser([{"params": [table], "lr": 1e-2}])
+    optimizer = Optimizer([{"params": [table], "lr": 1e-2}])
     assert not hasattr(table, "gradient_sums")
     table.grad = torch.ones(ROWS, 2, dtype=torch.float64)
-    optimiser.step()
-    optimiser.close()
+    optimizer.step()
+    optimizer.close()
     torch.testing.assert_close(table.detach(), torch.full_like(table, -1e-2))
