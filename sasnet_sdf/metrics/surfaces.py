@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from ..geometry import Array, TriangleMesh
-from ..mesh import Edges, component_of_vertices
+from ..mesh import Edges, areas, component_of_vertices
 from ..supervision.mesh import is_closed, signed_volume
 from .shapes import UNIT, Points, Triangles
 
@@ -76,7 +76,6 @@ def mesh_figures(mesh: TriangleMesh) -> dict[str, Any]:
     edges, watertight = Edges.of(mesh.faces), is_closed(mesh.faces)
     # far from the origin the terms of the volume would cancel
     vertices = mesh.vertices - mesh.vertices.mean(0)
-    a, b, c = (vertices[mesh.faces[:, k]] for k in range(3))
     return {
         "vertices": len(vertices),
         "faces": len(mesh.faces),
@@ -84,7 +83,7 @@ def mesh_figures(mesh: TriangleMesh) -> dict[str, Any]:
         "nonmanifold_edges": edges.branching,
         "components": len(np.unique(component_of_vertices(mesh)[mesh.faces[:, 0]])),
         "watertight": watertight,
-        "area": float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2),
+        "area": float(areas(vertices, mesh.faces).sum()),
         "volume": signed_volume(vertices, mesh.faces) if watertight else None,
     }
 

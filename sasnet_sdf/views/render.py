@@ -15,6 +15,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, zoom
 
 from ..geometry import PointCloud, TriangleMesh
+from ..mesh import cross_products
 from ..runtime.compiled import kernel, over_ranges
 
 Array = NDArray[np.floating]
@@ -116,8 +117,7 @@ def _draw_discs(top, bottom, centres, radius, colours, depth, normal_out, colour
 
 def vertex_normals(vertices: Array, faces: NDArray[Any]) -> Array:
     """Area-weighted unit normals (V, 3) of a triangle mesh."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    across = np.cross(b - a, c - a)
+    across = cross_products(vertices, faces)
     total = np.stack(
         [np.bincount(faces.ravel(), np.repeat(across[:, k], 3), len(vertices)) for k in range(3)], 1
     )
