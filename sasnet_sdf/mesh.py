@@ -1,4 +1,4 @@
-"""Triangle meshes as arrays: boundary edges, areas, connected pieces, welding."""
+"""Triangle meshes as arrays: edges, areas, connected components, welding, selection of triangles."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from .geometry import Array, TriangleMesh
 from .runtime.compiled import kept, kernel, over_ranges, part
 from .runtime.progress import tick
 
+Faces = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Edges:
-    """Edges of one triangle (the boundary), the loops that they form, and edges of more than two."""
+    """Numbers of boundary edges (of one triangle), of the loops they form, and of edges of more than two."""
 
     boundary: int
     loops: int
@@ -25,10 +27,13 @@ class Edges:
 
     @classmethod
     def of(cls, faces: NDArray[Any]) -> Edges:
-        """Of triangles (F, 3). Loops that meet in a vertex count as one."""
+        """Count the edges of triangles (F, 3). Loops that meet in a vertex count as one."""
         boundary, branching = _uses(np.ascontiguousarray(faces, np.int64), int(faces.max(initial=-1)) + 1)
         tick()
-        return cls(len(boundary), _loops(boundary), branching)
+        vertices, ends = np.unique(boundary, return_inverse=True)
+        graph = edge_graph(*ends.reshape(-1, 2).T, len(vertices))
+        loops = int(connected_components(graph, directed=False)[0]) if len(boundary) else 0
+        return cls(len(boundary), loops, branching)
 
 
 def at_boundary(faces: NDArray[Any], count: int) -> NDArray[np.bool_]:
@@ -40,11 +45,11 @@ def at_boundary(faces: NDArray[Any], count: int) -> NDArray[np.bool_]:
 
 @kept(nogil=True)
 def _uses(faces: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], int]:
-    """Edges (B, 2) that belong to one of the triangles (F, 3), and the number that belong to more than two.
+    """The edges (B, 2) of only one of the triangles (F, 3), and the number of edges of more than two.
 
     count: number of vertices.
     """
-    # counting sort: each edge is listed at its end of lower number, by its other end
+    # counting sort: each edge is listed at its lower end, by its other end
     starts = np.zeros(count + 1, np.int64)
     for face in range(len(faces)):
         for k in range(3):
@@ -71,14 +76,39 @@ def _uses(faces: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], int]
     return boundary[:single].copy(), branching
 
 
-def _loops(edges: NDArray[Any]) -> int:
-    vertices, ends = np.unique(edges, return_inverse=True)
-    ends = ends.reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends), np.int8), tuple(ends.T)), shape=(len(vertices),) * 2)
-    return int(connected_components(graph, directed=False)[0]) if len(ends) else 0
+def directed_edges(faces: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The starts (3 F,) and ends of the three edges of every triangle (F, 3), in the triangles' direction."""
+    a, b, c = faces.astype(np.int32).T
+    return np.concatenate([a, b, c]), np.concatenate([b, c, a])
 
 
-Faces = NDArray[np.int64]
+def edge_graph(
+    starts: NDArray[Any], ends: NDArray[Any], count: int, values: NDArray[Any] | None = None
+) -> csr_array:
+    """The sparse matrix (count, count) with a value for each edge (E,) from start to end; 1 by default."""
+    values = np.ones(len(starts), np.int8) if values is None else values
+    return coo_array((values, (starts, ends)), shape=(count, count)).tocsr()
+
+
+def component_of_vertices(mesh: TriangleMesh, side: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
+    """The number (V,) of the connected component that each vertex belongs to, from 0.
+
+    side: (V,); edges whose ends are on different sides do not connect.
+    """
+    starts, ends = directed_edges(mesh.faces)
+    # two edges connect the vertices of a triangle
+    used = slice(2 * len(mesh.faces)) if side is None else side[starts] == side[ends]
+    starts, ends = starts[used], ends[used]
+    graph = edge_graph(starts, ends, len(mesh.vertices))
+    del starts, ends
+    tick()
+    return connected_components(graph, directed=False)[1]
+
+
+def cross_products(vertices: Array, faces: NDArray[Any]) -> Array:
+    """The cross product (F, 3) of two sides of each triangle: along its normal, twice its area long."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    return np.cross(b - a, c - a)
 
 
 def areas(vertices: Array, faces: Faces) -> Array:
@@ -143,64 +173,44 @@ def _least_cosine(start, stop, normals, faces, out):
         out[f] = least
 
 
-def component_of_vertices(mesh: TriangleMesh) -> NDArray[np.int32]:
-    """The number (V,) of the connected component that each vertex belongs to, from 0."""
-    a, b, c = mesh.faces.astype(np.int32).T
-    ends = np.concatenate([a, b]), np.concatenate([b, c])
-    graph = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(len(mesh.vertices),) * 2).tocsr()
-    del a, b, c, ends
-    tick()
-    return connected_components(graph, directed=False)[1]
-
-
 def drop_small_components(mesh: TriangleMesh, share: float) -> tuple[TriangleMesh, int]:
-    """Without the components of less than `share` of the largest one's area, and how many those are."""
+    """The mesh without components of less than `share` of the largest one's area, and their number."""
     component = component_of_vertices(mesh)[mesh.faces[:, 0]]
     area = np.bincount(component, areas(mesh.vertices, mesh.faces))
-    large = area >= share * area.max(initial=0.0)
-    small = ~large & (np.bincount(component) > 0)
-    if not small.any():
-        return mesh, 0
-    return _with_faces(mesh, large[component]), int(small.sum())
+    return _of_components(mesh, component, area >= share * area.max(initial=0.0))
 
 
 def drop_unsupported_components(
     mesh: TriangleMesh, supported: NDArray[np.bool_], spacing: Array, fewest: float
 ) -> tuple[TriangleMesh, int]:
-    """Without the components that few data support, and how many those are; the best one stays.
+    """The mesh without the components that few data support, and their number; the best one stays.
 
-    What supports a component is counted in points: the area of its triangles whose vertices (V,)
-    are supported, over the square of the spacing (V,) of the data there. One of `fewest` stays
-    however small it is beside the others, as an object of its own; one that grew from nothing goes
-    however large.
+    The support of a component is counted in points: the area of its triangles whose vertices (V,)
+    are supported, over the square of the spacing (V,) of the data there. A component with the
+    support of `fewest` points stays, however small it is beside the others.
     """
-    component = component_of_vertices(mesh)[mesh.faces[:, 0]]
     first = mesh.faces[:, 0]
+    component = component_of_vertices(mesh)[first]
     borne_out = supported[mesh.faces].all(1)
     points = np.where(borne_out, areas(mesh.vertices, mesh.faces) / spacing[first] ** 2, 0.0)
     count = np.bincount(component, points)
-    borne = count >= min(fewest, count.max(initial=0.0))
-    dropped = ~borne & (np.bincount(component) > 0)
+    return _of_components(mesh, component, count >= min(fewest, count.max(initial=0.0)))
+
+
+def _of_components(
+    mesh: TriangleMesh, component: NDArray[np.int32], keep: NDArray[np.bool_]
+) -> tuple[TriangleMesh, int]:
+    """The mesh of the components to keep (C,), and how many are dropped. component: (F,)."""
+    dropped = ~keep & (np.bincount(component) > 0)
     if not dropped.any():
         return mesh, 0
-    return _with_faces(mesh, borne[component]), int(dropped.sum())
-
-
-def _with_faces(mesh: TriangleMesh, keep: NDArray[np.bool_]) -> TriangleMesh:
-    """The mesh of some of its triangles, without the vertices that none of them uses."""
-    faces = mesh.faces[keep]
-    used = np.zeros(len(mesh.vertices), np.bool_)
-    used[faces] = True
-    renumbered = np.cumsum(used) - 1
-    normals = None if mesh.normals is None else mesh.normals[used]
-    colors = None if mesh.colors is None else mesh.colors[used]
-    return TriangleMesh(mesh.vertices[used], renumbered[faces], normals, colors)
+    return with_faces(mesh, mesh.faces[keep[component]]), int(dropped.sum())
 
 
 def colors_at_vertices(colors: NDArray[Any], faces: NDArray[Any], count: int) -> NDArray[np.uint8]:
-    """The mean color (count, 3) of the faces around each vertex; white where there are none.
+    """The mean color (count, 3) of the triangles around each vertex; white where there are none.
 
-    colors (F, 3) uint8 of triangles (F, 3).
+    colors: (F, 3) uint8, of triangles (F, 3).
     """
     corners = faces.ravel()
     around = np.bincount(corners, minlength=count)
@@ -210,7 +220,7 @@ def colors_at_vertices(colors: NDArray[Any], faces: NDArray[Any], count: int) ->
 
 
 def welded(mesh: TriangleMesh) -> TriangleMesh:
-    """The mesh with vertices at exactly the same place made one, which keeps the first one's attributes.
+    """The mesh with vertices at equal positions merged; the first one's attributes are kept.
 
     Formats without shared vertices (STL), and seams of normals or textures, hide that a mesh is closed.
     """
@@ -222,23 +232,33 @@ def welded(mesh: TriangleMesh) -> TriangleMesh:
     _, first, _, faces = found
     if len(first) == len(mesh.vertices):
         return mesh
-    return replace(_taken(mesh, first), faces=faces)
+    return _selected(mesh, first, faces)
 
 
 def without_unused(mesh: TriangleMesh) -> TriangleMesh:
-    """The mesh without the vertices that no face uses."""
-    used = np.zeros(len(mesh.vertices), np.bool_)
-    used[mesh.faces] = True
-    if used.all():
-        return mesh
-    return replace(_taken(mesh, used), faces=(np.cumsum(used) - 1)[mesh.faces])
+    """The mesh without the vertices that no triangle uses."""
+    return with_faces(mesh, mesh.faces)
 
 
-def _taken(mesh: TriangleMesh, index: NDArray[Any]) -> TriangleMesh:
-    """The vertices at `index`, or of a mask, with their attributes; the faces are left as they are."""
+def with_faces(mesh: TriangleMesh, faces: Faces) -> TriangleMesh:
+    """The mesh of triangles (F', 3) over its vertices, without the vertices that none of them uses."""
+    used, renumbered = compacted(faces, len(mesh.vertices))
+    return replace(mesh, faces=faces) if used.all() else _selected(mesh, used, renumbered)
+
+
+def compacted(faces: Faces, count: int) -> tuple[NDArray[np.bool_], Faces]:
+    """Which of `count` vertices the triangles (F, 3) use, and the triangles numbered among those."""
+    used = np.zeros(count, np.bool_)
+    used[faces] = True
+    return used, (np.cumsum(used) - 1)[faces]
+
+
+def _selected(mesh: TriangleMesh, index: NDArray[Any], faces: Faces) -> TriangleMesh:
+    """The vertices at `index`, or of a mask, with their attributes, and other triangles over them."""
     return replace(
         mesh,
         vertices=mesh.vertices[index],
+        faces=faces,
         normals=None if mesh.normals is None else mesh.normals[index],
         colors=None if mesh.colors is None else mesh.colors[index],
         scalars={name: values[index] for name, values in mesh.scalars.items()},

@@ -1,7 +1,7 @@
-"""Points in space: sorted along a Z-curve, without duplicates, in a tree that finds nearest ones.
+"""Points in space: Morton order, duplicates, and a tree for nearest-neighbor searches.
 
-What is near in space is near in memory once points are in Morton order. The tree's boxes hold runs of
-such points. In compiled searches points and boxes come flat, (3 N,) and (12 L,), which is faster.
+Points in Morton order that are near in space are near in memory. The tree's boxes hold runs of such
+points. Compiled searches take points and boxes flat, (3 N,) and (12 L,), which is faster.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .geometry import Array
 from .runtime.compiled import kernel, over_ranges, part
 
-# magic numbers that spread the low 21 bits of a word three apart, a halving at a time
+# constants that spread the low 21 bits of a word three apart, by halving
 _SPREAD = (
     (32, 0x1F00000000FFFF),
     (16, 0x1F0000FF0000FF),
@@ -23,8 +24,8 @@ _SPREAD = (
 )
 
 
-def morton_code(points: Array, bits: int = 10) -> np.ndarray:
-    """The places (N,) int64 of points (N, 3) of the unit cube along a Z-curve of 2**bits steps an axis."""
+def morton_code(points: Array, bits: int = 10) -> NDArray[np.int64]:
+    """The positions (N,) of points (N, 3) of the unit cube along a Z-curve of 2**bits steps an axis."""
     half = 1 << (bits - 1)
     code = np.zeros(len(points), np.int64)
     for axis in range(3):
@@ -36,30 +37,30 @@ def morton_code(points: Array, bits: int = 10) -> np.ndarray:
     return code
 
 
-def morton_order(points: Array, bits: int = 21) -> np.ndarray:
+def morton_order(points: Array, bits: int = 21) -> NDArray[np.int64]:
     """The indices (N,) that sort points (N, 3) of the unit cube along a Z-curve; ties keep their order."""
     index_bits = max(len(points) - 1, 1).bit_length()
     bits = min(bits, (63 - index_bits) // 3)
-    # the index in the low bits makes the order stable, and one plain sort does it all
+    # with the index in the low bits one plain sort gives a stable order
     key = morton_code(points, bits) << index_bits | np.arange(len(points))
     key.sort()
     return key & ((1 << index_bits) - 1)
 
 
-def first_of_equals(points: Array) -> np.ndarray:
-    """The index of the first of every set of equal points (N, 3), in order."""
+def first_of_equals(points: Array) -> NDArray[np.int64]:
+    """The indices, ascending, of the first point of each set of equal points (N, 3)."""
     words = _hash(points)
     order = np.argsort(words, kind="stable")
     again = 1 + np.flatnonzero(words[order[1:]] == words[order[:-1]])
-    if not (points[order[again]] == points[order[again - 1]]).all():  # two that differ have one word
+    if not (points[order[again]] == points[order[again - 1]]).all():  # a hash collision
         return np.sort(np.unique(points, axis=0, return_index=True)[1])
     first = np.ones(len(points), np.bool_)
     first[order[again]] = False
     return np.flatnonzero(first)
 
 
-def _hash(points: Array) -> np.ndarray:
-    """A word (N,) uint64 for each point (N, 3): equal for equal points, and hardly ever otherwise."""
+def _hash(points: Array) -> NDArray[np.uint64]:
+    """A hash (N,) of each point (N, 3): equal for equal points, and hardly ever otherwise."""
     bits = (np.ascontiguousarray(points, np.float64) + 0.0).view(np.uint64)  # -0.0 becomes 0.0
     words = np.zeros(len(points), np.uint64)
     for axis in range(3):
@@ -68,17 +69,18 @@ def _hash(points: Array) -> np.ndarray:
     return words
 
 
-LEAF = 16  # points
+LEAF = 16
+"""Points in a leaf of the tree."""
 
 
 @kernel
-def find_nearest(start, stop, points, boxes, queries, found):
-    """The points nearest to queries start..stop of (M, 3)."""
+def _nearest(start, stop, points, boxes, queries, found):
+    """Find the points nearest to queries start..stop of (M, 3)."""
     leaves, count, best = len(boxes) // 12, len(points) // 3, np.int64(0)
     stack, lower = np.empty(64, np.int64), np.empty(64)
     for q in range(start, stop):
         x, y, z = queries[q, 0], queries[q, 1], queries[q, 2]
-        # from the last query's answer, a good guess; of points equally near it favors none
+        # the last query's answer is a good guess; the margin does not favor it among equally near points
         worst = _squared_distance(points, best, x, y, z) * 1.00001 + 1e-300
         stack[0], lower[0], top = 1, 0.0, 0
         while top >= 0:
@@ -98,15 +100,15 @@ def find_nearest(start, stop, points, boxes, queries, found):
 
 
 @kernel
-def find_neighbours(start, stop, points, boxes, indices, distances):
-    """The nearest others of points start..stop, nearest first."""
+def _neighbors(start, stop, points, boxes, indices, distances):
+    """Find the nearest other points of points start..stop, nearest first."""
     leaves, total, last = len(boxes) // 12, len(points) // 3, indices.shape[1] - 1
     stack, lower = np.empty(64, np.int64), np.empty(64)
     squared, found = np.empty(last + 1), np.empty(last + 1, np.int64)
     for q in range(start, stop):
         x, y, z = points[3 * q], points[3 * q + 1], points[3 * q + 2]
         bound = np.inf
-        if q > start:  # the neighbours of the point before, and itself, are within this
+        if q > start:  # the previous point and its neighbors are within this
             step = np.sqrt(_squared_distance(points, q - 1, x, y, z))
             bound = (np.sqrt(squared[last]) + step) ** 2 * 1.00001
         for k in range(last + 1):
@@ -134,14 +136,13 @@ def find_neighbours(start, stop, points, boxes, indices, distances):
 
 
 @part
-def find_within(points, boxes, i, reach, found):
-    """Point i and others within a squared distance, in the tree's order: as many as `found` can hold."""
-    return find_around(points, boxes, points[3 * i], points[3 * i + 1], points[3 * i + 2], reach, found)
+def find_around(
+    points: Array, boxes: Array, x: float, y: float, z: float, reach: float, found: NDArray[np.integer]
+) -> int:
+    """Find points within a squared distance of (x, y, z), in the tree's order; returns their number.
 
-
-@part
-def find_around(points, boxes, x, y, z, reach, found):
-    """Points within a squared distance of a place, in the tree's order: as many as `found` can hold."""
+    points (3 N,), boxes (12 L,): flat, of a Tree. found: filled with their indices, as many as it holds.
+    """
     leaves, total, count = len(boxes) // 12, len(points) // 3, 0
     stack, lower = np.empty(64, np.int64), np.empty(64)
     stack[0], top = 1, 0
@@ -161,7 +162,7 @@ def find_around(points, boxes, x, y, z, reach, found):
 
 @part
 def _push_children(boxes, node, x, y, z, worst, stack, lower, top):
-    """Put the children of `node` that are in reach on the stack, the nearer on top."""
+    """Push the children of `node` that are in reach onto the stack, the nearer one last."""
     near = 2 * node
     first, second = _box_distance(boxes, near, x, y, z), _box_distance(boxes, near + 1, x, y, z)
     swap = second < first
@@ -178,7 +179,7 @@ def _push_children(boxes, node, x, y, z, worst, stack, lower, top):
 
 @part
 def _box_distance(boxes, node, x, y, z):
-    """The squared distance of a place from a box; infinite where the box is empty."""
+    """The squared distance of (x, y, z) from a box; infinite where the box is empty."""
     b = 6 * node
     dx = max(max(boxes[b] - x, x - boxes[b + 3]), 0.0)
     dy = max(max(boxes[b + 1] - y, y - boxes[b + 4]), 0.0)
@@ -196,8 +197,7 @@ class Tree:
     """Boxes (2 L, 6), low and high corners, around points (N, 3) in Morton order.
 
     The tree is a heap: node 1 is the root, the children of i are 2 i and 2 i + 1, and node L + l
-    is the leaf that holds the points l LEAF to (l + 1) LEAF. Leaves that pad L to a power of two
-    are empty.
+    is the leaf of the points from l LEAF to (l + 1) LEAF. Leaves that pad L to a power of two are empty.
     """
 
     points: Array
@@ -205,28 +205,26 @@ class Tree:
 
     @classmethod
     def of(cls, points: Array) -> Tree:
+        """The tree of points (N, 3) in Morton order."""
         low = combine_up(points, np.minimum, np.inf)
         return cls(points, np.concatenate([low, combine_up(points, np.maximum, -np.inf)], 1))
 
-    def nearest(self, queries: Array) -> np.ndarray:
-        """The point nearest to each query (M, 3): indices (M,) int32.
-
-        Many queries take least time in Morton order.
-        """
+    def nearest(self, queries: Array) -> NDArray[np.int32]:
+        """The indices (M,) of the points nearest to queries (M, 3), which are fastest in Morton order."""
         found = np.empty(len(queries), np.int32)
-        over_ranges(find_nearest, len(queries), self.points.ravel(), self.boxes.ravel(), queries, found)
+        over_ranges(_nearest, len(queries), self.points.ravel(), self.boxes.ravel(), queries, found)
         return found
 
-    def neighbours(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest others of every point, nearest first: indices (N, k) int32 and distances, float32."""
+    def neighbours(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The indices and distances (N, k) of up to `count` nearest others of every point, nearest first."""
         shape = len(self.points), min(count, len(self.points) - 1)
         indices, distances = np.empty(shape, np.int32), np.empty(shape, np.float32)
-        over_ranges(find_neighbours, shape[0], self.points.ravel(), self.boxes.ravel(), indices, distances)
+        over_ranges(_neighbors, shape[0], self.points.ravel(), self.boxes.ravel(), indices, distances)
         return indices, distances
 
 
 def combine_up(values: Array, combine: np.ufunc, neutral: float) -> Array:
-    """Values (N, d) of points combined over every node of their tree: (2 L, d)."""
+    """Values (N, d) of points combined over the points of each node of their tree: (2 L, d)."""
     runs = -(-len(values) // LEAF)
     leaves = 1 << (runs - 1).bit_length()
     nodes = np.full((2 * leaves, values.shape[1]), neutral)

@@ -17,7 +17,7 @@ from ..metrics import UNIT, Points, Triangles, frame_around
 from ..problems.signal_figures import both
 from ..problems.signal_figures import draw_masks as draw_masks_of_signal
 from ..signals import Signal
-from ..views import curves, gallery
+from ..views import curves, gallery, render
 from ..views.gallery import mask_slices
 
 PANEL = 300
@@ -127,13 +127,13 @@ def _draw_meshes(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | T
         meshes.append((row["model"], mesh))
     places = truth.vertices if isinstance(truth, TriangleMesh) else truth.points
     view = {"size": PANEL, "azimuth": -70, "elevation": 15, "up": _up_axis(places)}
-    picture = gallery.render_picture([("reference", truth), *meshes], places, **view)
+    picture = render.render_picture([("reference", truth), *meshes], places, **view)
     gallery.save(picture, folder / "renders.png")
     frame = frame_around(places)
     shape = Triangles.of(truth, frame) if isinstance(truth, TriangleMesh) else Points.of(truth, frame)
     errors = [(label, mesh, UNIT * shape.nearest(frame.to_unit(mesh.vertices))[0]) for label, mesh in meshes]
     limit = WORST * min(row["error"] for row in rows)
-    picture = gallery.error_picture(errors, places, limit, "x 1e-4 of the diagonal", **view)
+    picture = render.error_picture(errors, places, limit, "x 1e-4 of the diagonal", **view)
     gallery.save(picture, folder / "errors.png")
 
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from ..geometry import Array
-from ..mesh import least_cosine
+from ..mesh import compacted, cross_products, edge_graph, least_cosine
 from .descent import GradientField
 
 SHARP = 0.85
@@ -103,8 +102,7 @@ def _sharp_patches(normals: Array, faces: Faces, cells: NDArray[np.int64]) -> _P
     )
     corner = corner.reshape(-1, 3)
     ends = np.concatenate([corner[:, 0], corner[:, 1]]), np.concatenate([corner[:, 1], corner[:, 2]])
-    graph = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(len(pairs),) * 2)
-    count, piece = connected_components(graph, directed=False)
+    count, piece = connected_components(edge_graph(*ends, len(pairs)), directed=False)
     corners = np.stack([piece.astype(np.int64), pairs[:, 1]], 1)
     return _Patches(rows, piece[corner[:, 0]].astype(np.int64), corners, count)
 
@@ -194,13 +192,13 @@ def _with_fans(
         good[fans[folded, 2] - len(vertices)] = False
     whole = np.ones(len(faces), np.bool_)
     whole[patches.rows[good[patches.piece]]] = False
-    return _without_unused(places, across, np.concatenate([faces[whole], fans]))
+    used, faces = compacted(np.concatenate([faces[whole], fans]), len(places))
+    return places[used], across[used], faces
 
 
 def _upright(triangles: Faces, vertices: Array, normals: Array) -> NDArray[np.bool_]:
     """Whether triangles (T, 3) look along normals (T, 3)."""
-    a, b, c = (vertices[triangles[:, n]] for n in range(3))
-    return (np.cross(b - a, c - a) * normals).sum(1) > 0
+    return (cross_products(vertices, triangles) * normals).sum(1) > 0
 
 
 def _rims(patches: _Patches, faces: Faces, good: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Faces]:
@@ -255,9 +253,3 @@ def _along_creases(fans: Faces, vertices: Array, normals: Array) -> tuple[Faces,
     fans[first], fans[second] = one[crossed], other[crossed]
     turned[first] = turned[second] = True
     return fans, turned
-
-
-def _without_unused(vertices: Array, normals: Array, faces: Faces) -> tuple[Array, Array, Faces]:
-    used = np.zeros(len(vertices), np.bool_)
-    used[faces] = True
-    return vertices[used], normals[used], (np.cumsum(used) - 1)[faces]

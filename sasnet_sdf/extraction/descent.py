@@ -1,15 +1,15 @@
-"""Coarse to fine: the lattice's values at the corners of every cell that holds surface, and few others.
+"""Sampling from coarse to fine: values at the corners of every cell that holds surface, and few others.
 
-A coarse lattice is sampled densely; every finer one only in cells that the surface may pass through.
-Two measured bounds rule the others out. The steepest change seen over a cell bounds the field's
-gradient, so a large value at a corner keeps the surface away. And how far interpolation from the
-next coarser lattice was off bounds how far it is off now: for a smooth field the error falls to a
-quarter with each halving of the cell, at a crease and around a thin part it need not fall at all.
-Cells that the surface likely passes through come first: what is known from them clears most of
-those that are merely in doubt. Where a bound turns out too small it is raised, and the cells are
-looked at again. On the finest lattice a value whose sign is beyond doubt is not evaluated. Last, the
-surface is followed: both ends of an edge that changes sign are evaluated and all cells around it
-are sampled, so that the surface has no hole and lies where the dense lattice's would.
+A coarse lattice is sampled densely; each finer one only in cells that the surface may pass through.
+Two measured bounds rule the others out. The largest change over a cell bounds the field's gradient, so
+there is no surface near a corner with a large value. And the error of interpolation from the next
+coarser lattice bounds the present one: for a smooth field the error falls to a quarter with each
+halving of the cell; at a crease and around a thin part it need not fall at all. Cells that the surface
+likely passes through come first: their values rule out most of the uncertain ones. A bound that turns
+out too small is raised, and the cells are checked again. On the finest lattice a value whose sign is
+certain is not evaluated. Last, the surface is followed: both ends of an edge that changes sign are
+evaluated and all cells around it are sampled, so that the surface has no hole and is that of the
+dense lattice.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from .kernels import CHILD_POINTS, WEIGHTS, mixed_signs
 from .lattice import Lattice, SparseValues
 
 CHUNK = 32_768
-"""Points that go to the field at once: a network's activations for them are part of the memory's plan."""
+"""Points per call of the field: a network's activations for them are part of the memory plan."""
 
 CELLS = 1 << 18
-"""Cells that are looked at together: the run may be stopped in between."""
+"""Cells that are processed together: the run may be stopped in between."""
 
 BASE = 12
 """The first lattice has between BASE and 2 * BASE cells along the longest side."""
 
 MARGIN = 1.5
-"""Over the measured error of interpolation: at a point-like feature 1.27 would do, see docs."""
+"""Safety factor on the measured error of interpolation; a point-like feature needs 1.27."""
 
 SMOOTH = 0.25
-"""What is left of interpolation's error when the cell is halved, for a smooth field."""
+"""Ratio of the error of interpolation when the cell is halved, for a smooth field."""
 
 STEEPER = 1.2
-"""Over the measured gradient."""
+"""Safety factor on the measured gradient."""
 
 FLOOR = 0.01
-"""The least bound on interpolation's error, in units of the field's change over a cell."""
+"""Least bound on the error of interpolation, in units of the field's change over a cell."""
 
 ValueField = Callable[[Array], Array]
 """Points (N, 3) of the unit cube -> values (N,), negative inside."""
@@ -57,16 +57,19 @@ GradientField = Callable[[Array], "tuple[Array, Array]"]
 
 
 class Sampler:
-    """A field on a lattice: evaluates in chunks, counts, and remembers the range of the values."""
+    """A field on a lattice: evaluates in chunks, counts evaluations, and tracks the range of the values."""
 
     def __init__(self, field: ValueField, lattice: Lattice):
-        self.field, self.lattice, self.evaluations = field, lattice, 0
-        self.lowest, self.highest = np.inf, -np.inf
+        self.field: ValueField = field
+        self.lattice: Lattice = lattice
+        self.evaluations: int = 0
+        self.lowest: float = np.inf
+        self.highest: float = -np.inf
 
     def at(self, points: NDArray[np.int32], stride: int) -> Array:
         """Values (N,) float32 at points (N, 3) of the lattice with every stride-th point.
 
-        Its last cells may reach beyond the fine lattice; there the value at the border stands in.
+        Its last cells may extend beyond the fine lattice; they take the value at its border.
         Raises NoSurface where a value is not finite.
         """
         values = np.empty(len(points), np.float32)
@@ -74,7 +77,9 @@ class Sampler:
             indices = np.minimum(points[part].astype(np.int64) * stride, self.lattice.shape)
             values[part] = np.asarray(self.field(self.lattice.points(indices))).reshape(-1)
         if not np.isfinite(values).all():
-            raise NoSurface("the field is not finite everywhere: training went astray; take a lower rate")
+            raise NoSurface(
+                "the field is not finite everywhere: training diverged; use a lower learning rate"
+            )
         self.evaluations += len(points)
         self.lowest = min(self.lowest, values.min(initial=np.inf))
         self.highest = max(self.highest, values.max(initial=-np.inf))
@@ -84,10 +89,10 @@ class Sampler:
 def sample_near_surface(
     field: ValueField, lattice: Lattice, on_level: Callable[[int, int], None] = lambda *_: None
 ) -> tuple[SparseValues, NDArray[np.int32], Sampler]:
-    """Values on the fine lattice, its known cells (M, 3), and what sampled them.
+    """Values on the fine lattice, its cells (M, 3) with known corners, and the sampler.
 
-    on_level hears, before each finer lattice is sampled, the present stride and the vertices that
-    marching cubes would have there.
+    on_level: called before each finer lattice is sampled, with the present stride and the number of
+    vertices that marching cubes would have there.
     """
     sampler = Sampler(field, lattice)
     stride = 1
@@ -110,7 +115,7 @@ def sample_near_surface(
 
 
 def _dense(sampler: Sampler, stride: int) -> SparseValues:
-    """The whole lattice of every stride-th point."""
+    """Values at all points of the lattice of every stride-th point."""
     values = SparseValues(tuple(-(-n // stride) + 1 for n in sampler.lattice.shape))
     values.allocate(np.ones(values.index.shape, np.bool_))
     points = np.indices(values.shape, np.int32).reshape(3, -1).T
@@ -135,7 +140,7 @@ def _known_cells(values: SparseValues, shape: NDArray[Any]) -> NDArray[np.int32]
 
 
 def _errors_of_parents(coarser: SparseValues, cells: NDArray[np.int32], corners: Array) -> Array:
-    """How far (M,) interpolation within a cell's parent is off at its corners; infinite where unknown."""
+    """The largest error (M,) of interpolation in a cell's parent at its corners; infinite where unknown."""
     parents = coarser.corners(cells >> 1)
     number = (cells & 1) @ np.array([4, 2, 1])
     errors = np.empty(len(cells), np.float32)
@@ -153,10 +158,10 @@ def _refine(
     errors: Array,
     stride: int,
 ) -> SparseValues:
-    """The values of the lattice of half the cell, near the surface.
+    """The values near the surface on the lattice of half the cell.
 
-    cells (M, 3): the known ones of the coarse lattice, with values (M, 8) at their corners. stride:
-    of the finer lattice.
+    cells (M, 3): of the coarse lattice, with known values (M, 8) at their corners. errors (M,): of
+    interpolation in their parents. stride: of the finer lattice.
     """
     shape = np.array([-(-n // stride) for n in sampler.lattice.shape])
     fine = SparseValues(tuple(shape + 1))
@@ -165,7 +170,7 @@ def _refine(
     parents = _Parents(cells, coarse)
 
     def sample_children(bounds: Array, rows: NDArray[Any] | slice) -> NDArray[np.int32]:
-        """Evaluate what is missing at the children in doubt of some cells; the points that were."""
+        """Evaluate missing values at the uncertain children of some cells; returns the points evaluated."""
         some, some_corners, some_bounds = cells[rows], corners[rows], bounds[rows]
         masks, needed = np.empty(len(some), np.uint8), np.zeros(fine.index.shape, np.bool_)
         part = steps()
@@ -197,7 +202,7 @@ def _refine(
     step(1.0)
     points = sample_children(bounds, everywhere)
     while True:
-        while len(points):  # what is chosen in a cell depends on its own points
+        while len(points):  # the choice in a cell depends on its own points
             points = sample_children(bounds, parents.of(points))
         tick()
         _want_beside_surface(fine, shape)
@@ -207,7 +212,7 @@ def _refine(
 
 
 class _Parents:
-    """Which of the coarse cells (M, 3), whose corners are known values, hold fine points."""
+    """A lookup of the coarse cells (M, 3), with known corners, that hold fine points."""
 
     def __init__(self, cells: NDArray[np.int32], coarse: SparseValues):
         self._index = coarse.index
@@ -216,21 +221,21 @@ class _Parents:
         self._found = np.empty(len(cells), np.bool_)
 
     def of(self, points: NDArray[np.int32]) -> NDArray[np.int64]:
-        """The rows of the cells in which, or on whose sides, points (N, 3) lie."""
+        """The rows of the cells that contain points (N, 3), inside or on a side."""
         self._found.fill(False)
         kernels.mark_parents(points, self._index, self._number, self._found)
         return np.flatnonzero(self._found)
 
 
 def _steepest(corners: Array) -> float:
-    """The largest change of the field over any of the cells (M, 8), as a gradient's norm times the cell."""
+    """The largest norm of the gradient over the cells (M, 8), times the side of a cell."""
     cube = corners.reshape(-1, 2, 2, 2)
     changes = [np.abs(np.diff(cube, axis=axis)).max((1, 2, 3)) for axis in (1, 2, 3)]
     return float(np.sqrt(np.square(changes).sum(0).max(initial=0)))
 
 
 def _evaluate_wanted(sampler: Sampler, fine: SparseValues, stride: int) -> NDArray[np.int32]:
-    """Evaluate the points that are wanted; those points (N, 3)."""
+    """Evaluate the points that are wanted; returns them (N, 3)."""
     tick()
     points = fine.take_wanted()
     fine.put(points, sampler.at(points, stride))
@@ -238,7 +243,7 @@ def _evaluate_wanted(sampler: Sampler, fine: SparseValues, stride: int) -> NDArr
 
 
 def _want_beside_surface(fine: SparseValues, shape: NDArray[Any]) -> None:
-    """Ask for what is unknown or assumed next to the surface."""
+    """Mark as wanted the unknown and assumed values next to the surface."""
     lost = np.empty((CHUNK, 3), np.int32)
     count = kernels.follow(fine.places, shape, fine.index, fine.values, fine.assumed, fine.wanted, lost)
     needed = np.zeros(fine.index.shape, np.bool_)

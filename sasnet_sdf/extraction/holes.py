@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse.csgraph import dijkstra
 
 from ..geometry import Array, TriangleMesh
-from ..mesh import areas
+from ..mesh import areas, component_of_vertices, directed_edges, edge_graph
 from ..runtime.progress import tick
 from .descent import GradientField, ValueField
 from .lattice import Lattice
@@ -30,8 +29,8 @@ def smoothed(mesh: TriangleMesh, values: Array, width: float) -> Array:
     some = mesh.faces[:: max(1, len(mesh.faces) // SAMPLES)]
     edge = np.linalg.norm(mesh.vertices[some[:, 0]] - mesh.vertices[some[:, 1]], axis=1).mean()
     rounds = int(np.clip(round((width / edge) ** 2 * 7 / 3), FEWEST, MOST))
-    starts, ends = _edges(mesh)
-    beside = _sparse(np.ones(len(starts), np.float32), starts, ends, len(values))
+    starts, ends = directed_edges(mesh.faces)
+    beside = edge_graph(starts, ends, len(values), np.ones(len(starts), np.float32))
     share = (1 / (1 + np.diff(beside.indptr))).astype(np.float32)
     values = values.astype(np.float32)
     for _ in range(rounds):
@@ -47,21 +46,11 @@ def steps_from(mesh: TriangleMesh, sources: NDArray[np.int64], step: Array, most
     """
     if not len(sources):
         return np.full(len(step), most)
-    starts, ends = _edges(mesh)
+    starts, ends = directed_edges(mesh.faces)
     length = np.linalg.norm(mesh.vertices[starts] - mesh.vertices[ends], axis=1) / step[starts]
-    graph = _sparse(np.maximum(length, 1e-12), starts, ends, len(step))
+    graph = edge_graph(starts, ends, len(step), np.maximum(length, 1e-12))
     tick()
     return np.minimum(dijkstra(graph, indices=sources, min_only=True, limit=most), most)
-
-
-def _edges(mesh: TriangleMesh) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Of a closed mesh all edges in both directions."""
-    a, b, c = mesh.faces.astype(np.int32).T
-    return np.concatenate([a, b, c]), np.concatenate([b, c, a])
-
-
-def _sparse(values: Array, rows: NDArray[np.int32], columns: NDArray[np.int32], count: int) -> csr_array:
-    return coo_array((values, (rows, columns)), shape=(count, count)).tocsr()
 
 
 CHUNK = 1 << 15
@@ -99,7 +88,7 @@ class Patches:
 
 def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array) -> Patches:
     """The regions of a mesh by what supports its vertices (V,) and their distance (V,) from the data."""
-    region = _regions(mesh, supported)
+    region = component_of_vertices(mesh, supported)
     count = int(region.max(initial=-1)) + 1
     of_region = np.zeros(count, np.bool_)
     of_region[region] = supported
@@ -125,21 +114,6 @@ def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array
     beside = np.zeros(count)
     np.add.at(beside, pairs[:, 0], area[pairs[:, 1]])
     return Patches(region, of_region, area, np.linalg.norm(opening, axis=1), beside, farthest)
-
-
-def _regions(mesh: TriangleMesh, supported: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Numbers (V,) of the regions that vertices belong to, connected by edges within a region."""
-    corners = mesh.faces.astype(np.int32)
-    starts, ends = corners.ravel(), np.roll(corners, -1, 1).ravel()
-    same = supported[starts] == supported[ends]
-    starts, ends = starts[same], ends[same]
-    del corners, same
-    tick()
-    shape = (len(mesh.vertices),) * 2
-    graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=shape).tocsr()
-    del starts, ends
-    tick()
-    return connected_components(graph, directed=False)[1]
 
 
 INSET = 1.5

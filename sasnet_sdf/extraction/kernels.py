@@ -1,12 +1,11 @@
-"""The loops of the descent from one lattice to the next finer one, over coarse cells or fine blocks.
+"""Compiled loops of the descent from one lattice to the next finer one, over coarse cells or fine blocks.
 
 Corner (a, b, c) of a cell, a to c in {0, 1}, is number 4a + 2b + c, and so is child (a, b, c): the
 fine cell (2i + a, 2j + b, 2k + c) of the coarse cell (i, j, k). Fine point (2i + x, 2j + y, 2k + z),
 x to z in {0, 1, 2}, is number 9x + 3y + z.
 
 Coarse cells (M, 3) come with the values (M, 8) at their corners. index, values, assumed and wanted are
-SparseValues' of the fine lattice. Every loop is written once and compiled once: a first run waits for
-the compiler.
+those of the fine lattice's SparseValues.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ from ..runtime.compiled import kernel
 from .lattice import get, jit
 
 CORNERS = np.indices((2, 2, 2)).reshape(3, -1).T.astype(np.int32)
-"""(8, 3)"""
+"""The offsets (8, 3) of a cell's corners."""
 
 POINTS = np.indices((3, 3, 3)).reshape(3, -1).T.astype(np.int32)
-"""(27, 3)"""
+"""The offsets (27, 3) of a coarse cell's fine points."""
 
 WEIGHTS = (1 - np.abs(POINTS / 2 - CORNERS[:, None])).prod(2).astype(np.float32)
-"""(8, 27): what each corner counts in the value of trilinear interpolation at each point."""
+"""The weight (8, 27) of each corner in trilinear interpolation at each point."""
 
 CHILD_POINTS = ((CORNERS[:, None] + CORNERS) @ [9, 3, 1]).astype(np.int32)
-"""(8, 8): the point at each corner of each child."""
+"""The point (8, 8) at each corner of each child."""
 
 CORNER_OF_POINT = np.where((POINTS % 2 == 0).all(1), POINTS // 2 @ [4, 2, 1], -1).astype(np.int32)
-"""(27,): the corner of the coarse cell that lies there, or -1."""
+"""The corner (27,) of the coarse cell at each point, or -1."""
 
 FARTHEST = (3 + 3 * (CORNERS[:, None] != CORNERS).sum(2)).astype(np.float32)
-"""(8, 8): the squared distance from each coarse corner to the farthest point of each child, in its sides."""
+"""The squared distance (8, 8) from each coarse corner to the farthest point of each child, in its sides."""
 
 
 def mixed_signs(corners: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Whether cells (M,) with values (M, 8) at their corners are crossed; zero counts as inside."""
+    """Which cells (M,) with values (M, 8) at their corners the surface crosses; zero counts as inside."""
     inside = np.packbits(corners <= 0, axis=1)[:, 0]
     return (inside != 0) & (inside != 255)
 
 
 @jit
-def interpolate(corners, guess):
+def _interpolate(corners, guess):
     """Trilinear interpolation (27,) at the fine points of a cell, from its corners (8,)."""
     guess[:] = 0
     for c in range(8):
@@ -55,17 +54,16 @@ def interpolate(corners, guess):
 def survey(start, stop, cells, corners, bounds, margin, reach, shape, index, values, assumed, masks, needed):
     """Choose the children (bits of masks (M,) uint8) that the surface may pass through.
 
-    A child is out where interpolation, off by at most the cell's bound, leaves its corners one
-    sign, or where a coarse corner is farther from the surface than the child's farthest point:
-    the field changes by at most `reach` over the side of a child. A bound (M,) that known fine
-    values belie is raised to `margin` times the error seen. needed: the blocks of chosen children.
-    Cells start..stop.
+    A child is ruled out where interpolation, within the cell's bound, gives all its corners the same
+    sign, or where a coarse corner is farther from the surface than from the child's farthest point:
+    the field changes by at most `reach` over the side of a child. A bound (M,) that known fine values
+    exceed is raised to `margin` times that error. needed: filled with the blocks of chosen children.
     """
     guess = np.empty(27, np.float32)
     fine = np.empty(27, np.float32)
     for n in range(start, stop):
         i, j, k = 2 * cells[n, 0], 2 * cells[n, 1], 2 * cells[n, 2]
-        interpolate(corners[n], guess)
+        _interpolate(corners[n], guess)
         worst, lowest, highest = np.float32(0), np.float32(np.inf), np.float32(-np.inf)
         for q in range(27):
             x, y, z = i + POINTS[q, 0], j + POINTS[q, 1], k + POINTS[q, 2]
@@ -105,16 +103,16 @@ def survey(start, stop, cells, corners, bounds, margin, reach, shape, index, val
 
 @jit
 def ask(cells, corners, masks, doubt, index, values, assumed, wanted):
-    """Make the corners of the chosen children known, or ask for them.
+    """Set the values at the corners of the chosen children, or mark them as wanted.
 
     Those of the coarse lattice are copied. Where interpolation is farther from zero than `doubt`
-    (M,) its sign is sure, and it is assumed; if the surface passes beside it `follow` will ask.
+    (M,) its sign is certain and it is assumed; `follow` marks it if the surface passes beside it.
     """
     guess = np.empty(27, np.float32)
     for n in range(len(cells)):
         if masks[n] == 0:
             continue
-        interpolate(corners[n], guess)
+        _interpolate(corners[n], guess)
         for child in range(8):
             if masks[n] >> child & 1 == 0:
                 continue
@@ -159,10 +157,10 @@ def mark_parents(points, index, number, found):
 
 @jit
 def follow(places, shape, index, values, assumed, wanted, lost):
-    """Around every edge whose ends differ in sign: ask for ends that are assumed, collect what is unknown.
+    """Mark as wanted the assumed ends of edges that change sign, and collect unknown points around them.
 
     lost: (K, 3), filled with unknown corners of the cells around such edges, with repeats, as many
-    as it holds. Returns how many that are.
+    as it holds. Returns their number.
     """
     count = 0
     for n in range(len(places)):
@@ -194,7 +192,7 @@ def follow(places, shape, index, values, assumed, wanted, lost):
 
 @jit
 def known_cells(places, shape, index, values, known):
-    """Which cells (B, 512) bool of the blocks (B, 3) lie in the lattice and have eight known corners."""
+    """Fill known (B, 512): whether a cell of the blocks (B, 3) is in the lattice with eight known corners."""
     for n in range(len(places)):
         for slot in range(512):
             i = places[n, 0] * 8 + (slot >> 6)

@@ -5,6 +5,7 @@ Values are kept in blocks of 8 x 8 x 8 points, allocated where something is know
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,10 @@ from ..geometry import Array
 from ..runtime.compiled import kept
 
 MARGIN = 3
-"""Cells between the data's bounding box and the lattice's border, at the least."""
+"""Least number of cells between the data's bounding box and the lattice's border."""
 
-ROOM = 0.02
-"""The same in the unit cube, at the least: a field swings out beyond the data, however fine the cells."""
+SPACE = 0.02
+"""The same in units of the cube: a field may overshoot beyond the data, however fine the cells."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,17 @@ class Lattice:
 def lattice_around(low: Array, high: Array, cell: float) -> Lattice:
     """The lattice over the box from low (3,) to high (3,) with a margin, inside [-1, 1]^3.
 
-    Its points are those of the one lattice that starts at (-1, -1, -1), so that two boxes at the
-    same cell agree where they overlap. Raises UsageError where the cell is not smaller than the box.
+    low, high: in the unit cube. cell: a cell's side, in the unit cube. The points are those of the
+    lattice that starts at (-1, -1, -1), so that the lattices of two boxes with the same cell agree
+    where they overlap. Raises UsageError where the cell is not smaller than the box.
     """
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if not 0 < cell < max(2.0, float((high - low).max())):
         raise UsageError(
-            f"a cell of {cell:.6g} in the unit cube is no fraction of the surface; take a smaller one"
+            f"a cell of {cell:.6g} in the unit cube is larger than the surface; choose a smaller one"
         )
     last = np.floor(2 / cell * (1 + 1e-12))
-    margin = max(MARGIN, np.ceil(ROOM / cell))
+    margin = max(MARGIN, np.ceil(SPACE / cell))
     first = np.clip(np.floor((low + 1) / cell) - margin, 0, last - 1).astype(np.int64)
     end = np.clip(np.ceil((high + 1) / cell) + margin, first + 1, last).astype(np.int64)
     x, y, z = (int(n) for n in end - first)
@@ -69,9 +71,12 @@ def lattice_around(low: Array, high: Array, cell: float) -> Lattice:
 
 
 SIDE = 8
+"""Points along each side of a block."""
+
 VOLUME = SIDE**3
 
-jit = kept(error_model="numpy")
+jit: Callable[[Any], Any] = kept(error_model="numpy")
+"""The decorator of a compiled function that runs in one thread."""
 
 
 class SparseValues:
@@ -82,8 +87,15 @@ class SparseValues:
     assumed: (rows, 512) bool, points whose value is only an estimate with the right sign.
     """
 
+    shape: tuple[int, ...]
+    index: NDArray[np.int32]
+    places: NDArray[np.int32]
+    values: NDArray[np.float32]
+    wanted: NDArray[np.bool_]
+    assumed: NDArray[np.bool_]
+
     def __init__(self, shape: tuple[int, ...]):
-        """shape: points along each axis; the next point beyond may be asked for, and is unknown."""
+        """Allocate nothing. shape: points along each axis; those one beyond are unknown, but may be read."""
         self.shape = tuple(int(n) for n in shape)
         self.index = np.full([n // SIDE + 1 for n in self.shape], -1, np.int32)
         self.places = np.empty((0, 3), np.int32)
@@ -92,7 +104,7 @@ class SparseValues:
         self.assumed = np.empty((0, VOLUME), np.bool_)
 
     def allocate(self, needed: NDArray[np.bool_]) -> None:
-        """Make room for the blocks that a mask of the index's shape names."""
+        """Allocate the blocks of a mask (bx, by, bz) that are not yet."""
         new = np.argwhere(needed & (self.index < 0)).astype(np.int32)
         if not len(new):
             return
@@ -103,7 +115,7 @@ class SparseValues:
         self.assumed = _extended(self.assumed, len(new), False)
 
     def take_wanted(self) -> NDArray[np.int32]:
-        """The points (N, 3) that are wanted, block by block; they are wanted no longer."""
+        """The points (N, 3) that are wanted, block by block; the marks are cleared."""
         wanted = self.wanted.reshape(-1)
         found = np.flatnonzero(wanted)
         wanted[found] = False
@@ -123,23 +135,23 @@ class SparseValues:
         self.assumed[at] = False
 
     def want(self, points: NDArray[np.int32]) -> None:
-        """Ask for points (N, 3) of allocated blocks."""
+        """Mark points (N, 3) of allocated blocks as wanted."""
         self.wanted[self.rows_and_slots(points)] = True
 
     def corners(self, cells: NDArray[np.int32]) -> Array:
-        """The values (N, 8) at the corners of cells (N, 3), NaN where unknown; see stencil.CORNERS."""
+        """The values (N, 8) at the corners of cells (N, 3), NaN where unknown; see kernels.CORNERS."""
         out = np.empty((len(cells), 8), np.float32)
         _corners(self.index, self.values, np.ascontiguousarray(cells, np.int32), out)
         return out
 
     def rows_and_slots(self, points: NDArray[np.int32]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Where the values of points (N, 3) of allocated blocks are: rows (N,) and slots (N,)."""
+        """The rows (N,) and slots (N,) of points (N, 3) of allocated blocks in `values`."""
         i, j, k = points.T
         return self.index[i >> 3, j >> 3, k >> 3], (i & 7) << 6 | (j & 7) << 3 | (k & 7)
 
 
 def _extended(rows: NDArray[Any], count: int, fill: float) -> NDArray[Any]:
-    """The rows and `count` more, all `fill`."""
+    """The rows, and `count` more that hold `fill`."""
     longer = np.empty((len(rows) + count, VOLUME), rows.dtype)
     longer[: len(rows)], longer[len(rows) :] = rows, fill
     return longer

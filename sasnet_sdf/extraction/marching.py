@@ -1,4 +1,4 @@
-"""scikit-image's marching cubes, block by block, welded by the lattice edge that a vertex lies on."""
+"""Marching cubes (scikit-image) tile by tile, with vertices welded by the lattice edge they lie on."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from .kernels import mixed_signs
 from .lattice import SIDE, SparseValues
 
 ENDS = 1e-3
-"""Share of an edge that a vertex keeps from its ends, so that no two vertices fall together."""
+"""Least distance of a vertex from the ends of its edge, as a share of it: no two vertices coincide."""
 
 TILE = 32
-"""Cells along the side of the cube that goes to scikit-image at once; whole blocks."""
+"""Cells along the side of the cube that scikit-image processes at once; whole blocks."""
 
 CHUNK = 1 << 16
-"""Cells or vertices that are looked at together."""
+"""Cells or vertices that are processed together."""
 
 NUDGE = 1e-5
-"""Values nearer to zero, in units of about the largest at a corner of a crossed cell, are moved there.
+"""Least magnitude of a value, in units of about the largest at a corner of a crossed cell.
 
-A vertex then lies clearly inside its edge even in scikit-image's float32 coordinates, so that the
-edge can be told from them. Its place on the edge is computed again from the true values.
+A vertex is then clearly inside its edge even in scikit-image's float32 coordinates, which so identify
+the edge. Its position on the edge is computed again from the true values.
 """
 
 
 def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArray[np.int64]]:
-    """The zero level over cells (M, 3) with known corners: vertices (V, 3) in lattice coordinates, faces.
+    """The zero level in cells (M, 3) with known corners: vertices (V, 3) in lattice coordinates, and faces.
 
-    Triangles run counter-clockwise seen from where the field is positive. No vertex stands twice.
+    Triangles run counter-clockwise seen from where the field is positive. No vertex occurs twice.
     """
     step = steps()
     step(0.2)
@@ -41,7 +41,7 @@ def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArra
     if not len(cells):
         return np.empty((0, 3)), np.empty((0, 3), np.int64)
     tiles, order, starts = _by_tile(cells)
-    keys, faces, centres, count = [], [], [], 0
+    keys, faces, centers, count = [], [], [], 0
     mask = np.empty((TILE + 1,) * 3, np.bool_)
     step(0.5)
     for tile, start, end in zip(tiles, starts, [*starts[1:], len(order)], strict=True):
@@ -52,14 +52,14 @@ def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArra
         local, triangles, _, _ = marching_cubes(_volume(values, tile, scale), 0.0, mask=mask)
         key, inside = _keys(values.index.shape, local, corner)
         keys.append(key)
-        centres.append((key[inside], local[inside].astype(np.float64) + corner))
+        centers.append((key[inside], local[inside].astype(np.float64) + corner))
         faces.append(triangles.astype(np.int32) + np.int32(count))
         count += len(local)
     step(1.0)
     key, inverse = np.unique(np.concatenate(keys), return_inverse=True)
     del keys
     vertices = _on_edges(values, key)
-    for inner, positions in centres:
+    for inner, positions in centers:
         vertices[np.searchsorted(key, inner)] = positions
     return vertices, _renumbered(inverse, faces)
 
@@ -68,7 +68,7 @@ def _crossed(values: SparseValues, cells: NDArray[np.int32]) -> tuple[np.float32
     """The unit for the values, and the cells whose corners have both signs.
 
     The unit is the power of two above the values at those corners: scikit-image compares products
-    of values with a constant, and a power of two leaves their rounding as it is.
+    of values with a constant, and a power of two does not change their rounding.
     """
     crossed, largest = [cells[:0]], np.float32(0)
     for start in range(0, len(cells), CHUNK):
@@ -108,8 +108,9 @@ def _volume(values: SparseValues, tile: NDArray[Any], scale: np.float32) -> Arra
 def _keys(
     blocks: tuple[int, ...], local: Array, corner: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """What tells a vertex: the lattice point below it and the axis it is off by, 3 inside a cell; those.
+    """The keys of vertices, and which of them are inside a cell.
 
+    A key combines the lattice point below the vertex with the axis of its edge, or 3 inside a cell.
     Points are numbered block by block, so that vertices in the order of keys are near each other.
     """
     below = np.floor(local).astype(np.int64)
@@ -141,7 +142,7 @@ def _on_edges(values: SparseValues, keys: NDArray[np.int64]) -> Array:
 
 
 def _renumbered(number: NDArray[np.int64], faces: list[NDArray[np.int32]]) -> NDArray[np.int64]:
-    """All faces (F, 3) with the numbers (N,) of their vertices; takes them out of the list on the way."""
+    """All faces (F, 3) with the numbers (N,) of their vertices; empties the list."""
     out = np.empty((sum(map(len, faces)), 3), np.int64)
     end = len(out)
     while faces:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Array, TriangleMesh
+from ..mesh import cross_products
 from ..spatial import Tree, morton_order
 from ..supervision import CloudTarget, MeshTarget
 from ..supervision.cloud_target import Evidence
@@ -112,8 +113,7 @@ def _normals_of(mesh: TriangleMesh, rows: NDArray[np.int64]) -> Array:
     here = np.full(len(mesh.vertices), -1)
     here[rows] = np.arange(len(rows))
     faces = mesh.faces[(here[mesh.faces] >= 0).any(1)]
-    a, b, c = (mesh.vertices[faces[:, k]] for k in range(3))
-    across = np.cross(b - a, c - a)
+    across = cross_products(mesh.vertices, faces)
     normals = np.zeros((len(rows), 3))
     for corner in here[faces].T:
         of_rows = corner >= 0

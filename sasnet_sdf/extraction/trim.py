@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Array, TriangleMesh
-from ..mesh import areas
+from ..mesh import areas, compacted
 from .holes import Patches, patches_of, smoothed, steps_from
 from .refinement import Support
 
@@ -90,8 +90,7 @@ def _used(
 ) -> tuple[TriangleMesh, NDArray[np.int64]]:
     """The mesh of faces over old vertices and new ones at `share` along edges; where each comes from."""
     source = np.concatenate([np.arange(len(mesh.vertices)), edges[:, 0]])
-    used = np.zeros(len(source), np.bool_)
-    used[faces] = True
+    used, faces = compacted(faces, len(source))
 
     def blended(values: Array | None) -> Array | None:
         if values is None:
@@ -104,8 +103,7 @@ def _used(
     if normals is not None:
         length = np.linalg.norm(normals, axis=1, keepdims=True)
         normals = normals / np.where(length > 0, length, 1)
-    renumbered = np.cumsum(used) - 1
-    return TriangleMesh(vertices, renumbered[faces], normals), source[used]
+    return TriangleMesh(vertices, faces, normals), source[used]
 
 
 REACH = 2.5

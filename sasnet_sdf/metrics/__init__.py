@@ -6,9 +6,18 @@ whoever calls moves both shapes there. A field is a callable `points (N, 3) -> v
 """
 
 from .codecs import bits_per_pixel, codec_bits
-from .shapes import UNIT, Points, Triangles, frame_around
 from .signals import background, noisiness, peak_of, psnr, psnr_edge, radial_spectrum, signal_figures, ssim
-from .surfaces import field_figures, legacy_chamfer, mesh_figures, overlap, surface_figures
+from .surfaces import (
+    UNIT,
+    Points,
+    Triangles,
+    field_figures,
+    frame_around,
+    legacy_chamfer,
+    mesh_figures,
+    overlap,
+    surface_figures,
+)
 
 __all__ = [
     "UNIT",

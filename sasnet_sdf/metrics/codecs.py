@@ -1,4 +1,4 @@
-"""How many bits an image takes as a model, as a PNG and as a JPEG that is as good."""
+"""The size of an image in bits per pixel, as a PNG and as a JPEG of a given quality."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from PIL import Image
 from .signals import peak_of, psnr
 
 QUALITIES = range(1, 101)
-"""Of JPEG, in the numbers of libjpeg."""
+"""JPEG qualities, as libjpeg numbers them."""
+
 LONGEST = 65_500
-"""Pixels along a side of a JPEG, for libjpeg."""
+"""Largest number of pixels along a side of a JPEG."""
 
 
 def bits_per_pixel(size: int, pixels: int) -> float:
-    """Of a file of `size` bytes."""
+    """The bits per pixel of a file of `size` bytes."""
     return 8 * size / pixels
 
 
 def codec_bits(
     original: NDArray[Any], psnr_target: float, codec: Literal["png", "jpeg"]
 ) -> tuple[float, int | None] | None:
-    """Bits per pixel of an image (H, W, C) in a codec, and the quality; of PNG that is None.
+    """The bits per pixel of an image (H, W, C) in a codec, and its quality, which is None for PNG.
 
     png: lossless, so that `psnr_target` does not matter. jpeg: the lowest quality whose PSNR reaches
-    `psnr_target` (dB), all colours at full resolution. None where the codec cannot: JPEG of 16 bits,
-    with alpha, or where no quality is that good; PNG of 16 bits in colour (Pillow writes none); both
-    of floating-point values.
+    `psnr_target` (dB), without chroma subsampling. Returns None where the codec cannot: JPEG of 16 bits
+    or with alpha, or where no quality reaches the target; PNG of 16 bits in color, which Pillow does
+    not write; both for floating-point values.
     """
     pixels = original.shape[0] * original.shape[1]
     if codec == "png":
@@ -40,13 +41,13 @@ def codec_bits(
     if not plain or max(original.shape[:2]) > LONGEST:
         return None
     peak = peak_of(original)
-    # it rises with the quality, but for steps too small to matter
+    # the PSNR rises with the quality, but for steps too small to matter
     place = bisect_left(QUALITIES, psnr_target, key=lambda q: psnr(_decoded(original, q), original, peak))
     if place == len(QUALITIES):
         return None
     quality = QUALITIES[place]
     data = _jpeg(original, quality)
-    if len(data) < pixels:  # else Pillow's buffer may be too small for better Huffman tables
+    if len(data) < pixels:  # above that, Pillow's buffer may be too small to optimize
         data = _jpeg(original, quality, optimize=True)
     return bits_per_pixel(len(data), pixels), quality
 
@@ -73,5 +74,5 @@ def _decoded(original: NDArray[Any], quality: int) -> NDArray[np.uint8]:
 
 
 def _image(original: NDArray[Any]) -> Image.Image:
-    """What Pillow takes: grey images have no axis of channels."""
+    """The image for Pillow: gray images have no axis of channels."""
     return Image.fromarray(np.ascontiguousarray(original[..., 0] if original.shape[-1] == 1 else original))

@@ -1,7 +1,7 @@
 """How well a fitted image or volume agrees with the original; docs/signals-metrics.md has every formula.
 
 fit and original are arrays (H, W, C) or (I, J, K, C) of any real type; `peak` is the step from black
-to white, see `peak_of`. Large signals, also memory-mapped ones, are taken in slabs along the first axis.
+to white, see `peak_of`. Large signals, also memory-mapped ones, are read in slabs along the first axis.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ..geometry import Array
 def radial_spectrum(values: NDArray[Any]) -> tuple[Array, Array]:
     """Frequencies (F,) in cycles per sample, above 0 to 0.5, and the mean power (F,) of each.
 
-    values: (H, W, C) or (I, J, K, C). The mean is taken off and a Hann window put on, since a signal
-    does not go on at its other end as it began. The power is the mean over channels and over all
-    waves in a ring one step of the longest axis wide, in the square of the values' unit: white noise
-    of deviation s has s² at every frequency.
+    values: (H, W, C) or (I, J, K, C). The mean is subtracted and a Hann window applied, since a signal
+    is not periodic. The power is the mean over channels and over all waves in a ring one step of the
+    longest axis wide, in the square of the values' unit: white noise of standard deviation s has s²
+    at every frequency.
     """
     shape = values.shape[:-1]
     window = np.ones(shape, np.float32)
@@ -34,7 +34,7 @@ def radial_spectrum(values: NDArray[Any]) -> tuple[Array, Array]:
     power = sum(_power(values[..., n], window) for n in range(values.shape[-1])) / values.shape[-1]
     longest = max(shape)
     steps = [np.fft.fftfreq(n) for n in shape[:-1]] + [np.fft.rfftfreq(shape[-1])]
-    # a wave and the one against it have one power, and only half of the waves are there
+    # a wave and its opposite have the same power, and rfft gives only one of them
     twice = np.full(len(steps[-1]), 2.0)
     twice[[0, -1] if shape[-1] % 2 == 0 else [0]] = 1
     sums, counts = np.zeros(longest // 2 + 1), np.zeros(longest // 2 + 1)
@@ -59,32 +59,32 @@ def _power(channel: NDArray[Any], window: NDArray[np.float32]) -> Array:
 Values = NDArray[Any]
 
 SLAB = 2**22
-"""About as many numbers are taken at a time."""
+"""Numbers of a slab, about."""
 WINDOW = 7
-"""Samples along each side of the window of SSIM, and of the one that tells what is smooth."""
+"""Samples along each side of the windows of SSIM and of the local deviation."""
 EDGES = 0.1
-"""The share of the samples, those with the largest gradient, that are edges."""
+"""Share of the samples, those with the largest gradient, that count as edges."""
 SMOOTH = 0.5
-"""The share of the samples, those whose neighbourhood varies least, that are smooth."""
+"""Share of the samples, those with the smallest local deviation, that count as smooth."""
 FLAT = 1e-4
-"""Of the peak: what varies less is constant, whatever its rounding errors."""
+"""Share of the peak below which a variation counts as none: rounding errors."""
 BLUR = 1.5
-"""Samples, the deviation of the Gaussian whose difference from the error is noise."""
+"""Standard deviation, in samples, of the Gaussian that separates noise from the rest of the error."""
 REACH = 6
-"""Samples by which slabs overlap: four deviations of the widest Gaussian, as far as scipy takes it."""
+"""Samples by which slabs overlap: four deviations of the widest Gaussian, where scipy cuts it off."""
 LEVELS = 256
 """Bins of the histogram that finds the background."""
 NEAR = 0.01
-"""Of the original's range: as far from the background's value a sample is still background."""
+"""Share of the original's range within which a sample has the background's value."""
 FEWEST = 100
-"""Samples of a background."""
+"""Least number of samples of a background."""
 
 
 def peak_of(original: Values, low: float | None = None, high: float | None = None) -> float:
-    """The largest value of the type, for integers of images; else the range of the values.
+    """The step from black to white: the largest integer of an image's type; else the range of the values.
 
-    low, high: the least and the largest value, where they are known. 1 where all values are equal,
-    so that figures exist.
+    low, high: the least and the largest value, where they are known. Returns 1 where all values are
+    equal, so that figures exist.
     """
     if original.ndim == 3 and original.dtype.kind in "iu":
         return float(np.iinfo(original.dtype).max)
@@ -93,7 +93,7 @@ def peak_of(original: Values, low: float | None = None, high: float | None = Non
 
 
 def signal_figures(fit: Values, original: Values, peak: float) -> dict[str, float | None]:
-    """All figures by name; None where a signal cannot tell one."""
+    """All figures by name; None where a signal has none, as a constant one has no edges."""
     figures = {
         "psnr": psnr(fit, original, peak),
         "ssim": ssim(fit, original, peak),
@@ -117,7 +117,7 @@ def ssim(fit: Values, original: Values, peak: float) -> float | None:
     """The structural similarity (Wang et al. 2004), the mean over all windows and channels; 1 is best.
 
     Windows have 7 samples a side, or the largest odd number that fits; None where not even 3 fit. A
-    signal with values below 0 is lifted to begin at 0, as SSIM takes ratios of means.
+    signal with values below 0 is shifted to begin at 0, as SSIM takes ratios of means.
     """
     _check(fit, original)
     shortest = min(original.shape[:-1])
@@ -127,7 +127,7 @@ def ssim(fit: Values, original: Values, peak: float) -> float | None:
     low = min(float(original.min()), 0.0)
     edge, total = window // 2, 0.0
     for slab, _ in _slabs((len(original) - 2 * edge, *original.shape[1:]), 0):
-        # windows that begin in the slab; they reach beyond its end
+        # the windows that begin in the slab extend beyond its end
         taken = slice(slab.start, slab.stop + 2 * edge)
         one, other = (np.asarray(part[taken], np.float64) - low for part in (fit, original))
         mean = structural_similarity(one, other, win_size=window, channel_axis=-1, data_range=peak)
@@ -138,8 +138,8 @@ def ssim(fit: Values, original: Values, peak: float) -> float | None:
 def psnr_edge(fit: Values, original: Values, peak: float) -> float | None:
     """The PSNR over the tenth of the samples at which the original's gradient is largest.
 
-    Of the mean of the channels, after a Gaussian of deviation 1, by Sobel's operator. None where the
-    original is constant.
+    The gradient is that of the mean of the channels, after a Gaussian of standard deviation 1, by
+    Sobel's operator. None where the original is constant.
     """
     _check(fit, original)
     size = _over_slabs(_gradient, original)
@@ -154,11 +154,11 @@ def psnr_edge(fit: Values, original: Values, peak: float) -> float | None:
 
 
 def noisiness(fit: Values, original: Values, peak: float) -> float:
-    """What the fit adds where the original is smooth, in 1/255 of the peak; 0 is best.
+    """The noise that the fit adds where the original is smooth, in 1/255 of the peak; 0 is best.
 
-    Smooth is the half of the samples with the smallest deviation in a window of 7 samples a side. Of
-    the error there, less its mean by a Gaussian of deviation 1.5 over smooth samples only, the root
-    mean square: neither an offset counts, nor what the fit does to edges.
+    The smooth samples are the half with the smallest deviation in a window of 7 samples a side. The
+    noise is the root mean square of the error there, less its mean by a Gaussian of standard deviation
+    1.5 over smooth samples only: neither offsets nor errors at edges count.
     """
     _check(fit, original)
     spread = _over_slabs(_deviation, original)
@@ -179,10 +179,10 @@ def noisiness(fit: Values, original: Values, peak: float) -> float:
 
 
 def background(fit: Values, original: Values) -> tuple[float, float] | None:
-    """The deviation and the mean of the fit where the original is background, in its own unit.
+    """The standard deviation and the mean of the fit where the original is background, in its own unit.
 
-    Background is a sample around which, 2 samples to every side, all are within 1 % of the
-    original's range of its most common value, in every channel. None where there are fewer than 100.
+    A sample is background where it and all others within 2 samples are within 1 % of the original's
+    range of its most common value, in every channel. None where there are fewer than 100.
     """
     _check(fit, original)
     there = np.ones(original.shape[:-1], np.bool_)
@@ -218,7 +218,7 @@ def _error(fit: Values, original: Values, slab: slice) -> Array:
 
 
 def _slabs(shape: tuple[int, ...], reach: int) -> Iterator[tuple[slice, slice]]:
-    """Slabs of rows that overlap by `reach` both ways, and which rows of each are its own."""
+    """Slabs of rows that overlap by `reach` on both sides, and the rows of each that are its own."""
     rows = max(SLAB // max(math.prod(shape[1:]), 1), 2 * reach, 1)
     for first in range(0, shape[0], rows):
         begin, end = max(first - reach, 0), min(first + rows, shape[0])
@@ -226,30 +226,30 @@ def _slabs(shape: tuple[int, ...], reach: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _over_slabs(filtered: Callable[[Array], Array], original: Values) -> NDArray[np.float32]:
-    """A filter of the channels' mean, whole."""
+    """A filter applied to the mean of the channels, slab by slab."""
     result = np.empty(original.shape[:-1], np.float32)
     for slab, kept in _slabs(original.shape, REACH):
         first = slab.start + kept.start
-        grey = original[slab].mean(-1, dtype=np.float64)
-        result[first : first + kept.stop - kept.start] = filtered(grey)[kept]
+        gray = original[slab].mean(-1, dtype=np.float64)
+        result[first : first + kept.stop - kept.start] = filtered(gray)[kept]
     return result
 
 
-def _gradient(grey: Array) -> Array:
-    """The size of the gradient, per sample."""
-    blurred = ndimage.gaussian_filter(grey, 1.0)
-    squares = sum(np.square(ndimage.sobel(blurred, axis)) for axis in range(grey.ndim))
-    return np.sqrt(squares) / (2 * 4 ** (grey.ndim - 1))
+def _gradient(gray: Array) -> Array:
+    """The norm of the gradient, per sample."""
+    blurred = ndimage.gaussian_filter(gray, 1.0)
+    squares = sum(np.square(ndimage.sobel(blurred, axis)) for axis in range(gray.ndim))
+    return np.sqrt(squares) / (2 * 4 ** (gray.ndim - 1))
 
 
-def _deviation(grey: Array) -> Array:
+def _deviation(gray: Array) -> Array:
     """The standard deviation in the window around every sample."""
-    grey = grey - grey.mean()  # else the squares of values far from 0 leave few digits
-    mean = ndimage.uniform_filter(grey, WINDOW)
-    return np.sqrt((ndimage.uniform_filter(grey * grey, WINDOW) - mean * mean).clip(0))
+    gray = gray - gray.mean()  # else the squares of values far from 0 leave few digits
+    mean = ndimage.uniform_filter(gray, WINDOW)
+    return np.sqrt((ndimage.uniform_filter(gray * gray, WINDOW) - mean * mean).clip(0))
 
 
 def _quantile(values: NDArray[np.float32], share: float) -> float:
-    """The value below which a share of them lies; one copy, where numpy's own makes several."""
+    """The value below which a share of the values lies; with fewer copies than numpy's quantile."""
     nth = min(int(share * values.size), values.size - 1)
     return float(np.partition(values.ravel(), nth)[nth])

@@ -1,35 +1,122 @@
-"""Figures of a surface: distances to a reference, both ways; edges and pieces; overlap; the field's errors.
+"""Figures of a surface: distances to a reference, edges and components, overlap, errors of the field.
 
-The Chamfer distance of the evaluators of BACON and FINER is for comparison with published figures.
+A shape is triangles or points. It draws samples from itself and finds its own nearest points to others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from ..geometry import Array, TriangleMesh
-from ..mesh import Edges, component_of_vertices
-from ..supervision.mesh import is_closed, signed_volume
-from .shapes import UNIT, Points, Triangles
+from ..geometry import Array, Frame, PointCloud, TriangleMesh
+from ..mesh import Edges, areas, component_of_vertices
+from ..supervision.mesh import MeshTree, face_normals, is_closed, sample_surface, signed_volume
+
+UNIT = 1e4
+"""Lengths are reported in 1e-4 of the diagonal."""
+
+
+def frame_around(points: Array) -> Frame:
+    """The frame in which the bounding box of points (N, 3) has its center at 0 and a diagonal of 1.
+
+    Far from the origin it keeps the decimals that the winding number, in single precision, needs.
+    """
+    low, high = points.min(0), points.max(0)
+    return Frame(low + (high - low) / 2, float(np.linalg.norm(high - low)))
+
+
+@dataclass(frozen=True)
+class Triangles:
+    """The triangles of a mesh that have an area: vertices (V, 3), faces (F, 3), unit normals (F, 3)."""
+
+    vertices: Array
+    faces: NDArray[np.int64]
+    normals: Array
+
+    @classmethod
+    def of(cls, mesh: TriangleMesh, frame: Frame) -> Triangles:
+        """The triangles of a mesh in world units that have an area."""
+        vertices = frame.to_unit(mesh.vertices)
+        normals = face_normals(vertices, mesh.faces)
+        whole = normals.any(axis=1)
+        return cls(vertices, np.ascontiguousarray(mesh.faces[whole], np.int64), normals[whole])
+
+    @cached_property
+    def _tree(self) -> MeshTree:
+        return MeshTree(self.vertices, self.faces)
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Points (count, 3) drawn uniformly by area, and the normals (count, 3) there."""
+        points, face = sample_surface(self.vertices, self.faces, count, rng)
+        return points, self.normals[face]
+
+    def nearest(self, points: Array) -> tuple[Array, Array]:
+        """The exact distances (N,) of points (N, 3), and the normals (N, 3) at their nearest points."""
+        squared, face, _ = self._tree.nearest(points)
+        return np.sqrt(squared), self.normals[face]
+
+    def contains(self, points: Array) -> NDArray[np.bool_]:
+        """Which of points (N, 3) are inside: those with a generalized winding number above 1/2.
+
+        Jacobson et al. 2013, with the fast summation of Barill et al. 2018.
+        """
+        return self._tree.winding_number(points) > 0.5
+
+
+@dataclass(frozen=True)
+class Points:
+    """The points (N, 3) of a cloud, and their unit normals (N, 3) or None."""
+
+    points: Array
+    normals: Array | None = None
+
+    @classmethod
+    def of(cls, cloud: PointCloud, frame: Frame) -> Points:
+        """The points of a cloud in world units."""
+        return cls(frame.to_unit(cloud.points), cloud.normals)
+
+    @cached_property
+    def _tree(self) -> KDTree:
+        return KDTree(self.points)
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
+        """A random choice of `count` points, or all where they are fewer, and their normals."""
+        if count >= len(self.points):
+            return self.points, self.normals
+        some = rng.choice(len(self.points), count, replace=False)
+        return self.points[some], None if self.normals is None else self.normals[some]
+
+    def nearest(self, points: Array) -> tuple[Array, Array | None]:
+        """The distances (M,) from points (M, 3) to the nearest of these, and the normals (M, 3) there."""
+        distances, index = self._tree.query(points, workers=-1)
+        return np.asarray(distances), None if self.normals is None else self.normals[index]
+
+    def spacing(self, sample: int = 20_000) -> float:
+        """The median distance from a point to its nearest neighbor, over about `sample` points at most."""
+        asked = self.points[:: max(1, len(self.points) // sample)]
+        distances, _ = self._tree.query(asked, k=2)
+        return float(np.median(np.asarray(distances)[:, 1]))
+
 
 TIGHT, LOOSE = 0.001, 0.005
-"""The distances, in diagonals, up to which the two F-scores count a place as found."""
+"""The distances, in diagonals, up to which the two F-scores count a point as found."""
 
 
 def surface_figures(
     mesh: Triangles, reference: Triangles | Points, samples: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Accuracy, completeness, normal consistency and F-scores, from `samples` places on each.
+    """Accuracy, completeness, normal consistency and F-scores, from `samples` points on each shape.
 
-    accuracy: from the mesh to the reference, what should not be there. completeness: from the
-    reference to the mesh, what is missing. Distances to triangles are exact, so that a mesh has none
-    to itself; those to a cloud have a floor, see docs/evaluate.md. Lengths are in 1e-4 of the
-    diagonal. normal_consistency is None where the reference has no normals.
+    accuracy: distances from the mesh to the reference. completeness: distances from the reference to
+    the mesh. Distances to triangles are exact, so that a mesh has none to itself; those to a cloud
+    have a floor, see docs/evaluate.md. Lengths are in 1e-4 of the diagonal. normal_consistency is None
+    where the reference has no normals.
     """
     of_mesh, mesh_normals = mesh.draw(samples, rng)
     of_reference, reference_normals = reference.draw(samples, rng)
@@ -57,7 +144,7 @@ def _spread(name: str, distances: Array) -> dict[str, float]:
 
 
 def _alignment(one: Array, other: Array) -> float:
-    """The mean |cos| of the angle between unit normals (N, 3): which side they look to does not count."""
+    """The mean |cos| of the angle between unit normals (N, 3): their sign does not count."""
     return float(np.abs((one * other).sum(1)).mean())
 
 
@@ -68,7 +155,7 @@ def _fscore(wrong: Array, missing: Array, reach: float) -> float:
 
 
 def mesh_figures(mesh: TriangleMesh) -> dict[str, Any]:
-    """Counts, area and volume of a mesh in world units, whose vertices are shared by its triangles.
+    """Counts, area and volume of a mesh in world units, with vertices shared between its triangles.
 
     watertight: every edge belongs to two triangles that run along it in opposite directions. volume:
     negative where the mesh is inside out; None where it is not watertight.
@@ -76,7 +163,6 @@ def mesh_figures(mesh: TriangleMesh) -> dict[str, Any]:
     edges, watertight = Edges.of(mesh.faces), is_closed(mesh.faces)
     # far from the origin the terms of the volume would cancel
     vertices = mesh.vertices - mesh.vertices.mean(0)
-    a, b, c = (vertices[mesh.faces[:, k]] for k in range(3))
     return {
         "vertices": len(vertices),
         "faces": len(mesh.faces),
@@ -84,24 +170,25 @@ def mesh_figures(mesh: TriangleMesh) -> dict[str, Any]:
         "nonmanifold_edges": edges.branching,
         "components": len(np.unique(component_of_vertices(mesh)[mesh.faces[:, 0]])),
         "watertight": watertight,
-        "area": float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2),
+        "area": float(areas(vertices, mesh.faces).sum()),
         "volume": signed_volume(vertices, mesh.faces) if watertight else None,
     }
 
 
 MARGIN = 0.05
-"""How far the box of the uniform points reaches beyond the reference, in diagonals."""
+"""How far the box of the uniform points extends beyond the reference, in diagonals."""
+
 SIGMA = 0.01
-"""How far the others are scattered from the reference's surface, in diagonals."""
+"""Standard deviation of the other points about the reference's surface, in diagonals."""
 
 
 def overlap(
     mesh: Triangles, reference: Triangles, samples: int, rng: np.random.Generator
 ) -> dict[str, float]:
-    """Intersection over union, of points that lie inside one and inside both; the reference is closed.
+    """Intersection over union of the insides of a mesh and a closed reference, from points inside them.
 
-    iou: of `samples` points, half uniform in the box and half near the reference's surface, where
-    surfaces differ: stricter than a share of volumes. iou_uniform: of the uniform ones only, an
+    iou: from `samples` points, half uniform in the box and half near the reference's surface, where
+    surfaces differ: stricter than a ratio of volumes. iou_uniform: from the uniform points only, an
     estimate of the volume of the intersection over that of the union.
     """
     low, high = reference.vertices.min(0) - MARGIN, reference.vertices.max(0) + MARGIN
@@ -119,7 +206,7 @@ def _shared(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 
 
 REACH = 0.01
-"""How far the near points lie from the surface at most, and the box of the far ones beyond it, in diagonals.
+"""Largest distance of the near points from the surface, and margin of the box of the far ones, in diagonals.
 
 A field is trained a little beyond its data; this stays within.
 """
@@ -131,11 +218,11 @@ Values = Callable[[Array], Array]
 def field_figures(
     distance: Values, gradient: Values, reference: Triangles, samples: int, rng: np.random.Generator
 ) -> dict[str, float]:
-    """Errors of a field near the surface and in the whole box, from half of `samples` points each.
+    """Errors of a field near the surface and in the whole box, each from half of `samples` points.
 
-    distance: values (N,) in diagonals, negative inside. gradient: (N, 3), without unit. sdf_error:
-    mean |f - d| in 1e-4 of the diagonal. sign_error: share of points on the wrong side. eikonal_error:
-    mean | |grad f| - 1 |.
+    distance: points (N, 3) -> values (N,) in diagonals, negative inside. gradient: points -> (N, 3),
+    without unit. sdf_error: mean |f - d| in 1e-4 of the diagonal. sign_error: share of points on the
+    wrong side. eikonal_error: mean | |grad f| - 1 |.
     """
     points, normals = reference.draw(samples // 2, rng)
     near = points + rng.uniform(-REACH, REACH, (len(points), 1)) * normals
@@ -153,23 +240,22 @@ def field_figures(
 
 
 SIDE = 0.9
-"""What those evaluators scale the range of all coordinates to."""
+"""The range of all coordinates in the evaluators of BACON and FINER."""
 
 
 def legacy_chamfer(
     mesh: Triangles, reference: Triangles, samples: int, rng: np.random.Generator
 ) -> dict[str, float]:
-    """The sum of the mean squared distances between `samples` random points on each surface, both ways.
+    """The mean squared distances between `samples` random points on each surface, summed over both ways.
 
-    Coordinates are scaled as in Lindell et al. 2022 (BACON), by the reference. What is measured are
-    distances between samples, not surfaces: those of one surface to other samples of itself are
-    chamfer_legacy_floor, and a figure near the floor, or below it, tells nothing more.
+    For comparison with published figures; coordinates are scaled by the reference as in Lindell et al.
+    2022 (BACON). These are distances between samples, not surfaces: chamfer_legacy_floor is the figure
+    of the reference against other samples of itself, and differences near it mean nothing.
     """
     scaled = legacy_scale(reference.vertices) ** 2
     of_mesh, _ = mesh.draw(samples, rng)
     of_reference, _ = reference.draw(samples, rng)
     again, _ = reference.draw(samples, rng)
-    # a tree of each, since two distances are asked of the reference's
     mesh_tree, tree, again_tree = KDTree(of_mesh), KDTree(of_reference), KDTree(again)
     return {
         "chamfer_legacy": scaled * (_mean_square(tree, of_mesh) + _mean_square(mesh_tree, of_reference)),
@@ -178,9 +264,9 @@ def legacy_chamfer(
 
 
 def legacy_scale(vertices: Array) -> float:
-    """The factor of those evaluators: SIDE over the range of all coordinates about the mean vertex."""
-    centred = vertices - vertices.mean(0)
-    return SIDE / float(centred.max() - centred.min())
+    """The scale of the legacy figures: SIDE over the range of all coordinates about the mean vertex."""
+    centered = vertices - vertices.mean(0)
+    return SIDE / float(centered.max() - centered.min())
 
 
 def _mean_square(tree: KDTree, points: Array) -> float:

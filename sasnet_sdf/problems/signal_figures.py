@@ -15,7 +15,7 @@ from ..metrics.codecs import bits_per_pixel, codec_bits
 from ..metrics.signals import signal_figures
 from ..signals import Signal
 from ..views import curves
-from ..views.signals import error_map, mask_tiles
+from ..views.gallery import error_map, mask_tiles
 
 MOST_MEASURED = 1 << 22
 """Samples that figures are taken over; of a larger signal, those in its middle."""

@@ -1,4 +1,4 @@
-"""How training went, and what frequencies a fit has, as curves. Needs matplotlib, the viz extra."""
+"""Curves of losses, sweeps and spectra. Needs matplotlib, the viz extra."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..runtime.optional import require
 
 COLORS = ("#000000", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)))
-"""Seven colours that the colour-blind tell apart (Okabe and Ito), then the same dashed and dotted."""
+"""Seven colors that are safe for color blindness (Okabe and Ito), then the same dashed and dotted."""
 
 MOST_POINTS = 60
-"""Of a curve: more is noise that hides the other curves."""
+"""Most points of a curve: more is noise that hides the other curves."""
 
 DPI = 150
 
@@ -28,9 +28,8 @@ DPI = 150
 def convergence(rows: Sequence[tuple[str, ArrayLike, ArrayLike, ArrayLike]], path: str | Path) -> None:
     """Write the curves of (label, steps, seconds, losses) over the steps and over the time, log loss.
 
-    steps, seconds and losses: (K,) each, of any K. A curve of many points is drawn as geometric
-    means of neighbours. The legend is in the order of the last losses, the highest first, as the
-    curves end.
+    steps, seconds and losses: (K,) each, of any K. A curve of many points is drawn as the geometric
+    means of neighboring ones. The legend is in the order of the last losses, the highest first.
     """
     figure = _figure((10, 4.2))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -59,8 +58,8 @@ def sweep(
 ) -> None:
     """Write error (log) and normal consistency over omega0 (log) of SIRENs, in two panels.
 
-    points: (omega0, error, consistency) of each. A horizontal line in each panel is the `reference`,
-    SASNet's (error, consistency).
+    points: (omega0, error, consistency) of each. reference: SASNet's (error, consistency), a horizontal
+    line in each panel. error_label: of the first panel's axis.
     """
     omega, *columns = np.array(sorted(points), np.float64).reshape(-1, 3).T
     figure = _figure((8, 3.6))
@@ -81,10 +80,9 @@ def sweep(
 
 
 def spectrum(fit: NDArray[Any], original: NDArray[Any], path: str | Path) -> None:
-    """Write the power of a fit and of its original, (H, W, C) or (I, J, K, C), over frequency, log power.
+    """Write the power (log) of a fit and of its original, (H, W, C) or (I, J, K, C), over frequency.
 
-    `radial_spectrum` says what power is. Where the fit lies lower it lacks detail, where it lies
-    higher it has noise.
+    See `radial_spectrum`. Where the fit has less power it lacks detail, where it has more it has noise.
     """
     figure = _figure((6.4, 4.0))
     axes = figure.subplots()
@@ -103,7 +101,7 @@ def spectrum(fit: NDArray[Any], original: NDArray[Any], path: str | Path) -> Non
 
 
 def _thinned(steps: Array, seconds: Array, losses: Array) -> list[Array]:
-    """At most MOST_POINTS points of a curve: means of neighbours, of the losses the geometric ones."""
+    """At most MOST_POINTS points of a curve: means of neighboring ones, for the losses geometric means."""
     shown = np.isfinite(losses) & (losses > 0)
     kept = np.count_nonzero(shown)
     if kept == 0:
@@ -127,7 +125,7 @@ def _plain(axes: Any) -> None:
 
 
 def _plain_numbers(axis: Any) -> None:
-    """Ticks of a log axis at 1, 2, 5, 10, 20, ... written as they are."""
+    """Put the ticks of a log axis at 1, 2, 5, 10, 20, ..., written as plain numbers."""
     ticker = require("matplotlib.ticker", "viz", "drawing curves")
     axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(lambda value, _: f"{value:g}")

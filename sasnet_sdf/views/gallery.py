@@ -1,4 +1,4 @@
-"""Results side by side: renders, error maps and masks that share one camera, with captions and a scale."""
+"""Pictures side by side, with captions and scales: masks, and a fit of an image or a volume."""
 
 from __future__ import annotations
 
@@ -13,82 +13,33 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ..geometry import Array, PointCloud, TriangleMesh
+from ..geometry import Array
 from ..io import atomic_write
-from .render import Camera, render
+from ..signals import Grid
 
 GAP = 12
 """Pixels around every panel."""
 
-FONT_SIZE = 14
-LINE_HEIGHT = 18
+FONT_SIZE, LINE_HEIGHT = 14, 18
 INK = (40, 40, 40)
-MOST_COLUMNS = 5
 
 ERROR_COLORS = np.array(
-    [
-        *((237, 235, 229), (228, 198, 157), (218, 159, 100)),
-        *((208, 117, 53), (195, 70, 23), (160, 35, 20), (111, 24, 22)),
-    ],
+    [237, 235, 229, 228, 198, 157, 218, 159, 100, 208, 117, 53, 195, 70, 23, 160, 35, 20, 111, 24, 22],
     np.uint8,
-)
-"""Grey to dark red in equal steps of lightness, so that it reads without colour too."""
+).reshape(-1, 3)
+"""Gray to dark red in equal steps of lightness, so that it reads without color too."""
 
-SPELLED = str.maketrans(
-    {"μ": "u", "ω": "omega", "×": "x", "–": "-", "—": "-", "−": "-", "≥": ">=", "≤": "<="}
-)
-"""Signs that pillow's own font does not have; nor has it letters with accents."""
+SPELLED = str.maketrans("μ×–—−", "ux---") | str.maketrans({"ω": "omega", "≥": ">=", "≤": "<="})
+"""Characters that Pillow's font lacks; it also lacks letters with accents."""
 
 SPACE = "  "
-"""One of that font's is so narrow that words run together."""
+"""Two spaces: one is so narrow in that font that words run together."""
 
-RELIEF = 0.6
-"""Of error maps: a shadow should not read as an error."""
-
-FRAME = (170, 170, 170)
-
-
-def render_picture(
-    shapes: Sequence[tuple[str, PointCloud | TriangleMesh]],
-    framed: Array,
-    size: int,
-    azimuth: float,
-    elevation: float,
-    up: int = 2,
-) -> Image.Image:
-    """Labelled clouds and meshes side by side, from the camera that frames the points `framed` (N, 3).
-
-    A panel's longer side has `size` pixels, the other what the points need. azimuth and elevation in
-    degrees; `up` is the axis that points up, of 0, 1, 2.
-    """
-    return _renders(shapes, Camera.fitted(framed, azimuth, elevation, 2 * size, up), 1.0)
-
-
-def error_picture(
-    meshes: Sequence[tuple[str, TriangleMesh, Array]],
-    framed: Array,
-    limit: float,
-    unit: str,
-    size: int,
-    azimuth: float,
-    elevation: float,
-    up: int = 2,
-) -> Image.Image:
-    """As `render_picture`, every mesh coloured by the distances (V,) of its vertices, with a scale.
-
-    The scale ends at `limit`; both it and the distances are in `unit`, as "mm".
-    """
-    coloured = [
-        (label, TriangleMesh(mesh.vertices, mesh.faces, colors=error_colors(distances, limit)))
-        for label, mesh, distances in meshes
-    ]
-    scale = scale_bar(ERROR_COLORS, "0", f"{limit:.4g} {unit}".strip() + " or more")
-    camera = Camera.fitted(framed, azimuth, elevation, 2 * size, up)
-    return stacked([_renders(coloured, camera, RELIEF), scale])
+FRAME, LINE = (170, 170, 170), (235, 80, 20)
 
 
 def error_colors(distance: Array, limit: float) -> NDArray[np.uint8]:
-    """Colours (V, 3) of distances (V,): grey at 0 to dark red at `limit` and above, whatever their sign."""
+    """Colors (V, 3) of errors (V,): gray at 0 to dark red at `limit` and above, whatever their sign."""
     if not limit > 0:
         raise ValueError(f"the limit of an error scale must be above 0, found {limit}")
     share = np.nan_to_num(np.abs(distance) / limit, nan=1, posinf=1).clip(0, 1)
@@ -111,11 +62,10 @@ def scale_bar(colors: NDArray[np.uint8], low: str, high: str, length: int = 240)
 
 
 def side_by_side(panels: Sequence[tuple[str, NDArray[Any]]], columns: int) -> Image.Image:
-    """Pictures (h, w, 3) in 0..255 in rows of `columns`, each with its label below it, on white.
+    """Pictures (h, w, 3), 0 to 255, in rows of `columns`, each with its label below it, on white.
 
-    Every place has the size of the largest panel and GAP pixels around it; the width is that of
-    `columns` places also where there are fewer panels. A label that is wider than its place goes on
-    in the next line.
+    Each gets the space of the largest one and GAP pixels around it; the width is that of `columns`
+    pictures, also where there are fewer. A label that is wider than that is broken into lines.
     """
     images = [Image.fromarray(np.asarray(picture).clip(0, 255).astype(np.uint8)) for _, picture in panels]
     width, height = max(image.width for image in images), max(image.height for image in images)
@@ -140,7 +90,7 @@ def side_by_side(panels: Sequence[tuple[str, NDArray[Any]]], columns: int) -> Im
 
 
 def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Pictures below each other, in the middle, on white."""
+    """Pictures below each other, centered, on white."""
     width = max(picture.width for picture in pictures)
     whole = Image.new("RGB", (width, sum(picture.height for picture in pictures)), "white")
     top = 0
@@ -151,28 +101,13 @@ def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
 
 
 def save(picture: Image.Image, path: str | Path) -> None:
-    """Write a picture, whole or not at all; the extension says the format."""
+    """Write a picture, whole or not at all, in the format of the extension."""
     with atomic_write(path) as partial:
         picture.save(partial)
 
 
-def _renders(
-    shapes: Sequence[tuple[str, PointCloud | TriangleMesh]], camera: Camera, relief: float
-) -> Image.Image:
-    """A panel for each shape, of half the camera's size, in rows that are about equally long."""
-    panels = [(label, _halved(render(shape, camera, relief=relief))) for label, shape in shapes]
-    rows = math.ceil(len(panels) / MOST_COLUMNS)
-    return side_by_side(panels, math.ceil(len(panels) / rows))
-
-
-def _halved(picture: Array) -> Array:
-    """The means of two by two pixels."""
-    height, width = picture.shape[0] // 2, picture.shape[1] // 2
-    return picture.reshape(height, 2, width, 2, 3).mean((1, 3))
-
-
 def _between(colors: NDArray[np.uint8], share: Array) -> NDArray[np.uint8]:
-    """Colours (V, 3) at `share` (V,) of the way through `colors` (K, 3), 0 the first and 1 the last."""
+    """Colors (V, 3) at `share` (V,) of the way through `colors` (K, 3), 0 the first and 1 the last."""
     at = np.linspace(0, 1, len(colors))
     return np.stack([np.interp(share, at, colors[:, k]) for k in range(3)], 1).round().astype(np.uint8)
 
@@ -183,7 +118,7 @@ def _words(text: str) -> list[str]:
 
 
 def _lines(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
-    """The label in lines of at most `width` pixels, broken between words, and in a word that is wider."""
+    """The label in lines of at most `width` pixels, broken between words, or within a word that is wider."""
     lines = [""]
     for word in _words(label):
         if lines[-1] and font.getlength(lines[-1] + SPACE + word) <= width:
@@ -197,9 +132,6 @@ def _lines(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Imag
     return lines
 
 
-LINE = (235, 80, 20)
-
-
 def mask_slices(
     masks: Callable[[Array], Array],
     values: Callable[[Array], Array],
@@ -211,34 +143,32 @@ def mask_slices(
 ) -> None:
     """Write a picture of every mask on a slice of the unit cube, black 0 to white 1, with the surface on it.
 
-    masks: points (N, 3) of the unit cube to (M, N) in [0, 1]. values: points (N, 3) to (N,), negative
-    inside. rows: a caption for each of the M masks; a new row of tiles begins where the words before
-    the last change, as from "band 4" to "layer 1 group 1". The slice is where the coordinate `axis`
-    is `at`; of the other two the first runs to the right and the second up. A tile has `size` by
-    `size` pixels.
+    masks: points (N, 3) of the unit cube -> (M, N) in [0, 1]. values: points (N, 3) -> (N,), negative
+    inside. rows: a caption for each mask; a new row begins where the words before the last change, as
+    from "band 4" to "layer 1 group 1". axis, at: the coordinate that is constant on the slice, and its
+    value; of the other two the first runs to the right and the second up. size: a tile's side in pixels.
     """
     points = slice_points(axis, at, size)
-    gates = np.asarray(masks(points)).reshape(-1, size, size)
-    picture = mask_rows(gates, rows, zero_line(np.asarray(values(points)).reshape(size, size)))
+    line = zero_line(np.asarray(values(points)).reshape(size, size))
+    picture = mask_rows(np.asarray(masks(points)).reshape(-1, size, size), rows, line)
     save(stacked([picture, scale_bar(np.array([LINE], np.uint8), "", "surface", 24)]), path)
 
 
 def mask_rows(gates: Array, rows: Sequence[str], line: NDArray[np.bool_] | None = None) -> Image.Image:
     """Masks (M, H, W) in [0, 1] as captioned tiles, a new row where a new group begins, and their scale.
 
-    rows: a caption for each, as `mask_slices` takes them. line: the pixels (H, W) that are the surface.
+    rows: a caption for each, see `mask_slices`. line: the pixels (H, W) of the surface.
     """
     if len(gates) != len(rows):
         raise ValueError(f"{len(gates)} masks need a caption each, found {len(rows)}")
     tiles = list(zip(rows, (tile(gate, line) for gate in gates), strict=True))
     groups = [list(group) for _, group in groupby(tiles, key=lambda pair: pair[0].rpartition(" ")[0])]
-    columns = max(len(group) for group in groups)
-    lines = [side_by_side(group, columns) for group in groups]
+    lines = [side_by_side(group, max(map(len, groups))) for group in groups]
     return stacked([*lines, scale_bar(np.array([[0] * 3, [255] * 3], np.uint8), "mask 0", "1")])
 
 
 def slice_points(axis: int, at: float, size: int) -> Array:
-    """Points (size * size, 3) of the unit cube at the middle of every pixel, row after row from the top."""
+    """The points (size * size, 3) of the unit cube at the centers of the pixels, row by row from the top."""
     middle = (np.arange(size) + 0.5) * 2 / size - 1
     across, up = (n for n in range(3) if n != axis)
     points = np.full((size, size, 3), float(at))
@@ -247,25 +177,123 @@ def slice_points(axis: int, at: float, size: int) -> Array:
 
 
 def zero_line(values: Array) -> NDArray[np.bool_]:
-    """The pixels (H, W) on both sides of a change of sign between neighbours."""
-    inside = values < 0
-    line = np.zeros(inside.shape, np.bool_)
-    down, right = inside[1:] != inside[:-1], inside[:, 1:] != inside[:, :-1]
-    line[1:] |= down
-    line[:-1] |= down
-    line[:, 1:] |= right
-    line[:, :-1] |= right
-    return line
+    """The pixels (H, W) on both sides of a change of sign."""
+    inside = np.pad(values < 0, 1, mode="edge")
+    here = inside[1:-1, 1:-1]
+    beside = inside[:-2, 1:-1], inside[2:, 1:-1], inside[1:-1, :-2], inside[1:-1, 2:]
+    return np.any([there != here for there in beside], axis=0)
 
 
 def tile(mask: Array, line: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
-    """A mask (H, W) in [0, 1] as a picture (H + 2, W + 2, 3): the line, if any, on it, a frame around it.
+    """A mask (H, W) in [0, 1] as a picture (H + 2, W + 2, 3), with the pixels (H, W) of a line on it.
 
-    Without the frame a mask that lets all through would be white on white.
+    Without the frame around it a mask of ones would be white on white.
     """
-    grey = (255 * mask.clip(0, 1)).round().astype(np.uint8)
+    gray = (255 * mask.clip(0, 1)).round().astype(np.uint8)
     framed = np.full((len(mask) + 2, len(mask[0]) + 2, 3), FRAME, np.uint8)
-    framed[1:-1, 1:-1] = grey[..., None]
+    framed[1:-1, 1:-1] = gray[..., None]
     if line is not None:
         framed[1:-1, 1:-1][line] = LINE
     return framed
+
+
+MOST, LEAST = 1024, 256
+"""Pixels along the longer side of a panel: larger ones are reduced, smaller ones enlarged."""
+
+SHOWN = 99.0
+"""Percentile of the errors at which their scale ends: single large errors would leave the rest gray."""
+
+
+def error_map(fit: NDArray[Any], original: NDArray[Any], peak: float, path: str | Path) -> None:
+    """Write the original, the fit and their absolute difference side by side, with a scale.
+
+    fit, original: an image (H, W, C), or a volume (I, J, K, C), whose three middle slices are shown: of
+    a slice's two axes the first runs to the right and the second up. peak: the step from black to
+    white, see `metrics.peak_of`. The difference is the mean over channels, in 1/255 of the peak; its
+    scale ends at the 99th percentile, rounded up to 1, 2 or 5 times a power of ten.
+    """
+    if fit.shape != original.shape or original.ndim not in (3, 4):
+        raise ValueError(f"fit and original must have the same shape, found {fit.shape} and {original.shape}")
+    image = original.ndim == 3
+    low = 0.0 if image and original.dtype.kind in "iu" else float(original.min())
+    cuts = [("", original, fit)] if image else _middles(original, fit)
+    longest = max(original.shape[:-1])  # of all slices, so that they are shown at one size
+    panels, rows = [], []
+    for where, one, other in cuts:
+        one, other = ((part.astype(np.float64) - low) * (255 / peak) for part in (one, other))
+        error = np.abs(other - one).mean(-1, keepdims=True)
+        panels.append((where, *(_panel(part, longest) for part in (one, other, error))))
+    limit = _round_up(float(np.percentile(np.concatenate([error.ravel() for *_, error in panels]), SHOWN)))
+    for where, one, other, error in panels:
+        colors = error_colors(error.ravel(), limit).reshape(*error.shape[:2], 3)
+        tiles = [(f"original{where}", _rgb(one)), (f"fit{where}", _rgb(other)), (f"error{where}", colors)]
+        rows.append(side_by_side(tiles, len(tiles)))
+    rows.append(scale_bar(ERROR_COLORS, "error 0", f"{limit:.4g}/255 of the peak or more"))
+    save(stacked(rows), path)
+
+
+def mask_tiles(
+    masks: Callable[[Array], Array],
+    captions: Sequence[str],
+    path: str | Path,
+    grid: Grid,
+    axis: int = 0,
+    size: int = 220,
+) -> None:
+    """Write a picture of every mask of an image, or on a volume's middle slice, black 0 to white 1.
+
+    masks: points (N, d) of the unit cube -> (M, N) in [0, 1]. captions: one for each, see `mask_slices`.
+    grid: of the signal. axis: the slice of a volume is across it; of the other two axes the first runs
+    to the right and the second up. size: pixels along the longer side of a tile.
+    """
+    sides = np.array(grid.shape) * grid.spacing
+    across, down = (1, 0) if grid.dim == 2 else (n for n in range(3) if n != axis)
+    height, width = (max(round(size * sides[n] / sides[[down, across]].max()), 1) for n in (down, across))
+    index = np.tile((np.array(grid.shape) - 1) / 2, (height, width, 1))
+    rows = (np.arange(height) + 0.5) / height
+    index[..., down] = (rows if grid.dim == 2 else 1 - rows)[:, None] * grid.shape[down] - 0.5
+    index[..., across] = (np.arange(width) + 0.5) / width * grid.shape[across] - 0.5
+    gates = np.asarray(masks(grid.to_unit(index.reshape(-1, grid.dim))))
+    save(mask_rows(gates.reshape(-1, height, width), captions), path)
+
+
+def _middles(original: NDArray[Any], fit: NDArray[Any]) -> list[tuple[str, NDArray[Any], NDArray[Any]]]:
+    """The middle slice across each axis: the end of its caption, and both signals as pictures (h, w, C)."""
+    cuts = [(axis, n // 2) for axis, n in enumerate(original.shape[:3])]
+    return [
+        (f", {'ijk'[axis]} = {n}", *(part.take(n, axis).swapaxes(0, 1)[::-1] for part in (original, fit)))
+        for axis, n in cuts
+    ]
+
+
+def _panel(values: Array, longest: int) -> Array:
+    """Values (H, W, C) at the size of a panel: means of blocks, or each repeated over several pixels.
+
+    longest: the longest side of all panels that belong together.
+    """
+    if longest > MOST:
+        factor = -(-longest // MOST)
+        channels = np.moveaxis(values, -1, 0).astype(np.float32)
+        return np.stack([np.float64(Image.fromarray(part).reduce(factor)) for part in channels], -1)
+    factor = max(LEAST // longest, 1)
+    return values.repeat(factor, 0).repeat(factor, 1)
+
+
+def _rgb(values: Array) -> Array:
+    """A picture (H, W, 3) of values (H, W, C) from 0 to 255, on white where it is transparent.
+
+    One and three channels, each with alpha or without, are gray and RGB; of others the mean is shown.
+    """
+    values = values.clip(0, 255)
+    if values.shape[-1] in (2, 4):
+        share = values[..., -1:] / 255
+        values = values[..., :-1] * share + 255 * (1 - share)
+    return values if values.shape[-1] == 3 else values.mean(-1, keepdims=True).repeat(3, -1)
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 5, 10, ... times a power of ten; 1 for a fit without errors."""
+    if not value > 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= value * (1 - 1e-9)))

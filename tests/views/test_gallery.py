@@ -15,12 +15,11 @@ from sasnet_sdf.views.gallery import (
     LINE_HEIGHT,
     _lines,
     error_colors,
-    error_picture,
-    render_picture,
     save,
     scale_bar,
     side_by_side,
 )
+from sasnet_sdf.views.render import error_picture, render_picture
 
 RED, BLUE = (np.full((30, 80, 3), color, np.uint8) for color in ((200, 0, 0), (0, 0, 200)))
 

@@ -7,8 +7,16 @@ import pytest
 from PIL import Image
 
 from sasnet_sdf.signals import Grid
-from sasnet_sdf.views.gallery import ERROR_COLORS, GAP
-from sasnet_sdf.views.signals import MOST, _panel, _rgb, _round_up, error_map, mask_tiles
+from sasnet_sdf.views.gallery import (
+    ERROR_COLORS,
+    GAP,
+    MOST,
+    _panel,
+    _rgb,
+    _round_up,
+    error_map,
+    mask_tiles,
+)
 
 
 def written(path):
@@ -58,7 +66,7 @@ def test_scales_end_at_round_numbers(value, limit):
 
 
 def test_shapes_must_agree(tmp_path):
-    with pytest.raises(ValueError, match="one shape"):
+    with pytest.raises(ValueError, match="same shape"):
         error_map(np.zeros((4, 4, 1)), np.zeros((4, 5, 1)), 1.0, tmp_path / "error.png")
 
 
