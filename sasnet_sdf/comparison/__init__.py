@@ -1,0 +1,1 @@
+"""Networks, and screened Poisson, compared on the same data with the same budget."""

@@ -1,3 +1,0 @@
-"""The jobs: the only callers of every other room."""
-
-from __future__ import annotations
