@@ -62,8 +62,7 @@ def most_points(config: Config) -> int:
         return config.max_points
     if config.max_memory is not None:
         return min(default_max_points(config.max_memory - RESERVED), MOST_POINTS)
-    memory = int(POINTS_SHARE * memory_limit_bytes())
-    return min(default_max_points(memory), MOST_POINTS) if memory else MOST_POINTS
+    return min(default_max_points(int(POINTS_SHARE * memory_limit_bytes())), MOST_POINTS)
 
 
 def _of_arrays(source: Any) -> PointCloud | TriangleMesh:

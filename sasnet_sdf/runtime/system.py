@@ -56,7 +56,9 @@ def check_memory(work: str, needed: float, limit: int | None, advice: Callable[[
 def peak_memory_bytes() -> int:
     """The most memory that this process has held at one time (its resident set), in bytes."""
     if sys.platform == "win32":
-        return _windows_memory_counters().PeakWorkingSetSize
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
     if sys.platform == "linux":
         # getrusage's maximum outlives exec: a child of a large process would report its parent's.
         match = re.search(r"^VmHWM:\s*(\d+) kB", _text_of("/proc/self/status"), re.MULTILINE)
@@ -69,28 +71,22 @@ def peak_memory_bytes() -> int:
 
 
 def held_bytes() -> int:
-    """The bytes that the process holds now; elsewhere than on Linux, the most that it has held so far."""
-    match = re.search(r"^VmRSS:\s*(\d+) kB", _text_of("/proc/self/status"), re.MULTILINE)
-    return int(match[1]) * 1024 if match else peak_memory_bytes()
+    """The memory that the process holds now (its resident set), in bytes."""
+    import psutil
+
+    return psutil.Process().memory_info().rss
 
 
 def total_memory_bytes() -> int:
-    """The machine's physical memory in bytes, 0 where it is unknown."""
-    if sys.platform == "win32":
-        return _windows_memory_status().ullTotalPhys
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):
-        return 0
+    """The machine's physical memory in bytes."""
+    import psutil
+
+    return psutil.virtual_memory().total
 
 
 def memory_limit_bytes() -> int:
-    """The memory that this process may hold: the machine's, or less where its control group says so.
-
-    0 where it is unknown.
-    """
-    total = total_memory_bytes()
-    return min([total, *control_group_limits()]) if total else 0
+    """The memory that this process may hold: the machine's, or less where its control group says so."""
+    return min([total_memory_bytes(), *control_group_limits()])
 
 
 def control_group_limits(tree: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup") -> list[int]:
@@ -155,55 +151,3 @@ def _text_of(path: str) -> str:
         return Path(path).read_text(errors="replace")
     except OSError:
         return ""
-
-
-if sys.platform == "win32":
-    import ctypes
-    from ctypes import wintypes
-
-    class _MemoryCounters(ctypes.Structure):
-        """PROCESS_MEMORY_COUNTERS of psapi.h."""
-
-        _fields_ = [
-            ("cb", wintypes.DWORD),
-            ("PageFaultCount", wintypes.DWORD),
-            ("PeakWorkingSetSize", ctypes.c_size_t),
-            ("WorkingSetSize", ctypes.c_size_t),
-            ("QuotaPeakPagedPoolUsage", ctypes.c_size_t),
-            ("QuotaPagedPoolUsage", ctypes.c_size_t),
-            ("QuotaPeakNonPagedPoolUsage", ctypes.c_size_t),
-            ("QuotaNonPagedPoolUsage", ctypes.c_size_t),
-            ("PagefileUsage", ctypes.c_size_t),
-            ("PeakPagefileUsage", ctypes.c_size_t),
-        ]
-
-    class _MemoryStatus(ctypes.Structure):
-        """MEMORYSTATUSEX of sysinfoapi.h."""
-
-        _fields_ = [
-            ("dwLength", wintypes.DWORD),
-            ("dwMemoryLoad", wintypes.DWORD),
-            ("ullTotalPhys", ctypes.c_ulonglong),
-            ("ullAvailPhys", ctypes.c_ulonglong),
-            ("ullTotalPageFile", ctypes.c_ulonglong),
-            ("ullAvailPageFile", ctypes.c_ulonglong),
-            ("ullTotalVirtual", ctypes.c_ulonglong),
-            ("ullAvailVirtual", ctypes.c_ulonglong),
-            ("ullAvailExtendedVirtual", ctypes.c_ulonglong),
-        ]
-
-    def _windows_memory_counters() -> _MemoryCounters:
-        counters = _MemoryCounters(cb=ctypes.sizeof(_MemoryCounters))
-        process = ctypes.windll.kernel32.GetCurrentProcess
-        process.restype = wintypes.HANDLE
-        ask = ctypes.windll.psapi.GetProcessMemoryInfo
-        ask.argtypes = [wintypes.HANDLE, ctypes.POINTER(_MemoryCounters), wintypes.DWORD]
-        if not ask(process(), ctypes.byref(counters), counters.cb):
-            raise ctypes.WinError()
-        return counters
-
-    def _windows_memory_status() -> _MemoryStatus:
-        status = _MemoryStatus(dwLength=ctypes.sizeof(_MemoryStatus))
-        if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
-            raise ctypes.WinError()
-        return status

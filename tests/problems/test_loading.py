@@ -57,7 +57,6 @@ def test_a_mesh_keeps_its_vertices():
         (Config(), 4 * 10**9, 2_000_000),
         (Config(), 2**40, MOST_POINTS),
         (Config(max_memory=10**12), 2**30, MOST_POINTS),
-        (Config(), 0, MOST_POINTS),  # a machine that does not tell its memory
     ],
 )
 def test_the_most_points_that_are_used(monkeypatch, config, machine, most):
