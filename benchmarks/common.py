@@ -1,4 +1,4 @@
-"""What the benchmarks share: runs of the tool and of screened Poisson as processes of their own."""
+"""What the benchmarks share: the data, runs of the command line as processes, times, tables."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ import numpy as np
 from sasnet_sdf.runtime.system import hardware
 
 PRESETS = ("fast", "balanced", "fine")
+PAGE = "docs/benchmarks-data.md"
 
 
-def folders() -> tuple[Path, Path]:
-    """SASNET_SDF_DATA and SASNET_SDF_JUDGE; the modules of the latter can be imported from here on."""
-    data, judge = (Path(os.environ[f"SASNET_SDF_{name}"]).resolve() for name in ("DATA", "JUDGE"))
-    sys.path.insert(0, str(judge))
-    return data, judge
+def data_file(*parts: str) -> Path:
+    """A file of SASNET_SDF_DATA; ends the program with one line where it is not there."""
+    folder = os.environ.get("SASNET_SDF_DATA")
+    if not folder:
+        raise SystemExit(f"SASNET_SDF_DATA is not set: {PAGE} says what it should name")
+    path = Path(folder, *parts).resolve()
+    if not path.exists():
+        raise SystemExit(f"{path}: not found; {PAGE} says where to get it")
+    return path
 
 
 def circumstances(seed: int) -> dict[str, Any]:
@@ -64,22 +69,6 @@ def run_tool(source: Path, output: Path, *options: str) -> tuple[float, dict[str
     start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "sasnet_sdf", *words, *options], check=True, stdout=sys.stderr)
     return time.perf_counter() - start, json.loads(report.read_text(encoding="utf-8"))
-
-
-def run_poisson(
-    judge: Path, cloud: Path, truth: Path, folder: Path, scores: tuple[str, ...], *options: str
-) -> dict[str, Any]:
-    """Screened Poisson at every depth, and the depth of the smallest error; with --tuned other options."""
-    script = [str(judge / "poisson_reference.py"), str(cloud), str(folder / "poisson"), *options]
-    done = subprocess.run(
-        [sys.executable, *script, "--ground-truth", str(truth)], check=True, stdout=subprocess.PIPE, text=True
-    )
-    lines = list(map(json.loads, done.stdout.splitlines()))
-    kept = ("depth", "samples_per_node", "point_weight", "seconds", *scores)
-    rows = [{name: row[name] for name in kept} for row in lines if "depth" in row]
-    best = {key: {name: row[name] for name in kept} for line in lines for key, row in line.items()
-            if key in ("best", "tuned")}  # fmt: skip
-    return {**best, "depths": rows}
 
 
 def cells(row: dict[str, Any], columns: dict[str, str]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
-from common import PRESETS, circumstances, folders
+from common import PRESETS, circumstances, data_file
 
 from sasnet_sdf import PointCloud, reconstruct
 from sasnet_sdf.geometry import Array
@@ -48,14 +48,13 @@ def main() -> None:
 
 def shapes() -> dict[str, trimesh.Trimesh]:
     """The true surfaces, by name."""
-    data, _ = folders()
     create = trimesh.creation
     return {
         "sphere": create.icosphere(subdivisions=5),
         "torus": create.torus(1.0, 0.35, major_sections=256, minor_sections=128),
         "box": create.box((1.0, 0.7, 0.5)),
         "cylinder": create.cylinder(0.5, 1.5, sections=256),
-        "rocker-arm": trimesh.load_mesh(data / "meshes" / "rocker-arm.ply"),
+        "rocker-arm": trimesh.load_mesh(data_file("meshes", "rocker-arm.ply")),
     }
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import circumstances, folders
+from common import circumstances, data_file
 from torch import Tensor
 
 import sasnet_sdf
@@ -122,8 +122,7 @@ class Distances:
 
 
 def distance_fit(output: Path, steps: int, device: str) -> Run:
-    data, _ = folders()
-    mesh = sasnet_sdf.read_geometry(data / "meshes" / "armadillo.ply")
+    mesh = sasnet_sdf.read_geometry(data_file("meshes", "armadillo.ply"))
     assert isinstance(mesh, sasnet_sdf.TriangleMesh)
     frame = Frame.around(mesh.vertices, 0.9)
     target = MeshTarget(frame.to_unit(mesh.vertices), mesh.faces)
@@ -184,8 +183,7 @@ class Image:
 def image_fit(output: Path, steps: int, device: str) -> Run:
     from PIL import Image as Picture
 
-    data, _ = folders()
-    picture = Picture.open(data / "images" / "kodak" / "kodim23.png").convert("RGB")
+    picture = Picture.open(data_file("images", "kodak", "kodim23.png")).convert("RGB")
     ratio = 256 / min(picture.size)
     width, height = (round(ratio * side) for side in picture.size)
     values = np.asarray(picture.resize((width, height), Picture.Resampling.LANCZOS), np.float32) / 127.5 - 1
@@ -237,13 +235,12 @@ def told(name: str, steps: int) -> Callable[[Progress], None]:
 
 def measure(output: Path) -> None:
     """Surfaces of the fields at a lattice of 512, and their figures, into distances.json."""
-    data, _ = folders()
     path = output / "distances.json"
     found = json.loads(path.read_text(encoding="utf-8"))
     for row in found["rows"]:
         field = Field.load(output / f"{file_name(row['model'])}.sasnet")
         mesh, _ = sasnet_sdf.extract(field, resolution=512)
-        figures = sasnet_sdf.evaluate(mesh, data / "meshes" / "armadillo.ply", field=field)
+        figures = sasnet_sdf.evaluate(mesh, data_file("meshes", "armadillo.ply"), field=field)
         row["figures"] = figures
         print(json.dumps({"model": row["model"], **figures}), flush=True)
         path.write_text(json.dumps(found, indent=1), encoding="utf-8")

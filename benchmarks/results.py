@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import commit, folders, medians_ms
+from common import commit, data_file, medians_ms
+from scanner import clean_cloud, read_mesh
 
 from sasnet_sdf import compare
 from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.field import Field
+from sasnet_sdf.io import write_cloud
 from sasnet_sdf.model_config import PUBLISHED, SASNetConfig
 from sasnet_sdf.networks.registry import build_model, parameter_count, with_parameters
 from sasnet_sdf.pipelines.budget import Budget, sized
@@ -50,7 +52,7 @@ SWEPT = 3
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    cli.add_argument("--shapes", nargs="+", default=["armadillo"], metavar="NAME", help="clouds/NAME.ply")
+    cli.add_argument("--shapes", nargs="+", default=["armadillo"], metavar="NAME", help="meshes/NAME.ply")
     cli.add_argument("--write", action="store_true")
     options = cli.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -62,8 +64,9 @@ def main() -> None:
 
 
 def run(shape: str, output: Path) -> None:
-    data, _ = folders()
-    cloud, truth = data / "clouds" / f"{shape}.ply", data / "meshes" / f"{shape}.ply"
+    truth, cloud = data_file("meshes", f"{shape}.ply"), output / f"{shape}_cloud.ply"
+    if not cloud.exists():
+        write_cloud(cloud, clean_cloud(read_mesh(truth)))
     measured = {"reference": truth, "budget": BUDGET, "resolution": RESOLUTION}
     shared: dict[str, Any] = {**measured, "on_progress": tell}
     models = list(dict.fromkeys([*MODELS, *ALSO, *(f"siren:omega0={n}" for n in OMEGAS)]))

@@ -20,7 +20,7 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-from common import circumstances, folders
+from common import circumstances, data_file
 from PIL import Image
 
 from sasnet_sdf import fit_image, fit_volume
@@ -95,11 +95,10 @@ class Problem:
 
 
 def pictures(wanted: list[str] | None) -> Iterator[tuple[str, np.ndarray]]:
-    data, _ = folders()
     for folder, names in (("kodak", KODAK), ("div2k", DIV2K)):
         for name in names:
             if wanted is None or name in wanted:
-                image = Image.open(data / "images" / folder / f"{name}.png").convert("RGB")
+                image = Image.open(data_file("images", folder, f"{name}.png")).convert("RGB")
                 yield name, np.asarray(image)
 
 
@@ -119,10 +118,9 @@ def up(scale: int) -> Any:
 
 
 def volumes(wanted: list[str] | None) -> Iterator[tuple[str, Problem]]:
-    data, _ = folders()
     for name in VOLUMES:
         if wanted is None or name in wanted:
-            signal, _ = read_volume(data / "volumes" / f"{name}.npz")
+            signal, _ = read_volume(data_file("volumes", f"{name}.npz"))
             count = min(round(OF_A_VOXEL * signal.values.size), MOST)
             yield name, Problem(signal, signal.values, 1, count)
 
