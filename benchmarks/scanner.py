@@ -57,6 +57,8 @@ class Scanner:
         eyes = self.distance * directions(self.cameras, rng)
         points, cameras = self._seen(vertices, mesh.faces, eyes, rng)
         strays = round(self.outliers * self.points)
+        if len(points) < self.points - strays:
+            raise SystemExit(f"the cameras see {len(points):,} points: ask for fewer, or for more cameras")
         kept = rng.permutation(len(points))[: self.points - strays]
         half = OUTLIER_BOX * np.ptp(vertices, axis=0) / 2
         points = np.concatenate([points[kept], rng.uniform(-half, half, (strays, 3))])
