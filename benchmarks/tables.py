@@ -113,10 +113,11 @@ were chosen on fandisk, casting, abc_00016513 and the dragon, so those are not t
 {surfaces(results, PRESETS)}"""
 
 
-AGREEMENT = """An independent scoring script gives the same figures for surfaces of the armadillo and of fandisk (clean
-clouds, `fast`) and of the bunny (a noisy scan): mean errors within 0.07 % (0.479, 0.025, 2.025) and normal
-consistencies within 1e-5 from 2,000,000 samples each, and from the same samples also the same Hausdorff
-distances (11.7, 14.3, 18.6), which differ by a few percent from one draw of samples to the next, being maxima.
+AGREEMENT = """\
+An independent scoring script gives the same figures for surfaces of the armadillo and of fandisk
+(clean clouds, `fast`) and of the bunny (a noisy scan): mean errors within 0.07 % (0.479, 0.025, 2.025) and
+normal consistencies within 1e-5 from 2,000,000 samples each, and from the same samples also the same
+Hausdorff distances (11.7, 14.3, 18.6), which as maxima differ by a few percent from draw to draw.
 """
 
 

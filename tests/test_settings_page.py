@@ -1,4 +1,4 @@
-"""One place a setting: a field added to a settings dataclass is an option, a keyword and a row of the docs."""
+"""One place a setting: a field added to its dataclass is an option, a keyword and a row of the docs."""
 
 from __future__ import annotations
 
