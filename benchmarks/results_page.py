@@ -37,16 +37,17 @@ def page(found: dict[str, dict[str, Any]]) -> str:
 
 HEAD = """# Results
 
-What the method is worth beside others, run by `python benchmarks/results.py`, which calls
-`sasnet-sdf compare` ([compare.md](compare.md)). All networks have the same parameters, targets, steps
-and optimiser; [models.md](models.md) says what each is. Lengths are in 1e-4 of the diagonal: *error*
-is the mean distance between surfaces, both ways, *near* and *far* those of the field from the true
-distance, *eikonal* the mean of ||∇f| - 1|. *ms a step* is the median of 15 steps of each network, all in
-turn in one run; such times compare programs, not methods: SASNet runs in
-compiled passes of our own, the others in PyTorch. Published rates are those of long runs, of 200,000
-steps for most; at 1,500 they leave some networks far from what they can reach, which is why the second
-table sweeps them for SASNet and the three best kinds of the others. The best of each column is in bold;
-Poisson has no budget of parameters, and is beside them as what a user would run instead.
+How the method compares with others, measured by `python benchmarks/results.py`, which calls
+`sasnet-sdf compare` ([compare.md](compare.md)) on clean clouds of [public shapes](benchmarks-data.md). All
+networks have the same number of parameters, targets, steps and optimizer; [models.md](models.md) describes
+each. Lengths are in 1e-4 of the diagonal: *error* is the mean distance between surfaces, both ways, *near*
+and *far* are errors of the field's distance near the surface and far from it, *eikonal* is the mean of
+||∇f| - 1|. *ms a step* is the median of 15 steps of each network, all in turn in one run; such times compare
+programs, not methods: SASNet runs in our own compiled passes, the others in PyTorch. Published learning rates
+are those of long runs, of 200,000 steps for most; at 1,500 steps they leave some networks far from what they
+can reach, which is why the second table sweeps the rates for SASNet and the three best kinds of the others.
+The best of each column is in bold. Poisson has no parameter budget; it is included as what a user would run
+instead.
 
 """
 
@@ -79,13 +80,13 @@ targets; {machine["cores"]} cores ({machine["cpu"]}), {found["date"]}, commit {f
 {table(found["omega0"]["rows"], COLUMNS)}
 ### What masks cost
 
-SASNet's width at this budget, with its masks and without; a step of {budget["batch"]:,} targets without the
-eikonal term.
+SASNet at the width of this budget, with its masks and without; a step of {budget["batch"]:,} targets
+without the eikonal term.
 
 {costs(found["masks"])}
 ### Masks
 
-On a slice through the middle, where the line is the surface. Bands rise in frequency.
+On a slice through the middle; the line is the surface. Bands are in order of rising frequency.
 
 ![every mask on a slice](images/results_{shape}_masks.png)
 """
@@ -101,11 +102,11 @@ def unfrozen(moved: tuple[float, float] | None) -> str:
     """What training the frequencies did, a sentence."""
     if moved is None:
         return ""
-    return (
-        f"Trained too (`sasnet:unfrozen`), the frequencies end {moved[0]:.2f} from the whole numbers that\n"
-        f"they were, in the mean, and {moved[1]:.2f} at most: in so few steps it hardly matters whether\n"
-        "they are frozen.\n\n"
-    )
+    mean, most = moved
+    return f"""If frequencies are trained too (`sasnet:unfrozen`), they move by {mean:.2f} on average and {most:.2f}
+at most from their initial whole numbers: in so few steps it hardly matters whether they are frozen.
+
+"""
 
 
 def swept(rows: list[dict[str, Any]]) -> str:
@@ -115,7 +116,7 @@ def swept(rows: list[dict[str, Any]]) -> str:
     return f"""### The best of three rates
 
 SASNet, and the kinds of networks with the smallest errors above, each at the best of its published
-rate, 1e-3 and 3e-3, chosen by targets that none was trained on.
+learning rate, 1e-3 and 3e-3, chosen on held-out targets.
 
 {table(rows, COLUMNS)}
 """
@@ -133,7 +134,7 @@ def losses(rows: list[dict[str, Any]]) -> str:
         better = [f"`{row['model']}`" for row in others if sign * row[name] < sign * ours[name]]
         if better:
             lost.append(f"{heading}: {', '.join(better)}")
-    return f"Better than SASNet: {'; '.join(lost)}.\n" if lost else "None is better at any figure.\n"
+    return f"Better than SASNet: {'; '.join(lost)}.\n" if lost else "None is better in any figure.\n"
 
 
 def costs(rows: list[dict[str, Any]]) -> str:
