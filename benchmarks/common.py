@@ -1,4 +1,4 @@
-"""What the benchmarks share: the data, runs of the command line as processes, times, tables."""
+"""Shared by the benchmarks: the data, runs of the command line as processes, times, tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def data_file(*parts: str) -> Path:
 
 
 def circumstances(seed: int) -> dict[str, Any]:
-    """What the figures of a run hold for."""
+    """The machine, versions, commit and seed that the figures of a run depend on."""
     return {
         "hardware": hardware(),
         "versions": {package: version(package) for package in ("sasnet-sdf", "torch", "numba", "numpy")},
@@ -42,7 +42,7 @@ def circumstances(seed: int) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of the working tree, with a mark where it is not clean."""
+    """The commit of the working tree, marked as dirty if files have changed."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=12"],
         cwd=Path(__file__).parent,
@@ -54,7 +54,7 @@ def commit() -> str:
 
 
 def warm_up(folder: Path) -> float:
-    """Seconds of a small run, which compiles the kernels where they are not in the cache yet."""
+    """Seconds of a small run, which compiles the kernels if they are not cached yet."""
     points = np.random.default_rng(0).normal(size=(2000, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     path = folder / "warm_up.npz"
@@ -63,7 +63,7 @@ def warm_up(folder: Path) -> float:
 
 
 def run_tool(source: Path, output: Path, *options: str) -> tuple[float, dict[str, Any]]:
-    """Wall seconds and report of one `sasnet-sdf reconstruct`."""
+    """Wall-clock seconds and report of one `sasnet-sdf reconstruct`."""
     report = output.with_suffix(".json")
     words = ["reconstruct", str(source), "-o", str(output), "--report", str(report), "--overwrite", "-q"]
     start = time.perf_counter()
@@ -72,14 +72,14 @@ def run_tool(source: Path, output: Path, *options: str) -> tuple[float, dict[str
 
 
 def cells(row: dict[str, Any], columns: dict[str, str]) -> str:
-    """One line of progress: the columns that the row has, each in its format."""
+    """One line of progress: the columns that are in the row, each in its format."""
     return "  ".join(
         f"{name}={row[name]:{form}}" for name, form in columns.items() if row.get(name) is not None
     )
 
 
 def medians_ms(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """The median milliseconds of each, all of them run in turn, after five rounds that do not count."""
+    """Median milliseconds of each function; they take turns, and the first five rounds do not count."""
     taken: dict[str, list[float]] = {name: [] for name in functions}
     for repeat in range(repeats + 5):
         for name, function in functions.items():

@@ -1,4 +1,4 @@
-"""`sasnet-sdf reconstruct` beside screened Poisson: error, time, memory, on clouds of known surfaces.
+"""`sasnet-sdf reconstruct` beside screened Poisson: error, time and memory on clouds of known surfaces.
 
     python benchmarks/reconstruct.py > results.json
     python benchmarks/reconstruct.py --tuned > results.json
@@ -61,7 +61,7 @@ def main() -> None:
     cli.add_argument("--presets", nargs="+", default=PRESETS, choices=PRESETS)
     cli.add_argument("--resolution", type=int, help="instead of the preset's")
     cli.add_argument("--seed", type=int, default=0)
-    cli.add_argument("--tuned", action="store_true", help="Poisson with other options, too")
+    cli.add_argument("--tuned", action="store_true", help="other options of Poisson, too")
     cli.add_argument("--poisson-from", type=Path, metavar="JSON", help="an earlier output of this script")
     options = cli.parse_args()
     earlier = json.loads(options.poisson_from.read_text())["shapes"] if options.poisson_from else {}

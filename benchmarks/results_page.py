@@ -1,4 +1,4 @@
-"""docs/results.md: what benchmarks/results.py found, wins and losses alike."""
+"""docs/results.md from the results of benchmarks/results.py, wins and losses alike."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLUMNS = {
     "engine": ("engine", ""),
 }
 WIDEST = 900
-"""Pixels of a picture in the page."""
+"""Largest width of a picture on the page, in pixels."""
 
 
 def page(found: dict[str, dict[str, Any]]) -> str:
@@ -93,24 +93,25 @@ On a slice through the middle; the line is the surface. Bands are in order of ri
 
 
 def missing(rows: list[dict[str, Any]]) -> str:
-    """Which models were not run, a sentence."""
+    """A sentence on the models that were not run."""
     names = [name for name in MODELS if name not in {row["model"] for row in rows}]
     return f"Not run here yet: {', '.join(f'`{name}`' for name in names)}.\n\n" if names else ""
 
 
 def unfrozen(moved: tuple[float, float] | None) -> str:
-    """What training the frequencies did, a sentence."""
+    """A sentence on how far training moved the frequencies."""
     if moved is None:
         return ""
     mean, most = moved
-    return f"""If frequencies are trained too (`sasnet:unfrozen`), they move by {mean:.2f} on average and {most:.2f}
-at most from their initial whole numbers: in so few steps it hardly matters whether they are frozen.
+    return f"""If frequencies are trained too (`sasnet:unfrozen`), they move by {mean:.2f} on average and
+{most:.2f} at most from their initial whole numbers: in so few steps it hardly matters whether they are
+frozen.
 
 """
 
 
 def swept(rows: list[dict[str, Any]]) -> str:
-    """The section of the rates, where they were swept."""
+    """The section on learning rates, if they were swept."""
     if not rows:
         return "The rates have not been swept here yet.\n\n"
     return f"""### The best of three rates
@@ -123,7 +124,7 @@ learning rate, 1e-3 and 3e-3, chosen on held-out targets.
 
 
 def losses(rows: list[dict[str, Any]]) -> str:
-    """In which figures another network is better than SASNet, a sentence."""
+    """A sentence on the figures in which another network is better than SASNet."""
     ours = next(row for row in rows if row["model"] == "sasnet")
     lost = []
     for name, (heading, _) in COLUMNS.items():

@@ -1,4 +1,4 @@
-"""Simulated scans, and clean clouds, of a mesh: what the benchmarks reconstruct, since the truth is known.
+"""Simulated scans and clean clouds of a mesh, for benchmarks that need the true surface.
 
     python benchmarks/scanner.py mesh.ply -o scan.ply
     python benchmarks/scanner.py mesh.ply -o scan.ply --noise 0.005 --cameras 4
@@ -69,7 +69,7 @@ class Scanner:
     def _seen(
         self, vertices: Array, faces: Array, eyes: Array, rng: np.random.Generator
     ) -> tuple[Array, Array]:
-        """What all cameras see, with noise: points (M, 3), and the index (M,) of the camera of each."""
+        """The points (M, 3) that all cameras see, with noise, and the index (M,) of the camera of each."""
         open3d = require("open3d", "bench", "the simulated scanner")
         scene = open3d.t.geometry.RaycastingScene()
         scene.add_triangles(vertices.astype(np.float32), faces.astype(np.uint32))
@@ -118,6 +118,7 @@ def clean_cloud(mesh: TriangleMesh, points: int = 200_000, seed: int = 0) -> Poi
 
 
 def read_mesh(path: Path) -> TriangleMesh:
+    """Read a mesh; ends the program with one line if the file holds points only."""
     mesh = read_geometry(path)
     if not isinstance(mesh, TriangleMesh):
         raise SystemExit(f"{path}: points without faces; the scanner needs a mesh")
@@ -128,8 +129,8 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("mesh", type=Path)
     cli.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
-    cli.add_argument("--clean", action="store_true", help="a clean cloud with normals, no scan")
-    cli.add_argument("--points", type=int, help="default: 150,000, of a clean cloud 200,000")
+    cli.add_argument("--clean", action="store_true", help="a clean cloud with normals instead of a scan")
+    cli.add_argument("--points", type=int, help="default: 150,000; 200,000 for a clean cloud")
     cli.add_argument("--cameras", type=int, default=Scanner.cameras)
     cli.add_argument("--noise", type=float, default=Scanner.noise, help="in diagonals")
     cli.add_argument("--outliers", type=float, default=Scanner.outliers, help="a fraction of the points")

@@ -56,10 +56,10 @@ COLUMNS = {
     "iou": ".4f",
 }
 OPTIONS = {"sigma": ("noise", float), "outliers": ("outliers", float), "cameras": ("cameras", int)}
-"""What the name of a variant changes of the scanner."""
+"""The scanner's setting that the name of a variant changes, and its type."""
 
 NEAR = 0.02
-"""Of the diagonal: farther from the surface a point has no right normal."""
+"""Distance from the surface, in diagonals, beyond which a point has no right normal."""
 
 
 def main() -> None:
@@ -145,7 +145,7 @@ def scan_of(variant: str, mesh: TriangleMesh, seed: int) -> PointCloud:
 
 
 def run(cloud: PointCloud, truth: Path, folder: Path, preset: str, seed: int, blind: bool) -> dict[str, Any]:
-    """Scores and costs of one reconstruction; `blind`: with the share of right normals."""
+    """Scores and costs of one reconstruction; `blind`: with the fraction of right normals."""
     source, output = folder / "scan.ply", folder / "surface.ply"
     write_cloud(source, cloud)
     seconds, report = run_tool(source, output, "--preset", preset, "--seed", str(seed))
@@ -163,7 +163,7 @@ def run(cloud: PointCloud, truth: Path, folder: Path, preset: str, seed: int, bl
 
 
 def right_normals(scan: PointCloud, truth: Path) -> float:
-    """The share of a scan's points, as they are trained on, whose normals are on the right side."""
+    """The fraction of a scan's points, as used for training, whose normals point to the right side."""
     from sasnet_sdf.pipelines.selection import framed
     from sasnet_sdf.supervision import CloudTarget, prepare
 
@@ -178,7 +178,7 @@ def right_normals(scan: PointCloud, truth: Path) -> float:
 
 
 def rows_of(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of the commit, preset and seed that the whole result is of."""
+    """The rows with the commit, preset and seed of the result."""
     key = ("commit", "preset", "seed")
     return [row for row in result["rows"] if all(row[name] == result[name] for name in key)]
 
@@ -205,7 +205,7 @@ def summary(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def write(path: Path, result: dict[str, Any]) -> None:
-    """The whole of it, so that a run that ends midway leaves what it has."""
+    """Write all rows, so that an interrupted run keeps what it has."""
     result["summary"] = summary(result)
     partial = path.with_name(path.name + ".part")
     partial.write_text(json.dumps(result, indent=1), encoding="utf-8")

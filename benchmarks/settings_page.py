@@ -1,4 +1,4 @@
-"""docs/settings.md: every setting, from the dataclasses that hold them.
+"""docs/settings.md: a table of every setting, from the dataclasses that hold them.
 
 python benchmarks/settings_page.py
 """

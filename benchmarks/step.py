@@ -1,18 +1,18 @@
-"""The cost of a training step beside its floor, measured in the same run; one JSON object out.
+"""The cost of a training step beside its floor, measured in the same run; prints one JSON object.
 
     python benchmarks/step.py
 
 8,192 points around a sphere in spatial order, width 64, 2 hidden layers; 8 levels 8 -> 256 with
-tables of 2^16 entries, and 8 -> 512 with 2^18 (`large`); loss, backward and optimiser included.
+tables of 2^16 entries, and 8 -> 512 with 2^18 (`large`); loss, backward and optimizer included.
 `plain` is without the eikonal term, `eikonal` with it on as many points as the presets take. Then
 images: 16,384 pixels of three channels, widths 128 and 256, 4 levels 8 -> 64 with 2^10 entries.
 
-The floor is what cannot be left out, each part run alone on arrays of the same sizes: PyTorch's
-matrix products, the sines and cosines, the gathers from and scatters to the tables with indices
-known beforehand, of forward and backward; and one pass of Adam over the parameters by its bytes
-(reads gradient, value and both moments, writes the last three). For `eikonal` the same work of its
-own forward and two backward passes is added. Figures are medians of runs that take turns, so that
-a machine whose speed drifts does not favour one.
+The floor is the work that no implementation can omit, each part run alone on arrays of the same sizes:
+PyTorch's matrix products, the sines and cosines, and the gathers from and scatters to the tables with
+precomputed indices, forward and backward; and one pass of Adam over the parameters by its memory traffic
+(reads gradient, value and both moments, writes the last three). For `eikonal` the same work for its own
+forward and two backward passes is added. Figures are medians of runs that take turns, so that drifts in the
+machine's speed affect all of them.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def floor_parts(config: SASNetConfig, points: torch.Tensor, passes: int) -> dict
 
 
 def step_parts(
-    task: DistanceTask | SignalTask, optimiser: Optimiser, points: torch.Tensor
+    task: DistanceTask | SignalTask, optimizer: Optimiser, points: torch.Tensor
 ) -> dict[str, Callable[[], object]]:
     """The parts of a step without the eikonal term, as the compiled passes run them."""
     model: Any = task.model
@@ -161,7 +161,7 @@ def step_parts(
 
     def scatter_and_update() -> None:
         add_scattered(points, None, by_features[0], batch.layout, batch.smooth, kept)
-        optimiser.step()
+        optimizer.step()
 
     return {
         "forward": batch.evaluate,
@@ -181,19 +181,19 @@ def measure(config: SASNetConfig, eikonal: bool, points: torch.Tensor) -> dict:
         model = build_model(config, 2, 3, engine="numba")
         pixels = (points, torch.rand(len(points), 3) * 2 - 1)
         task = SignalTask(model, lambda _: pixels)
-    optimiser = Optimiser(model.parameter_groups())
+    optimizer = Optimiser(model.parameter_groups())
     counter = iter(range(10**9))
 
     def step() -> None:
         task.loss(*task.draw(next(counter))).backward()
-        optimiser.step()
+        optimizer.step()
 
     floors = {f"floor {name}": part for name, part in floor_parts(config, points, passes=3).items()}
     if eikonal:
         some = points[:: len(points) // training.eikonal_batch].contiguous()
         own = floor_parts(config, some, passes=5)
         floors |= {f"floor eikonal {name}": part for name, part in own.items()}
-    timed = medians_ms({"step": step, **step_parts(task, optimiser, points), **floors}, REPEATS)
+    timed = medians_ms({"step": step, **step_parts(task, optimizer, points), **floors}, REPEATS)
     ms = timed.pop("step")
     floor = {name.removeprefix("floor "): v for name, v in timed.items() if name.startswith("floor ")}
     parts = {name: v for name, v in timed.items() if not name.startswith("floor ")}

@@ -1,5 +1,5 @@
-"""The tables of docs/benchmarks.md, scans.md, sheets.md, signals.md, report.md and the README, from
-what the benchmarks found.
+"""The tables of docs/benchmarks.md, scans.md, sheets.md, signals.md, report.md and the README, made from
+the benchmarks' results.
 
     python benchmarks/reconstruct.py > reconstruct.json
     python benchmarks/reconstruct.py --presets balanced --resolution 1024 \\
@@ -15,8 +15,8 @@ what the benchmarks found.
     python benchmarks/sheets.py -o sheets.json
     python benchmarks/tables.py --sheets sheets.json
 
-Of the first three the later ones may be left out, and so are their sections then. All pages but
-docs/benchmarks.md change between their marks only.
+Of the three files of the fourth command the last two are optional, and so are their sections.
+docs/benchmarks.md is written as a whole; the other pages change between their marks only.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def page(
     if step is not None:
         parts.append(f"""## A training step
 
-`python benchmarks/step.py`: 8,192 points, width 64, 2 hidden layers, optimiser included, in milliseconds;
+`python benchmarks/step.py`: 8,192 points, width 64, 2 hidden layers, optimizer included, in milliseconds;
 with the eikonal term on {step["setting"]["eikonal_points"]} points, or without. The floor is the matrix
 products, sines, gathers and scatters of forward and backward alone, and one pass of Adam by its bytes,
 measured in turn with the step.
@@ -232,7 +232,7 @@ def presets(results: dict[str, Any]) -> str:
 
 
 def signals(found: dict[str, Any]) -> str:
-    """Of each task the means of every network that has all signals, and PSNR signal by signal."""
+    """For each task, the means of every network that has all signals, and the PSNR of each signal."""
     parts = [f"{machine(found)}; commit {found['commit']}."]
     for task in dict.fromkeys(row["task"] for row in found["rows"]):
         of_task = [row for row in found["rows"] if row["task"] == task]

@@ -43,7 +43,7 @@ def centroids(vertices, faces):
 
 def test_distance_is_signed_and_in_millimeters(sculpture):
     plate, above, side = [0, 0, -55.0], [0, 0, -62.0], [34.5, 0, -55.0]
-    values = sculpture.distance(np.array([plate, above, side]) + sculpture.CENTRE)
+    values = sculpture.distance(np.array([plate, above, side]) + sculpture.CENTER)
     np.testing.assert_allclose(values, [-5.0, 2.0, 2.5], atol=1e-6)
 
 
@@ -72,7 +72,7 @@ def check(result, scan, sculpture, bar):
     assert (count == 2).all()
     assert len(vertices) - len(unique) + len(faces) == 0, "a knotted tube on a plinth has one handle"
     assert igl.connected_components(igl.adjacency_matrix(faces))[0] == 1
-    a, b, c = (vertices[faces[:, k]] - sculpture.CENTRE for k in range(3))
+    a, b, c = (vertices[faces[:, k]] - sculpture.CENTER for k in range(3))
     volume = np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6
     assert volume == pytest.approx(124_340, rel=0.01)
 
