@@ -5,9 +5,9 @@
 
 Tasks, on the images and volumes of SASNET_SDF_DATA (docs/benchmarks-data.md): `images`, fitted at half
 their size; `x4` and `x16`, an image reduced by that factor, fitted, rendered at the original size and
-compared with the original; `volumes`. Rows that are in the file already are not run again. Networks other than SASNet
-are trained at a learning rate of 1e-3: at the 1e-4 that their papers published for long runs they are far
-from converged after so few steps; `--rates` runs both.
+compared with the original; `volumes`. Rows that are in the file already are not run again. Networks other
+than SASNet are trained at a learning rate of 1e-3: at the 1e-4 that their papers published for long runs
+they are far from converged after so few steps; `--rates` runs both.
 """
 
 from __future__ import annotations
