@@ -24,7 +24,7 @@ COLUMNS = {
     "eikonal_error_far": ("eikonal far", ".3f"),
     "parameters": ("parameters", ",d"),
     "rate": ("rate", "g"),
-    "ms_per_step": ("ms a step", ".0f"),
+    "ms_per_step": ("ms per step", ".0f"),
     "engine": ("engine", ""),
 }
 WIDEST = 900
@@ -42,7 +42,7 @@ How the method compares with others, measured by `python benchmarks/results.py`,
 networks have the same number of parameters, targets, steps and optimizer; [models.md](models.md) describes
 each. Lengths are in 1e-4 of the diagonal: *error* is the mean distance between surfaces, both ways, *near*
 and *far* are errors of the field's distance near the surface and far from it, *eikonal* is the mean of
-||∇f| - 1|. *ms a step* is the median of 15 steps of each network, all in turn in one run; such times compare
+||∇f| - 1|. *ms per step* is the median of 15 steps of each network, all in turn in one run; such times compare
 programs, not methods: SASNet runs in our own compiled passes, the others in PyTorch. Published learning rates
 are those of long runs, of 200,000 steps for most; at 1,500 steps they leave some networks far from what they
 can reach, which is why the second table sweeps the rates for SASNet and the three best kinds of the others.
@@ -139,7 +139,7 @@ def losses(rows: list[dict[str, Any]]) -> str:
 
 
 def costs(rows: list[dict[str, Any]]) -> str:
-    lines = ["| network | parameters | ms a step |", "| --- | --- | --- |"]
+    lines = ["| network | parameters | ms per step |", "| --- | --- | --- |"]
     lines += [f"| {row['label']} | {row['parameters']:,} | {row['ms_per_step']:.1f} |" for row in rows]
     return "\n".join(lines) + "\n"
 

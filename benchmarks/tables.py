@@ -128,7 +128,7 @@ def machine(results: dict[str, Any]) -> str:
 
 
 def surfaces(results: dict[str, Any], names: tuple[str, ...]) -> str:
-    columns = ["cloud", "", "error", "/ Poisson's", "seconds", "peak memory", "evaluations a vertex"]
+    columns = ["cloud", "", "error", "/ Poisson's", "seconds", "peak memory", "evaluations per vertex"]
     columns += ["normal consistency", "Hausdorff", "open edges", "components"]
     rows = []
     for shape, found in results["shapes"].items():
