@@ -131,7 +131,7 @@ def distance_fit(output: Path, steps: int, device: str) -> Run:
     def run(name: str, config: ModelConfig, seed: int) -> dict[str, Any]:
         model = build_model(config, seed=seed).to(device)
         task = Distances(model, *(Batches(pool, 5000, seed, device) for pool in (fine, coarse)))
-        history = train(task, model.parameter_groups(), TrainingConfig(steps=steps), told(name, steps))
+        history = train(task, model.parameter_groups(), TrainingConfig(steps=steps), printed(name, steps))
         row = figures(model, history)
         Field(model, frame, *target.bounds, {"steps": steps}).save(output / f"{file_name(name)}.sasnet")
         return row
@@ -194,7 +194,7 @@ def image_fit(output: Path, steps: int, device: str) -> Run:
     def run(name: str, config: ModelConfig, seed: int) -> dict[str, Any]:
         model = build_model(config, 2, 3, seed=seed).to(device)
         task = Image(model, points, wanted)
-        history = train(task, model.parameter_groups(), TrainingConfig(steps=steps), told(name, steps))
+        history = train(task, model.parameter_groups(), TrainingConfig(steps=steps), printed(name, steps))
         with torch.no_grad():
             error = float(task.loss())
         psnr = [psnr_of(loss) for loss in history.losses]
@@ -225,7 +225,9 @@ def figures(model: Any, history: History) -> dict[str, Any]:
     }
 
 
-def told(name: str, steps: int) -> Callable[[Progress], None]:
+def printed(name: str, steps: int) -> Callable[[Progress], None]:
+    """A callback that prints five lines of progress."""
+
     def tell(progress: Progress) -> None:
         if progress.step and progress.step % max(steps // 5, 1) < 20:
             print(f"{name}: step {progress.step}, loss {progress.loss:.3g}", flush=True)
