@@ -44,9 +44,9 @@ each. Lengths are in 1e-4 of the diagonal: *error* is the mean distance between 
 and *far* are errors of the field's distance near the surface and far from it, *eikonal* is the mean of
 ||∇f| - 1|. *ms per step* is the median of 15 steps of each network, all in turn in one run; such times
 compare programs, not methods: SASNet runs in our own compiled passes, the others in PyTorch. Published
-learning rates are those of long runs, of 200,000 steps for most; at 1,500 steps they leave some networks far from what they
-can reach, which is why the second table sweeps the rates for SASNet and the three best kinds of the others.
-The best of each column is in bold. Poisson has no parameter budget; it is included as what a user would run
+learning rates are those of long runs, of 200,000 steps for most; at 1,500 steps they leave some networks far
+from what they can reach, which is why the second table sweeps the rates for SASNet and the three best kinds
+of the others. The best of each column is in bold. Poisson has no parameter budget; it is included as what a user would run
 instead.
 
 """
