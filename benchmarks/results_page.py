@@ -46,8 +46,8 @@ and *far* are errors of the field's distance near the surface and far from it, *
 compare programs, not methods: SASNet runs in our own compiled passes, the others in PyTorch. Published
 learning rates are those of long runs, of 200,000 steps for most; at 1,500 steps they leave some networks far
 from what they can reach, which is why the second table sweeps the rates for SASNet and the three best kinds
-of the others. The best of each column is in bold. Poisson has no parameter budget; it is included as what a user would run
-instead.
+of the others. The best of each column is in bold. Poisson has no parameter budget; it is included as what a
+user would run instead.
 
 """
 
