@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sasnet_sdf import PointCloud, TriangleMesh, read_geometry
@@ -67,8 +68,8 @@ class Scanner:
         return PointCloud(frame.to_world(points[order]), sensors=frame.to_world(eyes[cameras[order]]))
 
     def _seen(
-        self, vertices: Array, faces: Array, eyes: Array, rng: np.random.Generator
-    ) -> tuple[Array, Array]:
+        self, vertices: Array, faces: NDArray[np.int64], eyes: Array, rng: np.random.Generator
+    ) -> tuple[Array, NDArray[np.int64]]:
         """The points (M, 3) that all cameras see, with noise, and the index (M,) of the camera of each."""
         open3d = require("open3d", "bench", "the simulated scanner")
         scene = open3d.t.geometry.RaycastingScene()
@@ -82,7 +83,7 @@ class Scanner:
             hit = np.isfinite(depth)
             noisy = depth[hit] + rng.normal(0, self.noise, hit.sum())
             points.append(eye + rays[hit] * noisy[:, None])
-            cameras.append(np.full(len(noisy), number))
+            cameras.append(np.full(len(noisy), number, np.int64))
         return np.concatenate(points), np.concatenate(cameras)
 
 
@@ -92,7 +93,7 @@ def directions(count: int, rng: np.random.Generator) -> Array:
     turn = np.arange(count) * np.pi * (3 - np.sqrt(5))  # the golden angle
     across = np.sqrt(1 - height**2)
     spiral = np.column_stack([across * np.cos(turn), across * np.sin(turn), height])
-    return Rotation.random(random_state=rng).apply(spiral)
+    return Rotation.from_quat(rng.normal(size=4)).apply(spiral)
 
 
 def pixel_rays(eye: Array, pixels: int, tangent: float) -> Array:
