@@ -1,4 +1,4 @@
-"""What the benchmarks share: runs of the tool and of screened Poisson as processes of their own."""
+"""Shared by the benchmarks: the data, runs of the command line as processes, times, tables."""
 
 from __future__ import annotations
 
@@ -17,17 +17,22 @@ import numpy as np
 from sasnet_sdf.runtime.system import hardware
 
 PRESETS = ("fast", "balanced", "fine")
+PAGE = "docs/benchmarks-data.md"
 
 
-def folders() -> tuple[Path, Path]:
-    """SASNET_SDF_DATA and SASNET_SDF_JUDGE; the modules of the latter can be imported from here on."""
-    data, judge = (Path(os.environ[f"SASNET_SDF_{name}"]).resolve() for name in ("DATA", "JUDGE"))
-    sys.path.insert(0, str(judge))
-    return data, judge
+def data_file(*parts: str) -> Path:
+    """A file of SASNET_SDF_DATA; ends the program with one line where it is not there."""
+    folder = os.environ.get("SASNET_SDF_DATA")
+    if not folder:
+        raise SystemExit(f"SASNET_SDF_DATA is not set: {PAGE} says what it should name")
+    path = Path(folder, *parts).resolve()
+    if not path.exists():
+        raise SystemExit(f"{path}: not found; {PAGE} says where to get it")
+    return path
 
 
 def circumstances(seed: int) -> dict[str, Any]:
-    """What the figures of a run hold for."""
+    """The machine, versions, commit and seed that the figures of a run depend on."""
     return {
         "hardware": hardware(),
         "versions": {package: version(package) for package in ("sasnet-sdf", "torch", "numba", "numpy")},
@@ -37,7 +42,7 @@ def circumstances(seed: int) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of the working tree, with a mark where it is not clean."""
+    """The commit of the working tree, marked as dirty if files have changed."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=12"],
         cwd=Path(__file__).parent,
@@ -49,7 +54,7 @@ def commit() -> str:
 
 
 def warm_up(folder: Path) -> float:
-    """Seconds of a small run, which compiles the kernels where they are not in the cache yet."""
+    """Seconds of a small run, which compiles the kernels if they are not cached yet."""
     points = np.random.default_rng(0).normal(size=(2000, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     path = folder / "warm_up.npz"
@@ -58,7 +63,7 @@ def warm_up(folder: Path) -> float:
 
 
 def run_tool(source: Path, output: Path, *options: str) -> tuple[float, dict[str, Any]]:
-    """Wall seconds and report of one `sasnet-sdf reconstruct`."""
+    """Wall-clock seconds and report of one `sasnet-sdf reconstruct`."""
     report = output.with_suffix(".json")
     words = ["reconstruct", str(source), "-o", str(output), "--report", str(report), "--overwrite", "-q"]
     start = time.perf_counter()
@@ -66,31 +71,15 @@ def run_tool(source: Path, output: Path, *options: str) -> tuple[float, dict[str
     return time.perf_counter() - start, json.loads(report.read_text(encoding="utf-8"))
 
 
-def run_poisson(
-    judge: Path, cloud: Path, truth: Path, folder: Path, scores: tuple[str, ...], *options: str
-) -> dict[str, Any]:
-    """Screened Poisson at every depth, and the depth of the smallest error; with --tuned other options."""
-    script = [str(judge / "poisson_reference.py"), str(cloud), str(folder / "poisson"), *options]
-    done = subprocess.run(
-        [sys.executable, *script, "--ground-truth", str(truth)], check=True, stdout=subprocess.PIPE, text=True
-    )
-    lines = list(map(json.loads, done.stdout.splitlines()))
-    kept = ("depth", "samples_per_node", "point_weight", "seconds", *scores)
-    rows = [{name: row[name] for name in kept} for row in lines if "depth" in row]
-    best = {key: {name: row[name] for name in kept} for line in lines for key, row in line.items()
-            if key in ("best", "tuned")}  # fmt: skip
-    return {**best, "depths": rows}
-
-
 def cells(row: dict[str, Any], columns: dict[str, str]) -> str:
-    """One line of progress: the columns that the row has, each in its format."""
+    """One line of progress: the columns that are in the row, each in its format."""
     return "  ".join(
         f"{name}={row[name]:{form}}" for name, form in columns.items() if row.get(name) is not None
     )
 
 
 def medians_ms(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """The median milliseconds of each, all of them run in turn, after five rounds that do not count."""
+    """Median milliseconds of each function; they take turns, and the first five rounds do not count."""
     taken: dict[str, list[float]] = {name: [] for name in functions}
     for repeat in range(repeats + 5):
         for name, function in functions.items():

@@ -1,11 +1,10 @@
-"""Decimation beside that of other libraries, on one mesh; one JSON object out.
+"""Decimation of one mesh beside that of other libraries; prints one JSON object.
 
     pip install "sasnet-sdf[bench]"
     python benchmarks/decimation.py surface.ply --faces 20000
 
-For each: seconds of one core; triangles, edges of one and of more than two triangles, and components, with
-vertices at the same place as one; mean and largest distance from the mesh that was given, both ways, in
-1e-4 of its bounding box's diagonal.
+For each library: seconds on one core; triangles, boundary and non-manifold edges and components, after
+welding; mean and largest distance from the given mesh, both ways, in 1e-4 of its bounding box's diagonal.
 """
 
 from __future__ import annotations
@@ -58,11 +57,11 @@ def libigl(mesh: TriangleMesh, faces: int) -> TriangleMesh:
 
 
 def welded(mesh: TriangleMesh) -> TriangleMesh:
-    """With vertices at the same place as one, without the triangles that are edges or points then."""
-    places, number = np.unique(mesh.vertices, axis=0, return_inverse=True)
+    """The mesh with coincident vertices merged, without the triangles that this makes degenerate."""
+    vertices, number = np.unique(mesh.vertices, axis=0, return_inverse=True)
     faces = number.reshape(-1)[mesh.faces]
     a, b, c = faces.T
-    return TriangleMesh(places, faces[(a != b) & (b != c) & (c != a)])
+    return TriangleMesh(vertices, faces[(a != b) & (b != c) & (c != a)])
 
 
 def measure(
@@ -85,7 +84,7 @@ def main() -> None:
     given = parser.parse_args()
     mesh = read_geometry(given.mesh)
     assert isinstance(mesh, TriangleMesh)
-    decimate(TriangleMesh(mesh.vertices, mesh.faces[:1000]), 500)  # compiles it where that is not done yet
+    decimate(TriangleMesh(mesh.vertices, mesh.faces[:1000]), 500)  # compiles the kernels if necessary
     methods = {"sasnet-sdf": decimate, "libigl": libigl}
     methods |= {"fast-simplification": fast_simplification, "open3d": open3d}
     rows = {name: measure(mesh, given.faces, method) for name, method in methods.items()}

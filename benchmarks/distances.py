@@ -3,9 +3,9 @@
     python benchmarks/distances.py > distances.json
     python benchmarks/tables.py --distances distances.json
 
-Clouds of 100,000 points of analytic shapes, and of rocker-arm from SASNET_SDF_DATA. Places are uniform
-in space within 10 % of the diagonal of the surface; the truth is the exact distance from the mesh. One
-JSON object goes to stdout, a line for each row to stderr.
+Clouds of 100,000 points of analytic shapes, and of the rocker-arm from SASNET_SDF_DATA
+(docs/benchmarks-data.md). Query points are uniform in space within 10 % of the diagonal of the surface; the
+truth is the exact distance from the mesh. One JSON object goes to stdout, a line for each row to stderr.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
-from common import PRESETS, circumstances, folders
+from common import PRESETS, circumstances, data_file
 
 from sasnet_sdf import PointCloud, reconstruct
 from sasnet_sdf.geometry import Array
@@ -25,7 +25,7 @@ from sasnet_sdf.supervision.mesh import MeshTarget
 
 POINTS, PLACES = 100_000, 50_000
 BAND = 0.1
-"""Of the diagonal, to either side of the surface."""
+"""How far query points lie from the surface at most, in diagonals."""
 
 
 def main() -> None:
@@ -48,14 +48,13 @@ def main() -> None:
 
 def shapes() -> dict[str, trimesh.Trimesh]:
     """The true surfaces, by name."""
-    data, _ = folders()
     create = trimesh.creation
     return {
         "sphere": create.icosphere(subdivisions=5),
         "torus": create.torus(1.0, 0.35, major_sections=256, minor_sections=128),
         "box": create.box((1.0, 0.7, 0.5)),
         "cylinder": create.cylinder(0.5, 1.5, sections=256),
-        "rocker-arm": trimesh.load_mesh(data / "meshes" / "rocker-arm.ply"),
+        "rocker-arm": trimesh.load_mesh(data_file("meshes", "rocker-arm.ply")),
     }
 
 
@@ -65,7 +64,7 @@ def size(mesh: trimesh.Trimesh) -> float:
 
 
 def asked(mesh: trimesh.Trimesh, seed: int) -> tuple[Array, Array]:
-    """Places (N, 3) in the band, and their exact signed distances (N,)."""
+    """Points (N, 3) in the band, and their exact signed distances (N,)."""
     width = BAND * size(mesh)
     low, high = mesh.bounds
     places = np.random.default_rng(seed).uniform(low - width, high + width, (8 * PLACES, 3))
@@ -76,7 +75,7 @@ def asked(mesh: trimesh.Trimesh, seed: int) -> tuple[Array, Array]:
 
 
 def figures(found: Array, gradient: Array, truth: Array, diagonal: float) -> dict[str, float]:
-    """Shares of the places; `off_99` is what 99 % of the distances are off by at most, over the diagonal."""
+    """Fractions of the points; `off_99` is the 99th percentile of the distance errors, in diagonals."""
     off, slope = np.abs(found - truth) / diagonal, np.linalg.norm(gradient, axis=1)
     return {
         "within_1_percent": float((off < 0.01).mean()),

@@ -4,10 +4,10 @@
     python benchmarks/published.py image -o folder
     python benchmarks/published.py measure -o folder
 
-Made for a GPU. `distances`: the armadillo of SASNET_SDF_DATA, batches of 10,000 (BACON's and FINER's
-runs on distances). `image`: kodim23 at 256 pixels of its short side, every pixel in every step (the
-Tiger protocol of SASNet's code). Each leaves its rows and models in the folder; `measure` extracts
-the surfaces there and evaluates them, on any machine.
+Made for a GPU. `distances`: the armadillo of SASNET_SDF_DATA (docs/benchmarks-data.md), batches of 10,000,
+as BACON and FINER were trained on distances. `image`: kodim23 reduced to a short side of 256 pixels, every
+pixel in every step, the Tiger protocol of SASNet's code. Both write rows and models to the folder; `measure`
+extracts and evaluates the surfaces there, on any machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import circumstances, folders
+from common import circumstances, data_file
 from torch import Tensor
 
 import sasnet_sdf
@@ -37,7 +37,7 @@ from sasnet_sdf.training import History, train
 from sasnet_sdf.training.samplers import Batches, Pool
 
 FINE, COARSE = 0.002, 0.2
-"""Laplace scales of the two halves of a batch, in the cube [-1, 1]^3; theirs has a side of 1."""
+"""Laplace scales of the two halves of a batch, in the cube [-1, 1]^3; the papers' cube has a side of 1."""
 COARSE_WEIGHT = 0.01
 POOL = 4_000_000
 """Targets of each half that batches are drawn from."""
@@ -57,8 +57,8 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("protocol", choices=("distances", "image", "measure"))
     cli.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    cli.add_argument("--steps", type=int, help="in place of the protocol's")
-    cli.add_argument("--only", nargs="+", metavar="NAME", help="not all networks")
+    cli.add_argument("--steps", type=int, help="instead of the protocol's")
+    cli.add_argument("--only", nargs="+", metavar="NAME", help="these networks only")
     cli.add_argument("--device", default="cuda")
     options = cli.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def distance_contenders() -> Contenders:
 
 
 class Distances:
-    """Squared errors, those of the coarse half at a hundredth of the weight."""
+    """Squared errors; those of the coarse half have a hundredth of the weight."""
 
     recordable = True
 
@@ -122,8 +122,7 @@ class Distances:
 
 
 def distance_fit(output: Path, steps: int, device: str) -> Run:
-    data, _ = folders()
-    mesh = sasnet_sdf.read_geometry(data / "meshes" / "armadillo.ply")
+    mesh = sasnet_sdf.read_geometry(data_file("meshes", "armadillo.ply"))
     assert isinstance(mesh, sasnet_sdf.TriangleMesh)
     frame = Frame.around(mesh.vertices, 0.9)
     target = MeshTarget(frame.to_unit(mesh.vertices), mesh.faces)
@@ -132,7 +131,7 @@ def distance_fit(output: Path, steps: int, device: str) -> Run:
     def run(name: str, config: ModelConfig, seed: int) -> dict[str, Any]:
         model = build_model(config, seed=seed).to(device)
         task = Distances(model, *(Batches(pool, 5000, seed, device) for pool in (fine, coarse)))
-        history = train(task, model.parameter_groups(), TrainingConfig(steps=steps), told(name, steps))
+        history = train(task, model.parameter_groups(), TrainingConfig(steps=steps), printed(name, steps))
         row = figures(model, history)
         Field(model, frame, *target.bounds, {"steps": steps}).save(output / f"{file_name(name)}.sasnet")
         return row
@@ -141,7 +140,7 @@ def distance_fit(output: Path, steps: int, device: str) -> Run:
 
 
 def pool_around(target: MeshTarget, scale: float) -> Pool:
-    """Targets at points of the surface that a Laplace distribution has moved; none outside the cube."""
+    """Targets at surface points displaced by a Laplace distribution, inside the cube."""
     rng = np.random.default_rng([0, round(1e6 * scale)])
     points = target.surface_points(POOL, rng)[0] + rng.laplace(0, scale, (POOL, 3))
     points = points[np.abs(points).max(1) <= 1].astype(np.float32)
@@ -184,8 +183,7 @@ class Image:
 def image_fit(output: Path, steps: int, device: str) -> Run:
     from PIL import Image as Picture
 
-    data, _ = folders()
-    picture = Picture.open(data / "images" / "kodak" / "kodim23.png").convert("RGB")
+    picture = Picture.open(data_file("images", "kodak", "kodim23.png")).convert("RGB")
     ratio = 256 / min(picture.size)
     width, height = (round(ratio * side) for side in picture.size)
     values = np.asarray(picture.resize((width, height), Picture.Resampling.LANCZOS), np.float32) / 127.5 - 1
@@ -196,7 +194,7 @@ def image_fit(output: Path, steps: int, device: str) -> Run:
     def run(name: str, config: ModelConfig, seed: int) -> dict[str, Any]:
         model = build_model(config, 2, 3, seed=seed).to(device)
         task = Image(model, points, wanted)
-        history = train(task, model.parameter_groups(), TrainingConfig(steps=steps), told(name, steps))
+        history = train(task, model.parameter_groups(), TrainingConfig(steps=steps), printed(name, steps))
         with torch.no_grad():
             error = float(task.loss())
         psnr = [psnr_of(loss) for loss in history.losses]
@@ -227,7 +225,9 @@ def figures(model: Any, history: History) -> dict[str, Any]:
     }
 
 
-def told(name: str, steps: int) -> Callable[[Progress], None]:
+def printed(name: str, steps: int) -> Callable[[Progress], None]:
+    """A callback that prints five lines of progress."""
+
     def tell(progress: Progress) -> None:
         if progress.step and progress.step % max(steps // 5, 1) < 20:
             print(f"{name}: step {progress.step}, loss {progress.loss:.3g}", flush=True)
@@ -236,14 +236,13 @@ def told(name: str, steps: int) -> Callable[[Progress], None]:
 
 
 def measure(output: Path) -> None:
-    """Surfaces of the fields at a lattice of 512, and their figures, into distances.json."""
-    data, _ = folders()
+    """Extract the surfaces of the fields on a lattice of 512, and add their figures to distances.json."""
     path = output / "distances.json"
     found = json.loads(path.read_text(encoding="utf-8"))
     for row in found["rows"]:
         field = Field.load(output / f"{file_name(row['model'])}.sasnet")
         mesh, _ = sasnet_sdf.extract(field, resolution=512)
-        figures = sasnet_sdf.evaluate(mesh, data / "meshes" / "armadillo.ply", field=field)
+        figures = sasnet_sdf.evaluate(mesh, data_file("meshes", "armadillo.ply"), field=field)
         row["figures"] = figures
         print(json.dumps({"model": row["model"], **figures}), flush=True)
         path.write_text(json.dumps(found, indent=1), encoding="utf-8")

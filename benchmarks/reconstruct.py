@@ -1,32 +1,35 @@
-"""`sasnet-sdf reconstruct` beside screened Poisson: error, time, memory, on clouds of known surfaces.
+"""`sasnet-sdf reconstruct` beside screened Poisson: error, time and memory on clouds of known surfaces.
 
     python benchmarks/reconstruct.py > results.json
     python benchmarks/reconstruct.py --tuned > results.json
     python benchmarks/reconstruct.py --shapes fandisk --presets fast --poisson-from results.json
     python benchmarks/reconstruct.py --presets balanced --resolution 1024 --poisson-from results.json
 
-SASNET_SDF_DATA names the folder of the ground truths, and of the clouds of some; SASNET_SDF_JUDGE that
-of make_scans.py, which makes the other clouds, of poisson_reference.py and of mesh_metrics.py. Every
-run is a process of its own; `seconds` is its wall time, start of Python included, but Poisson's leaves
-out start and files. `error` is in 1e-4 of the diagonal; `ratio` and `time_ratio` are over Poisson's at
-its best depth, found in the same run unless --poisson-from gives it. With --tuned the ground truth
-chooses its samples per node and point weight too, for `tuned_ratio`; that takes a quarter of an hour a
-shape. `means` are geometric, over all shapes but fandisk. One JSON object goes to stdout, a table to
-stderr.
+The ground truths are meshes/NAME.ply of SASNET_SDF_DATA (docs/benchmarks-data.md); scanner.py draws the
+clouds from them. Every run of the tool is a process of its own; `seconds` is its wall time, start of Python
+included, while Poisson's seconds exclude start and files. `error` is in 1e-4 of the diagonal, as
+`sasnet-sdf evaluate` reports it; `ratio` and `time_ratio` are relative to Poisson at its best depth, found
+in the same run unless --poisson-from gives it. With --tuned the ground truth also chooses its samples per
+node and point weight, for `tuned_ratio`; that takes a quarter of an hour per shape. `means` are geometric,
+over all shapes but fandisk. One JSON object goes to stdout, a table to stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
-from common import PRESETS, cells, circumstances, folders, run_poisson, run_tool, warm_up
+from common import PRESETS, cells, circumstances, data_file, run_tool, warm_up
+from poisson import run_poisson
+from scanner import clean_cloud, read_mesh
+
+from sasnet_sdf import evaluate
+from sasnet_sdf.io import write_cloud
 
 SHAPES = ("armadillo", "dragon", "horse", "bunny", "fertility", "fandisk")
 APART = "fandisk"
@@ -54,15 +57,15 @@ COLUMNS = {
 
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("--shapes", nargs="+", default=SHAPES, metavar="NAME", help="clouds/NAME.ply")
+    cli.add_argument("--shapes", nargs="+", default=SHAPES, metavar="NAME", help="meshes/NAME.ply")
     cli.add_argument("--presets", nargs="+", default=PRESETS, choices=PRESETS)
     cli.add_argument("--resolution", type=int, help="instead of the preset's")
     cli.add_argument("--seed", type=int, default=0)
-    cli.add_argument("--tuned", action="store_true", help="Poisson with other options, too")
+    cli.add_argument("--tuned", action="store_true", help="other options of Poisson, too")
     cli.add_argument("--poisson-from", type=Path, metavar="JSON", help="an earlier output of this script")
     options = cli.parse_args()
-    data, judge = folders()
     earlier = json.loads(options.poisson_from.read_text())["shapes"] if options.poisson_from else {}
+    truths = {shape: data_file("meshes", f"{shape}.ply") for shape in options.shapes}
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -72,12 +75,12 @@ def main() -> None:
             "warm_up_seconds": warm_up(folder),
             "shapes": {},
         }
-        for shape in options.shapes:
-            truth = data / "meshes" / f"{shape}.ply"
-            cloud = cloud_of(truth, data, judge, folder)
-            poisson = earlier.get(shape, {}).get("poisson") or run_poisson(
-                judge, cloud, truth, folder, SCORES, *(["--tuned"] if options.tuned else [])
-            )
+        for shape, truth in truths.items():
+            points = clean_cloud(read_mesh(truth), seed=options.seed)
+            poisson = earlier.get(shape, {}).get("poisson")
+            poisson = poisson or run_poisson(points, truth, SCORES, tuned=options.tuned)
+            cloud = folder / f"{shape}.ply"
+            write_cloud(cloud, points)
             rows = {"poisson": poisson}
             tell(shape, "poisson", {**poisson["best"], "ratio": 1.0})
             for preset in options.presets:
@@ -94,16 +97,6 @@ def main() -> None:
     print(json.dumps(result, indent=1))
 
 
-def cloud_of(truth: Path, data: Path, judge: Path, folder: Path) -> Path:
-    """The clean cloud of a ground truth, made where it is not among the data."""
-    there, made = data / "clouds" / truth.name, folder / "clouds" / truth.name
-    if there.exists():
-        return there
-    words = [judge / "make_scans.py", truth, "--clouds", made.parent, "--scans", folder / "scans"]
-    subprocess.run([sys.executable, *map(str, words)], check=True, stdout=sys.stderr)
-    return made
-
-
 def means(shapes: list[dict[str, Any]], preset: str) -> dict[str, float]:
     """The geometric means of the ratios that every shape has."""
     names = [name for name in ("ratio", "tuned_ratio", "time_ratio") if name in shapes[0][preset]]
@@ -114,14 +107,12 @@ def run_preset(
     preset: str, cloud: Path, truth: Path, folder: Path, resolution: int | None, seed: int
 ) -> dict[str, Any]:
     """Scores and costs of one reconstruction."""
-    from mesh_metrics import compare  # type: ignore[import-not-found]
-
     options = ["--preset", preset, "--seed", str(seed)]
     if resolution is not None:
         options += ["--resolution", str(resolution)]
     output = folder / "surface.ply"
     seconds, report = run_tool(cloud, output, *options)
-    scores = compare(output, truth)
+    scores = evaluate(output, truth)
     extraction = report["extraction"]
     return {
         **{name: scores[name] for name in SCORES},

@@ -1,12 +1,13 @@
-"""Every claim about the method, run: `compare` on the development data, and docs/results.md from it.
+"""Every claim about the method, measured with `compare`; writes docs/results.md.
 
     python benchmarks/results.py -o folder
     python benchmarks/results.py -o folder --shapes armadillo dragon
     python benchmarks/results.py -o folder --write
 
-For each clean cloud of SASNET_SDF_DATA: all models at their published rates; SASNet and the three
-others that are best at the best of three rates; SIREN at seven omega0; what masks cost. A run that
-was stopped goes on. --write only makes the page and its pictures from what the folder has.
+For a clean cloud of each shape, from meshes/NAME.ply of SASNET_SDF_DATA (docs/benchmarks-data.md): all models
+at their published learning rates; SASNet and the three best others, each at the best of three rates; SIREN at
+seven omega0; the cost of masks. A run that was stopped continues. --write only makes the page and its
+pictures from the results in the folder.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import commit, folders, medians_ms
+from common import commit, data_file, medians_ms
+from scanner import clean_cloud, read_mesh
 
 from sasnet_sdf import compare
 from sasnet_sdf.comparison.budget import Budget, sized
@@ -29,6 +31,7 @@ from sasnet_sdf.comparison.compare import MODELS
 from sasnet_sdf.comparison.contenders import is_poisson
 from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.field import Field
+from sasnet_sdf.io import write_cloud
 from sasnet_sdf.model_config import PUBLISHED, SASNetConfig
 from sasnet_sdf.networks.registry import build_model, parameter_count, with_parameters
 from sasnet_sdf.runtime.progress import Progress
@@ -39,18 +42,18 @@ from sasnet_sdf.training.optimizers import Optimizer
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET = Budget(parameters=150_000, steps=1500, batch=8192)
 RESOLUTION = 320
-"""Of the lattice: a field that is noise has a surface everywhere, and takes minutes at 512."""
+"""Lattice cells: a field that is noise has a surface everywhere, and takes minutes at 512."""
 ALSO = ("wire:omega0=10:scale=40:rate=5e-3",)
-"""Beside the models that compare has by default: WIRE with its own authors' settings for shapes."""
+"""Models beside the default ones of compare: WIRE with its own authors' settings for shapes."""
 OMEGAS = (5, 10, 20, 30, 60, 90, 120)
 SWEPT = 3
-"""Models whose rates are swept too, beside SASNet."""
+"""Number of models whose rates are swept, beside SASNet."""
 
 
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    cli.add_argument("--shapes", nargs="+", default=["armadillo"], metavar="NAME", help="clouds/NAME.ply")
+    cli.add_argument("--shapes", nargs="+", default=["armadillo"], metavar="NAME", help="meshes/NAME.ply")
     cli.add_argument("--write", action="store_true")
     options = cli.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -62,8 +65,9 @@ def main() -> None:
 
 
 def run(shape: str, output: Path) -> None:
-    data, _ = folders()
-    cloud, truth = data / "clouds" / f"{shape}.ply", data / "meshes" / f"{shape}.ply"
+    truth, cloud = data_file("meshes", f"{shape}.ply"), output / f"{shape}_cloud.ply"
+    if not cloud.exists():
+        write_cloud(cloud, clean_cloud(read_mesh(truth)))
     measured = {"reference": truth, "budget": BUDGET, "resolution": RESOLUTION}
     shared: dict[str, Any] = {**measured, "on_progress": tell}
     models = list(dict.fromkeys([*MODELS, *ALSO, *(f"siren:omega0={n}" for n in OMEGAS)]))
@@ -75,14 +79,14 @@ def run(shape: str, output: Path) -> None:
 
 
 def measure_times(output: Path) -> None:
-    """Into times.json what a step of each network takes, and what masks cost: of a quiet machine."""
+    """Write the time of a step of each network, and the cost of masks, to times.json; on a quiet machine."""
     models = list(dict.fromkeys([*MODELS, *ALSO, *(f"siren:omega0={n}" for n in OMEGAS)]))
     times = {"steps": cost_of_steps(models), "masks": cost_of_masks()}
     (output / "times.json").write_text(json.dumps(times, indent=1), encoding="utf-8")
 
 
 def others(rows: list[dict[str, Any]]) -> list[str]:
-    """The networks that are not SASNet nor an ablation, best first, and of SIREN the best omega0 only."""
+    """The networks other than SASNet and its ablations, best first; of SIREN only the best omega0."""
     networks = [row for row in rows if not row["model"].startswith(("sasnet", "poisson")) and row["mesh"]]
     best: dict[str, str] = {}
     for row in sorted(networks, key=lambda row: row["error"]):
@@ -91,7 +95,7 @@ def others(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def cost_of_steps(models: list[str]) -> dict[str, float]:
-    """Milliseconds of a step of each network, as `compare` trains it; the nets take turns."""
+    """Milliseconds of a step of each network, as `compare` trains it; the networks take turns."""
     steps: dict[str, Callable[[], object]] = {}
     for words in models:
         if not is_poisson(words):
@@ -125,7 +129,7 @@ def cost_of_masks() -> list[dict[str, Any]]:
 
 
 def sphere(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Points of the cube, in order along an axis, and their distances from a sphere."""
+    """Points of the cube, sorted along an axis, and their distances from a sphere."""
     points = torch.rand(count, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
     points = points[points[:, 0].argsort()].contiguous()
     return points, points.norm(dim=1) - 0.7
@@ -167,7 +171,7 @@ def read(output: Path, shape: str) -> dict[str, Any]:
     moved = how_far_frequencies_moved(output / shape / "fields" / "sasnet_unfrozen.sasnet")
     times = json.loads((output / "times.json").read_text(encoding="utf-8"))
     for row in (*models["rows"], *rates["rows"], *omega0["rows"]):
-        # one run of all, in turn, and not what else the machine did while each was trained
+        # measured in turn, so that other work on the machine affects all of them alike
         row["ms_per_step"] = times["steps"].get(row["model"])
     return about | {
         "models": models,
@@ -179,7 +183,7 @@ def read(output: Path, shape: str) -> dict[str, Any]:
 
 
 def how_far_frequencies_moved(path: Path) -> tuple[float, float] | None:
-    """The mean and the largest distance of trained frequencies from the whole numbers that they were."""
+    """Mean and largest distance of trained frequencies from their initial whole numbers."""
     if not path.exists():
         return None
     frequencies = Field.load(path, device="cpu").model.frequencies

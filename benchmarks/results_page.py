@@ -1,4 +1,4 @@
-"""docs/results.md: what benchmarks/results.py found, wins and losses alike."""
+"""docs/results.md from the results of benchmarks/results.py, wins and losses alike."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ COLUMNS = {
     "eikonal_error_far": ("eikonal far", ".3f"),
     "parameters": ("parameters", ",d"),
     "rate": ("rate", "g"),
-    "ms_per_step": ("ms a step", ".0f"),
+    "ms_per_step": ("ms per step", ".0f"),
     "engine": ("engine", ""),
 }
 WIDEST = 900
-"""Pixels of a picture in the page."""
+"""Largest width of a picture on the page, in pixels."""
 
 
 def page(found: dict[str, dict[str, Any]]) -> str:
@@ -37,16 +37,17 @@ def page(found: dict[str, dict[str, Any]]) -> str:
 
 HEAD = """# Results
 
-What the method is worth beside others, run by `python benchmarks/results.py`, which calls
-`sasnet-sdf compare` ([compare.md](compare.md)). All networks have the same parameters, targets, steps
-and optimiser; [models.md](models.md) says what each is. Lengths are in 1e-4 of the diagonal: *error*
-is the mean distance between surfaces, both ways, *near* and *far* those of the field from the true
-distance, *eikonal* the mean of ||∇f| - 1|. *ms a step* is the median of 15 steps of each network, all in
-turn in one run; such times compare programs, not methods: SASNet runs in
-compiled passes of our own, the others in PyTorch. Published rates are those of long runs, of 200,000
-steps for most; at 1,500 they leave some networks far from what they can reach, which is why the second
-table sweeps them for SASNet and the three best kinds of the others. The best of each column is in bold;
-Poisson has no budget of parameters, and is beside them as what a user would run instead.
+How the method compares with others, measured by `python benchmarks/results.py`, which calls
+`sasnet-sdf compare` ([compare.md](compare.md)) on clean clouds of [public shapes](benchmarks-data.md). All
+networks have the same number of parameters, targets, steps and optimizer; [models.md](models.md) describes
+each. Lengths are in 1e-4 of the diagonal: *error* is the mean distance between surfaces, both ways, *near*
+and *far* are errors of the field's distance near the surface and far from it, *eikonal* is the mean of
+||∇f| - 1|. *ms per step* is the median of 15 steps of each network, all in turn in one run; such times
+compare programs, not methods: SASNet runs in our own compiled passes, the others in PyTorch. Published
+learning rates are those of long runs, of 200,000 steps for most; at 1,500 steps they leave some networks far
+from what they can reach, which is why the second table sweeps the rates for SASNet and the three best kinds
+of the others. The best of each column is in bold. Poisson has no parameter budget; it is included as what a
+user would run instead.
 
 """
 
@@ -79,50 +80,51 @@ targets; {machine["cores"]} cores ({machine["cpu"]}), {found["date"]}, commit {f
 {table(found["omega0"]["rows"], COLUMNS)}
 ### What masks cost
 
-SASNet's width at this budget, with its masks and without; a step of {budget["batch"]:,} targets without the
-eikonal term.
+SASNet at the width of this budget, with its masks and without; a step of {budget["batch"]:,} targets
+without the eikonal term.
 
 {costs(found["masks"])}
 ### Masks
 
-On a slice through the middle, where the line is the surface. Bands rise in frequency.
+On a slice through the middle; the line is the surface. Bands are in order of rising frequency.
 
 ![every mask on a slice](images/results_{shape}_masks.png)
 """
 
 
 def missing(rows: list[dict[str, Any]]) -> str:
-    """Which models were not run, a sentence."""
+    """A sentence on the models that were not run."""
     names = [name for name in MODELS if name not in {row["model"] for row in rows}]
     return f"Not run here yet: {', '.join(f'`{name}`' for name in names)}.\n\n" if names else ""
 
 
 def unfrozen(moved: tuple[float, float] | None) -> str:
-    """What training the frequencies did, a sentence."""
+    """A sentence on how far training moved the frequencies."""
     if moved is None:
         return ""
-    return (
-        f"Trained too (`sasnet:unfrozen`), the frequencies end {moved[0]:.2f} from the whole numbers that\n"
-        f"they were, in the mean, and {moved[1]:.2f} at most: in so few steps it hardly matters whether\n"
-        "they are frozen.\n\n"
-    )
+    mean, most = moved
+    return f"""If frequencies are trained too (`sasnet:unfrozen`), they move by {mean:.2f} on average and
+{most:.2f} at most from their initial whole numbers: in so few steps it hardly matters whether they are
+frozen.
+
+"""
 
 
 def swept(rows: list[dict[str, Any]]) -> str:
-    """The section of the rates, where they were swept."""
+    """The section on learning rates, if they were swept."""
     if not rows:
         return "The rates have not been swept here yet.\n\n"
     return f"""### The best of three rates
 
 SASNet, and the kinds of networks with the smallest errors above, each at the best of its published
-rate, 1e-3 and 3e-3, chosen by targets that none was trained on.
+learning rate, 1e-3 and 3e-3, chosen on held-out targets.
 
 {table(rows, COLUMNS)}
 """
 
 
 def losses(rows: list[dict[str, Any]]) -> str:
-    """In which figures another network is better than SASNet, a sentence."""
+    """A sentence on the figures in which another network is better than SASNet."""
     ours = next(row for row in rows if row["model"] == "sasnet")
     lost = []
     for name, (heading, _) in COLUMNS.items():
@@ -133,11 +135,11 @@ def losses(rows: list[dict[str, Any]]) -> str:
         better = [f"`{row['model']}`" for row in others if sign * row[name] < sign * ours[name]]
         if better:
             lost.append(f"{heading}: {', '.join(better)}")
-    return f"Better than SASNet: {'; '.join(lost)}.\n" if lost else "None is better at any figure.\n"
+    return f"Better than SASNet: {'; '.join(lost)}.\n" if lost else "None is better in any figure.\n"
 
 
 def costs(rows: list[dict[str, Any]]) -> str:
-    lines = ["| network | parameters | ms a step |", "| --- | --- | --- |"]
+    lines = ["| network | parameters | ms per step |", "| --- | --- | --- |"]
     lines += [f"| {row['label']} | {row['parameters']:,} | {row['ms_per_step']:.1f} |" for row in rows]
     return "\n".join(lines) + "\n"
 

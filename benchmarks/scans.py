@@ -4,15 +4,16 @@
     python benchmarks/scans.py --shapes bunny horse --variants default,no-sensors -o scans.json
     python benchmarks/scans.py --variants points1000,points5000,points20000 -o few.json
 
-Variants: `default` is scans/NAME.ply of SASNET_SDF_DATA, which says where the sensor of each point
-stood; `no-sensors` the same file without that; `sigmaS`, `outliersF` and `camerasN` are made by
-make_scans.py of SASNET_SDF_JUDGE with that option; `pointsN` are clean clouds of N points with normals.
-Poisson gets outliers removed (--clean) but for the latter, the sensors always, and its best depth,
-which only the ground truth can tell. The tool gets its defaults.
+The surfaces are meshes/NAME.ply of SASNET_SDF_DATA (docs/benchmarks-data.md); scanner.py scans them.
+Variants: `default` is its scan, which contains the sensor position of each point; `no-sensors` the same scan
+without sensors; `sigmaS`, `outliersF` and `camerasN` have that noise, fraction of outliers, or number of
+cameras; `pointsN` are clean clouds of N points with normals. For Poisson outliers are removed, except from
+clean clouds; it always gets the sensors, and its best depth, which only the ground truth can choose. The
+tool runs with its defaults.
 
-`error` is in 1e-4 of the diagonal; `ratios` are over Poisson's; `right_normals` is the share of
-points whose normal looks away from the solid. FILE is written after every row; rows that it has
-of the same commit, preset and seed are not run again.
+`error` is in 1e-4 of the diagonal; `ratios` are relative to Poisson; `right_normals` is the share of points
+whose normal points away from the solid. FILE is written after every row; rows in it of the same commit,
+preset and seed are not run again.
 """
 
 from __future__ import annotations
@@ -29,9 +30,13 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
-from common import PRESETS, cells, circumstances, folders, run_poisson, run_tool, warm_up
+from common import PRESETS, cells, circumstances, data_file, run_tool, warm_up
+from poisson import run_poisson
+from scanner import Scanner, clean_cloud, read_mesh
 
-from sasnet_sdf.io import read_cloud, write_cloud
+from sasnet_sdf import PointCloud, TriangleMesh, evaluate
+from sasnet_sdf.io import write_cloud
+from sasnet_sdf.metrics import Triangles, frame_around
 
 SHAPES = ("armadillo", "bunny", "dragon", "fandisk", "horse", "rocker-arm")
 VARIANTS = ("default", "no-sensors", "sigma0.005", "sigma0", "outliers0.05", "cameras4")
@@ -50,11 +55,11 @@ COLUMNS = {
     "normal_consistency": ".4f",
     "iou": ".4f",
 }
-KIND = ("--scans", "--clouds")
-"""The option of make_scans.py that names the folder, of a scan and of a clean cloud."""
+OPTIONS = {"sigma": ("noise", float), "outliers": ("outliers", float), "cameras": ("cameras", int)}
+"""The scanner's setting that the name of a variant changes, and its type."""
 
 NEAR = 0.02
-"""Of the diagonal: farther from the surface a point has no right normal."""
+"""Distance from the surface, in diagonals, beyond which a point has no right normal."""
 
 
 def main() -> None:
@@ -65,31 +70,37 @@ def main() -> None:
     cli.add_argument("--seed", type=int, default=0)
     cli.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.json")
     options = cli.parse_args()
-    data, judge = folders()
     earlier = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {}
     result: dict[str, Any] = {**circumstances(options.seed), "preset": options.preset}
     rows = result["rows"] = earlier.get("rows", [])
     done = {(row["variant"], row["shape"]) for row in rows_of(result)}
     failed = 0
+    truths = {shape: data_file("meshes", f"{shape}.ply") for shape in options.shapes}
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         result["warm_up_seconds"] = warm_up(folder)
 
         @cache
-        def poisson(cloud: Path, truth: Path) -> dict[str, Any]:
-            options = [] if clean(cloud.parent.name) else ["--clean"]
-            return run_poisson(judge, cloud, truth, folder, SCORES, *options)["best"]
+        def scan(variant: str, shape: str) -> PointCloud:
+            return scan_of(variant, read_mesh(truths[shape]), options.seed)
+
+        @cache
+        def poisson(variant: str, shape: str) -> dict[str, Any]:
+            clean = variant.startswith("points")
+            return run_poisson(scan(variant, shape), truths[shape], SCORES, clean=not clean)["best"]
 
         for variant in options.variants:
             for shape in options.shapes:
                 if (variant, shape) in done:
                     continue
                 try:
-                    truth = data / "meshes" / f"{shape}.ply"
-                    cloud = scan_of(variant, shape, data, judge, folder)
-                    row = run(cloud, truth, folder, options.preset, options.seed, variant == "no-sensors")
-                    row["poisson"] = poisson(cloud, truth)
+                    blind = variant == "no-sensors"
+                    whole = "default" if blind else variant
+                    cloud = scan(whole, shape)
+                    given = replace(cloud, sensors=None) if blind else cloud
+                    row = run(given, truths[shape], folder, options.preset, options.seed, blind)
+                    row["poisson"] = poisson(whole, shape)
                 except subprocess.CalledProcessError as error:
                     print(f"{variant:<14}{shape:<12}{error}", file=sys.stderr, flush=True)
                     failed += 1
@@ -110,46 +121,38 @@ def variants(words: str) -> tuple[str, ...]:
     names = tuple(words.split(","))
     for name in names:
         if name not in VARIANTS[:2]:
-            option_of(name)
+            parts_of(name)
     return names
 
 
-def option_of(variant: str) -> list[str]:
-    """The option of make_scans.py that a variant such as sigma0.005 stands for."""
-    found = re.fullmatch(r"(sigma|outliers|cameras|points)(\d+(?:\.\d+)?)", variant)
+def parts_of(variant: str) -> tuple[str, str]:
+    """The name and the number of a variant such as sigma0.005."""
+    found = re.fullmatch(rf"(points|{'|'.join(OPTIONS)})(\d+(?:\.\d+)?)", variant)
     if not found:
         raise argparse.ArgumentTypeError(f"unknown variant {variant!r}")
-    return [f"--{'cloud-' * clean(variant)}{found[1]}", found[2]]
+    return found[1], found[2]
 
 
-def clean(variant: str) -> bool:
-    """Whether it is a clean cloud, and no scan."""
-    return variant.startswith("points")
+def scan_of(variant: str, mesh: TriangleMesh, seed: int) -> PointCloud:
+    """The scan with sensors, or the clean cloud, of a variant."""
+    if variant == "default":
+        return Scanner().scan(mesh, seed)
+    name, number = parts_of(variant)
+    if name == "points":
+        return clean_cloud(mesh, int(number), seed)
+    setting, kind = OPTIONS[name]
+    return replace(Scanner(), **{setting: kind(number)}).scan(mesh, seed)
 
 
-def scan_of(variant: str, shape: str, data: Path, judge: Path, folder: Path) -> Path:
-    """The scan with sensors, or the clean cloud, made where it is not among the data."""
-    if variant in VARIANTS[:2]:
-        return data / "scans" / f"{shape}.ply"
-    path = folder / variant / f"{shape}.ply"
-    words = [judge / "make_scans.py", data / "meshes" / path.name, KIND[clean(variant)], path.parent]
-    subprocess.run([sys.executable, *map(str, words), *option_of(variant)], check=True, stdout=sys.stderr)
-    return path
-
-
-def run(cloud: Path, truth: Path, folder: Path, preset: str, seed: int, blind: bool) -> dict[str, Any]:
-    """Scores and costs of one reconstruction; `blind`: of the cloud without its sensors."""
-    from mesh_metrics import compare  # type: ignore[import-not-found]
-
-    source, output = cloud, folder / "surface.ply"
-    if blind:
-        source = folder / cloud.name
-        write_cloud(source, replace(read_cloud(cloud), sensors=None))
+def run(cloud: PointCloud, truth: Path, folder: Path, preset: str, seed: int, blind: bool) -> dict[str, Any]:
+    """Scores and costs of one reconstruction; `blind`: with the fraction of right normals."""
+    source, output = folder / "scan.ply", folder / "surface.ply"
+    write_cloud(source, cloud)
     seconds, report = run_tool(source, output, "--preset", preset, "--seed", str(seed))
-    scores = compare(output, truth)
+    scores = evaluate(output, truth)
     return {
         **{name: scores[name] for name in SCORES},
-        **({"right_normals": right_normals(source, truth)} if blind else {}),
+        **({"right_normals": right_normals(cloud, truth)} if blind else {}),
         "seconds": seconds,
         "stages": report["seconds"],
         "peak_memory_bytes": report["peak_memory_bytes"],
@@ -159,25 +162,23 @@ def run(cloud: Path, truth: Path, folder: Path, preset: str, seed: int, blind: b
     }
 
 
-def right_normals(source: Path, truth: Path) -> float:
-    """The share of a scan's points, as they are trained on, whose normals are on the right side."""
-    from mesh_metrics import distance, face_normals, load  # type: ignore[import-not-found]
-
+def right_normals(scan: PointCloud, truth: Path) -> float:
+    """The fraction of a scan's points, as used for training, whose normals point to the right side."""
     from sasnet_sdf.problems.selection import framed
     from sasnet_sdf.supervision import CloudTarget, prepare
 
-    cloud, frame, _ = framed(read_cloud(source))
+    cloud, frame, _ = framed(scan)
     target, _ = prepare(cloud, frame)
     assert isinstance(target, CloudTarget)
-    vertices, faces = load(truth)
-    away, face = distance(frame.to_world(target.points), vertices, faces)
-    diagonal = ((vertices.max(0) - vertices.min(0)) ** 2).sum() ** 0.5
-    right = (target.normals * face_normals(vertices, faces)[face]).sum(1) > 0
-    return float(right[away <= NEAR * diagonal].mean())
+    mesh = read_mesh(truth)
+    unit = frame_around(mesh.vertices)
+    away, normals = Triangles.of(mesh, unit).nearest(unit.to_unit(frame.to_world(target.points)))
+    right = (target.normals * normals).sum(1) > 0
+    return float(right[away <= NEAR].mean())
 
 
 def rows_of(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of the commit, preset and seed that the whole result is of."""
+    """The rows with the commit, preset and seed of the result."""
     key = ("commit", "preset", "seed")
     return [row for row in result["rows"] if all(row[name] == result[name] for name in key)]
 
@@ -204,7 +205,7 @@ def summary(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def write(path: Path, result: dict[str, Any]) -> None:
-    """The whole of it, so that a run that ends midway leaves what it has."""
+    """Write all rows, so that an interrupted run keeps what it has."""
     result["summary"] = summary(result)
     partial = path.with_name(path.name + ".part")
     partial.write_text(json.dumps(result, indent=1), encoding="utf-8")

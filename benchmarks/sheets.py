@@ -3,13 +3,13 @@
     python benchmarks/sheets.py -o sheets.json
     python benchmarks/sheets.py --counts 3000 12000 --shapes floor plate --steps 100 -o sheets.json
 
-Sheets are 6 m long, with points at random, evenly by area. Their side is told by normals, by sensors
-above them, or by nothing. `noise` is a standard deviation along the normal.
+Sheets are 6 m long, with random points, uniform by area. Their outside is given by normals, by sensors
+above them, or not at all. `noise` is a standard deviation along the normal.
 
-A sheet is right where it is open, its area is within 15 % of the true one, no vertex is farther
-from the true surface than three standard deviations and a spacing, and its normals look to the side
-that was told. `edge` is how far it reaches beyond its true edge at most, in spacings. A solid is
-right where it is closed, the box without its lid where it is open.
+A sheet is right if it is open, its area is within 15 % of the true one, no vertex is farther from the true
+surface than three standard deviations plus one spacing, and its normals point to the given side. `edge` is
+the farthest that it extends beyond its true edge, in spacings. A solid is right if it is closed, the box
+without a lid if it is open.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ COLUMNS = {"open": "", "area": ".3f", "off": ".4f", "edge": ".2f", "turned": ".3
 
 @dataclass(frozen=True)
 class Patch:
-    """A rectangle of sides (2,) about `centre` (3,), bent along x to the height bend * sin(x).
+    """A rectangle of sides (2,) about `center` (3,), bent along x to the height bend * sin(x).
 
     axes: (3, 3) rows: its two directions, and its normal.
     """
 
     sides: tuple[float, float]
     axes: Array
-    centre: Array
+    center: Array
     bend: float = 0.0
 
     @property
@@ -52,17 +52,17 @@ class Patch:
         return float(np.hypot(1, self.bend * np.cos(u)).mean() * self.sides[0] * self.sides[1])
 
     def sample(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Points and normals (count, 3), evenly by area."""
+        """Points and normals (count, 3), uniform by area."""
         u = np.linspace(-self.sides[0] / 2, self.sides[0] / 2, 10_001)
         length = np.cumsum(np.hypot(1, self.bend * np.cos(u)))
         u = np.interp(rng.uniform(length[0], length[-1], count), length, u)
         v = (rng.random(count) - 0.5) * self.sides[1]
         local = np.column_stack([u, v, self.bend * np.sin(u)])
-        return local @ self.axes + self.centre, self._normals(u) @ self.axes
+        return local @ self.axes + self.center, self._normals(u) @ self.axes
 
     def offsets(self, points: Array) -> tuple[Array, Array, Array]:
-        """Of points (N, 3): distances (N,) off the surface and beyond the edge, normals (N, 3)."""
-        local = (points - self.centre) @ self.axes.T
+        """Distances (N,) of points (N, 3) off the surface and beyond the edge, and normals (N, 3) there."""
+        local = (points - self.center) @ self.axes.T
         normals = self._normals(local[:, 0])
         off = np.abs(local[:, 2] - self.bend * np.sin(local[:, 0])) * normals[:, 2]
         return off, (np.abs(local[:, :2]) - np.array(self.sides) / 2).max(1), normals @ self.axes
@@ -73,7 +73,7 @@ class Patch:
 
 
 def turned(degrees: tuple[float, float, float]) -> Array:
-    """Rows (3, 3): axes turned about z, then x, then y."""
+    """Axes, as the rows of a (3, 3) array, turned about z, then x, then y."""
     result = np.eye(3)
     for axis, angle in zip((2, 0, 1), np.radians(degrees), strict=True):
         step, (a, b) = np.eye(3), [n for n in range(3) if n != axis]
@@ -93,7 +93,7 @@ SHEETS = {
 
 
 def box(size: tuple[float, float, float], faces: int = 6) -> list[Patch]:
-    """The faces of a box, that on top last."""
+    """The faces of a box, the top one last."""
     found = []
     for axis, sign in ((0, -1), (0, 1), (1, -1), (1, 1), (2, -1), (2, 1))[:faces]:
         normal = sign * np.eye(3)[axis]
@@ -113,7 +113,7 @@ SOLIDS = {
 
 
 def cloud_of(shape: str, count: int, side: str, noise: float, seed: int) -> PointCloud:
-    """Points of a shape, with what tells their side; noise: the standard deviation, of a length of SIZE."""
+    """Points of a shape, with what gives their side; noise: standard deviation for a shape of length SIZE."""
     rng = np.random.default_rng(seed)
     if shape == "sphere":
         normals = rng.normal(size=(count, 3))
@@ -136,7 +136,7 @@ def cloud_of(shape: str, count: int, side: str, noise: float, seed: int) -> Poin
 
 
 def sheet_scores(mesh: TriangleMesh, patches: list[Patch], count: int, side: str, noise: float) -> dict:
-    """What a sheet is measured by; lengths in meters, `edge` in spacings."""
+    """The figures of a sheet; lengths in meters, `edge` in spacings."""
     found = [patch.offsets(mesh.vertices) for patch in patches]
     off, beyond, normals = (np.stack(part) for part in zip(*found, strict=True))
     nearest, rows = off.argmin(0), np.arange(len(mesh.vertices))

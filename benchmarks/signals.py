@@ -3,11 +3,11 @@
     python benchmarks/signals.py -o FILE.json
     python benchmarks/signals.py -o FILE.json --tasks images --signals kodim23
 
-Tasks, on the images and volumes of SASNET_SDF_DATA: `images`, fitted at half their size; `x4` and
-`x16`, an image made smaller by that factor, fitted, rendered up and compared with what it was made
-from; `volumes`. A row that the file has already is not run again. Other networks than SASNet learn
-at 1e-3: at the 1e-4 that their papers published for long runs they are far from done after so few
-steps; `--rates` runs both.
+Tasks, on the images and volumes of SASNET_SDF_DATA (docs/benchmarks-data.md): `images`, fitted at half
+their size; `x4` and `x16`, an image reduced by that factor, fitted, rendered at the original size and
+compared with the original; `volumes`. Rows that are in the file already are not run again. Networks other
+than SASNet are trained at a learning rate of 1e-3: at the 1e-4 that their papers published for long runs
+they are far from converged after so few steps; `--rates` runs both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-from common import circumstances, folders
+from common import circumstances, data_file
 from PIL import Image
 
 from sasnet_sdf import fit_image, fit_volume
@@ -34,7 +34,7 @@ VOLUMES = ("inia19_t1_brain", "neghip", "carotid")
 RATIO, STEPS, BATCH = 0.25, 1500, 8192
 OF_A_VOXEL, MOST = 0.1, 300_000
 UP = 20_000
-"""Parameters of the networks that are rendered up: as many as a small image has numbers, or so."""
+"""Parameters of the networks whose images are enlarged: about as many as a small image has numbers."""
 
 OMEGAS = (15, 30, 60, 90)
 MODELS = (
@@ -48,7 +48,7 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.json")
     cli.add_argument("--tasks", nargs="+", choices=tuple(TASKS), default=list(TASKS))
-    cli.add_argument("--signals", nargs="+", metavar="NAME", help="not all of them")
+    cli.add_argument("--signals", nargs="+", metavar="NAME", help="these only")
     cli.add_argument("--models", nargs="+", default=list(MODELS), metavar="MODEL")
     cli.add_argument("--rates", action="store_true", help="other networks at 1e-4 too")
     options = cli.parse_args()
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 class Problem:
-    """A signal, what its fit is compared with, and the size of the networks."""
+    """A signal, the truth that its fit is compared with, and the size of the networks."""
 
     def __init__(self, signal: Signal, truth: np.ndarray, scale: int, parameters: int):
         self.signal, self.truth, self.scale, self.parameters = signal, truth, scale, parameters
@@ -95,11 +95,10 @@ class Problem:
 
 
 def pictures(wanted: list[str] | None) -> Iterator[tuple[str, np.ndarray]]:
-    data, _ = folders()
     for folder, names in (("kodak", KODAK), ("div2k", DIV2K)):
         for name in names:
             if wanted is None or name in wanted:
-                image = Image.open(data / "images" / folder / f"{name}.png").convert("RGB")
+                image = Image.open(data_file("images", folder, f"{name}.png")).convert("RGB")
                 yield name, np.asarray(image)
 
 
@@ -119,10 +118,9 @@ def up(scale: int) -> Any:
 
 
 def volumes(wanted: list[str] | None) -> Iterator[tuple[str, Problem]]:
-    data, _ = folders()
     for name in VOLUMES:
         if wanted is None or name in wanted:
-            signal, _ = read_volume(data / "volumes" / f"{name}.npz")
+            signal, _ = read_volume(data_file("volumes", f"{name}.npz"))
             count = min(round(OF_A_VOXEL * signal.values.size), MOST)
             yield name, Problem(signal, signal.values, 1, count)
 
@@ -131,7 +129,7 @@ TASKS = {"images": images, "x4": up(4), "x16": up(16), "volumes": volumes}
 
 
 def shrunk(values: np.ndarray, factor: int) -> np.ndarray:
-    """An image (H, W, 3) as means of blocks of factor x factor pixels."""
+    """An image (H, W, 3) reduced to the means of blocks of factor x factor pixels."""
     height, width = (n // factor for n in values.shape[:2])
     blocks = values[: height * factor, : width * factor].reshape(height, factor, width, factor, 3)
     return blocks.mean((1, 3)).round().astype(np.uint8)
@@ -142,7 +140,7 @@ def signal_of(values: np.ndarray) -> Signal:
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
-    """Of each task, the means of every network, and what SASNet is above the best SIREN of each signal."""
+    """The means of every network for each task, and how far SASNet is above the best SIREN of each signal."""
     lines = []
     for task in dict.fromkeys(row["task"] for row in rows):
         of_task = [row for row in rows if row["task"] == task]
@@ -162,7 +160,7 @@ def summary(rows: list[dict[str, Any]]) -> str:
 
 
 def margins(rows: list[dict[str, Any]]) -> list[float]:
-    """SASNet's PSNR less that of the best SIREN, of each signal that has both."""
+    """SASNet's PSNR minus that of the best SIREN, for each signal that has both."""
     gains = []
     for signal in dict.fromkeys(row["signal"] for row in rows):
         of_signal = {row["model"]: row["psnr"] for row in rows if row["signal"] == signal}

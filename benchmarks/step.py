@@ -1,4 +1,4 @@
-"""The cost of a training step beside its floor, measured in the same run; one JSON object out.
+"""The cost of a training step beside its floor, measured in the same run; prints one JSON object.
 
     python benchmarks/step.py
 
@@ -7,12 +7,12 @@ tables of 2^16 entries, and 8 -> 512 with 2^18 (`large`); loss, backward and opt
 `plain` is without the eikonal term, `eikonal` with it on as many points as the presets take. Then
 images: 16,384 pixels of three channels, widths 128 and 256, 4 levels 8 -> 64 with 2^10 entries.
 
-The floor is what cannot be left out, each part run alone on arrays of the same sizes: PyTorch's
-matrix products, the sines and cosines, the gathers from and scatters to the tables with indices
-known beforehand, of forward and backward; and one pass of Adam over the parameters by its bytes
-(reads gradient, value and both moments, writes the last three). For `eikonal` the same work of its
-own forward and two backward passes is added. Figures are medians of runs that take turns, so that
-a machine whose speed drifts does not favour one.
+The floor is the work that no implementation can omit, each part run alone on arrays of the same sizes:
+PyTorch's matrix products, the sines and cosines, and the gathers from and scatters to the tables with
+precomputed indices, forward and backward; and one pass of Adam over the parameters by its memory traffic
+(reads gradient, value and both moments, writes the last three). For `eikonal` the same work for its own
+forward and two backward passes is added. Figures are medians of runs that take turns, so that drifts in the
+machine's speed affect all of them.
 """
 
 from __future__ import annotations

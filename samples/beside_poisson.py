@@ -2,8 +2,8 @@
 
     python samples/beside_poisson.py -o docs/images/knot.png
 
-Poisson is Open3D's, with outliers removed, normals turned to the sensors, and the depth that the true
-surface says is best. The mean distance of both surfaces' vertices from the object goes to stdout.
+Poisson is Open3D's, with outliers removed, normals oriented toward the sensors, and the depth that gives the
+smallest distance from the true surface. Prints the mean distance of both surfaces' vertices from the object.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def main() -> None:
 
 
 def off(mesh: TriangleMesh) -> float:
-    """The mean distance of the vertices from the object, in millimetres."""
+    """The mean distance of the vertices from the object, in millimeters."""
     return float(np.abs(make_sample.distance(mesh.vertices)).mean())
 
 
 def poisson_surface(scan: PointCloud, depth: int) -> TriangleMesh:
-    """What a user of Open3D would make of the scan."""
+    """The surface that a user of Open3D would get from the scan."""
     assert scan.sensors is not None
     cloud = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(scan.points))
     cloud, kept = cloud.remove_statistical_outlier(NEIGHBORS, DEVIATIONS)

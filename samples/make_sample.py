@@ -3,7 +3,7 @@
 A trefoil knot stands on a hexagonal plinth.  Half of the knot is a polished tube, half unravels
 into a rope of three strands; the plinth has flat faces, sharp edges and a flared foot.  Depth
 cameras around it and below it see it, each point carries the position of the camera that saw
-it (vx vy vz) and a colour; there are no normals.  Units are millimetres.
+it (vx vy vz) and a color; there are no normals.  Units are millimeters.
 
     python samples/make_sample.py                       writes samples/knot.ply
 """
@@ -18,7 +18,7 @@ from scipy.spatial import KDTree
 
 Array = NDArray[np.floating]
 
-CENTRE = np.array([412.0, -268.0, 935.0])
+CENTER = np.array([412.0, -268.0, 935.0])
 """Where the sculpture's own origin lies in the world (mm)."""
 
 BOX = np.array([[-54.0, -42.0, -64.0], [54.0, 42.0, 64.0]])
@@ -28,7 +28,7 @@ NOISE = 0.001
 """Standard deviation of the depth noise along the ray, in diagonals of the surface's box."""
 
 RING, SWING, TUBE = 30.0, 12.0, 7.0
-KNOT_CENTRE = np.array([0.0, 0.0, 16.0])
+KNOT_CENTER = np.array([0.0, 0.0, 16.0])
 STRANDS, TURNS = 3, 9
 
 
@@ -68,8 +68,8 @@ def ropiness(t: Array) -> Array:
 
 
 def knot(points: Array) -> Array:
-    """The knot: circles in the plane across the curve, which part from its centre where it is rope."""
-    local = points - KNOT_CENTRE
+    """The knot: circles in the plane across the curve, which move apart where it is a rope."""
+    local = points - KNOT_CENTER
     t = nearest_on_curve(local)
     position, d, _ = curve(t)
     tangent = d / np.linalg.norm(d, axis=1, keepdims=True)
@@ -119,9 +119,9 @@ def distance(points: Array) -> Array:
     """Signed distance (N,) of world points (N, 3) to the true surface, negative inside.
 
     The implicit function over the length of its gradient: right to first order, so within about
-    a millimetre of the surface; farther out only its sign and its growth mean something.
+    a millimeter of the surface; farther out only its sign and its growth mean something.
     """
-    local = np.asarray(points, np.float64) - CENTRE
+    local = np.asarray(points, np.float64) - CENTER
     step = 1e-4
     gradient = np.stack(
         [implicit(local + step * axis) - implicit(local - step * axis) for axis in np.eye(3)], 1
@@ -129,11 +129,11 @@ def distance(points: Array) -> Array:
     return implicit(local) / np.maximum(np.linalg.norm(gradient, axis=1), 1e-3)
 
 
-def colour(points: Array) -> Array:
-    """Colours (N, 3) uint8 of world points: a slate plinth, brass where the knot is plain, teal rope."""
-    local = points - CENTRE
+def color(points: Array) -> Array:
+    """Colors (N, 3) uint8 of world points: a slate plinth, brass where the knot is plain, teal rope."""
+    local = points - CENTER
     slate, brass, teal = np.array([[96, 104, 118], [212, 166, 84], [44, 138, 138]], np.float64)
-    rope = ropiness(nearest_on_curve(local - KNOT_CENTRE))[:, None]
+    rope = ropiness(nearest_on_curve(local - KNOT_CENTER))[:, None]
     plinth = np.clip((-30.0 - local[:, 2:]) / 4.0, 0, 1)
     return np.round((brass + (teal - brass) * rope) * (1 - plinth) + slate * plinth).astype(np.uint8)
 
@@ -148,12 +148,12 @@ def camera_positions() -> Array:
     ]
     height, turn = np.array(angles).T
     away = np.stack([np.cos(height) * np.cos(turn), np.cos(height) * np.sin(turn), np.sin(height)], 1)
-    return CENTRE + 250.0 * away
+    return CENTER + 250.0 * away
 
 
 def pixel_rays(eye: Array, pixels: int) -> Array:
     """Unit directions (pixels^2, 3) of a pinhole camera at `eye` that looks at the sculpture."""
-    forward = (CENTRE - eye) / np.linalg.norm(CENTRE - eye)
+    forward = (CENTER - eye) / np.linalg.norm(CENTER - eye)
     right = np.cross(forward, [0.0, 0.0, 1.0])
     right /= np.linalg.norm(right)
     across = ((np.arange(pixels) + 0.5) / pixels * 2 - 1) * 0.31
@@ -166,7 +166,7 @@ def first_hits(eye: Array, rays: Array) -> tuple[Array, Array]:
     depth = np.full(len(rays), 150.0)
     alive, hit = np.arange(len(rays)), np.zeros(len(rays), bool)
     for _ in range(200):
-        value = implicit(eye + rays[alive] * depth[alive, None] - CENTRE)
+        value = implicit(eye + rays[alive] * depth[alive, None] - CENTER)
         hit[alive] = value < 1e-3
         depth[alive] += np.where(value < 1e-3, 0, 0.7 * value)
         alive = alive[(value >= 1e-3) & (depth[alive] < 350.0)]
@@ -174,7 +174,7 @@ def first_hits(eye: Array, rays: Array) -> tuple[Array, Array]:
 
 
 def scan(count: int = 50_000, pixels: int = 100, seed: int = 0) -> tuple[Array, Array, Array]:
-    """Points (count, 3) with noise, the camera of each (count, 3), and colours (count, 3) uint8."""
+    """Points (count, 3) with noise, the camera of each (count, 3), and colors (count, 3) uint8."""
     rng = np.random.default_rng(seed)
     exact, seen, eyes = [], [], []
     for eye in camera_positions():
@@ -186,16 +186,16 @@ def scan(count: int = 50_000, pixels: int = 100, seed: int = 0) -> tuple[Array, 
     points, rays, sensors = (np.concatenate(part)[keep] for part in (exact, seen, eyes))
     diagonal = np.linalg.norm(points.max(0) - points.min(0))
     noise = rng.normal(0, NOISE * diagonal, (len(points), 1))
-    return points + rays * noise, sensors, colour(points)
+    return points + rays * noise, sensors, color(points)
 
 
-def write_ply(path: Path, points: Array, sensors: Array, colours: Array) -> None:
+def write_ply(path: Path, points: Array, sensors: Array, colors: Array) -> None:
     """Binary PLY in single precision, 27 bytes a point."""
     names = ["x", "y", "z", "vx", "vy", "vz"]
     table = np.empty(len(points), [(n, "<f4") for n in names] + [(n, "u1") for n in ("red", "green", "blue")])
-    for name, column in zip(table.dtype.names or (), np.hstack([points, sensors, colours]).T, strict=True):
+    for name, column in zip(table.dtype.names or (), np.hstack([points, sensors, colors]).T, strict=True):
         table[name] = column
-    header = ["ply", "format binary_little_endian 1.0", "comment units are millimetres"]
+    header = ["ply", "format binary_little_endian 1.0", "comment units are millimeters"]
     header += [f"element vertex {len(points)}", *(f"property float {n}" for n in names)]
     header += [*(f"property uchar {n}" for n in ("red", "green", "blue")), "end_header", ""]
     path.write_bytes("\n".join(header).encode("ascii") + table.tobytes())

@@ -1,4 +1,4 @@
-"""In Open3D: the field of a scan, asked as a RaycastingScene is asked, and a part of its mesh.
+"""In Open3D: the field of a scan, queried like a RaycastingScene, and a part of its mesh.
 
 python samples/open3d_field.py samples/knot.ply -o part.ply --save-model scan.sasnet
 """
@@ -12,7 +12,7 @@ import open3d as o3d  # pyright: ignore[reportMissingImports]
 
 import sasnet_open3d
 
-SIDE = 64  # of the grid of questions
+SIDE = 64  # points along each axis of the grid
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
     python samples/open3d_mesh.py samples/knot.ply -o surface.ply --poisson poisson.ply
 
-The tensor reader keeps what else the PLY says of its points, here the cameras that saw them (vx vy vz).
+The tensor reader keeps all attributes of the points, here the positions of their cameras (vx vy vz).
 """
 
 from __future__ import annotations

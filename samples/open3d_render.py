@@ -25,7 +25,7 @@ def main() -> None:
     cli.add_argument("-o", "--output", required=True)
     cli.add_argument("--towards", nargs=3, type=float, default=(0.35, -1, 0.4), help="the viewer's direction")
     cli.add_argument("--size", nargs=2, type=int, default=(400, 480), help="of each panel, in pixels")
-    cli.add_argument("--colors", action="store_true", help="with the colours of the vertices")
+    cli.add_argument("--colors", action="store_true", help="with the colors of the vertices")
     a = cli.parse_args()
     meshes = [o3d.io.read_triangle_mesh(path) for path in a.meshes]
     box = meshes[-1].get_axis_aligned_bounding_box()

@@ -21,7 +21,7 @@ from sasnet_sdf.io import read_geometry
 
 CLAY, DOTS, BACK = "#c9bfb2", "#4a5560", "#5b7fa6"
 MARGIN = 1.04
-COLOURS = 255  # of the palette, which keeps the files small
+COLORS = 255  # of the palette, which keeps the files small
 LIGHT = {"ambient": 0.12, "diffuse": 0.85, "specular": 0.15, "specular_power": 20}
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     a = cli.parse_args()
     shapes = [read_geometry(path) for path in a.inputs]
     scene = picture(shapes, np.array(a.towards), np.array(a.up), a.spot, tuple(a.size))
-    scene.quantize(COLOURS, dither=Image.Dither.NONE).save(a.output, optimize=True)
+    scene.quantize(COLORS, dither=Image.Dither.NONE).save(a.output, optimize=True)
 
 
 def picture(
@@ -54,7 +54,7 @@ def picture(
     )
     seen = last @ axes.T
     low, high = seen.min(0), seen.max(0)
-    centre, away = axes.T @ ((low + high) / 2), axes[2] * 2 * np.linalg.norm(high - low)
+    center, away = axes.T @ ((low + high) / 2), axes[2] * 2 * np.linalg.norm(high - low)
     half = max((high - low)[1], (high - low)[0] * size[1] / size[0]) / 2
     width, height = 2 * size[0], 2 * size[1]
     panels = []
@@ -62,7 +62,7 @@ def picture(
         plotter = pyvista.Plotter(off_screen=True, window_size=[width, height], lighting="light kit")
         plotter.set_background("white")  # type: ignore[arg-type]
         # near the origin: graphics are in single precision
-        add(plotter, shape, centre, 2 * spot)
+        add(plotter, shape, center, 2 * spot)
         plotter.camera_position = [tuple(away), (0.0, 0.0, 0.0), tuple(up)]
         plotter.camera.parallel_projection = True
         plotter.camera.parallel_scale = MARGIN * half
@@ -72,14 +72,14 @@ def picture(
     return Image.fromarray(np.hstack(panels)).resize((len(shapes) * size[0], size[1]), Image.Resampling.BOX)
 
 
-def add(plotter: pyvista.Plotter, shape: PointCloud | TriangleMesh, centre: NDArray, spot: float) -> None:
-    colours = {} if shape.colors is None else {"scalars": shape.colors, "rgb": True}
+def add(plotter: pyvista.Plotter, shape: PointCloud | TriangleMesh, center: NDArray, spot: float) -> None:
+    colors = {} if shape.colors is None else {"scalars": shape.colors, "rgb": True}
     if isinstance(shape, PointCloud):
-        plain = colours or {"color": DOTS}
-        plotter.add_mesh(pyvista.PolyData(shape.points - centre), point_size=spot, lighting=False, **plain)
+        plain = colors or {"color": DOTS}
+        plotter.add_mesh(pyvista.PolyData(shape.points - center), point_size=spot, lighting=False, **plain)
         return
-    mesh = pyvista.PolyData.from_regular_faces(shape.vertices - centre, shape.faces)
-    plain = colours or {"color": CLAY, "backface_params": {"color": BACK}}
+    mesh = pyvista.PolyData.from_regular_faces(shape.vertices - center, shape.faces)
+    plain = colors or {"color": CLAY, "backface_params": {"color": BACK}}
     plotter.add_mesh(mesh, smooth_shading=True, **LIGHT, **plain)
 
 
