@@ -101,7 +101,7 @@ def train_on(
         model = build_model(config.model, signal.grid.dim, signal.channels, engine, config.seed)
     except ValueError as error:
         raise UsageError(f"model {config.model.name}: {error}") from error
-    compiles = "compiling kernels, once a machine" if getattr(model, "compiled", False) else ""
+    compiles = "compiling kernels, once a machine" if model.compiled else ""
     on_progress(Progress("training", 0.0, compiles))
     model, (low, high) = model.to(device), ranges
     batches = SignalBatches(signal, low, high, config.training.batch, config.seed, device)

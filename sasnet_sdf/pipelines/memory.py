@@ -20,7 +20,6 @@ from ..extraction import DECIMATED, TRIMMED, Lattice, Needs
 from ..extraction.descent import CHUNK
 from ..geometry import PointCloud, TriangleMesh
 from ..networks.registry import build_model, parameter_count
-from ..networks.sasnet_cpu import kept_bytes
 from ..networks.trained import CHUNK as RENDERED
 from ..runtime.system import check_memory, format_memory, held_bytes
 from ..signals import Signal
@@ -203,7 +202,7 @@ def _training(
     assert config.model is not None
     dim, channels = (3, 1) if signal is None else (signal.grid.dim, signal.channels)
     try:
-        model: Any = build_model(config.model, dim, channels, engine, config.seed)
+        model = build_model(config.model, dim, channels, engine, config.seed)
     except ValueError:  # whoever trains it says what is wrong
         return Passes()
     settings, generator = config.training, torch.Generator().manual_seed(0)
@@ -218,7 +217,7 @@ def _training(
             task = SignalTask(model, lambda _: (points, torch.zeros(count, channels)))
         return task.loss(*task.draw(0))
 
-    compiled = kept_bytes(model) if getattr(model, "compiled", False) else 0
+    compiled = model.bytes_per_sample
     each = PER_PARAMETER + PER_STATE * (config.checkpoint.folder is not None)
     return Passes(each * parameter_count(model), PER_SAMPLE + compiled, *_kept_a_sample(ask))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..config import TrainingConfig
-from ..networks.layers import value_and_gradient
+from ..networks.network import Network
 
 NEAR, FAR_WEIGHT = 0.01, 0.1
 """Distances (unit cube) below which an error counts in full, and the weight that is left far away."""
@@ -48,13 +48,12 @@ class DistanceTask:
 
     def __init__(
         self,
-        model: Any,
+        model: Network[Any],
         batches: Callable[[int], tuple[Tensor, Tensor, Tensor]],
         config: TrainingConfig,
     ):
         self.model, self.batches, self.config = model, batches, config
-        # tiny-cuda-nn takes memory and streams of its own
-        self.recordable = model.engine == "torch"
+        self.recordable: bool = model.recordable
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
         """Points (B, 3), distances (B,); for the gradient points (E, 3), distances (E,), normals (E, 3)."""
@@ -69,17 +68,17 @@ class DistanceTask:
     ) -> Tensor:
         """The scalar loss of what `draw` gave."""
         config = self.config
-        if config.mask_sparsity_weight and getattr(self.model, "masks", None) is not None:
+        if config.mask_sparsity_weight and self.model.mask_names:
             values, masks = self.model.with_masks(points)
             loss = config.mask_sparsity_weight * mask_sparsity(masks).mean()
             loss = loss + distance_error(values.reshape(-1), target).mean()
         else:
             # a network of several scales learns them all
-            every = getattr(self.model, "every_scale", lambda x: [self.model(x)])(points)
+            every = self.model.every_scale(points)
             errors = [distance_error(values.reshape(-1), target).mean() for values in every]
             loss = torch.stack(errors).mean()
         if config.eikonal_weight or config.normal_weight:
-            _, gradient = value_and_gradient(self.model, some_points, create_graph=True)
+            _, gradient = self.model.value_and_gradient(some_points)
             loss = loss + config.eikonal_weight * eikonal(gradient).mean()
             if config.normal_weight:
                 near = some_target.abs() < 0.01
@@ -91,17 +90,16 @@ class DistanceTask:
 class SignalTask:
     """The mean squared error of batches of unit coordinates (B, d) and values (B, C); NaN is left away."""
 
-    def __init__(self, model: Any, batches: Callable[[int], tuple[Tensor, Tensor]]):
+    def __init__(self, model: Network[Any], batches: Callable[[int], tuple[Tensor, Tensor]]):
         self.model, self.batches = model, batches
-        # tiny-cuda-nn takes memory and streams of its own
-        self.recordable = model.engine == "torch"
+        self.recordable: bool = model.recordable
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
         return self.batches(step)
 
     def loss(self, points: Tensor, target: Tensor) -> Tensor:
         # a network of several scales learns them all
-        every = getattr(self.model, "every_scale", lambda x: [self.model(x)])(points)
+        every = self.model.every_scale(points)
         known = torch.isfinite(target)
         target = torch.where(known, target, 0.0)
         # by samples first: sums of more than 32,768 numbers are rounded by the number of PyTorch's threads
