@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from .engines import ENGINES, as_engine
 from .errors import UsageError
 from .model_config import GridConfig, ModelConfig, SASNetConfig
 from .runtime.system import parse_memory
@@ -205,7 +206,13 @@ class RunConfig(Settings):
         0, "The same seed gives the same bytes.", word="seed", form="N", low=0, high=2**63 - 1
     )
     device: str = setting("auto", "Where the network runs.", word="device", choices=("auto", "cpu", "cuda"))
-    engine: str = setting("auto", "What computes the hash grid.", word="engine", form="NAME")
+    engine: str = setting(
+        "auto",
+        f"What computes the hash grid: {', '.join(ENGINES.own)}, or one that a package adds.",
+        word="engine",
+        form="NAME",
+        parse=as_engine,
+    )
     max_memory: int | None = setting(
         None,
         "Refuse work that needs more, such as 4G.",

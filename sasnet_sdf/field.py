@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from .errors import UnreadableInput, UsageError
 from .extraction import REACH, Support
 from .geometry import Array, Frame, TriangleMesh, as_places, at_finite
 from .networks import trained as networks
-from .networks.layers import value_and_gradient
+from .networks.network import Network
 from .networks.trained import by_chunks
 from .spatial import Tree, morton_order
 
@@ -111,7 +110,7 @@ class Field:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Network[Any],
         frame: Frame,
         low: Array,
         high: Array,
@@ -119,7 +118,7 @@ class Field:
         support: Support | None = None,
         bridges: Array | None = None,
     ):
-        self.model: Any = model.eval().requires_grad_(False)
+        self.model: Network[Any] = model.eval().requires_grad_(False)
         self.frame: Frame = frame
         self.support: Support | None = support
         self.bridges: Array = np.empty((0, 3), np.float32) if bridges is None else bridges
@@ -202,7 +201,7 @@ class Field:
 
     def unit_gradient(self, points: Array) -> tuple[Array, Array]:
         """Values (N,) and gradients (N, 3) float32 at points (N, 3) of the unit cube; NaN as above."""
-        values, gradients = by_chunks(lambda x: value_and_gradient(self.model, x), points, self.device)
+        values, gradients = by_chunks(lambda x: self.model.value_and_gradient(x), points, self.device)
         return values, gradients
 
     def save(self, path: str | Path) -> None:

@@ -13,6 +13,7 @@ from .errors import UnreadableInput, UnusableGeometry, UsageError
 from .field import Field
 from .geometry import as_places
 from .networks import trained as networks
+from .networks.network import Network
 from .networks.trained import by_chunks
 from .runtime.memory import RENDERED_COPIES, RENDERED_PLACE, RENDERING
 from .runtime.progress import ALONE, OnProgress, silent, stage, steps
@@ -36,7 +37,7 @@ class FittedSignal:
 
     def __init__(
         self,
-        model: Any,
+        model: Network[Any],
         grid: Grid,
         low: Array,
         high: Array,
@@ -45,7 +46,7 @@ class FittedSignal:
         header: dict[str, Any],
         metadata: dict[str, Any],
     ):
-        self.model: Any = model.eval().requires_grad_(False)
+        self.model: Network[Any] = model.eval().requires_grad_(False)
         self.grid: Grid = grid
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.peak: float = peak

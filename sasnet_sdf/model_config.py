@@ -1,100 +1,143 @@
-"""Settings of the networks, with published values as defaults; docs/models.md says whose.
+"""Settings of the networks, with the values that their papers published as defaults, and their names.
 
-Coordinates are those of the unit cube [-1, 1]. `rate` is the learning rate of Adam at the start.
+Coordinates are those of the unit cube [-1, 1]. docs/models.md says where each value is from.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar
 
 from .errors import UsageError
+from .runtime.registry import Registry
+from .settings import Settings, setting
+
+MOST = 1 << 16
+"""The largest number that a setting of a network may be: a model file may be anybody's."""
 
 
-@dataclass(frozen=True)
-class GridConfig:
-    """Multi-resolution hash grid (Mueller et al. 2022), in tiny-cuda-nn's convention.
-
-    `coarsest` and `finest` count vertices along an axis; a level holds at most
-    2**log2_table entries of `features` numbers.
-    """
-
-    levels: int = 8
-    features: int = 2
-    log2_table: int = 18
-    coarsest: int = 16
-    finest: int = 512
-    interpolation: str = "linear"
-
-
-_POSITIVE = ("rate", "grid_rate", "omega0", "period", "scale")
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """What a network is: `name` says which one, `width` how many neurons its layers have."""
-
-    name: ClassVar[str]
-    width: int = 256
-    hidden_layers: int = 2
-    rate: float = 1e-4
+class _Bounded(Settings):
+    """Settings without numbers beyond MOST. Raises UsageError."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, value in vars(self).items():
-            if type(value) is int and value < 1:
-                raise ValueError(f"{name} must be at least 1, found {value}")
-            if name in _POSITIVE and not 0 < value < math.inf:
-                raise ValueError(f"{name} must be positive, found {value}")
-            if name == "muon_rate" and not 0 <= value < math.inf:
-                raise ValueError(f"{name} must not be negative, found {value}")
+            if type(value) in (int, float) and not abs(value) <= MOST:
+                raise UsageError(f"{name} must be {MOST} at most, found {value}")
+
+
+@dataclass(frozen=True)
+class GridConfig(_Bounded):
+    """Multi-resolution hash grid (Mueller et al. 2022), in tiny-cuda-nn's convention."""
+
+    levels: int = setting(8, "Levels, from coarse to fine.", low=1, high=32)
+    features: int = setting(2, "Numbers of an entry of the table: 1, 2, 4 or 8.", low=1, high=8)
+    # within these bounds no engine's 32-bit index overflows
+    log2_table: int = setting(18, "A level holds at most 2^N entries.", low=3, high=21)
+    coarsest: int = setting(16, "Vertices along an axis of the coarsest level.", low=2, high=32_768)
+    finest: int = setting(512, "Vertices along an axis of the finest level.", low=2, high=32_768)
+    interpolation: str = setting(
+        "linear", "How features are interpolated between vertices.", choices=("linear", "smoothstep")
+    )
+
+
+def _rate(default: float, help: str) -> Any:
+    return setting(default, help, positive=True)
+
+
+def _omega0(default: float) -> Any:
+    return setting(default, "Frequency of the sines, in radians.", positive=True)
+
+
+@dataclass(frozen=True)
+class ModelConfig(_Bounded):
+    """What a network is. A network's own settings are a subclass.
+
+    name: how the network is called in `--model` and in model files. network: the class that these are the
+    settings of, or "module:Class" to be imported when a network is built. variants: settings that a word
+    of `--model` stands for, such as no-masks. grid_share: the share of the parameters that a hash grid's
+    table takes at most where a size is asked for; the width of the layers takes the rest.
+    """
+
+    name: ClassVar[str]
+    network: ClassVar[Any]
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    grid_share: ClassVar[float] = 0.0
+
+    width: int = setting(256, "Neurons of each layer.", low=1)
+    hidden_layers: int = setting(2, "Layers between the first and the last.", low=1, high=256)
+    rate: float = _rate(1e-4, "Learning rate of Adam at the start.")
+
+    @property
+    def sized_grid(self) -> GridConfig | None:
+        """The hash grid, the field `grid`, whose table is sized together with the network; or None."""
+        return None
 
     def named(self, name: str) -> ModelConfig:
-        """These settings if that is their network, else its defaults. Raises UsageError."""
-        if name not in CLASSES:
-            raise UsageError(f"unknown model {name!r}; known: {', '.join(CLASSES)}")
-        return self if name == self.name else CLASSES[name]()
+        """These settings if they are that network's, else its defaults. Raises UsageError."""
+        return self if name == self.name else class_of(name)()
+
+    def at_rate(self, rate: float) -> ModelConfig:
+        """These settings with another `rate`, and every other rate in the same ratio to it."""
+        rates = [part.name for part in fields(self) if part.name.endswith("rate")]
+        return replace(self, **{name: getattr(self, name) * rate / self.rate for name in rates})
 
 
 @dataclass(frozen=True)
 class SASNetConfig(ModelConfig):
     """SASNet (Feng et al. 2026): frozen frequencies, sine layers, masks from a hash grid.
 
-    Frequencies are integer vectors k of h0 = sin(2 pi / period k.x + b); `low_share` of the
-    `width` neurons have max|k| <= `low` and no mask, the rest reach up to `band` and are sorted
-    into `bands`, one mask each. Every hidden layer has `groups` masks. `rate` is the sines',
-    `grid_rate` that of the masks' network. With a `muon_rate` the matrices of the hidden layers
-    learn by Muon: a step turns the arguments of their sines by about so many radians. Ablations: `frozen`
-    off trains the frequencies too, `masks` off leaves their network away, `sampled` off starts from
-    SIREN's first layer instead.
+    Frequencies are integer vectors k of h0 = sin(2 pi / period k.x + b): `low_share` of the neurons have
+    max|k| <= `low` and no mask; the others reach up to `band` and are sorted into `bands`, one mask each.
     """
 
     name: ClassVar[str] = "sasnet"
-    width: int = 64
-    rate: float = 1e-3
-    omega0: float = 30.0
-    period: float = 2 / 0.95
-    low: int = 5
-    band: int = 20
-    low_share: float = 0.5
-    bands: int = 4
-    groups: int = 8
-    decoder_width: int = 48
-    mask_bias: float = 0.0
+    network: ClassVar[Any] = f"{__package__}.networks.sasnet:SASNet"
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "no-masks": {"masks": False},
+        "unfrozen": {"frozen": False},
+        "siren-layer": {"sampled": False, "frozen": False},
+    }
+    grid_share: ClassVar[float] = 2 / 3
+
+    width: int = setting(64, "Neurons of each layer.", low=1)
+    rate: float = _rate(1e-3, "Learning rate of the sines at the start.")
+    omega0: float = _omega0(30.0)
+    period: float = setting(2 / 0.95, "Period of the lowest frequency.", positive=True)
+    low: int = setting(5, "Highest frequency of the neurons without a mask.", low=1)
+    band: int = setting(20, "Highest frequency.", low=1)
+    low_share: float = setting(0.5, "The share of the neurons without a mask.", low=0.0, high=1.0)
+    bands: int = setting(4, "Masks of the first layer.", low=1, high=64)
+    groups: int = setting(8, "Masks of each hidden layer.", low=1)
+    decoder_width: int = setting(48, "Neurons between the hash grid and the masks.", low=1)
+    mask_bias: float = setting(0.0, "Bias of the masks before their sigmoid, at the start.")
     grid: GridConfig = field(default_factory=GridConfig)
-    grid_rate: float = 1e-2
-    muon_rate: float = 0.0
-    frozen: bool = True
-    masks: bool = True
-    sampled: bool = True
+    grid_rate: float = _rate(1e-2, "Learning rate of the masks' network at the start.")
+    muon_rate: float = setting(
+        0.0,
+        "Rate at which the matrices of hidden layers learn by Muon instead: about the radians by which a "
+        "step turns the arguments of their sines. 0: they learn by Adam.",
+        low=0.0,
+    )
+    frozen: bool = setting(True, "Off: frequencies are trained too.")
+    masks: bool = setting(True, "Off: there is no network of masks.")
+    sampled: bool = setting(True, "Off: the first layer starts as SIREN's.")
+
+    @property
+    def sized_grid(self) -> GridConfig | None:
+        return self.grid if self.masks else None
 
     @property
     def mask_names(self) -> list[str]:
-        """Of every mask, in the order in which the network gives them."""
+        """The names of all masks, in the order in which the network gives them."""
         names = [f"band {n + 1}" for n in range(self.bands)]
         for layer in range(self.hidden_layers):
             names += [f"layer {layer + 1} group {n + 1}" for n in range(self.groups)]
         return names
+
+
+_BASELINES = f"{__package__}.networks.baselines"
 
 
 @dataclass(frozen=True)
@@ -102,16 +145,18 @@ class SirenConfig(ModelConfig):
     """SIREN (Sitzmann et al. 2020): layers sin(omega0 (W x + b))."""
 
     name: ClassVar[str] = "siren"
-    omega0: float = 30.0
+    network: ClassVar[Any] = f"{_BASELINES}:Siren"
+    omega0: float = _omega0(30.0)
 
 
 @dataclass(frozen=True)
 class FinerConfig(ModelConfig):
-    """FINER (Liu et al. 2024): layers sin(omega0 (|z| + 1) z); biases of the first up to `first_bias`."""
+    """FINER (Liu et al. 2024): layers sin(omega0 (|z| + 1) z)."""
 
     name: ClassVar[str] = "finer"
-    omega0: float = 30.0
-    first_bias: float = 1.0
+    network: ClassVar[Any] = f"{_BASELINES}:Finer"
+    omega0: float = _omega0(30.0)
+    first_bias: float = setting(1.0, "Largest bias of the first layer at the start.", low=0.0)
 
 
 @dataclass(frozen=True)
@@ -123,10 +168,12 @@ class WireConfig(ModelConfig):
     """
 
     name: ClassVar[str] = "wire"
-    width: int = 181
-    omega0: float = 20.0
-    scale: float = 10.0
-    complex_valued: bool = True
+    network: ClassVar[Any] = f"{_BASELINES}:Wire"
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"real": {"complex_valued": False}}
+    width: int = setting(181, "Neurons of each layer.", low=1)
+    omega0: float = _omega0(20.0)
+    scale: float = setting(10.0, "The inverse of the width of the wavelets.", positive=True)
+    complex_valued: bool = setting(True, "Off: real wavelets, of two layers each.")
 
 
 @dataclass(frozen=True)
@@ -134,20 +181,21 @@ class GaussConfig(ModelConfig):
     """Gaussian activations exp(-(scale z)^2) (Ramasinghe & Lucey 2022)."""
 
     name: ClassVar[str] = "gauss"
-    scale: float = 30.0
+    network: ClassVar[Any] = f"{_BASELINES}:Gauss"
+    scale: float = setting(30.0, "The inverse of the width of the Gaussians.", positive=True)
 
 
 @dataclass(frozen=True)
 class FourierConfig(ModelConfig):
-    """Fourier features (Tancik et al. 2020): `features` sines and cosines, then ReLU layers.
-
-    Frequencies are drawn from N(0, scale^2), in cycles per side of the cube.
-    """
+    """Fourier features (Tancik et al. 2020): sines and cosines of random frequencies, then ReLU layers."""
 
     name: ClassVar[str] = "ffn"
-    rate: float = 5e-4
-    features: int = 256
-    scale: float = 12.0
+    network: ClassVar[Any] = f"{_BASELINES}:FourierFeatures"
+    rate: float = _rate(5e-4, "Learning rate of Adam at the start.")
+    features: int = setting(256, "Frequencies, each with a sine and a cosine.", low=1)
+    scale: float = setting(
+        12.0, "Standard deviation of the frequencies, in cycles per side of the cube.", positive=True
+    )
 
 
 @dataclass(frozen=True)
@@ -155,8 +203,9 @@ class PositionalConfig(ModelConfig):
     """NeRF's encoding (Mildenhall et al. 2020): sin, cos of 2^k pi x, k < octaves, then ReLU layers."""
 
     name: ClassVar[str] = "pemlp"
-    rate: float = 5e-4
-    octaves: int = 10
+    network: ClassVar[Any] = f"{_BASELINES}:PositionalEncoding"
+    rate: float = _rate(5e-4, "Learning rate of Adam at the start.")
+    octaves: int = setting(10, "Frequencies along each axis.", low=1, high=100)
 
 
 @dataclass(frozen=True)
@@ -164,36 +213,49 @@ class InstantNGPConfig(ModelConfig):
     """instant-ngp (Mueller et al. 2022): a hash grid, then ReLU layers."""
 
     name: ClassVar[str] = "ngp"
-    width: int = 64
+    network: ClassVar[Any] = f"{_BASELINES}:InstantNGP"
+    grid_share: ClassVar[float] = 0.9
+    width: int = setting(64, "Neurons of each layer.", low=1)
     grid: GridConfig = field(
         default_factory=lambda: GridConfig(levels=16, log2_table=19, coarsest=16, finest=2048)
     )
 
+    @property
+    def sized_grid(self) -> GridConfig | None:
+        return self.grid
+
 
 @dataclass(frozen=True)
 class BaconConfig(ModelConfig):
-    """BACON (Lindell et al. 2022): a product of sines of frozen frequencies, outputs at four scales.
-
-    `band` is the bandwidth of the whole, in cycles per side of the cube, times two.
-    """
+    """BACON (Lindell et al. 2022): a product of sines of frozen frequencies, outputs at four scales."""
 
     name: ClassVar[str] = "bacon"
-    hidden_layers: int = 8
-    rate: float = 1e-2
-    band: int = 384
+    network: ClassVar[Any] = f"{_BASELINES}:Bacon"
+    hidden_layers: int = setting(8, "Layers, a multiple of 4.", low=1, high=256)
+    rate: float = _rate(1e-2, "Learning rate of Adam at the start.")
+    band: int = setting(384, "Twice the bandwidth of the whole, in cycles per side of the cube.", low=1)
 
 
-CLASSES: dict[str, type[ModelConfig]] = {
-    kind.name: kind
-    for kind in (
-        *(SASNetConfig, SirenConfig, FinerConfig, WireConfig, GaussConfig),
-        *(FourierConfig, PositionalConfig, InstantNGPConfig, BaconConfig),
-    )
-}
+_NAMED: tuple[type[ModelConfig], ...] = (
+    *(SASNetConfig, SirenConfig, FinerConfig, WireConfig, GaussConfig),
+    *(FourierConfig, PositionalConfig, InstantNGPConfig, BaconConfig),
+)
 
-PUBLISHED: dict[str, ModelConfig] = {
-    **{name: kind() for name, kind in CLASSES.items()},
-    # TUNER (Novello et al. 2025) is the frozen embedding without masks
-    "tuner": SASNetConfig(width=416, hidden_layers=1, rate=1e-4, masks=False),
-}
-"""What `--model NAME` stands for."""
+PUBLISHED: Registry[ModelConfig] = Registry(
+    "sasnet_sdf.networks",
+    "model",
+    {
+        **{kind.name: kind() for kind in _NAMED},
+        # TUNER (Novello et al. 2025) is the frozen embedding without masks
+        "tuner": SASNetConfig(width=416, hidden_layers=1, rate=1e-4, masks=False),
+    },
+)
+"""The table of networks: the settings that a NAME of `--model` stands for, with their defaults."""
+
+
+def class_of(name: str) -> type[ModelConfig]:
+    """The class of a network's settings, by the network's name. Raises UsageError, MissingBackend."""
+    kind = type(PUBLISHED.find(name))
+    if kind.name != name:
+        raise UsageError(f"{name} is a preset of the network {kind.name}, not a network")
+    return kind

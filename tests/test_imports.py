@@ -20,6 +20,7 @@ ROOMS = (
     "runtime",
     "values",
     "settings",
+    "engines",
     "model_config",
     "signal_tuning",
     "config",

@@ -106,7 +106,7 @@ def _kernel_cache() -> str:
 
 def _engines() -> list[tuple[str, str]]:
     """Each engine, and which one `auto` takes on the device that `auto` takes."""
-    from ..networks.hash_grid import available_engines
+    from ..engines import available_engines
     from ..networks.trained import choose
 
     device, default = choose("auto", "auto")

@@ -9,14 +9,14 @@ from typing import Any
 
 from ..config import TrainingConfig
 from ..errors import UsageError
-from ..model_config import CLASSES, GridConfig, ModelConfig
+from ..model_config import PUBLISHED, GridConfig, ModelConfig
 from ..networks.registry import with_parameters
 from ..problems.model_choice import model_of
 
 _DECIDED = {
     *("steps", "batch", "time_limit"),
     *(f"training.{name}" for name in ("steps", "batch", "time_limit")),
-    *(field.name for kind in CLASSES.values() for field in fields(kind)),
+    *(field.name for config in PUBLISHED.own.values() for field in fields(config)),
     *(field.name for field in fields(GridConfig)),
 }
 """Settings that the models and the budget decide."""

@@ -17,6 +17,7 @@ from ..errors import Interrupted, MissingBackend, SasnetError, UsageError
 from ..extraction import Support
 from ..geometry import Array, Frame, TriangleMesh
 from ..model_config import ModelConfig
+from ..networks.network import Network
 from ..problems.extract import surface_of
 from ..problems.memory import surface_memory
 from ..problems.problem import Problem, Result, fit, new_network
@@ -56,7 +57,7 @@ def trained(
     best: tuple[float, dict[str, Any], Any] | None = None
     tried: dict[str, float | None] = {}
     for rate in sorted({model.rate, *RATES}) if sweep_rates else [model.rate]:
-        at_rate = _learning_at(model, rate)
+        at_rate = model.at_rate(rate)
         try:
             # what is compiled or laid out once is no part of what a step takes
             fit_with(at_rate, replace(training, steps=WARM_UP, time_limit=None), silent)
@@ -92,15 +93,9 @@ def trained(
     return best[1] | sweep, best[2]
 
 
-def _learning_at(model: ModelConfig, rate: float) -> ModelConfig:
-    """The settings with that rate, and its other rates in the same ratio."""
-    rates = [name for name in ("rate", "grid_rate", "muon_rate") if hasattr(model, name)]
-    return replace(model, **{name: getattr(model, name) * rate / model.rate for name in rates})
-
-
-def _engine(model: Any) -> str:
+def _engine(model: Network[Any]) -> str:
     """What computed a network: compiled passes, or PyTorch with one of the hash grid's engines."""
-    if getattr(model, "compiled", False):
+    if model.compiled:
         return "compiled"
     return "torch" if model.engine == "torch" else f"torch, {model.engine}"
 

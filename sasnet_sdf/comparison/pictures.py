@@ -115,7 +115,7 @@ def draw_masks(field: Field, path: Path) -> None:
 
     axis = int((field.high - field.low).argmin())
     at = float(field.high[axis] + field.low[axis]) / 2
-    mask_slices(masks, field.unit_distance, field.model.config.mask_names, path, axis=axis, at=at)
+    mask_slices(masks, field.unit_distance, field.model.mask_names, path, axis=axis, at=at)
 
 
 def _draw_meshes(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | TriangleMesh) -> None:

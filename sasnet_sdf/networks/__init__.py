@@ -1,1 +1,12 @@
-"""Networks: layers, hash-grid engines, SASNet and its compiled passes, the networks it is compared with."""
+"""Networks: the interface, layers, hash-grid engines, SASNet and its compiled passes, and its baselines.
+
+What another network or engine needs (docs/extending.md) can be imported from here.
+"""
+
+from ..engines import Engine
+from ..model_config import GridConfig, ModelConfig
+from ..settings import setting
+from .hash_grid import GridLayout, HashGrid
+from .network import Linear, Network
+
+__all__ = ["Engine", "GridConfig", "GridLayout", "HashGrid", "Linear", "ModelConfig", "Network", "setting"]

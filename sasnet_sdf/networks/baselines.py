@@ -12,7 +12,7 @@ Bacon: Lindell et al., "Band-limited Coordinate Networks", CVPR 2022.
 from __future__ import annotations
 
 import math
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -23,126 +23,129 @@ from ..model_config import (
     FourierConfig,
     GaussConfig,
     InstantNGPConfig,
-    ModelConfig,
     PositionalConfig,
     SirenConfig,
     WireConfig,
 )
 from .hash_grid import HashGrid
-from .layers import ComplexLinear, Linear, decay, hidden, uniform, value_and_gradient
-
-Config = TypeVar("Config", bound=ModelConfig)
+from .network import C, ComplexLinear, Linear, Network, decay, hidden_layers, uniform, value_and_gradient
 
 
-class Baseline(nn.Module, Generic[Config]):
-    """A network over points (N, dim) in [-1, 1] that gives values (N, outputs), in plain PyTorch.
+class _Layers(Network[C]):
+    """`encode`, a first layer, hidden layers, each followed by `activate`, and a last layer."""
 
-    All of its parameters learn at the rate of its settings; `engine` is what computes it.
-    """
+    first: Linear
+    hidden: nn.ModuleList
+    last: nn.Module
 
-    engine = "torch"
+    def draw(
+        self, inputs: int, generator: torch.Generator, *bounds: float | None, layers: int | None = None
+    ) -> None:
+        """Make the layers; bounds: of the first, the hidden and the last one's weights, PyTorch's without.
 
-    def __init__(self, config: Config, dim: int, outputs: int, engine: str, seed: int):
-        super().__init__()
-        self.config, self.dim, self.outputs = config, dim, outputs
-        self.build(torch.Generator().manual_seed(seed), engine)
+        layers: how many are hidden, instead of what the settings say.
+        """
+        first, between, last = bounds or (None, None, None)
+        width, count = self.config.width, self.config.hidden_layers if layers is None else layers
+        self.first = Linear(inputs, width, generator, first)
+        self.hidden = hidden_layers(width, count, generator, between)
+        self.last = Linear(width, self.outputs, generator, last)
 
-    def build(self, generator: torch.Generator, engine: str) -> None:
-        """Make the layers; the engine is for those that have a hash grid."""
-        raise NotImplementedError
+    def encode(self, points: Tensor) -> Tensor:
+        """What the first layer takes."""
+        return points
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """The trainable parameters and their rate, as PyTorch's optimisers take them."""
-        return [{"params": list(self.parameters()), "lr": self.config.rate}]
-
-    def architecture(self) -> dict[str, Any]:
-        """What a model file needs to build this network again."""
-        return {"model": self.config.name, "dim": self.dim, "outputs": self.outputs}
-
-
-class Siren(Baseline[SirenConfig]):
-    """h = sin(omega0 (W h + b)); W from U(+-1/dim) first, then U(+-sqrt(6 / width) / omega0) (sec. 3.2)."""
-
-    def build(self, generator: torch.Generator, engine: str) -> None:
-        width, bound = self.config.width, (6 / self.config.width) ** 0.5 / self.config.omega0
-        self.first = Linear(self.dim, width, generator, 1 / self.dim)
-        self.hidden = hidden(width, self.config.hidden_layers, generator, bound)
-        self.last = Linear(width, self.outputs, generator, bound)
+    def activate(self, z: Tensor) -> Tensor:
+        """The activation."""
+        return torch.relu(z)
 
     def forward(self, points: Tensor) -> Tensor:
-        h = points
+        """Values (N, outputs) at points (N, dim)."""
+        h = self.encode(points)
         for layer in (self.first, *self.hidden):
-            h = torch.sin(self.config.omega0 * layer(h))
+            h = self.activate(layer(h))
         return self.last(h)
 
 
-class Finer(Baseline[FinerConfig]):
+class Siren(_Layers[SirenConfig]):
+    """h = sin(omega0 (W h + b)); W from U(+-1/dim) first, then U(+-sqrt(6 / width) / omega0) (sec. 3.2)."""
+
+    def build(self, generator: torch.Generator, engine: str) -> None:
+        """Make the layers."""
+        bound = (6 / self.config.width) ** 0.5 / self.config.omega0
+        self.draw(self.dim, generator, 1 / self.dim, bound, bound)
+
+    def activate(self, z: Tensor) -> Tensor:
+        """The sine."""
+        return torch.sin(self.config.omega0 * z)
+
+
+class Finer(_Layers[FinerConfig]):
     """SIREN with sin(omega0 (|z| + 1) z), biases of the first layer from U(+-first_bias) (eq. 5, sec. 3.3).
 
     As in the authors' code no gradient by the parameters flows through |z|; that by the points is whole.
     """
 
     def build(self, generator: torch.Generator, engine: str) -> None:
+        """Make the layers."""
         width, bound = self.config.width, (6 / self.config.width) ** 0.5 / self.config.omega0
         self.first = Linear(self.dim, width, generator, 1 / self.dim)
         self.first.bias = uniform(self.config.first_bias, width, generator=generator)
-        self.hidden = hidden(width, self.config.hidden_layers, generator, bound)
+        self.hidden = hidden_layers(width, self.config.hidden_layers, generator, bound)
         self.last = Linear(width, self.outputs, generator, bound)
 
     def forward(self, points: Tensor) -> Tensor:
+        """Values (N, outputs) at points (N, dim)."""
         return self._values(points, lambda z: z.detach().abs() + 1)
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """f (N,) and df/dx (N, dim) of a network of one output, both to train on."""
+        """f (N,) and df/dx (N, dim) of a network of one output; both to train on, where gradients are on."""
         return value_and_gradient(
             lambda x: self._values(x, lambda z: z.abs() + 1), points, torch.is_grad_enabled()
         )
 
-    def _values(self, points: Tensor, stretch) -> Tensor:
+    def _values(self, points: Tensor, stretch: Callable[[Tensor], Tensor]) -> Tensor:
         h = points
-        layers: list[nn.Module] = [self.first, *self.hidden]
-        for layer in layers:
+        for layer in (self.first, *self.hidden):
             z = layer(h)
             h = torch.sin(self.config.omega0 * stretch(z) * z)
         return self.last(h)
 
 
-class Gauss(Baseline[GaussConfig]):
+class Gauss(_Layers[GaussConfig]):
     """h = exp(-(scale (W h + b))^2), numbers drawn as PyTorch draws them."""
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        width = self.config.width
-        self.first = Linear(self.dim, width, generator)
-        self.hidden = hidden(width, self.config.hidden_layers, generator)
-        self.last = Linear(width, self.outputs, generator)
+        """Make the layers."""
+        self.draw(self.dim, generator)
 
-    def forward(self, points: Tensor) -> Tensor:
-        h = points
-        for layer in (self.first, *self.hidden):
-            h = decay(-((self.config.scale * layer(h)) ** 2))
-        return self.last(h)
+    def activate(self, z: Tensor) -> Tensor:
+        """The Gaussian."""
+        return decay(-((self.config.scale * z) ** 2))
 
 
-class Wire(Baseline[WireConfig]):
+class Wire(_Layers[WireConfig]):
     """Complex Gabor wavelets exp(i omega0 z - |scale z|^2) (eq. 4), or real ones of two layers each.
 
     The real part is the value. Numbers are drawn as PyTorch draws them, as in the authors' code.
     """
 
     def build(self, generator: torch.Generator, engine: str) -> None:
+        """Make the layers."""
         width, layers = self.config.width, self.config.hidden_layers
         self.first = Linear(self.dim, width, generator)
         if self.config.complex_valued:
             self.hidden = nn.ModuleList([ComplexLinear(width, width, generator) for _ in range(layers)])
             self.last = ComplexLinear(width, self.outputs, generator)
         else:
-            self.hidden = hidden(width, layers, generator)
-            self.envelopes = nn.ModuleList(
-                [Linear(self.dim, width, generator), *hidden(width, layers, generator)]
+            self.hidden = hidden_layers(width, layers, generator)
+            self.envelopes: nn.ModuleList = nn.ModuleList(
+                [Linear(self.dim, width, generator), *hidden_layers(width, layers, generator)]
             )
             self.last = Linear(width, self.outputs, generator)
 
     def forward(self, points: Tensor) -> Tensor:
+        """Values (N, outputs) at points (N, dim)."""
         return self._complex(points) if self.config.complex_valued else self._real(points)
 
     def _complex(self, points: Tensor) -> Tensor:
@@ -167,76 +170,60 @@ class Wire(Baseline[WireConfig]):
         return self.last(h)
 
 
-class _EncodedReLU(Baseline[Config]):
-    """`encode`, then ReLU layers drawn as PyTorch draws them."""
-
-    def build_layers(self, inputs: int, generator: torch.Generator) -> None:
-        width = self.config.width
-        self.first = Linear(inputs, width, generator)
-        self.hidden = hidden(width, self.config.hidden_layers, generator)
-        self.last = Linear(width, self.outputs, generator)
-
-    def encode(self, points: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def forward(self, points: Tensor) -> Tensor:
-        h = self.encode(points)
-        for layer in (self.first, *self.hidden):
-            h = torch.relu(layer(h))
-        return self.last(h)
-
-
-class FourierFeatures(_EncodedReLU[FourierConfig]):
+class FourierFeatures(_Layers[FourierConfig]):
     """sin and cos of 2 pi B x, B from N(0, scale^2), x in a cube of side 1 (Tancik et al. 2020, eq. 5)."""
 
     def build(self, generator: torch.Generator, engine: str) -> None:
+        """Draw the frequencies B and make the layers."""
         frequencies = torch.empty(self.config.features, self.dim)
         self.register_buffer("frequencies", frequencies.normal_(0, self.config.scale, generator=generator))
-        self.build_layers(2 * self.config.features, generator)
+        self.draw(2 * self.config.features, generator)
 
     def encode(self, points: Tensor) -> Tensor:
+        """The sines and cosines."""
         # a side of the cube is 2 long here
         angles = math.pi * points @ self.get_buffer("frequencies").t()
         return torch.cat([angles.sin(), angles.cos()], 1)
 
 
-class PositionalEncoding(_EncodedReLU[PositionalConfig]):
+class PositionalEncoding(_Layers[PositionalConfig]):
     """x, sin and cos of 2^k pi x of every coordinate (Mildenhall et al. 2020, eq. 4)."""
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        self.build_layers(self.dim * (1 + 2 * self.config.octaves), generator)
+        """Make the layers."""
+        self.draw(self.dim * (1 + 2 * self.config.octaves), generator)
 
     def encode(self, points: Tensor) -> Tensor:
+        """The coordinates, sines and cosines."""
         octaves = math.pi * 2.0 ** torch.arange(self.config.octaves, device=points.device)
         angles = (points[:, :, None] * octaves.to(points)).flatten(1)
         return torch.cat([points, angles.sin(), angles.cos()], 1)
 
 
-class InstantNGP(Baseline[InstantNGPConfig]):
+class InstantNGP(_Layers[InstantNGPConfig]):
     """A hash grid, then ReLU layers; table from U(+-1e-4) (sec. 4), weights from Glorot's uniform range."""
 
     def build(self, generator: torch.Generator, engine: str) -> None:
+        """Make the grid and the layers."""
         width, grid = self.config.width, self.config.grid
         inputs = grid.levels * grid.features
-        self.grid, self.engine = HashGrid(grid, self.dim, engine, generator), engine
+        self.grid: HashGrid = HashGrid(grid, self.dim, engine, generator)
+        self.engine = engine
         with torch.no_grad():
             self.grid.table.uniform_(-1e-4, 1e-4, generator=generator)
-        self.first = Linear(inputs, width, generator, (6 / (inputs + width)) ** 0.5)
-        self.hidden = hidden(width, self.config.hidden_layers - 1, generator, (3 / width) ** 0.5)
-        self.last = Linear(width, self.outputs, generator, (6 / (width + self.outputs)) ** 0.5)
+        bounds = (6 / (inputs + width)) ** 0.5, (3 / width) ** 0.5, (6 / (width + self.outputs)) ** 0.5
+        self.draw(inputs, generator, *bounds, layers=self.config.hidden_layers - 1)
 
-    def forward(self, points: Tensor) -> Tensor:
-        h = self.grid(points).t()
-        for layer in (self.first, *self.hidden):
-            h = torch.relu(layer(h))
-        return self.last(h)
+    def encode(self, points: Tensor) -> Tensor:
+        """The features of the grid."""
+        return self.grid(points).t()
 
 
-SHARES = (1 / 24, 1 / 16, 1 / 8, 1 / 4)
-"""Of the bandwidth, for the sines of each scale (the authors' settings for distances)."""
+SHARES: tuple[float, ...] = (1 / 24, 1 / 16, 1 / 8, 1 / 4)
+"""The share of the bandwidth that the sines of each scale have (the authors' settings for distances)."""
 
 
-class Bacon(Baseline[BaconConfig]):
+class Bacon(Network[BaconConfig]):
     """h = g(x) * (W h + b), g = sin(pi k x + phase) with whole frequencies k that stay as drawn (sec. 3.1).
 
     The layers are of four scales, each with one g and an output of its own; every output is trained
@@ -244,6 +231,7 @@ class Bacon(Baseline[BaconConfig]):
     """
 
     def build(self, generator: torch.Generator, engine: str) -> None:
+        """Draw the frequencies and make the layers."""
         width, layers = self.config.width, self.config.hidden_layers
         if layers % len(SHARES):
             raise ValueError(f"the layers of bacon must be a multiple of {len(SHARES)}, found {layers}")
@@ -252,12 +240,14 @@ class Bacon(Baseline[BaconConfig]):
             most = round(self.config.band / 2 * share)
             frequencies.append(torch.randint(-most, most + 1, (width, self.dim), generator=generator))
         self.register_buffer("frequencies", torch.stack(frequencies).float())
-        self.phases = uniform(math.pi, len(SHARES), width, generator=generator)
+        self.phases: nn.Parameter = uniform(math.pi, len(SHARES), width, generator=generator)
         bound = (6 / width) ** 0.5
-        self.hidden = nn.ModuleList([Linear(width, width, generator, bound) for _ in range(layers)])
-        self.last = nn.ModuleList([Linear(width, self.outputs, generator, bound) for _ in SHARES])
+        self.hidden: nn.ModuleList = hidden_layers(width, layers, generator, bound)
+        last = [Linear(width, self.outputs, generator, bound) for _ in SHARES]
+        self.last: nn.ModuleList = nn.ModuleList(last)
 
     def forward(self, points: Tensor) -> Tensor:
+        """Values (N, outputs) of the finest scale at points (N, dim)."""
         return self.every_scale(points)[-1]
 
     def every_scale(self, points: Tensor) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""The hash grid: its layout in memory, the table of engines that compute it, and its torch module.
+"""The hash grid: its layout in memory, its torch module, and the engine that is the others' reference.
 
 Mueller et al., "Instant Neural Graphics Primitives", 2022, in tiny-cuda-nn's convention (its grid.h
 and common_device.h): a trained table means the same to every engine.
@@ -6,20 +6,21 @@ and common_device.h): a trained table means the same to every engine.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, reduce
+from operator import mul, xor
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..errors import MissingBackend, UsageError
+from ..engines import ENGINES
 from ..model_config import GridConfig
 
-PRIMES = (1, 2654435761, 805459861)
-INTERPOLATIONS = ("linear", "smoothstep")
+PRIMES: tuple[int, ...] = (1, 2654435761, 805459861)
 
 _MARGIN = 2.0**-18
 """The finest scale is lowered by this share, so that no engine's rounding lifts it over a whole number."""
@@ -54,7 +55,12 @@ class GridLayout:
 
 def grid_layout(config: GridConfig, dim: int) -> GridLayout:
     """The layout of a grid in 2 or 3 dimensions. Raises ValueError for settings that make none."""
-    _check(config, dim)
+    if dim not in (2, 3):
+        raise ValueError(f"a hash grid has 2 or 3 dimensions, not {dim}")
+    if config.features not in (1, 2, 4, 8):
+        raise ValueError(f"a hash grid has 1, 2, 4 or 8 features a level, not {config.features}")
+    if config.coarsest > config.finest:
+        raise ValueError(f"the coarsest level has {config.coarsest} vertices, the finest {config.finest}")
     growth = max(config.finest * (1 - _MARGIN) / config.coarsest, 1.0)
     ratio = np.float32(growth ** (1 / max(config.levels - 1, 1)))
     levels = np.arange(config.levels, dtype=np.float32)
@@ -67,100 +73,8 @@ def grid_layout(config: GridConfig, dim: int) -> GridLayout:
     return GridLayout(config, dim, ratio, scales, resolutions, offsets, vertices > entries)
 
 
-def _check(config: GridConfig, dim: int) -> None:
-    if dim not in (2, 3):
-        raise ValueError(f"a hash grid has 2 or 3 dimensions, not {dim}")
-    if not 1 <= config.levels <= 32:
-        raise ValueError(f"a hash grid has 1 to 32 levels, not {config.levels}")
-    if config.features not in (1, 2, 4, 8):
-        raise ValueError(f"a hash grid has 1, 2, 4 or 8 features a level, not {config.features}")
-    # Within these limits no engine's 32-bit index overflows.
-    if not 3 <= config.log2_table <= 21:
-        raise ValueError(f"log2_table must lie between 3 and 21, found {config.log2_table}")
-    if not 2 <= config.coarsest <= config.finest <= 32768:
-        raise ValueError(
-            f"levels must grow from 2 to 32768 vertices an axis, found {config.coarsest} to {config.finest}"
-        )
-    if config.interpolation not in INTERPOLATIONS:
-        raise ValueError(f"interpolation must be linear or smoothstep, not {config.interpolation!r}")
-
-
 Encode = Callable[[Tensor, Tensor, GridLayout, str], Tensor]
 """(points (N, d) in [-1, 1], table (entries, F), layout, interpolation) -> features (levels * F, N)."""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """One implementation: `library` brings it, `device` is the only one it runs on (None: any).
-
-    `twice_differentiable`: the gradient by the points can be differentiated again.
-    """
-
-    name: str
-    library: str
-    device: str | None
-    twice_differentiable: bool
-    install: str
-
-    def missing(self) -> str | None:
-        """Why the engine cannot be used here and what brings it, or None where it can."""
-        try:
-            importlib.import_module(self.library)
-        except (ImportError, OSError) as error:
-            return f"{self.install} ({str(error).splitlines()[0]})"
-        return None
-
-    def runs_on(self, device: str) -> bool:
-        return self.device in (None, device)
-
-    def load(self) -> Encode:
-        """The engine's `encode`. Raises MissingBackend."""
-        if reason := self.missing():
-            raise MissingBackend(f"the engine {self.name} is not installed: {reason}")
-        return importlib.import_module(f"{__package__}.{self.name}_engine").encode
-
-
-_TINYCUDANN = (
-    "tiny-cuda-nn is built from its git repository (subdirectory bindings/torch); see docs/engines.md"
-)
-
-ENGINES: dict[str, Engine] = {
-    engine.name: engine
-    for engine in (
-        Engine("tinycudann", "tinycudann", "cuda", True, _TINYCUDANN),
-        Engine("numba", "numba", "cpu", True, "pip install numba"),
-        Engine("torch", "torch", None, True, "pip install torch"),
-    )
-}
-"""The fastest first: `auto` takes the first that runs on the device and is installed."""
-
-
-def available_engines() -> dict[str, str | None]:
-    """Each engine's name, and None where it can be used or the reason why not."""
-    return {name: engine.missing() for name, engine in ENGINES.items()}
-
-
-def choose_engine(name: str, device: str | torch.device) -> str:
-    """The engine to use on a device; `auto` chooses, any other name is taken at its word.
-
-    Raises UsageError for an unknown name or one that does not run on the device, MissingBackend
-    for one that is not installed.
-    """
-    kind = torch.device(device).type
-    if name == "auto":
-        return next(e.name for e in ENGINES.values() if e.runs_on(kind) and not e.missing())
-    engine = find_engine(name)
-    engine.load()
-    if not engine.runs_on(kind):
-        raise UsageError(f"the engine {name} runs on {engine.device}, not on {kind}; choose auto or torch")
-    return name
-
-
-def find_engine(name: str) -> Engine:
-    """The engine of that name. Raises UsageError."""
-    if name not in ENGINES:
-        raise UsageError(f"there is no engine {name!r}; known: {', '.join(ENGINES)}")
-    return ENGINES[name]
 
 
 class HashGrid(nn.Module):
@@ -172,10 +86,70 @@ class HashGrid(nn.Module):
 
     def __init__(self, config: GridConfig, dim: int, engine: str, generator: torch.Generator):
         super().__init__()
-        self.config, self.engine, self.layout = config, engine, grid_layout(config, dim)
-        self.encode = find_engine(engine).load()
+        self.config: GridConfig = config
+        self.layout: GridLayout = grid_layout(config, dim)
+        self.encode: Encode = ENGINES.find(engine).load()
         table = torch.empty(self.layout.entries, config.features)
-        self.table = nn.Parameter(table.normal_(0, 0.01, generator=generator))
+        self.table: nn.Parameter = nn.Parameter(table.normal_(0, 0.01, generator=generator))
 
     def forward(self, points: Tensor) -> Tensor:
+        """Features (levels * F, N) of points (N, dim)."""
         return self.encode(points, self.table, self.layout, self.config.interpolation)
+
+
+def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str) -> Tensor:
+    """The reference in plain torch, on any device, for any floating type, twice differentiable.
+
+    Gives features (levels * F, N) of points (N, d) in [-1, 1] from a table (entries, F). Rows run level
+    after level, the F features of a level side by side. Points outside the cube take the value of its
+    border, where the gradient by the point is zero.
+    """
+    of = _constants(layout, points.device)
+    unit = (points.clamp(-1, 1) + 1) / 2
+    position = unit * of.scales.to(points.dtype)[:, None, None] + 0.5  # (L, N, d)
+    cell = position.detach().floor()
+    fraction = position - cell
+    upper = fraction * fraction * (3 - 2 * fraction) if interpolation == "smoothstep" else fraction
+
+    axes = torch.arange(layout.dim, device=points.device)
+    corners = (torch.arange(2**layout.dim, device=points.device)[:, None] >> axes) & 1  # (2^d, d)
+    factors = torch.where(corners.bool(), upper[:, :, None], 1 - upper[:, :, None])
+    weights = reduce(mul, factors.unbind(-1))  # (L, N, 2^d)
+
+    rows = _rows(cell.long()[:, :, None] + corners, of)
+    entries = table.index_select(0, rows.flatten()).view(*rows.shape, table.shape[1])
+    # not einsum: on a GPU its products of tiny matrices take longer than all the rest
+    return (weights[..., None] * entries).sum(2).transpose(1, 2).flatten(0, 1)
+
+
+class _Constants(NamedTuple):
+    """A layout's numbers on a device, each for all levels (L, 1, 1) but for the scales (L,)."""
+
+    scales: Tensor
+    strides: tuple[Tensor, ...]
+    hashed: Tensor
+    sizes: Tensor
+    offsets: Tensor
+
+
+@lru_cache(maxsize=16)
+def _constants(layout: GridLayout, device: torch.device) -> _Constants:
+    def per_level(values: NDArray[np.generic]) -> Tensor:
+        return torch.as_tensor(values, device=device).view(-1, 1, 1)
+
+    strides = tuple(per_level(layout.resolutions**axis) for axis in range(layout.dim))
+    sizes = layout.offsets[1:] - layout.offsets[:-1]
+    return _Constants(
+        torch.as_tensor(layout.scales, device=device),
+        *(strides, per_level(layout.hashed), per_level(sizes), per_level(layout.offsets[:-1])),
+    )
+
+
+def _rows(vertices: Tensor, of: _Constants) -> Tensor:
+    """The table's row for each vertex (L, N, 2^d, d), see GridLayout."""
+    terms = list(vertices.unbind(-1))
+    # 64-bit products: a level's entries, where it is hashed, are a power of two, so the bits above
+    # the 32nd do not reach the remainder.
+    hashes = reduce(xor, [v * prime for v, prime in zip(terms, PRIMES, strict=False)])
+    dense = sum(v * stride for stride, v in zip(of.strides, terms, strict=True))
+    return torch.where(of.hashed, hashes, dense) % of.sizes + of.offsets

@@ -15,15 +15,13 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .grid_kernels import TILE
+from .grid_kernels import NO_WRAPPERS, TILE, Floats
 
-LANES = 16 if binding.get_host_cpu_features().get("avx512f") else 8
+LANES: int = 16 if binding.get_host_cpu_features().get("avx512f") else 8
 VECTORS = 2
 assert TILE % (LANES * VECTORS) == 0
-FAST = {"contract", "nsz", "arcp", "reassoc"}
+FAST: set[str] = {"contract", "nsz", "arcp", "reassoc"}
 
-# called from compiled code alone: a way in from Python would take longer to compile than the loops
-NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _part = njit(fastmath=FAST, error_model="numpy", **NO_WRAPPERS)
 
 
@@ -91,7 +89,7 @@ _four_rows, _one_row = _block(4), _block(1)
 
 
 @_part
-def add_product(numbers, start, inputs, out):
+def add_product(numbers: Floats, start: int, inputs: Floats, out: Floats) -> None:
     """out (C, T) += W @ inputs (K, T), with W (C, K) from numbers[start] on; T is a multiple of TILE."""
     rows, columns = out.shape
     whole = rows // 4 * 4
@@ -103,7 +101,7 @@ def add_product(numbers, start, inputs, out):
 
 
 @_part
-def add_outer(left, right, numbers, start):
+def add_outer(left: Floats, right: Floats, numbers: Floats, start: int) -> None:
     """W += left (C, T) @ right (K, T)^T, with W (C, K) from numbers[start] on: a weight's gradient."""
     rows, columns, zero = len(left), len(right), np.float32(0)
     for c in range(0, rows - rows % 2, 2):
@@ -133,7 +131,7 @@ def add_outer(left, right, numbers, start):
 
 
 @_part
-def add_rows(values, columns, numbers, start):
+def add_rows(values: Floats, columns: int, numbers: Floats, start: int) -> None:
     """numbers[start : start + C] += the sums over the first `columns` points of values (C, T)."""
     for c in range(len(values)):
         total = np.float32(0)
@@ -143,7 +141,7 @@ def add_rows(values, columns, numbers, start):
 
 
 @_part
-def fill_rows(numbers, start, out):
+def fill_rows(numbers: Floats, start: int, out: Floats) -> None:
     """out (C, T) = numbers[start : start + C] in every column."""
     for c in range(len(out)):
         for i in range(out.shape[1]):
@@ -151,7 +149,7 @@ def fill_rows(numbers, start, out):
 
 
 @_part
-def clear(out):
+def clear(out: Floats) -> None:
     """out (C, T) = 0."""
     for c in range(len(out)):
         for i in range(out.shape[1]):
@@ -159,7 +157,7 @@ def clear(out):
 
 
 @_part
-def copy(source, target, column):
+def copy(source: Floats, target: Floats, column: np.int64) -> None:
     """Columns of target (C, ...), from `column` on, = those of source (C, ...), as many as fit."""
     for c in range(len(target)):
         for i in range(min(source.shape[1], target.shape[1] - column)):
@@ -183,7 +181,7 @@ _BIAS, _MANTISSA = np.int32(127), np.int32(23)
 
 # contract alone: reassociation would fold the three parts of pi into one
 @njit(fastmath={"contract", "nsz", "arcp"}, error_model="numpy", **NO_WRAPPERS)
-def sines_of(z, omega, sines, cosines):
+def sines_of(z: Floats, omega: float, sines: Floats, cosines: Floats) -> None:
     """sin(omega z) and omega cos(omega z) of z (C, T), for angles of at most 2^11 pi, to 3e-7."""
     for c in range(len(z)):
         for i in range(z.shape[1]):
@@ -197,7 +195,7 @@ def sines_of(z, omega, sines, cosines):
 
 
 @njit(fastmath=FAST, error_model="numpy", **NO_WRAPPERS)
-def sigmoids_of(values):
+def sigmoids_of(values: Floats) -> None:
     """1 / (1 + exp(-x)) in place of every x of (C, T), to 2e-6 of itself where |x| < 30."""
     for c in range(len(values)):
         for i in range(values.shape[1]):

@@ -8,14 +8,50 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from ..runtime.compiled import over_ranges
-from . import grid_kernels as kernels
+from ..runtime.compiled import kept, over_ranges
+from .grid_kernels import FAST, TILE, Floats, Grid, interpolate, pull_back, scatter
 from .hash_grid import GridLayout
+
+_entry = kept(nogil=True, fastmath=FAST, error_model="numpy")
+
+
+@_entry
+def _interpolate_tiles(first_tile, end_tile, points, tangent, along, table, grid, smooth, out):
+    """out (levels * F, N) = the features, or with `along` their derivative along tangent (N, d)."""
+    tile = np.empty((len(out), TILE), np.float32)
+    for first in range(first_tile * TILE, min(end_tile * TILE, len(points)), TILE):
+        size = min(TILE, len(points) - first)
+        interpolate(points, tangent, along, first, size, table, grid, smooth, tile)
+        for row in range(len(out)):
+            for i in range(size):
+                out[row, first + i] = tile[row, i]
+
+
+@_entry
+def _pull_back_tiles(first_tile, end_tile, points, tangent, along, cotangent, table, grid, smooth, out):
+    """out (N, d) = the gradient by the points of <cotangent, features>, with cotangent (levels * F, N).
+
+    With `along`, of <cotangent, derivative along tangent (N, d)>: second derivatives times tangent.
+    """
+    some, tile = np.empty((len(cotangent), TILE), np.float32), np.empty((points.shape[1], TILE), np.float32)
+    for first in range(first_tile * TILE, min(end_tile * TILE, len(points)), TILE):
+        size = min(TILE, len(points) - first)
+        for row in range(len(some)):
+            for i in range(size):
+                some[row, i] = cotangent[row, first + i]
+        for a in range(len(tile)):
+            for i in range(TILE):
+                tile[a, i] = 0
+        pull_back(points, tangent, along, first, size, some, table, grid, smooth, tile)
+        for i in range(size):
+            for a in range(len(tile)):
+                out[first + i, a] = tile[a, i]
 
 
 def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str) -> Tensor:
@@ -28,12 +64,13 @@ def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str
     return _Encode.apply(points.contiguous(), table, layout, interpolation == "smoothstep")
 
 
-def grid_arrays(layout: GridLayout) -> tuple:
+def grid_arrays(layout: GridLayout) -> Grid:
     """The layout as the kernels take it."""
     return layout.scales, layout.resolutions, layout.offsets, layout.hashed
 
 
-def _array(tensor: Tensor) -> Any:
+def as_array(tensor: Tensor) -> Floats:
+    """The numbers of a tensor on the CPU."""
     return tensor.detach().contiguous().numpy()
 
 
@@ -41,17 +78,11 @@ def _interpolated(
     points: Tensor, tangent: Tensor | None, table: Tensor, layout: GridLayout, smooth: bool
 ) -> Tensor:
     out = torch.empty(len(layout.scales) * table.shape[1], len(points))
-    along = _array(points if tangent is None else tangent)
     over_ranges(
-        kernels.encode,
-        -(-len(points) // kernels.TILE),
-        _array(points),
-        along,
-        tangent is not None,
-        _array(table),
-        grid_arrays(layout),
-        smooth,
-        out.numpy(),
+        _interpolate_tiles,
+        -(-len(points) // TILE),
+        *_places(points, tangent),
+        *(as_array(table), grid_arrays(layout), smooth, out.numpy()),
     )
     return out
 
@@ -60,45 +91,32 @@ def _pulled_back(
     points: Tensor, tangent: Tensor | None, cotangent: Tensor, table: Tensor, layout: GridLayout, smooth: bool
 ) -> Tensor:
     out = torch.empty_like(points)
-    along = _array(points if tangent is None else tangent)
     over_ranges(
-        kernels.decode,
-        -(-len(points) // kernels.TILE),
-        _array(points),
-        along,
-        tangent is not None,
-        _array(cotangent),
-        _array(table),
-        grid_arrays(layout),
-        smooth,
-        out.numpy(),
+        _pull_back_tiles,
+        -(-len(points) // TILE),
+        *_places(points, tangent),
+        *(as_array(cotangent), as_array(table), grid_arrays(layout), smooth, out.numpy()),
     )
     return out
 
 
+def _places(points: Tensor, tangent: Tensor | None) -> tuple[Floats, Floats, bool]:
+    """Points, tangents and whether there are some, as the kernels take them."""
+    return as_array(points), as_array(points if tangent is None else tangent), tangent is not None
+
+
 def add_scattered(
-    points: Tensor,
-    tangent: Tensor | None,
-    cotangent: Tensor,
-    layout: GridLayout,
-    smooth: bool,
-    out: Tensor,
+    points: Tensor, tangent: Tensor | None, cotangent: Tensor, layout: GridLayout, smooth: bool, out: Tensor
 ) -> Tensor:
     """out (entries, F) += the gradient by the table of <cotangent, features>; it is returned.
 
     cotangent: (levels * F, N). With a tangent (N, d), of the features' derivative along it instead.
     """
-    along = _array(points if tangent is None else tangent)
     over_ranges(
-        kernels.scatter,
+        scatter,
         len(layout.scales),
-        _array(points),
-        _array(cotangent),
-        along,
-        tangent is not None,
-        grid_arrays(layout),
-        smooth,
-        out.numpy(),
+        *_places(points, tangent),
+        *(as_array(cotangent), grid_arrays(layout), smooth, out.numpy()),
     )
     return out
 

@@ -1,7 +1,8 @@
-"""The table of networks by name, how one is built, and settings for a given number of parameters."""
+"""Networks by the name of their settings, and settings for a given number of parameters."""
 
 from __future__ import annotations
 
+import importlib
 import math
 from dataclasses import replace
 from typing import Any
@@ -9,30 +10,28 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..errors import UsageError
 from ..model_config import GridConfig, ModelConfig
-from .baselines import Bacon, Finer, FourierFeatures, Gauss, InstantNGP, PositionalEncoding, Siren, Wire
 from .hash_grid import grid_layout
-from .sasnet import SASNet
+from .network import Network
 
-MODELS: dict[str, type[Any]] = {
-    "sasnet": SASNet,
-    "siren": Siren,
-    "finer": Finer,
-    "wire": Wire,
-    "gauss": Gauss,
-    "ffn": FourierFeatures,
-    "pemlp": PositionalEncoding,
-    "ngp": InstantNGP,
-    "bacon": Bacon,
-}
-"""By the name of their settings (ModelConfig.name)."""
+
+def network_of(config: ModelConfig) -> type[Network[Any]]:
+    """The class of the network that the settings are of."""
+    if not isinstance(config.network, str):
+        return config.network
+    module, _, name = config.network.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def build_model(
     config: ModelConfig, dim: int = 3, outputs: int = 1, engine: str = "torch", seed: int = 0
-) -> Any:
-    """A freshly initialised network on the CPU: an nn.Module that takes points (N, dim) to (N, outputs)."""
-    return MODELS[config.name](config, dim, outputs, engine, seed)
+) -> Network[Any]:
+    """A freshly initialized network on the CPU, which takes points (N, dim) to values (N, outputs).
+
+    Raises ValueError where the settings make no network.
+    """
+    return network_of(config)(config, dim, outputs, engine, seed)
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -40,11 +39,8 @@ def parameter_count(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-GRID_SHARE = {"sasnet": 2 / 3, "ngp": 0.9}
-"""Of the parameters, what a hash grid's table takes at most; the width of the layers takes the rest."""
-
 TOLERANCE = 0.02
-"""By which share the number may be missed."""
+"""The share of a number of parameters by which it may be missed."""
 
 
 def with_parameters(
@@ -60,13 +56,13 @@ def with_parameters(
     Layers, frequencies and the number of the grid's levels stay as they are, and with `table` off all
     of the grid. Raises ValueError where no width comes within the tolerance, a share of `count`.
     """
-    parameters_of(config, dim, outputs)  # says what else is wrong with the settings
+    parameters_of(config, dim, outputs)  # raises if something else is wrong with the settings
     config = _with_table(config, count, dim) if table else config
 
     def size(width: int) -> float:
         try:
             return parameters_of(replace(config, width=width), dim, outputs)
-        except ValueError:  # there are not as many frequencies
+        except (ValueError, UsageError):  # there are not as many frequencies, or no such width
             return math.inf
 
     low, high = 1, 8
@@ -89,12 +85,12 @@ def parameters_of(config: ModelConfig, dim: int = 3, outputs: int = 1) -> int:
 
 def _with_table(config: ModelConfig, count: int, dim: int) -> ModelConfig:
     """The largest table of the hash grid, if there is one, that leaves the layers their share."""
-    grid: Any = getattr(config, "grid", None)
-    if grid is None or not getattr(config, "masks", True):
+    grid = config.sized_grid
+    if grid is None:
         return config
     for log2_table in range(grid.log2_table, 2, -1):
         smaller = _coarser(replace(grid, log2_table=log2_table))
-        if grid_layout(smaller, dim).entries * grid.features <= GRID_SHARE[config.name] * count:
+        if grid_layout(smaller, dim).entries * grid.features <= config.grid_share * count:
             return replace(config, grid=smaller)
     raise ValueError(f"no hash grid of {grid.levels} levels fits into {count:,} parameters")
 

@@ -1,4 +1,7 @@
-"""SASNet: Spatially-Adaptive Sinusoidal Networks (Feng et al., CVPR 2026, arXiv 2503.09750)."""
+"""SASNet: Spatially-Adaptive Sinusoidal Networks (Feng et al., CVPR 2026, arXiv 2503.09750).
+
+Its frozen frequencies are those of TUNER (Novello et al., CVPR 2025).
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,81 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..model_config import SASNetConfig
 from . import sasnet_cpu
-from .layers import MaskNetwork, draw_frequencies, uniform, value_and_gradient
+from .hash_grid import HashGrid
+from .network import Network, uniform, value_and_gradient
+
+_MOST_VECTORS = 2_000_000
+"""Integer vectors up to the band, all of which are laid out before some are drawn: 48 MB in 3-D."""
 
 
-class SASNet(nn.Module):
+def draw_frequencies(
+    dim: int, width: int, low: int, band: int, low_share: float, bands: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Integer frequency vectors (width, dim) and the band of each (width,), -1 for the low group.
+
+    The low group is the unit vectors and vectors from the box max|k| <= low; the rest is spread
+    evenly over `bands` equal ranges of max|k| up to `band`, rising. One of k and -k is kept, as
+    they differ by a phase only. Raises ValueError where a range holds too few vectors, or too many.
+    """
+    if not 1 <= low <= band or (2 * band + 1) ** dim > _MOST_VECTORS:
+        raise ValueError(f"frequencies up to {low} and {band} cannot be drawn in {dim} dimensions")
+    axes = np.eye(dim, dtype=np.int64)
+    lowest = _half_space(dim, 0, low)
+    lowest = lowest[np.abs(lowest).sum(1) > 1]
+    low_count = max(dim, round(width * low_share))
+    rows = [axes, _draw(lowest, low_count - dim, rng)]
+    of_band = [np.full(low_count, -1)]
+    edges = np.round(np.linspace(low, band, bands + 1)).astype(int)
+    for number, share in enumerate(np.array_split(np.arange(width - low_count), bands)):
+        rows.append(_draw(_half_space(dim, edges[number], edges[number + 1]), len(share), rng))
+        of_band.append(np.full(len(share), number))
+    return np.concatenate(rows), np.concatenate(of_band).astype(np.int64)
+
+
+def _half_space(dim: int, above: int, up_to: int) -> NDArray[np.int64]:
+    """Every integer vector with above < max|k| <= up_to whose first non-zero entry is positive."""
+    axis = np.arange(-up_to, up_to + 1)
+    k = np.stack(np.meshgrid(*[axis] * dim, indexing="ij"), -1).reshape(-1, dim)
+    k = k[len(k) // 2 + 1 :]  # lexicographic order: the second half has a positive leading entry
+    return k[np.abs(k).max(1) > above]
+
+
+def _draw(candidates: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    if count > len(candidates):
+        raise ValueError(f"{count} frequencies asked of a range that holds {len(candidates)}: widen the band")
+    return candidates[np.sort(rng.choice(len(candidates), count, replace=False))]
+
+
+class MaskNetwork(nn.Module):
+    """Masks (masks, N) in [0, 1] of points (N, dim) in [-1, 1] (Feng et al. 2026, sec. 3)."""
+
+    def __init__(self, config: SASNetConfig, dim: int, masks: int, engine: str, generator: torch.Generator):
+        super().__init__()
+        self.grid: HashGrid = HashGrid(config.grid, dim, engine, generator)
+        self.count: int = masks
+        features, hidden = config.grid.levels * config.grid.features, config.decoder_width
+        self.hidden_weight: nn.Parameter = _kaiming(hidden, features, generator)
+        self.hidden_bias: nn.Parameter = nn.Parameter(torch.zeros(hidden))
+        self.mask_weight: nn.Parameter = _kaiming(masks, hidden, generator)
+        self.mask_bias: nn.Parameter = nn.Parameter(torch.full((masks,), config.mask_bias))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """The masks at the points."""
+        hidden = torch.relu(self.hidden_weight @ self.grid(points) + self.hidden_bias[:, None])
+        return torch.sigmoid(self.mask_weight @ hidden + self.mask_bias[:, None])
+
+
+def _kaiming(rows: int, columns: int, generator: torch.Generator) -> nn.Parameter:
+    """He et al. 2015 for ReLU: uniform, variance 2 / columns."""
+    return uniform((6 / columns) ** 0.5, rows, columns, generator=generator)
+
+
+class SASNet(Network[SASNetConfig]):
     """Sines of frozen frequencies, then sine layers, every neuron gated in space by a mask.
 
     h0 = sin(W0 x + b0) with W0 = (2 pi / period) K frozen; h_i = sin(omega0 (W_i (M_{i-1} h_{i-1}) + b_i));
@@ -23,12 +93,14 @@ class SASNet(nn.Module):
     too, draw it as SIREN's first layer, h0 = sin(omega0 (W0 x + b0)), or have no masks.
     """
 
-    def __init__(
-        self, config: SASNetConfig, dim: int = 3, outputs: int = 1, engine: str = "torch", seed: int = 0
-    ):
-        super().__init__()
-        self.config, self.dim, self.outputs = config, dim, outputs
-        generator = torch.Generator().manual_seed(seed)
+    Config = SASNetConfig
+    frequencies: Tensor
+    gate_rows: Tensor
+    masks: MaskNetwork | None
+
+    def build(self, generator: torch.Generator, engine: str) -> None:
+        """Draw the frequencies and make the layers and the network of the masks."""
+        config, dim, outputs = self.config, self.dim, self.outputs
         frequencies, band_of = draw_frequencies(
             dim,
             config.width,
@@ -36,7 +108,7 @@ class SASNet(nn.Module):
             config.band,
             config.low_share,
             config.bands,
-            np.random.default_rng(seed),
+            np.random.default_rng(generator.initial_seed()),
         )
         drawn = torch.from_numpy(frequencies).float()
         if not config.sampled:
@@ -50,32 +122,30 @@ class SASNet(nn.Module):
         width, layers = config.width, config.hidden_layers
         bound = (6 / width) ** 0.5 / config.omega0
 
-        self.phases = uniform(math.pi, width, generator=generator)
-        self.weights = uniform(bound, layers, width, width, generator=generator)
-        self.biases = uniform(bound, layers, width, generator=generator)
-        self.output_weight = uniform(bound, outputs, width, generator=generator)
-        self.output_bias = nn.Parameter(torch.zeros(outputs))
-        self.masks: Any = None
-        if config.masks:
-            self.masks = MaskNetwork(config, dim, config.bands + layers * config.groups, engine, generator)
+        self.phases: nn.Parameter = uniform(math.pi, width, generator=generator)
+        self.weights: nn.Parameter = uniform(bound, layers, width, width, generator=generator)
+        self.biases: nn.Parameter = uniform(bound, layers, width, generator=generator)
+        self.output_weight: nn.Parameter = uniform(bound, outputs, width, generator=generator)
+        self.output_bias: nn.Parameter = nn.Parameter(torch.zeros(outputs))
+        masks = config.bands + layers * config.groups
+        self.masks = MaskNetwork(config, dim, masks, engine, generator) if config.masks else None
         # the compiled passes are of the whole method; its ablations are PyTorch's
         whole = config.frozen and config.masks and config.sampled
         self.engine = engine if config.masks else "torch"
         self.compiled = whole and engine == "numba"
         groups = np.arange(width) * config.groups // width
         first_of_layer = config.bands + config.groups * np.arange(layers)[:, None]
-        self.mask_rows = np.concatenate([band_of[None], first_of_layer + groups])
-        rows = np.where(self.mask_rows < 0, config.bands + layers * config.groups, self.mask_rows)
-        self.gate_rows: Any
+        self.mask_rows: NDArray[np.int64] = np.concatenate([band_of[None], first_of_layer + groups])
+        rows = np.where(self.mask_rows < 0, masks, self.mask_rows)
         self.register_buffer("gate_rows", torch.from_numpy(rows), persistent=False)
-        self.spare_room: dict[int, tuple[np.ndarray, ...]] = {}  # sasnet_cpu's, by size
-        self.omegas = np.array([1.0] + [config.omega0] * layers, np.float32)
+        self.spare: sasnet_cpu.Spare = sasnet_cpu.Spare()
+        self.omegas: NDArray[np.float32] = np.array([1.0] + [config.omega0] * layers, np.float32)
 
     @property
     def scaled_frequencies(self) -> Tensor:
         """W0 (width, dim) = (2 pi / period) K; of SIREN's first layer omega0 W0."""
         scale = 2 * math.pi / self.config.period if self.config.sampled else self.config.omega0
-        return self.frequencies * scale  # pyright: ignore[reportOperatorIssue]
+        return self.frequencies * scale
 
     def forward(self, points: Tensor) -> Tensor:
         """Values (N, outputs) at points (N, dim) in [-1, 1]."""
@@ -84,7 +154,7 @@ class SASNet(nn.Module):
         return self.with_masks(points)[0]
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """f (N,) and df/dx (N, dim) of a network of one output, both to train on."""
+        """f (N,) and df/dx (N, dim) of a network of one output; both to train on, where gradients are on."""
         if self._compiled(points):
             return sasnet_cpu.value_and_gradient(self, points)
         return value_and_gradient(lambda x: self.with_masks(x)[0], points, torch.is_grad_enabled())
@@ -100,7 +170,7 @@ class SASNet(nn.Module):
         h = torch.sin(self.scaled_frequencies @ points.t() + self.phases[:, None])
         if self.masks is None:
             masks = points.new_empty(0, len(points))
-            gates = [None] * len(self.mask_rows)
+            gates: list[Tensor | None] = [None] * len(self.mask_rows)
         else:
             masks = self.masks(points)
             unit = torch.cat([masks, masks.new_ones(1, len(points))])  # the last row: no mask
@@ -111,10 +181,20 @@ class SASNet(nn.Module):
             h = h if gate is None else gate * h
         return (self.output_weight @ h + self.output_bias[:, None]).t(), masks
 
+    @property
+    def mask_names(self) -> list[str]:
+        """The names of the masks; empty where there are none."""
+        return [] if self.masks is None else self.config.mask_names
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Memory that the compiled passes take for each point of a training step."""
+        return sasnet_cpu.kept_bytes(self) if self.compiled else 0
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The trainable parameters and their rates: the sines', the masks' network's, the matrices'."""
         config = self.config
-        masks = [] if self.masks is None else list(self.masks.parameters())
+        masks: list[nn.Parameter] = [] if self.masks is None else list(self.masks.parameters())
         muon = [self.weights] if config.muon_rate else []
         others = {id(p) for p in (*masks, *muon)}
         sines = [p for p in self.parameters() if id(p) not in others]
@@ -124,7 +204,3 @@ class SASNet(nn.Module):
             {"params": muon, "lr": config.muon_rate / config.omega0, "muon": True},
         ]
         return [group for group in groups if group["params"]]
-
-    def architecture(self) -> dict[str, Any]:
-        """What a model file needs to build this network again."""
-        return {"model": "sasnet", "dim": self.dim, "outputs": self.outputs}

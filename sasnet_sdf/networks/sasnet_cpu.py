@@ -14,31 +14,45 @@ from torch import Tensor
 from torch.autograd import Function
 
 from ..runtime.compiled import over_ranges
-from .grid_kernels import TILE
-from .numba_engine import add_scattered, grid_arrays
-from .sasnet_kernels import evaluate
+from .grid_kernels import TILE, Floats
+from .numba_engine import add_scattered, as_array, grid_arrays
+from .sasnet_kernels import Indices, Kept, Layers, Where, evaluate
 from .sasnet_reverse_kernels import reverse
 
 if TYPE_CHECKING:
-    from .sasnet import SASNet
+    from .sasnet import MaskNetwork, SASNet
 
 
 PARTS = 16
 """The most parts that gradients are summed in; each is the work of one thread."""
 
 PIECE = 64 * TILE
-"""Points whose gradients are taken at once where nobody learns from them."""
+"""Points whose gradients are taken at once where no parameter is trained on them."""
 
-ROOMS = 3
-"""Sizes of batches whose memory a model keeps for the next one of that size."""
 
-Room = tuple[np.ndarray, ...]
-"""What the tiles keep for the way back: decoder, sines, cosines (sasnet_kernels.py)."""
+class Spare:
+    """Memory that a model keeps for the next batch: taking it anew each step costs more than its use."""
+
+    SIZES = 3
+    """How many sizes of batches memory is kept for."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Kept] = {}
+
+    def take(self, tiles: int) -> Kept | None:
+        """The memory of a batch of so many tiles, if there is some; it is no longer here then."""
+        return self.kept.pop(tiles, None)
+
+    def give(self, tiles: int, kept: Kept) -> None:
+        """Keep the memory of a batch of so many tiles, and forget the oldest beyond SIZES."""
+        self.kept[tiles] = kept
+        while len(self.kept) > self.SIZES:
+            self.kept.pop(next(iter(self.kept)))
 
 
 def values(model: SASNet, points: Tensor) -> Tensor:
     """Values (N, outputs) at points (N, d), once differentiable by the points and the parameters."""
-    flat, table = _flat(model), model.masks.grid.table
+    flat, table = _flat(model), _masks(model).grid.table
     _check(points, model)
     keeps = torch.is_grad_enabled() and any(t.requires_grad for t in (points, flat, table))
     return _Values.apply(points.contiguous(), flat, table, model, keeps).t()
@@ -46,7 +60,7 @@ def values(model: SASNet, points: Tensor) -> Tensor:
 
 def value_and_gradient(model: SASNet, points: Tensor) -> tuple[Tensor, Tensor]:
     """f (N,) and df/dx (N, d) of a network of one output, both differentiable by the parameters."""
-    flat, table = _flat(model), model.masks.grid.table
+    flat, table = _flat(model), _masks(model).grid.table
     _check(points, model)
     if model.outputs != 1:
         raise ValueError(f"the gradient is that of one output, this network has {model.outputs}")
@@ -68,7 +82,7 @@ def _evaluated(points: Tensor, flat: Tensor, table: Tensor, model: SASNet) -> tu
 def kept_bytes(model: SASNet) -> int:
     """What a batch keeps for the way back and takes on it, for each of its points."""
     (hidden, features), (masks, _), (width, _), *others = [weight.shape for weight, _ in _layers(model)]
-    # the decoder, sines and cosines of _Batch._room, and the gradients by the features, twice
+    # the decoder, sines and cosines of _Batch._memory, and the gradients by the features, twice
     return 4 * (features + hidden + masks + 1 + 2 * len(others) * width + 2 * features)
 
 
@@ -77,9 +91,14 @@ def _check(points: Tensor, model: SASNet) -> None:
         raise ValueError(f"points must have the shape (N, {model.dim}), found {tuple(points.shape)}")
 
 
+def _masks(model: SASNet) -> MaskNetwork:
+    assert model.masks is not None  # the compiled passes are of networks with masks alone
+    return model.masks
+
+
 def _layers(model: SASNet) -> list[tuple[Tensor, Tensor]]:
     """The linear layers in the order of the kernels."""
-    masks = model.masks
+    masks = _masks(model)
     return [
         (masks.hidden_weight, masks.hidden_bias),
         (masks.mask_weight, masks.mask_bias),
@@ -93,8 +112,8 @@ def _flat(model: SASNet) -> Tensor:
     return torch.cat([part.reshape(-1) for layer in _layers(model) for part in layer])
 
 
-def _transposed(flat: np.ndarray, shapes: np.ndarray) -> np.ndarray:
-    """The same numbers with every matrix transposed."""
+def _transposed(flat: Floats, shapes: Indices) -> Floats:
+    """The numbers of all layers with every matrix transposed."""
     out, start = flat.copy(), 0
     for rows, columns in shapes:
         matrix = slice(start, start + rows * columns)
@@ -103,39 +122,39 @@ def _transposed(flat: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     return out
 
 
-def _array(tensor: Tensor) -> Any:
-    return tensor.detach().contiguous().numpy()
-
-
 class _Batch:
     """A batch of points on its way through the kernels, with the parameters as they were."""
 
     def __init__(self, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, keeps: bool):
         self.points, self.table, self.keeps, self.outputs = points, table, keeps, model.outputs
-        self.flat, self.shapes = _array(flat), np.array([weight.shape for weight, _ in _layers(model)])
-        self.layout, self.smooth = model.masks.grid.layout, model.config.grid.interpolation == "smoothstep"
-        self.where = (_array(points), _array(table), grid_arrays(self.layout), self.smooth)
-        self.rules = (self.shapes, model.mask_rows % (model.masks.count + 1), model.omegas)
+        self.flat, self.shapes = as_array(flat), np.array([weight.shape for weight, _ in _layers(model)])
+        self.layout, self.smooth = _masks(model).grid.layout, model.config.grid.interpolation == "smoothstep"
+        self.where: Where = (as_array(points), as_array(table), grid_arrays(self.layout), self.smooth)
+        self.layers: Layers = (
+            self.flat,
+            self.shapes,
+            model.mask_rows % (_masks(model).count + 1),
+            model.omegas,
+        )
         self.tiles = -(-len(points) // TILE)
         self.tiles_a_part = max(1, -(-self.tiles // PARTS))
         self.parts = -(-self.tiles // self.tiles_a_part)
-        self._spare = model.spare_room
-        self.kept: Room | None = None
+        self._spare = model.spare
+        self.kept: Kept | None = None
         if keeps:
-            self.kept = self._spare.pop(self.tiles, None) or self._room(self.tiles)
+            self.kept = self._spare.take(self.tiles) or self._memory(self.tiles)
 
     def close(self) -> None:
-        """Give what was kept back to the model: memory taken anew each step costs more than its use."""
+        """Give the memory of what was kept back to the model."""
         assert self.kept is not None
-        self._spare[self.tiles] = self.kept
+        self._spare.give(self.tiles, self.kept)
         self.kept = None
-        while len(self._spare) > ROOMS:
-            self._spare.pop(next(iter(self._spare)))
 
-    def _room(self, tiles: int) -> Room:
+    def _memory(self, tiles: int) -> Kept:
         (hidden, features), (masks, _), (width, _), *others = self.shapes
-        every = [(features + hidden + masks + 1,), (len(others), width), (len(others), width)]
-        return tuple(np.empty((tiles, *rows, TILE), np.float32) for rows in every)
+        sines = (tiles, len(others), width, TILE)
+        decoder = np.empty((tiles, features + hidden + masks + 1, TILE), np.float32)
+        return decoder, np.empty(sines, np.float32), np.empty(sines, np.float32)
 
     def evaluate(self) -> Tensor:
         """Values (O, N)."""
@@ -143,9 +162,7 @@ class _Batch:
         y = out.numpy()
 
         def some(first: int, end: int) -> None:
-            kept = self.kept or self._room(1)
-            arguments: Any = (*self.where, self.flat, *self.rules, self.keeps, *kept, y)
-            evaluate(first, end, *arguments)
+            evaluate(first, end, self.where, self.layers, self.keeps, self.kept or self._memory(1), y)
 
         over_ranges(some, self.tiles)
         return out
@@ -178,7 +195,7 @@ class _Batch:
         self,
         by_values: Tensor,
         directions: Tensor | None = None,
-        sums: np.ndarray | None = None,
+        sums: Floats | None = None,
         by_features: Tensor | None = None,
         by_points: Tensor | None = None,
     ) -> None:
@@ -191,8 +208,8 @@ class _Batch:
         over_ranges(
             reverse,
             self.parts,
-            *(self.tiles_a_part, *self.where, self.flat, transposed, *self.rules, *self.kept),
-            *(_array(by_values), _array(nowhere if directions is None else directions)),
+            *(self.tiles_a_part, self.where, self.layers, transposed, self.kept),
+            *(as_array(by_values), as_array(nowhere if directions is None else directions)),
             np.empty((0, 0), np.float32) if sums is None else sums,
             np.empty((0, 0, 0), np.float32) if by_features is None else by_features.numpy(),
             (nowhere if by_points is None else by_points).numpy(),

@@ -1,7 +1,7 @@
 """SASNet on the CPU, tile by tile: what a tile computes is used before it leaves the cache.
 
 `evaluate` gives values; the way back is in sasnet_reverse_kernels.py. The formulae are those of
-models/sasnet.py, the reference that these are tested against.
+networks/sasnet.py, the reference that these are tested against.
 
 The network is a row of linear layers, each followed by its activation, in the order in which they
 run: the decoder's hidden layer (ReLU), the masks (sigmoid), the frequencies and the hidden layers
@@ -21,23 +21,33 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from ..runtime.compiled import kept
-from .grid_kernels import TILE, interpolate
-from .kernels import FAST, add_product, copy, fill_rows, sigmoids_of, sines_of
+from .grid_kernels import NO_WRAPPERS, TILE, Floats, Grid, interpolate
+from .kernels import FAST, add_product, fill_rows, sigmoids_of, sines_of
 
-# what only kernels call needs no way in from Python, which takes long to compile
-_NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-jit = njit(fastmath=FAST, error_model="numpy", **_NO_WRAPPERS)
-part = njit(fastmath=FAST, error_model="numpy", inline="always")
-entry = kept(nogil=True, fastmath=FAST, error_model="numpy")
+Indices = NDArray[np.int64]
+
+Where = tuple[Floats, Floats, Grid, bool]
+"""Points (N, d), the table of the hash grid, its layout, and whether it interpolates smoothly."""
+
+Layers = tuple[Floats, Indices, Indices, Floats]
+"""flat, shapes, mask_rows, and the omega of each sine layer."""
+
+Kept = tuple[Floats, Floats, Floats]
+"""What the tiles keep for the way back, one after the other: decoder, sines, cosines."""
+
+jit: Any = njit(fastmath=FAST, error_model="numpy", **NO_WRAPPERS)
+part: Any = njit(fastmath=FAST, error_model="numpy", inline="always")
+entry: Any = kept(nogil=True, fastmath=FAST, error_model="numpy")
 
 HIDDEN, MASKS, FREQUENCIES = 0, 1, 2
 """The first layers; the hidden sines and the output follow."""
 
 
 @jit
-def start_of(shapes, layer):
+def start_of(shapes: Indices, layer: int) -> int:
     """Where a layer's numbers begin in `flat`."""
     start = 0
     for n in range(layer):
@@ -46,13 +56,13 @@ def start_of(shapes, layer):
 
 
 @part
-def decoder_row(shapes, layer):
+def decoder_row(shapes: Indices, layer: int) -> int:
     """Where the output of a layer of the decoder begins in what a tile keeps; its input lies before."""
     return shapes[HIDDEN, 1] + (shapes[HIDDEN, 0] if layer == MASKS else 0)
 
 
 @jit
-def load(points, first, out):
+def load(points: Floats, first: int, out: Floats) -> None:
     """A tile's points into the first columns of out (d, ...), zero beyond the last point."""
     for i in range(TILE):
         for a in range(points.shape[1]):
@@ -60,7 +70,7 @@ def load(points, first, out):
 
 
 @jit
-def mask(sines, masks, rows, out):
+def mask(sines: Floats, masks: Floats, rows: Indices, out: Floats) -> None:
     """out (C, ...) = each neuron's sines (C, TILE) times its mask."""
     for c in range(len(sines)):
         m = rows[c]
@@ -68,60 +78,17 @@ def mask(sines, masks, rows, out):
             out[c, i] = masks[m, i] * sines[c, i]
 
 
-@jit
-def mask_along(sines, cosines, z_along, masks, masks_along, rows, column, out):
-    """Columns of out (C, ...) = the derivative of `mask` along the directions, from that of z (C, TILE)."""
-    for c in range(len(sines)):
-        m = rows[c]
-        for i in range(TILE):
-            out[c, column + i] = masks[m, i] * cosines[c, i] * z_along[c, i] + masks_along[m, i] * sines[c, i]
-
-
-@part
-def inputs_of(
-    layer, shapes, mask_rows, points, first, v, state, sines, cosines, along, state_along, z_along, inputs
-):
-    """What a layer's matrix was multiplied with, and behind it its derivative along the directions."""
-    first_mask = shapes[HIDDEN, 1] + shapes[HIDDEN, 0]
-    masks = state[first_mask:]
-    masks_along = state_along[first_mask + len(masks) :]
-    if layer > FREQUENCIES:
-        s = layer - FREQUENCIES - 1
-        mask(sines[s], masks, mask_rows[s], inputs)
-        if along:
-            mask_along(
-                sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], np.int64(TILE), inputs
-            )
-    elif layer == FREQUENCIES:
-        load(points, first, inputs)
-        if along:
-            copy(v, inputs, np.int64(TILE))
-    else:
-        start = decoder_row(shapes, layer) - len(inputs)
-        copy(state[start:], inputs, np.int64(0))
-        if along:
-            copy(state_along[start:], inputs, np.int64(TILE))
-
-
 @entry
 def evaluate(
-    first_tile,
-    end_tile,
-    points,
-    table,
-    grid,
-    smooth,
-    flat,
-    shapes,
-    mask_rows,
-    omegas,
-    keeps,
-    decoder,
-    sines,
-    cosines,
-    y,
-):
-    """Values y (O, N) at points (N, d); with `keeps`, every tile keeps what `reverse` needs."""
+    first_tile: int, end_tile: int, where: Where, layers: Layers, keeps: bool, memory: Kept, y: Floats
+) -> None:
+    """Values y (O, N) at points (N, d); with `keeps`, every tile keeps what `reverse` needs.
+
+    Without, all tiles use the memory of one.
+    """
+    points, table, grid, smooth = where
+    flat, shapes, mask_rows, omegas = layers
+    decoder, sines, cosines = memory
     last, features = len(shapes) - 1, shapes[HIDDEN, 1]
     x = np.empty((points.shape[1], TILE), np.float32)
     h, z = np.empty((shapes[last, 1], TILE), np.float32), np.empty((shapes[last, 1], TILE), np.float32)
@@ -132,7 +99,7 @@ def evaluate(
         first = tile * TILE
         size = min(TILE, len(points) - first)
         load(points, first, x)
-        interpolate(points, first, size, table, grid, smooth, state[:features])
+        interpolate(points, points, False, first, size, table, grid, smooth, state[:features])
         masks = state[features + shapes[HIDDEN, 0] :]
         for layer in range(last + 1):
             rows, depth, start = shapes[layer, 0], shapes[layer, 1], start_of(shapes, layer)

@@ -2,33 +2,75 @@
 
 The network, the tiles and what they keep are those of sasnet_kernels.py. `along` in a name is the
 derivative along a given direction, one a point; behind the TILE columns of an array, where there
-are twice as many, stand those of the derivative.
+are twice as many, stand those of the derivative. A tile's `kept` is what it keeps; its `moved` are the
+derivatives of that: state_along of features, hidden neurons, masks' arguments and masks, z_along of the
+sine layers' arguments.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .grid_kernels import TILE, interpolate_along, pull_back
+from .grid_kernels import TILE, Floats, interpolate, pull_back
 from .kernels import add_outer, add_product, add_rows, clear, copy
 from .sasnet_kernels import (
     FREQUENCIES,
     HIDDEN,
     MASKS,
+    Kept,
+    Layers,
+    Where,
     decoder_row,
     entry,
-    inputs_of,
     jit,
     load,
-    mask_along,
+    mask,
     part,
     start_of,
 )
 
 
+@jit
+def _mask_along(sines, cosines, z_along, masks, masks_along, rows, column, out):
+    """Columns of out (C, ...) = the derivative of `mask` along the directions, from that of z (C, TILE)."""
+    for c in range(len(sines)):
+        m = rows[c]
+        for i in range(TILE):
+            out[c, column + i] = masks[m, i] * cosines[c, i] * z_along[c, i] + masks_along[m, i] * sines[c, i]
+
+
 @part
-def _forward_along(flat, shapes, mask_rows, state, sines, cosines, v, state_along, z_along, h):
-    """Fill state_along (its features are given) and z_along of `reverse`; v (d, TILE), h scratch."""
+def _inputs_of(layer, layers, points, first, v, kept, along, moved, inputs):
+    """What a layer's matrix was multiplied with, and behind it its derivative along the directions."""
+    _, shapes, mask_rows, _ = layers
+    state, sines, cosines = kept
+    state_along, z_along = moved
+    first_mask = shapes[HIDDEN, 1] + shapes[HIDDEN, 0]
+    masks = state[first_mask:]
+    if layer > FREQUENCIES:
+        s = layer - FREQUENCIES - 1
+        rows = mask_rows[s]
+        mask(sines[s], masks, rows, inputs)
+        if along:
+            masks_along = state_along[first_mask + len(masks) :]
+            _mask_along(sines[s], cosines[s], z_along[s], masks, masks_along, rows, np.int64(TILE), inputs)
+    elif layer == FREQUENCIES:
+        load(points, first, inputs)
+        if along:
+            copy(v, inputs, np.int64(TILE))
+    else:
+        start = decoder_row(shapes, layer) - len(inputs)
+        copy(state[start:], inputs, np.int64(0))
+        if along:
+            copy(state_along[start:], inputs, np.int64(TILE))
+
+
+@part
+def _forward_along(layers, kept, v, moved, h):
+    """Fill `moved`, of which the features are given; v (d, TILE), h scratch."""
+    flat, shapes, mask_rows, _ = layers
+    state, sines, cosines = kept
+    state_along, z_along = moved
     first_mask = shapes[HIDDEN, 1] + shapes[HIDDEN, 0]
     masks = state[first_mask:]
     masks_along = state_along[first_mask + len(masks) :]
@@ -48,7 +90,7 @@ def _forward_along(flat, shapes, mask_rows, state, sines, cosines, v, state_alon
             _back_through_sigmoids(masks, masks_along)
         else:
             s = layer - FREQUENCIES
-            mask_along(sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], np.int64(0), h)
+            _mask_along(sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s], np.int64(0), h)
 
 
 @jit
@@ -72,7 +114,7 @@ def _back_through_sines(sines, cosines, masks, rows, by_h, by_masks, by_z):
 
 @part
 def _back_through_sines_along(omega, sines, cosines, z_along, masks, masks_along, rows, by_h, by_masks, by_z):
-    """The same with derivatives along the directions in columns TILE and on.
+    """_back_through_sines with derivatives in columns TILE and on.
 
     With s = sin(omega z) and s' = omega cos(omega z) z': h = m s and h' = m s' + m' s.
     """
@@ -99,7 +141,7 @@ def _back_through_sigmoids(masks, by_masks):
 
 @part
 def _back_through_sigmoids_along(masks, a_along, by_masks):
-    """The same with derivatives along the directions in columns TILE and on; a_along (M, TILE)."""
+    """_back_through_sigmoids with derivatives in columns TILE and on; a_along (M, TILE)."""
     for m in range(len(masks)):
         for i in range(TILE):
             slope = masks[m, i] * (np.float32(1) - masks[m, i])
@@ -109,45 +151,24 @@ def _back_through_sigmoids_along(masks, a_along, by_masks):
 
 
 @part
-def _gradients_by_z(
-    layer,
-    shapes,
-    omegas,
-    mask_rows,
-    state,
-    sines,
-    cosines,
-    along,
-    state_along,
-    z_along,
-    by_out,
-    by_masks,
-    by_z,
-):
+def _gradients_by_z(layer, layers, kept, along, moved, by_out, by_masks, by_z):
     """From by_out, gradients by a layer's output, to by_z, those by what its matrix gives."""
+    _, shapes, mask_rows, omegas = layers
+    state, sines, cosines = kept
+    state_along, z_along = moved
     features, hidden, last = shapes[HIDDEN, 1], shapes[HIDDEN, 0], len(shapes) - 1
     first_mask = features + hidden
     masks = state[first_mask:]
-    a_along, masks_along = (
-        state_along[first_mask : first_mask + len(masks)],
-        state_along[first_mask + len(masks) :],
-    )
+    a_along = state_along[first_mask : first_mask + len(masks)]
+    masks_along = state_along[first_mask + len(masks) :]
     if layer == last:
         copy(by_out, by_z, np.int64(0))
     elif layer >= FREQUENCIES:
         s = layer - FREQUENCIES
         if along:
             _back_through_sines_along(
-                omegas[s],
-                sines[s],
-                cosines[s],
-                z_along[s],
-                masks,
-                masks_along,
-                mask_rows[s],
-                by_out,
-                by_masks,
-                by_z,
+                *(omegas[s], sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s]),
+                *(by_out, by_masks, by_z),
             )
         else:
             _back_through_sines(sines[s], cosines[s], masks, mask_rows[s], by_out, by_masks, by_z)
@@ -164,37 +185,32 @@ def _gradients_by_z(
 
 @entry
 def reverse(
-    first_part,
-    end_part,
-    tiles_a_part,
-    points,
-    table,
-    grid,
-    smooth,
-    flat,
-    transposed,
-    shapes,
-    mask_rows,
-    omegas,
-    decoder,
-    sines,
-    cosines,
-    by_y,
-    directions,
-    sums,
-    by_features,
-    by_points,
-):
+    first_part: int,
+    end_part: int,
+    tiles_a_part: int,
+    where: Where,
+    layers: Layers,
+    transposed: Floats,
+    memory: Kept,
+    by_y: Floats,
+    directions: Floats,
+    sums: Floats,
+    by_features: Floats,
+    by_points: Floats,
+) -> None:
     """The gradients of <by_y, y>, with by_y (O, N), from what `evaluate` kept.
 
-    What is given room is computed: sums (parts, len(flat)), the gradients by the parameters, added
-    up over each part's tiles, with by_features (1, F, N); by_points (N, d). transposed: `flat` with
+    An output that is not empty is computed: sums (parts, len(flat)), the gradients by the parameters,
+    added up over each part's tiles, with by_features (1, F, N); by_points (N, d). transposed: `flat` with
     every matrix transposed.
 
     With directions (N, d), for one output: the gradients by the parameters of <by_y, y> plus the sum
     of the derivatives of y along the directions, by reverse mode over forward mode (Griewank & Walther
     2008, sec. 5.2). by_features (2, F, N) then has those by the features' own derivatives as well.
     """
+    points, table, grid, smooth = where
+    shapes = layers[1]
+    decoder, sines, cosines = memory
     last, features = len(shapes) - 1, shapes[HIDDEN, 1]
     along, learns, locates = len(directions) > 0, len(sums) > 0, len(by_points) > 0
     columns, widest = 2 * TILE if along else TILE, 0
@@ -205,21 +221,19 @@ def reverse(
     inputs = np.empty((widest, columns), np.float32)
     by_masks = np.empty((shapes[MASKS, 0] + 1, columns), np.float32)
     by_x = np.empty((points.shape[1], TILE), np.float32)
-    # the derivatives of features, hidden neurons, masks' arguments and masks, and of the sines' z
     state_along = np.empty((decoder.shape[1] + shapes[MASKS, 0] + 1, TILE), np.float32)
     z_along = np.empty((last - FREQUENCIES, shapes[last, 1], TILE), np.float32)
+    moved = state_along, z_along
     v, h = np.empty((points.shape[1], TILE), np.float32), np.empty((shapes[last, 1], TILE), np.float32)
     clear(state_along)  # a mask that is 1 everywhere has no derivative
     for tile in range(first_part * tiles_a_part, min(end_part * tiles_a_part, len(decoder))):
         number, first = tile // tiles_a_part, tile * TILE
         size = min(TILE, len(points) - first)
-        state = decoder[tile]
+        kept = decoder[tile], sines[tile], cosines[tile]
         if along:
             load(directions, first, v)
-            interpolate_along(points, directions, first, size, table, grid, smooth, state_along[:features])
-            _forward_along(
-                flat, shapes, mask_rows, state, sines[tile], cosines[tile], v, state_along, z_along, h
-            )
+            interpolate(points, directions, True, first, size, table, grid, smooth, state_along[:features])
+            _forward_along(layers, kept, v, moved, h)
         clear(by_masks)
         clear(by_out)
         for o in range(len(by_y)):
@@ -231,37 +245,9 @@ def reverse(
         for layer in range(last, -1, -1):
             rows, depth, start = shapes[layer, 0], shapes[layer, 1], start_of(shapes, layer)
             of_z = by_z[:rows]
-            _gradients_by_z(
-                layer,
-                shapes,
-                omegas,
-                mask_rows,
-                state,
-                sines[tile],
-                cosines[tile],
-                along,
-                state_along,
-                z_along,
-                by_out,
-                by_masks,
-                of_z,
-            )
+            _gradients_by_z(layer, layers, kept, along, moved, by_out, by_masks, of_z)
             if learns:
-                inputs_of(
-                    layer,
-                    shapes,
-                    mask_rows,
-                    points,
-                    first,
-                    v,
-                    state,
-                    sines[tile],
-                    cosines[tile],
-                    along,
-                    state_along,
-                    z_along,
-                    inputs[:depth],
-                )
+                _inputs_of(layer, layers, points, first, v, kept, along, moved, inputs[:depth])
                 add_outer(of_z, inputs[:depth], sums[number], start)
                 add_rows(of_z, TILE, sums[number], start + rows * depth)
             clear(by_out[:depth])
@@ -274,7 +260,7 @@ def reverse(
                     for i in range(size):  # a slice's assignment would take seconds to compile
                         by_features[n, f, first + i] = by_out[f, n * TILE + i]
         if locates:
-            pull_back(points, first, size, by_out, table, grid, smooth, by_x)
+            pull_back(points, points, False, first, size, by_out, table, grid, smooth, by_x)
             for i in range(size):
                 for a in range(len(by_x)):
                     by_points[first + i, a] = by_x[a, i]

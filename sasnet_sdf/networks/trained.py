@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..engines import choose_engine
 from ..errors import MissingBackend, UsageError
 from ..geometry import at_finite
-from ..model_config import CLASSES, ModelConfig
+from ..model_config import ModelConfig, class_of
 from ..runtime.progress import steps
 from ..settings import to_dict, with_changes
-from .hash_grid import choose_engine
+from .network import Network
 from .registry import build_model
 
-Array = NDArray[np.floating]
+Array = NDArray[np.floating[Any]]
 
 CHUNK = 65_536
 """Points that go through a network at once."""
 
-MOST, _MOST = 1 << 16, {"hidden_layers": 256, "bands": 64, "octaves": 100}
-"""The largest setting of a network in a file; and of what takes time before it takes memory."""
-
 
 def choose(device: str, engine: str) -> tuple[str, str]:
-    """The device and engine that `auto` stands for here. Raises MissingBackend for one that is not there."""
+    """The device and the engine that are used, where `auto` may stand for either.
+
+    Raises MissingBackend for one that is not there, UsageError for an engine that is unknown, or that does
+    not run on the device.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device == "cuda" and not torch.cuda.is_available():
         raise MissingBackend(
-            "no CUDA device is visible to PyTorch; leave --device away, or install a CUDA build of PyTorch"
+            "no CUDA device is visible to PyTorch; omit --device, or install a CUDA build of PyTorch"
         )
     return device, choose_engine(engine, device)
 
 
-def by_chunks(function: Callable[[Tensor], tuple[Tensor, ...]], points: Array, device: Any) -> list[Array]:
-    """The arrays that a function of points (N, d) gives, from a chunk at a time on a device.
+def by_chunks(
+    function: Callable[[Tensor], tuple[Tensor, ...]], points: Array, device: torch.device | str
+) -> list[Array]:
+    """The arrays (N, ...) that a function of points (N, d) gives, computed on a device, a chunk at a time.
 
-    They are NaN where a point is not finite, or not in single precision.
+    They are NaN where a point is not finite in single precision.
     """
 
     def of_chunk(x: Array) -> tuple[Array, ...]:
@@ -57,33 +61,40 @@ def by_chunks(function: Callable[[Tensor], tuple[Tensor, ...]], points: Array, d
     return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 
-def written(model: nn.Module) -> tuple[dict[str, Array], dict[str, Any]]:
+def written(model: Network[Any]) -> tuple[dict[str, Array], dict[str, Any]]:
     """A network as the arrays and the architecture of a model file (docs/model-format.md)."""
     arrays = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
-    architecture = model.architecture()  # pyright: ignore[reportCallIssue]
-    return arrays, {**architecture, "config": to_dict(model.config)}
+    return arrays, {**model.architecture(), "config": to_dict(model.config)}
 
 
 def lasting(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What a model file says of the training: all but the time a step took, which no seed brings again."""
+    """What a model file says of the training: all but the time a step took, which differs from run to run."""
     return {name: value for name, value in metadata.items() if name != "ms_per_step"}
 
 
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
-"""What the numbers and words of a damaged model file may raise where they are used."""
+UNREADABLE: tuple[type[Exception], ...] = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+)
+"""What the content of a damaged model file may raise where it is used."""
 
 
-def read(arrays: dict[str, Array], architecture: dict[str, Any], device: str, engine: str) -> nn.Module:
-    """The network that was written as these, on a device.
+def read(arrays: dict[str, Array], architecture: dict[str, Any], device: str, engine: str) -> Network[Any]:
+    """The network that was written as these arrays and this architecture, on a device.
 
-    Raises one of UNREADABLE where they do not fit together: the file may be anybody's, so nothing of
-    it is taken at its word.
+    The file may be anybody's: everything in it is checked before it is used. Raises one of UNREADABLE where
+    something does not fit, MissingBackend where the network's package or the device cannot be used.
     """
     try:
-        config = with_changes(CLASSES[architecture["model"]](), architecture["config"])
+        usual = class_of(architecture["model"])()
+        _check_settings(architecture["config"], usual)
+        config = with_changes(usual, architecture["config"])
     except UsageError as error:
         raise ValueError(str(error)) from error
-    _check_settings(config, type(config)())
     size = {"dim": architecture["dim"], "outputs": architecture["outputs"]}
     if (
         any(type(n) is not int for n in size.values())
@@ -98,18 +109,21 @@ def read(arrays: dict[str, Array], architecture: dict[str, Any], device: str, en
     return model.to(device)
 
 
-def _check_settings(config: Any, usual: Any) -> None:
-    """Refuse settings of another type than the usual ones, not finite, or larger than any network's."""
-    for name, value in vars(config).items():
-        expected = getattr(usual, name)
-        if is_dataclass(expected):
+def _check_settings(found: dict[str, Any], usual: Any) -> None:
+    """Refuse settings of another network, or of another type than the usual ones.
+
+    Whoever writes the program may give 64.0 for 64; a file that does so is not one of ours.
+    """
+    if found.get("name", name := getattr(usual, "name", None)) != name:
+        raise ValueError(f"its settings are those of {found['name']!r:.40}, not of {name}")
+    for part in fields(usual):
+        value, expected = found.get(part.name), getattr(usual, part.name)
+        if is_dataclass(expected) and value is not None:
             _check_settings(value, expected)
-            continue
-        kinds = (int, float) if type(expected) is float else (type(expected),)
-        if type(value) not in kinds:
-            raise ValueError(f"{name} must be {kinds[-1].__name__}, found {value!r:.40}")
-        if type(value) in (int, float) and not abs(value) <= _MOST.get(name, MOST):
-            raise ValueError(f"{name} must be {_MOST.get(name, MOST)} at most, found {value!r:.40}")
+        elif value is not None and expected is not None:
+            kinds = {float: (int, float), tuple: (list,)}.get(type(expected), (type(expected),))
+            if type(value) not in kinds:
+                raise ValueError(f"{part.name} must be {kinds[-1].__name__}, found {value!r:.40}")
 
 
 def _check_arrays(arrays: dict[str, Array], config: ModelConfig, dim: int, outputs: int) -> None:

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..config import Config, SignalConfig, TrainingConfig
 from ..extraction.descent import CHUNK
 from ..geometry import Array
+from ..networks.network import Network
 from ..networks.registry import parameter_count
-from ..networks.sasnet_cpu import kept_bytes
 from ..runtime.memory import (
     CHECKPOINTED,
     DECIMATED_VERTEX,
@@ -30,11 +30,11 @@ from ..supervision import CloudTarget, MeshTarget
 _PROBE = 256
 """Samples that a network is asked for, and as many again, to see what it keeps for each."""
 
-Trial = Callable[[Any, TrainingConfig, Tensor], Tensor]
+Trial = Callable[[Network[Any], TrainingConfig, Tensor], Tensor]
 """(network, settings, points (N, dim)) -> the loss of a step of training on these points."""
 
 
-def plan_of(model: Any, config: Config | SignalConfig, trial: Trial) -> MemoryPlan:
+def plan_of(model: Network[Any], config: Config | SignalConfig, trial: Trial) -> MemoryPlan:
     """The plan of a run that trains `model` on the device where it is, by the loss that `trial` gives."""
     if config.max_memory is None or next(model.parameters()).device.type != "cpu":
         return MemoryPlan(config.max_memory)
@@ -42,9 +42,8 @@ def plan_of(model: Any, config: Config | SignalConfig, trial: Trial) -> MemoryPl
     kept, largest = _kept_a_sample(
         lambda count: trial(model, config.training, torch.rand(count, model.dim, generator=generator) * 2 - 1)
     )
-    compiled = kept_bytes(model) if getattr(model, "compiled", False) else 0
     each = PARAMETER + CHECKPOINTED * (config.checkpoint.folder is not None)
-    network = NetworkMemory(each * parameter_count(model), SAMPLE + compiled, kept, largest)
+    network = NetworkMemory(each * parameter_count(model), SAMPLE + model.bytes_per_sample, kept, largest)
     return MemoryPlan(config.max_memory, network)
 
 

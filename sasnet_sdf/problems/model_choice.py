@@ -1,4 +1,4 @@
-"""From words such as `siren:omega0=10` and `training.batch=8192` to settings."""
+"""Settings from text such as `siren:omega0=10` and `training.batch=8192`."""
 
 from __future__ import annotations
 
@@ -11,39 +11,31 @@ from ..errors import UsageError, unknown
 from ..model_config import PUBLISHED, ModelConfig
 from ..settings import value_of, with_changes
 
-FLAGS: dict[str, dict[str, Any]] = {
-    "no-masks": {"masks": False},
-    "unfrozen": {"frozen": False},
-    "siren-layer": {"sampled": False, "frozen": False},
-    "real": {"complex_valued": False},
-}
-"""Words of a model that change its settings."""
-
 Settings = TypeVar("Settings", Config, SignalConfig)
 
 _PLACES = ("model", "model.grid", "training", "supervision", "extraction", "input", "")
-"""Where a setting without a path is looked for, in this order."""
+"""The sections in which a setting without a path is looked for, in this order."""
 
 
-def model_of(words: str, known: Mapping[str, ModelConfig] = PUBLISHED) -> ModelConfig:
-    """The settings of NAME[:WORD or KEY=VALUE]..., as `siren:omega0=10` or `sasnet:no-masks`.
+def model_of(text: str, known: Mapping[str, ModelConfig] = PUBLISHED) -> ModelConfig:
+    """The settings of NAME[:KEY=VALUE or VARIANT]..., such as `siren:omega0=10` or `sasnet:no-masks`.
 
-    known: what each NAME stands for. Raises UsageError for a name, a word or a key that there is not.
+    known: what each NAME stands for. Raises UsageError for an unknown name, key or variant, and
+    MissingBackend where the package that has the network cannot be loaded.
     """
-    name, *rest = words.split(":")
+    name, *changes = text.split(":")
     if name not in known:
         raise UsageError(unknown("model", name, known))
     config = known[name]
-    for word in rest:
-        if "=" in word:
-            key, text = word.split("=", 1)
-            config = _set(config, key.split("."), text, f"model {words}")
-        elif word in FLAGS and all(hasattr(config, key) for key in FLAGS[word]):
-            config = replace(config, **FLAGS[word])
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if equals:
+            config = _set(config, key.split("."), value, f"model {text}")
+        elif change in config.variants:
+            config = replace(config, **config.variants[change])
         else:
-            raise UsageError(
-                f"model {words}: unknown word {word!r}; give KEY=VALUE or one of {', '.join(FLAGS)}"
-            )
+            variants = f" or one of {', '.join(config.variants)}" if config.variants else ""
+            raise UsageError(f"model {text}: unknown variant {change!r}; give KEY=VALUE{variants}")
     return config
 
 
@@ -74,16 +66,16 @@ def _place_of(config: Any, key: str) -> list[str]:
         if key in simple:
             return path
         known += simple if place.startswith("model") or place == "training" else []
-    raise UsageError(f"--set: unknown setting {key!r}; known: {', '.join(known)}")
+    raise UsageError(f"--set: {unknown('setting', key, dict.fromkeys(known))}")
 
 
 def _set(config: Any, path: list[str], text: str, where: str) -> Any:
-    """A copy of a settings dataclass with the value that a path leads to read from a text."""
+    """A copy of a settings dataclass with one value, given as text; `path` leads to its field."""
     owner = part = config
     for name in path:
         if not is_dataclass(part) or name not in {f.name for f in fields(part)}:
-            known = ", ".join(f.name for f in fields(part)) if is_dataclass(part) else "nothing"
-            raise UsageError(f"{where}: unknown setting {name!r}; known: {known}")
+            known = [f.name for f in fields(part)] if is_dataclass(part) else ["nothing"]
+            raise UsageError(f"{where}: {unknown('setting', name, known)}")
         owner, part = part, getattr(part, name)
     changes: Any = value_of(text, type(owner), path[-1], where)
     for name in reversed(path):

@@ -15,6 +15,7 @@ from .. import __version__
 from ..config import Config, SignalConfig, TrainingConfig
 from ..errors import UsageError
 from ..model_config import ModelConfig
+from ..networks.network import Network
 from ..networks.registry import build_model, parameter_count
 from ..runtime.compiled import thread_count
 from ..runtime.progress import OnProgress, Progress
@@ -36,12 +37,12 @@ class Problem(ABC, Generic[Result]):
     outputs: int
 
     @abstractmethod
-    def task(self, model: Any, training: TrainingConfig, seed: int, device: str) -> Task:
+    def task(self, model: Network[Any], training: TrainingConfig, seed: int, device: str) -> Task:
         """The batches of a training on a device, and the loss."""
 
     @staticmethod
     @abstractmethod
-    def trial(model: Any, training: TrainingConfig, points: Tensor) -> Tensor:
+    def trial(model: Network[Any], training: TrainingConfig, points: Tensor) -> Tensor:
         """The loss of a step on some points (N, dim), whatever their values: for the memory plan."""
 
     @abstractmethod
@@ -49,7 +50,7 @@ class Problem(ABC, Generic[Result]):
         """All numbers that the training depends on, apart from the settings: they name its checkpoints."""
 
     @abstractmethod
-    def result(self, model: Any, facts: dict[str, Any]) -> Result:
+    def result(self, model: Network[Any], facts: dict[str, Any]) -> Result:
         """What the user gets of a trained network; facts: how it was trained."""
 
     @abstractmethod
@@ -57,7 +58,7 @@ class Problem(ABC, Generic[Result]):
         """The mean error of a result at places that training with this seed does not use."""
 
 
-def new_network(model: ModelConfig | None, dim: int, outputs: int, engine: str, seed: int) -> Any:
+def new_network(model: ModelConfig | None, dim: int, outputs: int, engine: str, seed: int) -> Network[Any]:
     """A network of these settings, on the CPU. Raises UsageError where they make none."""
     assert model is not None
     try:
@@ -68,7 +69,7 @@ def new_network(model: ModelConfig | None, dim: int, outputs: int, engine: str, 
 
 def fit(
     problem: Problem[Result],
-    model: Any,
+    model: Network[Any],
     config: Config | SignalConfig,
     device: str,
     on_progress: OnProgress,

@@ -19,6 +19,7 @@ from ..errors import UnusableGeometry, UsageError
 from ..fitted import FittedSignal
 from ..io.files import within
 from ..metrics import peak_of
+from ..networks.network import Network
 from ..networks.trained import CHUNK, by_chunks, choose
 from ..runtime.progress import OnProgress, silent, stage, tick, timed
 from ..runtime.system import parse_memory
@@ -64,20 +65,20 @@ class SignalProblem(Problem[FittedSignal]):
         check_size(signal, low, high)
         return cls(signal, low, high), missing
 
-    def task(self, model: Any, training: TrainingConfig, seed: int, device: str) -> Task:
+    def task(self, model: Network[Any], training: TrainingConfig, seed: int, device: str) -> Task:
         return SignalTask(
             model, SignalBatches(self.signal, self.low, self.high, training.batch, seed, device)
         )
 
     @staticmethod
-    def trial(model: Any, training: TrainingConfig, points: Tensor) -> Tensor:
+    def trial(model: Network[Any], training: TrainingConfig, points: Tensor) -> Tensor:
         values = torch.zeros(len(points), model.outputs)
         return SignalTask(model, lambda _: (points, values)).loss(points, values)
 
     def contents(self) -> Iterable[NDArray[Any]]:
         return itertools.chain([self.signal.grid.affine], self.signal.slabs())
 
-    def result(self, model: Any, facts: dict[str, Any]) -> FittedSignal:
+    def result(self, model: Network[Any], facts: dict[str, Any]) -> FittedSignal:
         signal, low, high = self.signal, self.low, self.high
         peak = peak_of(signal.values, float(low.min()), float(high.max()))
         return FittedSignal(

@@ -96,7 +96,7 @@ def draw(fitted: FittedSignal, signal: Signal, folder: Path) -> list[str]:
     # black is 0 of whole numbers
     shown = original.astype(fitted.dtype) if fitted.dtype.kind in "iu" else original
     error_map(fit, shown, fitted.peak, folder / "error.png")
-    if getattr(fitted.model, "masks", None) is not None:
+    if fitted.model.mask_names:
         draw_masks(fitted, folder / "masks.png")
     try:
         curves.spectrum(fit, original, folder / "spectrum.png")
@@ -117,4 +117,4 @@ def draw_masks(fitted: FittedSignal, path: Path) -> None:
             unit = torch.from_numpy(points.astype(np.float32)).to(fitted.device)
             return fitted.model.with_masks(unit)[1].cpu().numpy()
 
-    mask_tiles(masks, fitted.model.config.mask_names, path, fitted.grid, size=TILE)
+    mask_tiles(masks, fitted.model.mask_names, path, fitted.grid, size=TILE)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
@@ -94,11 +95,11 @@ def known_models(
     epochs = training.steps * min(training.batch, samples) / samples
     published = PUBLISHED["tuner"]
     tuner = {"hidden_layers": published.hidden_layers, "masks": False, "rate": published.rate}
-    return {
-        **PUBLISHED,
+    ours: dict[str, ModelConfig] = {
         "sasnet": chosen(signal, count, epochs, tuning),
         "tuner": chosen(signal, count, epochs, tuning, **tuner, muon_rate=0.0),
     }
+    return ChainMap(ours, cast(Any, PUBLISHED))  # only looked up
 
 
 def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:

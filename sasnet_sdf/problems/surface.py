@@ -15,6 +15,7 @@ from ..errors import Finding
 from ..extraction import Support
 from ..field import Field
 from ..geometry import Frame, PointCloud, TriangleMesh
+from ..networks.network import Network
 from ..runtime.progress import steps
 from ..supervision import CloudTarget, MeshTarget, prepare
 from ..training import Task
@@ -68,11 +69,11 @@ class SurfaceProblem(Problem[Field]):
         """Where the data are, in the unit cube."""
         return Support.of(self.target, scanned=isinstance(self.geometry, PointCloud))
 
-    def task(self, model: Any, training: TrainingConfig, seed: int, device: str) -> Task:
+    def task(self, model: Network[Any], training: TrainingConfig, seed: int, device: str) -> Task:
         return DistanceTask(model, Batches(self.pool, training.batch, seed, device), training)
 
     @staticmethod
-    def trial(model: Any, training: TrainingConfig, points: Tensor) -> Tensor:
+    def trial(model: Network[Any], training: TrainingConfig, points: Tensor) -> Tensor:
         count = len(points)
         some = max(1, round(training.eikonal_batch / training.batch * count))
         part = replace(training, batch=count, eikonal_batch=some)
@@ -82,7 +83,7 @@ class SurfaceProblem(Problem[Field]):
     def contents(self) -> Iterable[NDArray[Any]]:
         return (part.numpy() for part in (self.pool.points, self.pool.distances, self.pool.normals))
 
-    def result(self, model: Any, facts: dict[str, Any]) -> Field:
+    def result(self, model: Network[Any], facts: dict[str, Any]) -> Field:
         return Field(model, self.frame, *self.target.bounds, facts, self.support)
 
     def held_out_error(self, seed: int) -> Callable[[Field], float]:

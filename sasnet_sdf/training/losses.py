@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..config import TrainingConfig
-from ..networks.layers import value_and_gradient
+from ..networks.network import Network
 
 NEAR, FAR_WEIGHT = 0.01, 0.1
 """The distance (unit cube) below which an error has nearly its full weight, and the weight far away."""
@@ -53,13 +53,12 @@ class DistanceTask:
 
     def __init__(
         self,
-        model: Any,
+        model: Network[Any],
         batches: Callable[[int], tuple[Tensor, Tensor, Tensor]],
         config: TrainingConfig,
     ):
         self.model, self.batches, self.config = model, batches, config
-        # tiny-cuda-nn takes memory and streams of its own
-        self.recordable = model.engine == "torch"
+        self.recordable: bool = model.recordable
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
         """Points (B, 3), distances (B,); for the gradient points (E, 3), distances (E,), normals (E, 3)."""
@@ -74,17 +73,17 @@ class DistanceTask:
     ) -> Tensor:
         """The scalar loss of a batch that `draw` returned."""
         config = self.config
-        if config.mask_sparsity_weight and getattr(self.model, "masks", None) is not None:
+        if config.mask_sparsity_weight and self.model.mask_names:
             values, masks = self.model.with_masks(points)
             loss = config.mask_sparsity_weight * mask_sparsity(masks).mean()
             loss = loss + distance_error(values.reshape(-1), target).mean()
         else:
             # a network of several scales learns them all
-            every = getattr(self.model, "every_scale", lambda x: [self.model(x)])(points)
+            every = self.model.every_scale(points)
             errors = [distance_error(values.reshape(-1), target).mean() for values in every]
             loss = torch.stack(errors).mean()
         if config.eikonal_weight or config.normal_weight:
-            _, gradient = value_and_gradient(self.model, some_points, create_graph=True)
+            _, gradient = self.model.value_and_gradient(some_points)
             loss = loss + config.eikonal_weight * eikonal(gradient).mean()
             if config.normal_weight:
                 near = some_target.abs() < 0.01
@@ -100,10 +99,9 @@ class SignalTask:
     batches: Callable[[int], tuple[Tensor, Tensor]]
     recordable: bool
 
-    def __init__(self, model: Any, batches: Callable[[int], tuple[Tensor, Tensor]]):
+    def __init__(self, model: Network[Any], batches: Callable[[int], tuple[Tensor, Tensor]]):
         self.model, self.batches = model, batches
-        # tiny-cuda-nn takes memory and streams of its own
-        self.recordable = model.engine == "torch"
+        self.recordable: bool = model.recordable
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
         """The batch of a step."""
@@ -112,7 +110,7 @@ class SignalTask:
     def loss(self, points: Tensor, target: Tensor) -> Tensor:
         """The scalar loss of a batch."""
         # a network of several scales learns them all
-        every = getattr(self.model, "every_scale", lambda x: [self.model(x)])(points)
+        every = self.model.every_scale(points)
         known = torch.isfinite(target)
         target = torch.where(known, target, 0.0)
         # by samples first: sums of more than 32,768 numbers are rounded by the number of PyTorch's threads

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from sasnet_sdf.model_config import PUBLISHED, GridConfig, SASNetConfig, WireConfig
-from sasnet_sdf.networks.layers import value_and_gradient
-from sasnet_sdf.networks.registry import MODELS, build_model, parameter_count
+from sasnet_sdf.networks.registry import build_model, network_of, parameter_count
 
 SMALL_GRID = GridConfig(levels=4, log2_table=10, coarsest=8, finest=64)
 NAMES = [name for name in PUBLISHED if name != "sasnet"]
@@ -73,7 +72,7 @@ def test_finer_bends_its_sines_and_spreads_its_biases(points):
 def test_finers_gradient_by_points_is_that_of_its_values():
     model = build_model(replace(PUBLISHED["finer"], width=32), seed=1).double()
     x, step = torch.rand(50, 3, dtype=torch.float64) - 0.5, 1e-6
-    _, gradient = value_and_gradient(model, x)
+    _, gradient = model.value_and_gradient(x)
     for axis in range(3):
         shift = step * torch.eye(3, dtype=torch.float64)[axis]
         by_difference = (model(x + shift) - model(x - shift))[:, 0] / (2 * step)
@@ -230,7 +229,7 @@ def test_images_and_distances(name, dim, outputs):
     x = torch.rand(50, dim) * 2 - 1
     assert model(x).shape == (50, outputs)
     assert model.architecture() == {"model": model.config.name, "dim": dim, "outputs": outputs}
-    assert MODELS[model.config.name] is type(model)
+    assert network_of(model.config) is type(model)
     grouped = [id(p) for group in model.parameter_groups() for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for p in model.parameters() if p.requires_grad)
 
@@ -238,7 +237,7 @@ def test_images_and_distances(name, dim, outputs):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_eikonal_term_reaches_every_parameter(name, points):
     model = build_model(small(name), seed=1)
-    _, gradient = value_and_gradient(model, points, create_graph=True)
+    _, gradient = model.value_and_gradient(points)
     (gradient.norm(dim=1) - 1).square().mean().backward()
     still = {n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0}
     coarser_scales = ("last.0.", "last.1.", "last.2.") if name == "bacon" else ()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sasnet_sdf.networks.layers import value_and_gradient
-
 TOLERANCE = 2e-5
 """Of an array's norm. Float32 leaves up to 5e-6; one point or one tile left out is beyond 1e-4."""
 SHAPES = ["usual", "odd", "colour", "three outputs", "plane", "all low"]
@@ -32,7 +30,7 @@ def of_values(model, points):
 
 def of_gradients(model, points):
     """Value and gradient, and a loss on both by every parameter."""
-    values, slopes = value_and_gradient(model, points, create_graph=True)
+    values, slopes = model.value_and_gradient(points)
     eikonal = (slopes.norm(dim=1) - 1).square().sum()
     direction = (slopes * cotangent(slopes)).sum()
     loss = eikonal + direction + (values * cotangent(values)).sum()
@@ -86,7 +84,8 @@ def test_no_points(network):
     model = network("usual")
     points = torch.empty(0, 3)
     assert model(points).shape == (0, 1)
-    values, slopes = value_and_gradient(model, points)
+    with torch.no_grad():
+        values, slopes = model.value_and_gradient(points)
     assert values.shape == (0,) and slopes.shape == (0, 3)
 
 
@@ -106,7 +105,8 @@ def test_without_gradients_the_values_are_the_same(network):
     model, points = network("usual"), torch.rand(300, 3) * 2 - 1
     with torch.no_grad():
         values = model(points)
-        asked_values, asked_slopes = value_and_gradient(model, points)
+        with torch.no_grad():
+            asked_values, asked_slopes = model.value_and_gradient(points)
     assert not (values.requires_grad or asked_values.requires_grad or asked_slopes.requires_grad)
     training = of_gradients(model, points)
     assert torch.equal(values, model(points))
@@ -143,7 +143,7 @@ def test_backward_twice_raises(network):
     values.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="backward already: evaluate the network again"):
         values.backward()
-    loss = value_and_gradient(model, points, create_graph=True)[1].square().sum()
+    loss = model.value_and_gradient(points)[1].square().sum()
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="backward already: evaluate the network again"):
         loss.backward()
@@ -151,7 +151,7 @@ def test_backward_twice_raises(network):
 
 def test_second_derivatives_by_the_points_raise(network):
     model, points = network("usual"), torch.rand(20, 3, requires_grad=True)
-    _, slopes = value_and_gradient(model, points, create_graph=True)
+    _, slopes = model.value_and_gradient(points)
     with pytest.raises(RuntimeError, match="no second derivatives by the points: use engine torch"):
         slopes.sum().backward()
     weights = torch.ones(20, 1, requires_grad=True)
@@ -180,7 +180,7 @@ def test_table_gradients_may_be_summed_elsewhere(network):
     model, points = network("usual"), torch.rand(300, 3) * 2 - 1
 
     def backward():
-        values, slopes = value_and_gradient(model, points, create_graph=True)
+        values, slopes = model.value_and_gradient(points)
         (slopes.square().sum() + values.sum()).backward()
         model(points).square().sum().backward()
 
@@ -203,9 +203,9 @@ def test_room_is_kept_for_few_sizes(network):
     """Queries come in any size: what they leave behind must not grow with their number."""
     model = network("usual").requires_grad_(False)
     for tiles in range(1, 31):
-        value_and_gradient(model, torch.zeros(128 * tiles, 3))
-    kept = sum(array.nbytes for room in model.spare_room.values() for array in room)
-    one = sum(array.nbytes for array in max(model.spare_room.values(), key=lambda room: room[0].nbytes))
+        model.value_and_gradient(torch.zeros(128 * tiles, 3))
+    kept = sum(array.nbytes for room in model.spare.kept.values() for array in room)
+    one = sum(array.nbytes for array in max(model.spare.kept.values(), key=lambda room: room[0].nbytes))
     assert kept <= 4 * one
 
 

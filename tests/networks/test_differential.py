@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sasnet_sdf.networks.layers import value_and_gradient
+from sasnet_sdf.model_config import SirenConfig
+from sasnet_sdf.networks.network import value_and_gradient
+from sasnet_sdf.networks.registry import build_model
 
 
 def sphere(points):
@@ -50,18 +52,11 @@ def test_training_on_the_gradient(points):
     assert not values.requires_grad and not gradients.requires_grad
 
 
-@pytest.mark.parametrize("create_graph", [True, False])
-def test_a_field_with_a_way_of_its_own_is_asked_for_it(points, create_graph):
-    class Own:
-        def __call__(self, x):
-            raise AssertionError("the field knows a faster way")
-
-        def value_and_gradient(self, x):
-            self.grad_enabled = torch.is_grad_enabled()
-            return x[:, 0], torch.ones_like(x)
-
-    field = Own()
-    values, gradients = value_and_gradient(field, points, create_graph)
-    assert torch.equal(values, points[:, 0]) and torch.equal(gradients, torch.ones(40, 3))
-    assert field.grad_enabled is create_graph
-    assert torch.is_grad_enabled()
+@pytest.mark.parametrize("on", [True, False])
+def test_a_networks_gradient_is_trained_on_where_gradients_are_on(points, on):
+    model = build_model(SirenConfig(width=8))
+    with torch.set_grad_enabled(on):
+        values, gradients = model.value_and_gradient(points)
+    assert values.requires_grad is gradients.requires_grad is on
+    expected = value_and_gradient(model, points)
+    torch.testing.assert_close((values.detach(), gradients.detach()), expected, rtol=0, atol=0)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from sasnet_sdf.engines import ENGINES, available_engines, choose_engine
 from sasnet_sdf.errors import MissingBackend, UsageError
 from sasnet_sdf.model_config import GridConfig
-from sasnet_sdf.networks.hash_grid import ENGINES, HashGrid, available_engines, choose_engine
+from sasnet_sdf.networks.hash_grid import HashGrid
 
 GRID = GridConfig(levels=3, log2_table=8, coarsest=4, finest=20)
 
@@ -28,7 +29,7 @@ def only(monkeypatch):
                 return None
             return real(name, *rest)
 
-        monkeypatch.setattr("sasnet_sdf.networks.hash_grid.importlib.import_module", import_module)
+        monkeypatch.setattr("sasnet_sdf.engines.importlib.import_module", import_module)
 
     return hide
 

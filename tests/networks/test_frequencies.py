@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.networks.layers import draw_frequencies
+from sasnet_sdf.networks.sasnet import draw_frequencies
 
 
 def draw(dim=3, width=64, low=5, band=20, low_share=0.5, bands=4, seed=0):

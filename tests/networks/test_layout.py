@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sasnet_sdf.errors import UsageError
 from sasnet_sdf.model_config import GridConfig
 from sasnet_sdf.networks.hash_grid import grid_layout
 
@@ -66,5 +67,5 @@ def test_equal_levels():
     ],
 )
 def test_settings_without_meaning_are_refused(changes, dim):
-    with pytest.raises(ValueError):
+    with pytest.raises((ValueError, UsageError)):
         grid_layout(GridConfig(**changes), dim)

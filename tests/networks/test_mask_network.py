@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
-from sasnet_sdf.networks.layers import MaskNetwork
+from sasnet_sdf.networks.sasnet import MaskNetwork
 
 GRID = GridConfig(levels=3, features=2, log2_table=9, coarsest=4, finest=16)
 

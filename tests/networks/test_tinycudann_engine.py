@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from sasnet_sdf.model_config import GridConfig
-from sasnet_sdf.networks import tinycudann_engine, torch_engine
-from sasnet_sdf.networks.hash_grid import HashGrid, grid_layout
+from sasnet_sdf.networks import tinycudann_engine
+from sasnet_sdf.networks.hash_grid import HashGrid, encode, grid_layout
 
 GRID = GridConfig(levels=3, log2_table=8, coarsest=4, finest=20, interpolation="smoothstep")
 
@@ -35,7 +35,7 @@ class Encoding(torch.nn.Module):
     def forward(self, unit):
         assert self.words["interpolation"] == "Smoothstep"
         layout = grid_layout(GRID, self.dim)
-        return torch_engine.encode(2 * unit - 1, self.params.view(-1, 2), layout, "smoothstep").t()
+        return encode(2 * unit - 1, self.params.view(-1, 2), layout, "smoothstep").t()
 
 
 @pytest.fixture(autouse=True)

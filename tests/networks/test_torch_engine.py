@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from sasnet_sdf.model_config import GridConfig
-from sasnet_sdf.networks.hash_grid import grid_layout
-from sasnet_sdf.networks.torch_engine import encode
+from sasnet_sdf.networks.hash_grid import encode, grid_layout
 
 
 def row_of(vertex: tuple[int, ...], layout, level: int) -> int:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from sasnet_sdf.engines import ENGINES
 from sasnet_sdf.model_config import GridConfig
-from sasnet_sdf.networks import torch_engine
-from sasnet_sdf.networks.hash_grid import ENGINES, grid_layout
+from sasnet_sdf.networks.hash_grid import encode, grid_layout
 
 GRIDS = {
     "dense": GridConfig(levels=3, log2_table=14, coarsest=4, finest=20),
@@ -45,7 +45,7 @@ def test_reference_against_difference_quotients(dim, interpolation):
     table = torch.randn(layout.entries, 1, dtype=torch.float64, requires_grad=True)
 
     def features(x, t):
-        return torch_engine.encode(x, t, layout, interpolation)
+        return encode(x, t, layout, interpolation)
 
     assert torch.autograd.gradcheck(features, (points, table))
     assert torch.autograd.gradgradcheck(features, (points, table))
@@ -105,7 +105,7 @@ def test_value_and_derivatives(engine, grid, dim, interpolation):
     layout = grid_layout(GRIDS[grid], dim)
     inputs = inputs_for(layout, points_inside_cells(layout, 700))
     found = derivatives(engine.load(), [i.to(device_of(engine)) for i in inputs], layout, interpolation)
-    expected = derivatives(torch_engine.encode, [i.double() for i in inputs], layout, interpolation)
+    expected = derivatives(encode, [i.double() for i in inputs], layout, interpolation)
     assert_same(found, expected, TOLERANCE)
 
 
@@ -115,7 +115,7 @@ def test_at_the_border_and_outside(engine, interpolation):
     points = torch.tensor([[1.0, 0.3, -1.0], [1.7, -0.2, 0.1], [-3.0, 9.0, 0.7], [0.0, 0.11, -1.01]])
     inputs = inputs_for(layout, points)
     found = derivatives(engine.load(), [i.to(device_of(engine)) for i in inputs], layout, interpolation)
-    expected = derivatives(torch_engine.encode, [i.double() for i in inputs], layout, interpolation)
+    expected = derivatives(encode, [i.double() for i in inputs], layout, interpolation)
     assert_same(found, expected, TOLERANCE)
     assert (found["points"][1:].cpu()[points[1:].abs() > 1] == 0).all()
 
@@ -137,7 +137,7 @@ def test_derivatives_of_the_table_gradient(engine, dim, interpolation):
         return dict(zip(("points", "cotangent"), torch.autograd.grad(loss, (points, cotangent)), strict=True))
 
     found = second(engine.load(), inputs, direction)
-    expected = second(torch_engine.encode, [i.double() for i in inputs], direction.double())
+    expected = second(encode, [i.double() for i in inputs], direction.double())
     assert_same(found, expected, TOLERANCE)
 
 

@@ -7,7 +7,6 @@ import torch
 
 from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
-from sasnet_sdf.networks.layers import value_and_gradient
 from sasnet_sdf.networks.registry import build_model
 from sasnet_sdf.training import train
 from sasnet_sdf.training.losses import eikonal
@@ -35,7 +34,7 @@ def fit(steps, seed=0, engine="numba", batch=1024):
 
         def loss(self, points):
             error = (model(points)[:, 0] - sphere(points)).abs().mean()
-            _, slopes = value_and_gradient(model, points[:128], create_graph=True)
+            _, slopes = model.value_and_gradient(points[:128])
             return error + 1e-3 * eikonal(slopes).mean()
 
     history = train(Task(), model.parameter_groups(), TrainingConfig(steps=steps, warmup=20))
@@ -46,7 +45,7 @@ def test_sphere():
     model, history = fit(200)
     points = torch.rand(4000, 3, generator=torch.Generator().manual_seed(99)) * 2 - 1
     with torch.no_grad():
-        values, slopes = value_and_gradient(model, points)
+        values, slopes = model.value_and_gradient(points)
     error = (values - sphere(points)).abs()
     assert error.mean() < 0.01
     assert history.losses[-1] < 0.05 * history.losses[0]
