@@ -211,7 +211,7 @@ class Field:
         arrays, architecture = networks.written(self.model)
         metadata = {
             "architecture": architecture,
-            "frame": self.frame.to_dict(),
+            "frame": {"centre": self.frame.center.tolist(), "scale": self.frame.scale},  # as in format 1
             "bounds": {"low": self.low.tolist(), "high": self.high.tolist()},
             "training": networks.lasting(self.metadata),
         }
@@ -237,7 +237,7 @@ class Field:
             model = networks.read(arrays, metadata["architecture"], device, engine)
             if metadata["architecture"]["dim"] != 3 or metadata["architecture"]["outputs"] != 1:
                 raise ValueError("its network does not map points in space to one distance")
-            frame = Frame.from_dict(metadata["frame"])
+            frame = Frame.from_dict({**metadata["frame"], "center": metadata["frame"]["centre"]})
             low, high = (np.array(metadata["bounds"][name], np.float64) for name in ("low", "high"))
             if (
                 low.shape != (3,)

@@ -70,12 +70,12 @@ class TriangleMesh:
 
 @dataclass(frozen=True)
 class Frame:
-    """The one owner of scale: world = centre + scale * unit, in float64.
+    """The one owner of scale: world = center + scale * unit, in float64.
 
-    centre: (3,) in world units. scale: world units per unit of the cube [-1, 1]^3.
+    center: (3,) in world units. scale: world units per unit of the cube [-1, 1]^3.
     """
 
-    centre: Array
+    center: Array
     scale: float
 
     @classmethod
@@ -86,22 +86,22 @@ class Frame:
 
     def to_unit(self, points: Array) -> Array:
         """World points (N, 3) to the unit cube, float64."""
-        return (np.asarray(points, np.float64) - self.centre) / self.scale
+        return (np.asarray(points, np.float64) - self.center) / self.scale
 
     def to_world(self, points: Array) -> Array:
         """Points (N, 3) of the unit cube to world units, float64."""
-        return np.asarray(points, np.float64) * self.scale + self.centre
+        return np.asarray(points, np.float64) * self.scale + self.center
 
     def to_dict(self) -> dict[str, Any]:
-        return {"centre": [float(c) for c in self.centre], "scale": float(self.scale)}
+        return {"center": [float(c) for c in self.center], "scale": float(self.scale)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Frame:
         """The frame that `to_dict` gave. Raises ValueError for other values."""
-        centre, scale = np.array(values["centre"], np.float64), float(values["scale"])
-        if centre.shape != (3,) or not ((np.abs(centre) < 1e100).all() and 0 < scale < 1e100):
-            raise ValueError("its frame has no centre and scale")
-        return cls(centre, scale)
+        center, scale = np.array(values["center"], np.float64), float(values["scale"])
+        if center.shape != (3,) or not ((np.abs(center) < 1e100).all() and 0 < scale < 1e100):
+            raise ValueError("its frame has no center and scale")
+        return cls(center, scale)
 
 
 FARTHEST = 1e100

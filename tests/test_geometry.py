@@ -22,28 +22,28 @@ fixed = settings(derandomize=True, deadline=None)
 
 @fixed
 @given(CENTRES, SCALES, UNIT_POINTS)
-def test_round_trip(centre, scale, unit):
+def test_round_trip(center, scale, unit):
     """To the precision of float64 at the coordinates' size: an offset costs digits, nothing else does."""
-    frame = Frame(centre, scale)
+    frame = Frame(center, scale)
     world = frame.to_world(unit)
-    rounding = 4 * EPSILON * (np.abs(centre) + 1.5 * scale)
+    rounding = 4 * EPSILON * (np.abs(center) + 1.5 * scale)
     assert (np.abs(frame.to_unit(world) - unit) <= rounding / scale + 4 * EPSILON).all()
     assert (np.abs(frame.to_world(frame.to_unit(world)) - world) <= rounding).all()
 
 
 @fixed
 @given(CENTRES, SCALES, UNIT_POINTS)
-def test_lengths_scale(centre, scale, unit):
-    world = Frame(centre, scale).to_world(unit)
+def test_lengths_scale(center, scale, unit):
+    world = Frame(center, scale).to_world(unit)
     lengths, expected = (np.linalg.norm(p - p[:1], axis=1) for p in (world, unit * scale))
-    assert np.allclose(lengths, expected, rtol=1e-12, atol=8 * EPSILON * (np.abs(centre).max() + scale))
+    assert np.allclose(lengths, expected, rtol=1e-12, atol=8 * EPSILON * (np.abs(center).max() + scale))
 
 
 @fixed
 @given(CENTRES, SCALES, UNIT_POINTS.filter(lambda p: np.ptp(p, axis=0).max() > 0.01))
-def test_around(centre, scale, unit):
+def test_around(center, scale, unit):
     scale *= 1e3
-    points = centre + scale * unit
+    points = center + scale * unit
     frame = Frame.around(points)
     boxed = frame.to_unit(points)
     low, high = boxed.min(0), boxed.max(0)
@@ -55,10 +55,10 @@ def test_around(centre, scale, unit):
 
 def test_around_by_hand():
     frame = Frame.around(np.array([[10.0, 0.0, -1.0], [14.0, 1.0, 1.0]]))
-    assert np.array_equal(frame.centre, [12.0, 0.5, 0.0]) and frame.scale == pytest.approx(2 / 0.95)
+    assert np.array_equal(frame.center, [12.0, 0.5, 0.0]) and frame.scale == pytest.approx(2 / 0.95)
     assert np.allclose(frame.to_unit(np.array([[14.0, 0.5, 0.0]])), [[0.95, 0, 0]], atol=1e-15)
     assert Frame.around(np.array([[0.0, 0, 0], [4.0, 1, 1]]), extent=0.5).scale == 4
-    assert frame.centre.dtype == np.float64
+    assert frame.center.dtype == np.float64
 
 
 def test_points_of_single_precision_are_not_rounded_again():
@@ -70,9 +70,9 @@ def test_points_of_single_precision_are_not_rounded_again():
 
 @fixed
 @given(CENTRES, SCALES)
-def test_plain_values_and_back(centre, scale):
-    back = Frame.from_dict(json.loads(json.dumps(Frame(centre, scale).to_dict())))
-    assert np.array_equal(back.centre, centre) and back.scale == scale
+def test_plain_values_and_back(center, scale):
+    back = Frame.from_dict(json.loads(json.dumps(Frame(center, scale).to_dict())))
+    assert np.array_equal(back.center, center) and back.scale == scale
 
 
 def cloud(**attributes):

@@ -144,7 +144,7 @@ def test_info_about_a_model(folder, capsys):
     assert facts["kind"] == "model"
     assert facts["parameters"] > 10_000
     assert facts["training"]["steps"] == 150
-    np.testing.assert_allclose(facts["frame"]["centre"], CENTRE, atol=0.1)
+    np.testing.assert_allclose(facts["frame"]["center"], CENTRE, atol=0.1)
 
 
 def test_bad_inputs_leave_no_file(tmp_path, capsys):

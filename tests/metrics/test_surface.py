@@ -84,7 +84,7 @@ def test_a_grid_of_points_has_a_lower_one(square, rng):
     cloud = Points.of(PointCloud(points), frame)
     assert cloud.spacing() == pytest.approx(0.02 / np.sqrt(2))
     figures = surface_figures(Triangles.of(square(0), frame), cloud, SAMPLES, rng)
-    # the mean distance from the centre of a square is 0.3826 of its side
+    # the mean distance from the center of a square is 0.3826 of its side
     assert figures["accuracy_mean"] / UNIT / cloud.spacing() == pytest.approx(0.3826, rel=0.01)
 
 

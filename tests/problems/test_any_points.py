@@ -71,7 +71,7 @@ def check(geometry):
     except SasnetError as error:
         assert "\n" not in str(error) and len(str(error)) < 300
         return False
-    assert np.isfinite(frame.centre).all() and 0 < frame.scale < np.inf
+    assert np.isfinite(frame.center).all() and 0 < frame.scale < np.inf
     arrays = [a.numpy() for a in vars(problem.pool).values() if isinstance(a, torch.Tensor)]
     assert arrays and all(np.isfinite(a).all() for a in arrays)
     low, high = problem.target.bounds

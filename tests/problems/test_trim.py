@@ -13,10 +13,10 @@ from sasnet_sdf.mesh import Edges
 SETTINGS = {"preset": "fast", "steps": 120, "resolution": 64, "device": "cpu"}
 
 
-def ball(count: int = 5000, radius: float = 1.0, centre=(0.0, 0.0, 0.0)) -> PointCloud:
+def ball(count: int = 5000, radius: float = 1.0, center=(0.0, 0.0, 0.0)) -> PointCloud:
     normals = np.random.default_rng(0).normal(size=(count, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return PointCloud(radius * normals + centre, normals)
+    return PointCloud(radius * normals + center, normals)
 
 
 def both(a: PointCloud, b: PointCloud) -> PointCloud:
