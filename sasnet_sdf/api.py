@@ -145,7 +145,7 @@ def fit_image(
 ) -> FittedSignal:
     """Train a network on an image.
 
-    source: a path, or an array (H, W) or (H, W, C) of 1 to 4 channels, rows from the top.
+    source: a path, a Signal, or an array (H, W) or (H, W, C) of 1 to 4 channels, rows from the top.
 
     preset: "fast", "balanced" or "fine": how much work to spend.
 
@@ -157,7 +157,7 @@ def fit_image(
     on_progress: called several times a second with a Progress. Returning False ends the training
     early, with the model so far; at any other time it stops the run, which raises Interrupted.
 
-    What was done is in the `report` of the result. Raises a SasnetError: UnreadableInput,
+    Returns a FittedSignal whose `report` says what was done. Raises a SasnetError: UnreadableInput,
     UnusableGeometry, UsageError, MissingBackend, Interrupted.
 
         fitted = sasnet_sdf.fit_image("photo.png", preset="fast")
@@ -190,11 +190,16 @@ def fit_volume(
 ) -> FittedSignal:
     """Train a network on a volume.
 
-    source: a path, or an array (I, J, K) or (I, J, K, C), memory-mapped or not.
+    source: a path, a Signal, or an array (I, J, K) or (I, J, K, C), memory-mapped or not.
 
     spacing: (3,) world units between the samples of an array; a file has its own.
 
-    Otherwise as `fit_image`.
+    preset, model, settings, on_progress: as in fit_image.
+
+    Returns a FittedSignal whose `report` says what was done. Raises a SasnetError, as fit_image does.
+
+        fitted = sasnet_sdf.fit_volume("volume.npz", preset="fast")
+        fitted.render(scale=2).values  # (2 I, 2 J, 2 K, C)
     """
     return _fit("volume", locals())
 

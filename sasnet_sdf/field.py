@@ -103,6 +103,10 @@ SUPPORT_POINTS = 1 << 18
 class Field:
     """A signed distance in world units, negative inside: small, differentiable, queryable.
 
+        field = sasnet_sdf.Field.load("scan.sasnet")
+        inside = field.distance(points) < 0
+        outward = field.gradient(points)
+
     `low` and `high` (3,) bound the data it was trained on, in the unit cube. `metadata` says how
     it was trained. `support`: where the data are, in the unit cube; surfaces are trimmed by it.
     `bridges` (B, 3): points of the unit cube on the surface where it covers holes in the data.

@@ -29,6 +29,10 @@ MOST_SAMPLES = 1 << 33
 class FittedSignal:
     """An image or a volume as a network: small, continuous, differentiable.
 
+        image = sasnet_sdf.FittedSignal.load("photo.sasnet")
+        larger = image.render(scale=4).values  # (4 H, 4 W, C)
+        values = image.sample([[10.5, 20.5]])  # (1, C), at x, y in pixels
+
     grid: positions of the samples that it was trained on, in world coordinates. low, high: (C,) the range
     of each channel, to which values are clamped. dtype: the type of the samples. peak: the peak value of
     the PSNR. header: what else a file of their format needs. metadata: how it was trained. report: what was
@@ -290,7 +294,14 @@ def _as(dtype: np.dtype, values: Array) -> np.ndarray:
 
 
 def load_model(path: str | Path, device: str = "auto", engine: str = "auto") -> Field | FittedSignal:
-    """Read a model file of a surface, an image or a volume. Raises UnreadableInput."""
+    """Read a model file: a Field of a surface, a FittedSignal of an image or a volume.
+
+    path: a .sasnet file. device: "auto", "cpu" or "cuda". engine: what computes its hash grid.
+
+    Raises UnreadableInput where the file is damaged or not a model, MissingBackend.
+
+        model = sasnet_sdf.load_model("scan.sasnet")
+    """
     from .io.models import read_model
 
     kind = FittedSignal if "signal" in read_model(Path(path))[1] else Field

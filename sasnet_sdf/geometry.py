@@ -16,7 +16,10 @@ Indices = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class PointCloud:
-    """Points in world units, with what the file said about each of them.
+    """Points in world units, with attributes of each.
+
+        cloud = sasnet_sdf.PointCloud(points, normals)
+        result = sasnet_sdf.reconstruct(cloud, preset="fast")
 
     points: (N, 3) float64. normals: (N, 3) float64 of unit length, outward, or None.
     colors: (N, 3) uint8 or None. sensors: (N, 3) float64, the position in world units of the
@@ -46,6 +49,9 @@ class PointCloud:
 class TriangleMesh:
     """A triangle mesh in world units; triangles run counter-clockwise seen from outside.
 
+        mesh = sasnet_sdf.TriangleMesh(vertices, faces)
+        mesh.save("surface.obj")
+
     vertices: (V, 3) float64. faces: (F, 3) int64. normals: (V, 3) float64 of unit length or None.
     colors: (V, 3) uint8 or None. scalars: numbers carried from the scan, each (V,). notes: what a
     user should know about how it was read, a sentence each.
@@ -70,7 +76,10 @@ class TriangleMesh:
 
 @dataclass(frozen=True)
 class Frame:
-    """The one owner of scale: world = center + scale * unit, in float64.
+    """The transform from the unit cube to world units: world = center + scale * unit, in float64.
+
+        frame = sasnet_sdf.Frame.around(points)
+        unit = frame.to_unit(points)  # the longest side is [-0.95, 0.95]
 
     center: (3,) in world units. scale: world units per unit of the cube [-1, 1]^3.
     """

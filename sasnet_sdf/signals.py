@@ -130,6 +130,9 @@ def _plain(value: Any) -> str | int:
 class Signal:
     """An image or a volume.
 
+        grid = sasnet_sdf.Grid.of_volume((40, 40, 40), spacing=(1.0, 0.5, 0.5))
+        signal = sasnet_sdf.Signal(values, grid)
+
     values: (*grid.shape, C) of C channels, of any real type, perhaps memory-mapped; of an image C
     is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha), rows from the top. header: what its file
     holds beside that a writer of the same format needs, else nothing.

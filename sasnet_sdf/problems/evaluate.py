@@ -98,7 +98,7 @@ def evaluate(
     Raises UsageError, UnreadableInput, UnusableGeometry, NoSurface, Interrupted.
 
         found = sasnet_sdf.evaluate("surface.ply", "truth.ply")
-        print(found.error, found["completeness_p99"])
+        print(found.error, found["completeness_max"])
     """
     config = make_config(seed=seed, resolution=resolution)
     if not FEWEST <= samples <= MOST:

@@ -29,6 +29,8 @@ def isosurface(
     Outward is towards lower values. The surface ends, open, at the outermost samples: nothing is
     extrapolated beyond them.
 
+    fitted: a fitted volume, or one that load_model read.
+
     level: a value between the lowest and the highest of the channel, in the units of the samples.
 
     resolution: cells along the longest side, 8 to 4096; by default two for each of the volume's finest.
@@ -41,8 +43,8 @@ def isosurface(
 
     Raises UsageError for an image, or a level that the volume does not reach; NoSurface; Interrupted.
 
-        fitted = sasnet_sdf.fit_volume("scan.nii.gz")
-        sasnet_sdf.isosurface(fitted, 300.0).mesh.save("bone.ply")
+        fitted = sasnet_sdf.fit_volume("volume.npz")
+        sasnet_sdf.isosurface(fitted, 0.5).mesh.save("bone.ply")
     """
     grid = fitted.grid
     if grid.dim != 3:

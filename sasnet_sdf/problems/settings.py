@@ -15,11 +15,20 @@ from .model_choice import model_of, with_settings
 def make_config(
     preset: str = "balanced", *, model: str | None = None, settings: Iterable[str] = (), **words: Any
 ) -> Config:
-    """The preset with what was asked for changed; None leaves the preset's value.
+    """All settings of a reconstruction: a preset's, changed where an argument is given.
 
-    model: NAME[:KEY=VALUE]... as model_of takes it, such as "siren:omega0=10", with the values that
-    its paper published. settings: any setting as "KEY=VALUE", such as "supervision.targets=200000".
-    words: settings that have a word, in config.py. Raises UsageError.
+    preset: "fast", "balanced" or "fine".
+
+    model: NAME[:KEY=VALUE]..., such as "siren:omega0=10", with the values that its paper published.
+
+    settings: any setting as "KEY=VALUE", such as "supervision.targets=200000".
+
+    words: the settings of docs/settings.md by name; None leaves the preset's value.
+
+    Raises UsageError.
+
+        config = sasnet_sdf.make_config("fast", resolution=256, seed=1)
+        result = sasnet_sdf.reconstruct("scan.ply", config=config)
     """
     if preset not in PRESETS:
         raise UsageError(unknown("preset", preset, PRESETS))
