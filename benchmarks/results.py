@@ -182,7 +182,7 @@ def how_far_frequencies_moved(path: Path) -> tuple[float, float] | None:
     """The mean and the largest distance of trained frequencies from the whole numbers that they were."""
     if not path.exists():
         return None
-    frequencies = Field.load(path, device="cpu").model.frequencies
+    frequencies: torch.Tensor = Field.load(path, device="cpu").model.get_parameter("frequencies")
     moved = (frequencies - frequencies.round()).abs()
     return float(moved.mean()), float(moved.max())
 
