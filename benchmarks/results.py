@@ -186,7 +186,7 @@ def how_far_frequencies_moved(path: Path) -> tuple[float, float] | None:
     """Mean and largest distance of trained frequencies from their initial whole numbers."""
     if not path.exists():
         return None
-    frequencies = Field.load(path, device="cpu").model.frequencies
+    frequencies: torch.Tensor = Field.load(path, device="cpu").model.get_parameter("frequencies")
     moved = (frequencies - frequencies.round()).abs()
     return float(moved.mean()), float(moved.max())
 

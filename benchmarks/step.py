@@ -101,7 +101,7 @@ def floor_parts(config: SASNetConfig, points: torch.Tensor, passes: int) -> dict
     """The floor's parts; `passes`: 3 for value, and gradients by weights and inputs."""
     dim = points.shape[1]
     outputs = 1 if dim == 3 else 3
-    model = build_model(config, dim, outputs, engine="numba")
+    model: Any = build_model(config, dim, outputs, engine="numba")
     layout, count, width = model.masks.grid.layout, len(points), config.width
     shapes = [(width, dim)] + [(width, width)] * config.hidden_layers + [(outputs, width)]
     features = config.grid.levels * config.grid.features

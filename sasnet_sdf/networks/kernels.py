@@ -181,7 +181,7 @@ _BIAS, _MANTISSA = np.int32(127), np.int32(23)
 
 # contract alone: reassociation would fold the three parts of pi into one
 @njit(fastmath={"contract", "nsz", "arcp"}, error_model="numpy", **NO_WRAPPERS)
-def sines_of(z: Floats, omega: float, sines: Floats, cosines: Floats) -> None:
+def sines_of(z: Floats, omega: np.float32, sines: Floats, cosines: Floats) -> None:
     """sin(omega z) and omega cos(omega z) of z (C, T), for angles of at most 2^11 pi, to 3e-7."""
     for c in range(len(z)):
         for i in range(z.shape[1]):

@@ -165,13 +165,14 @@ def _gradients_by_z(layer, layers, kept, along, moved, by_out, by_masks, by_z):
         copy(by_out, by_z, np.int64(0))
     elif layer >= FREQUENCIES:
         s = layer - FREQUENCIES
+        rows = mask_rows[s]
         if along:
+            z = z_along[s]
             _back_through_sines_along(
-                *(omegas[s], sines[s], cosines[s], z_along[s], masks, masks_along, mask_rows[s]),
-                *(by_out, by_masks, by_z),
+                omegas[s], sines[s], cosines[s], z, masks, masks_along, rows, by_out, by_masks, by_z
             )
         else:
-            _back_through_sines(sines[s], cosines[s], masks, mask_rows[s], by_out, by_masks, by_z)
+            _back_through_sines(sines[s], cosines[s], masks, rows, by_out, by_masks, by_z)
     elif layer == MASKS:
         if along:
             _back_through_sigmoids_along(masks, a_along, by_masks)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..config import TrainingConfig
+from ..errors import UsageError
 from ..networks.network import Network
 
 NEAR, FAR_WEIGHT = 0.01, 0.1
@@ -57,6 +58,11 @@ class DistanceTask:
         batches: Callable[[int], tuple[Tensor, Tensor, Tensor]],
         config: TrainingConfig,
     ):
+        if (config.eikonal_weight or config.normal_weight) and not model.twice_differentiable:
+            raise UsageError(
+                f"the engine {model.engine} cannot train on gradients: choose another, or set eikonal_weight "
+                "and normal_weight to 0"
+            )
         self.model, self.batches, self.config = model, batches, config
         self.recordable: bool = model.recordable
 

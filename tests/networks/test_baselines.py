@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sasnet_sdf.errors import UsageError
 from sasnet_sdf.model_config import PUBLISHED, GridConfig, SASNetConfig, WireConfig
 from sasnet_sdf.networks.registry import build_model, network_of, parameter_count
 
@@ -249,5 +250,5 @@ def test_an_eikonal_term_reaches_every_parameter(name, points):
     "changes", [{"width": 0}, {"hidden_layers": 0}, {"rate": 0.0}, {"rate": float("nan")}]
 )
 def test_settings_that_make_no_network_are_refused(name, changes):
-    with pytest.raises(ValueError, match=r"must be at least 1|must be positive"):
+    with pytest.raises(UsageError, match=r"must be at least 1|must lie between 1 and 256|must be positive"):
         replace(PUBLISHED[name], **changes)
