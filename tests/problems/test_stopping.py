@@ -24,7 +24,7 @@ MESSAGES = {
         "measuring the noise",
         "denoising",
         "orienting normals",
-        "telling inside from outside",
+        "separating inside from outside",
         "drawing targets",
     ],
     "training": ["compiling kernels, once a machine", ""],
