@@ -13,12 +13,11 @@ from ..extraction import (
     REACH,
     Support,
     Trimmed,
-    drop_small_components,
-    drop_unsupported_components,
     trim_by_spacing,
     trim_to_length,
 )
 from ..geometry import TriangleMesh
+from ..mesh import drop_small_components, drop_unsupported_components
 
 FEWEST = 200
 """Points that make a piece an object of its own."""

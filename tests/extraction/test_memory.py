@@ -14,11 +14,11 @@ from sasnet_sdf.extraction import (
     TRIMMED,
     Needs,
     decimate,
-    drop_small_components,
     extract_surface,
     memory,
 )
 from sasnet_sdf.geometry import TriangleMesh
+from sasnet_sdf.mesh import drop_small_components
 from sasnet_sdf.runtime.system import peak_memory_bytes
 
 MEBI = 1 << 20

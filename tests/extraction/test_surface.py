@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.errors import NoSurface
-from sasnet_sdf.extraction import drop_small_components, extract_surface, lattice_around
+from sasnet_sdf.extraction import extract_surface, lattice_around
 from sasnet_sdf.geometry import TriangleMesh
+from sasnet_sdf.mesh import drop_small_components
 from sasnet_sdf.runtime.progress import stage
 
 CUBE = lattice_around([-0.9] * 3, [0.9] * 3, 2 / 64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.extraction import Capped, Support, drop_unsupported_components, lattice_around
+from sasnet_sdf.extraction import Capped, Support, lattice_around
 from sasnet_sdf.extraction.refinement import GAP_OF_CLOUD
 from sasnet_sdf.extraction.surface import extract_surface
 from sasnet_sdf.extraction.trim import (
@@ -18,7 +18,7 @@ from sasnet_sdf.extraction.trim import (
     trim_to_length,
 )
 from sasnet_sdf.geometry import TriangleMesh
-from sasnet_sdf.mesh import Edges, areas, at_boundary
+from sasnet_sdf.mesh import Edges, areas, at_boundary, drop_unsupported_components
 from sasnet_sdf.spatial import Tree, morton_order
 
 RADIUS = 0.7
