@@ -1,4 +1,4 @@
-"""Exact signed distances to cut meshes from, and what is checked of every mesh."""
+"""Shapes with exact signed distances, and checks of every mesh."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Shape:
         return extract_surface(self.distance, self.with_gradient, self.lattice(resolution))
 
 
-def ball(radius, centre=(0.0, 0.0, 0.0)):
-    centre = np.asarray(centre)
-    return Shape(lambda p: np.linalg.norm(p - centre, axis=1) - radius, centre - radius, centre + radius)
+def ball(radius, center=(0.0, 0.0, 0.0)):
+    center = np.asarray(center)
+    return Shape(lambda p: np.linalg.norm(p - center, axis=1) - radius, center - radius, center + radius)
 
 
 def ring(major, minor):
@@ -52,15 +52,15 @@ def ring(major, minor):
     return Shape(distance, [-outer, -outer, -minor], [outer, outer, minor])
 
 
-def brick(half, turn=TILT, centre=(0.0, 0.0, 0.0)):
-    half, centre = np.asarray(half), np.asarray(centre)
+def brick(half, turn=TILT, center=(0.0, 0.0, 0.0)):
+    half, center = np.asarray(half), np.asarray(center)
 
     def distance(p):
-        q = np.abs((p - centre) @ turn) - half
+        q = np.abs((p - center) @ turn) - half
         return np.linalg.norm(np.maximum(q, 0), axis=1) + np.minimum(q.max(1), 0)
 
     reach = np.abs(turn) @ half
-    return Shape(distance, centre - reach, centre + reach)
+    return Shape(distance, center - reach, center + reach)
 
 
 def rod(start, end, radius):
@@ -94,7 +94,7 @@ SHAPES = {
     ),
     "two sheets": union(
         brick([0.3, 0.2, 0.02]),
-        brick([0.3, 0.2, 0.02], centre=TILT @ [0.0, 0.0, 0.06]),
+        brick([0.3, 0.2, 0.02], center=TILT @ [0.0, 0.0, 0.06]),
     ),
     "three balls": union(ball(0.4, (-0.3, 0, 0)), ball(0.15, (0.5, 0.1, 0.2)), ball(0.03, (0.3, -0.6, 0))),
 }

@@ -1,4 +1,4 @@
-"""The legacy Chamfer distance: its scale, and its floor as the density of samples has it."""
+"""The legacy Chamfer distance: its scale, and its floor from the density of samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAMPLES = 20_000
 
 def test_the_range_of_all_coordinates_becomes_the_side(brick):
     assert legacy_scale(brick.vertices + 7) == pytest.approx(0.9 / 2)
-    lopsided = np.array([[0.0, 0, 0], [0, 0, 0], [0, 0, 4]])  # its mean is no centre
+    lopsided = np.array([[0.0, 0, 0], [0, 0, 0], [0, 0, 4]])  # its mean is no center
     assert legacy_scale(lopsided) == pytest.approx(0.9 / 4)
 
 
