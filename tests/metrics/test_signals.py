@@ -8,24 +8,22 @@ from scipy import ndimage
 from skimage import data
 from skimage.metrics import structural_similarity
 
-from sasnet_sdf.metrics import (
+from sasnet_sdf.metrics import signals
+from sasnet_sdf.metrics.codecs import _decoded, _jpeg, bits_per_pixel, codec_bits
+from sasnet_sdf.metrics.signals import (
     background,
-    bits_per_pixel,
-    codec_bits,
     noisiness,
     peak_of,
     psnr,
     psnr_edge,
     radial_spectrum,
     signal_figures,
-    signals,
     ssim,
 )
-from sasnet_sdf.metrics.codecs import _decoded, _jpeg
 
 PHOTO = data.astronaut()[:256, :256]
 GAIN = {2: 0.946, 3: 0.985}
-"""What taking off the mean by a Gaussian of 1.5 leaves of white noise: sqrt(1 - 2 g(0) + sum g²)."""
+"""The deviation of white noise less its mean by a Gaussian of 1.5: sqrt(1 - 2 g(0) + sum g²)."""
 
 
 def ball(side=48, low=10.0, high=200.0):
