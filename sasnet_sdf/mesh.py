@@ -31,7 +31,8 @@ class Edges:
         boundary, branching = _uses(np.ascontiguousarray(faces, np.int64), int(faces.max(initial=-1)) + 1)
         tick()
         vertices, ends = np.unique(boundary, return_inverse=True)
-        graph = edge_graph(*ends.reshape(-1, 2).T, len(vertices))
+        ends = ends.reshape(-1, 2)
+        graph = edge_graph(ends[:, 0], ends[:, 1], len(vertices))
         loops = int(connected_components(graph, directed=False)[0]) if len(boundary) else 0
         return cls(len(boundary), loops, branching)
 

@@ -1,6 +1,5 @@
-"""From a field to a triangle mesh: a sparse lattice, marching cubes, refinement, clean-up."""
+"""From a field to a triangle mesh: sparse lattice, marching cubes, refinement, trimming, decimation."""
 
-from ..mesh import drop_small_components, drop_unsupported_components
 from .attributes import Blend, blend
 from .decimate import decimate
 from .holes import Capped
@@ -20,8 +19,6 @@ __all__ = [
     "Trimmed",
     "blend",
     "decimate",
-    "drop_small_components",
-    "drop_unsupported_components",
     "extract_surface",
     "held_to_length",
     "lattice_around",

@@ -1,4 +1,4 @@
-"""Colours and other attributes of the data at places on the surface."""
+"""Colors and other attributes of the data, interpolated at points of the surface."""
 
 from __future__ import annotations
 
@@ -10,51 +10,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Array
+from ..mesh import cross_products
 from ..runtime.progress import steps
 from ..supervision import CloudTarget
 from ..supervision.mesh import MeshTree
 
-NEIGHBOURS = 12
-"""Points beside the nearest one that are averaged."""
+NEIGHBORS = 12
+"""Number of points, beside the nearest one, that are averaged."""
 
 WIDTH = 0.7
-"""The Gaussian's standard deviation in local spacings: about five points count, and edges stay crisp."""
+"""Standard deviation of the Gaussian in local spacings: about five points count, and edges stay sharp."""
 
 WIDER = 0.3
-"""What is added to it of the distance from the nearest point, for places where there are no data."""
+"""Share of the distance from the nearest point that is added to it, for places without data."""
 
 LABELS = 64
-"""Integers of so few different values are names of things, as classes are: they are not averaged."""
+"""Integers of at most so many different values are labels, such as classes, and not averaged."""
 
 CHUNK, CHUNK_OF_MESH = 1 << 15, 1 << 19
-"""Places that are looked at together; of a mesh more, as each time a tree of its triangles is built."""
+"""Places that are processed together; for a mesh more, as each time a tree of its triangles is built."""
 
 
 @dataclass(frozen=True)
 class Blend:
-    """At M places the rows (M, k) of the data that count there and their weights (M, k), of sum 1."""
+    """The rows (M, k) of the data that count at M places, and their weights (M, k), of sum 1."""
 
     rows: NDArray[np.integer]
     weights: Array
 
     @classmethod
     def of_cloud(cls, target: CloudTarget, places: Array) -> Blend:
-        """The nearest point and its neighbours, weighted by a Gaussian of their distances."""
+        """The nearest points of a cloud and their neighbors, weighted by a Gaussian of their distances."""
         nearest = target.tree.nearest(np.ascontiguousarray(places, np.float64))
-        rows = np.concatenate([nearest[:, None], target.lists[nearest, :NEIGHBOURS]], 1)
+        rows = np.concatenate([nearest[:, None], target.lists[nearest, :NEIGHBORS]], 1)
         squared = ((target.points[rows] - places[:, None]) ** 2).sum(2)
         width = WIDTH * target.spacing[nearest] + WIDER * np.sqrt(squared[:, 0])
-        # the difference from the smallest: far away all weights would vanish
+        # relative to the smallest: far away all weights would vanish
         weights = np.exp((squared.min(1, keepdims=True) - squared) / (2 * width[:, None] ** 2))
         return cls(rows, weights / weights.sum(1, keepdims=True))
 
     @classmethod
     def of_mesh(cls, vertices: Array, faces: NDArray[Any], places: Array) -> Blend:
-        """The corners of the nearest triangle, by the barycentric coordinates of its nearest point."""
+        """The corners of the nearest triangles, with barycentric coordinates as weights."""
         _, face, foot = MeshTree(vertices, faces).nearest(np.ascontiguousarray(places))
         corners = faces[face]
         a, b, c = (vertices[corners[:, n]] for n in range(3))
-        whole = np.cross(b - a, c - a)
+        whole = cross_products(vertices, corners)
         size = (whole * whole).sum(1)
         flat = size < 1e-300
         parts = [np.cross(c - b, foot - b), np.cross(a - c, foot - c), np.cross(b - a, foot - a)]
@@ -63,11 +64,11 @@ class Blend:
         return cls(corners, weights / weights.sum(1, keepdims=True))
 
     def foremost(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The value at each place (M, ...) of the row that counts most, of values (N, ...)."""
+        """Of values (N, ...), those (M, ...) of the row with the largest weight at each place."""
         return values[self.rows[np.arange(len(self.rows)), self.weights.argmax(1)]]
 
     def mean(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The weighted means (M, ...) float64 of values (N, ...); what is not finite does not count."""
+        """The weighted means (M, ...) float64 of values (N, ...), without those that are not finite."""
         picked = values[self.rows].astype(np.float64)
         finite = np.isfinite(picked)
         if finite.all():
@@ -78,7 +79,7 @@ class Blend:
 
 
 def is_label(values: NDArray[Any]) -> bool:
-    """Whether values are names of things: integers of at most LABELS different values, or truth values."""
+    """Whether values are labels: Booleans, or integers of at most LABELS different values."""
     return values.dtype == bool or (
         np.issubdtype(values.dtype, np.integer) and values.ndim == 1 and len(np.unique(values)) <= LABELS
     )
@@ -87,9 +88,9 @@ def is_label(values: NDArray[Any]) -> bool:
 def blend(
     values: Mapping[str, NDArray[Any]], at: Callable[[Array], Blend], places: Array, chunk: int = CHUNK
 ) -> dict[str, NDArray[Any]]:
-    """Every attribute (N, ...) of the data at places (M, 3): (M, ...), `chunk` places at a time.
+    """Each attribute (N, ...) of the data interpolated at places (M, 3): (M, ...), `chunk` at a time.
 
-    Labels are those of the row that counts most, with their type; of all else the mean, in float64.
+    A label is that of the row with the largest weight, and keeps its type; others are means, in float64.
     """
     labels = {name for name, data in values.items() if is_label(data)}
     parts, step = [], steps()

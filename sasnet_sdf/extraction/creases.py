@@ -19,15 +19,16 @@ from scipy.spatial import KDTree
 from ..geometry import Array
 from ..mesh import compacted, cross_products, edge_graph, least_cosine
 from .descent import GradientField
+from .lattice import Lattice
 
 SHARP = 0.85
 """Cosine between two normals of a triangle below which its cell may hold a crease: 32 degrees."""
 
 FLAT = 0.02
-"""Smallest eigenvalue, relative to the largest, of a direction that the planes determine."""
+"""Least eigenvalue, relative to the largest, of a direction that the planes determine."""
 
 OUTSIDE = 0.5
-"""How far a feature point may lie outside its cell, in cells."""
+"""Largest distance of a feature point outside its cell, in cells."""
 
 OFF = 0.05
 """Largest field value at a feature point, in cells. Above a smooth bump it is larger."""
@@ -69,33 +70,32 @@ def sharpen(
     normals: Array,
     faces: Faces,
     cells: NDArray[np.int64],
-    cell: float,
-    low: Array,
+    lattice: Lattice,
 ) -> tuple[Array, Array, Faces]:
     """The mesh with vertices on its creases: vertices (V', 3), unit normals (V', 3), faces (F', 3).
 
-    field: points -> values and gradients. vertices, normals (V, 3): on the field's zero. cells
-    (F, 3): the lattice cell of each triangle. cell, low (3,): the lattice's, as vertices are.
+    field: points -> values and gradients. vertices, normals (V, 3): on the field's zero, in the unit
+    cube. cells (F, 3): the cell of the lattice that each triangle is in.
     """
     patches = _sharp_patches(normals, faces, cells)
     if not patches.count:
         return vertices, normals, faces
     near = np.unique(patches.corners[:, 1])
     vertices, normals = vertices.copy(), normals.copy()
-    vertices[near], normals[near] = _settled(field, vertices[near], cell)
+    vertices[near], normals[near] = _settled(field, vertices[near], lattice.cell)
     points = _meeting_points(patches, vertices, normals)
-    good = _plausible(field, points, patches, cells, cell, low)
+    good = _plausible(field, points, patches, cells, lattice)
     return _with_fans(patches, points, good, vertices, normals, faces)
 
 
 def _sharp_patches(normals: Array, faces: Faces, cells: NDArray[np.int64]) -> _Patches:
-    """The connected pieces of cells that have a triangle over which the normals differ much."""
+    """The connected pieces of the cells that have a triangle with strongly different normals."""
     key = np.ascontiguousarray(cells) @ np.array([1 << 42, 1 << 21, 1])
     rows = np.flatnonzero(np.isin(key, key[least_cosine(normals, faces) < SHARP]))
     if not len(rows):
         none = np.empty(0, np.int64)
         return _Patches(none, none, np.empty((0, 2), np.int64), 0)
-    # triangles of a cell that share a vertex are one piece; vertices are told apart by cell
+    # triangles of a cell that share a vertex are one piece; a vertex counts once for each cell
     _, cell = np.unique(key[rows], return_inverse=True)
     pairs, corner = np.unique(
         np.stack([np.repeat(cell, 3), faces[rows].ravel()], 1), axis=0, return_inverse=True
@@ -108,12 +108,12 @@ def _sharp_patches(normals: Array, faces: Faces, cells: NDArray[np.int64]) -> _P
 
 
 def _settled(field: GradientField, start: Array, cell: float) -> tuple[Array, Array]:
-    """Points (N, 3) moved onto the field's zero, and unit normals there; by half a cell in all, else not."""
+    """Points (N, 3) moved onto the field's zero, by half a cell at most, else not; and unit normals there."""
     points = start
     for _ in range(STEPS):
         points = points - _newton(*field(points))
     strayed = np.linalg.norm(points - start, axis=1) > cell / 2
-    # vertices at equal places would be welded by other programs; one that goes back may meet another
+    # other programs would weld vertices at equal positions; one that is moved back may meet another
     while True:
         points = np.where(strayed[:, None], start, points)
         meet = np.unique(KDTree(points).query_pairs(WELD * cell, output_type="ndarray"))
@@ -130,7 +130,7 @@ def _newton(values: Array, gradients: Array) -> Array:
 
 
 def _meeting_points(patches: _Patches, vertices: Array, normals: Array) -> Array:
-    """Where the planes at each piece's vertices meet, nearest to their mean: (P, 3)."""
+    """The point (P, 3) where the planes at each piece's vertices meet, the nearest one to their mean."""
     piece, vertex = patches.corners.T
     middle = patches.sums(vertices[vertex]) / np.bincount(piece, minlength=patches.count)[:, None]
     n = normals[vertex]
@@ -144,22 +144,18 @@ def _meeting_points(patches: _Patches, vertices: Array, normals: Array) -> Array
 
 
 def _plausible(
-    field: GradientField,
-    points: Array,
-    patches: _Patches,
-    cells: NDArray[np.int64],
-    cell: float,
-    low: Array,
+    field: GradientField, points: Array, patches: _Patches, cells: NDArray[np.int64], lattice: Lattice
 ) -> NDArray[np.bool_]:
-    """Whether each point (P, 3) lies about its cell, on the field's zero, and apart from the others."""
+    """Which points (P, 3) are in or near their cell, on the field's zero, and apart from the others."""
+    cell = lattice.cell
     first = np.full(patches.count, len(patches.rows))
     np.minimum.at(first, patches.piece, np.arange(len(patches.rows)))
-    corner = low + cell * cells[patches.rows[first]]
+    corner = lattice.points(cells[patches.rows[first]])
     inside = np.asarray(
         ((points >= corner - OUTSIDE * cell) & (points <= corner + (1 + OUTSIDE) * cell)).all(1)
     )
     inside[inside] = np.abs(field(points[inside])[0]) < OFF * cell
-    # of cells that find the same corner, the one that it is farthest inside keeps it
+    # of cells that find the same corner, the one that contains it deepest keeps it
     rows = np.flatnonzero(inside)
     depth = np.abs(points[rows] - corner[rows] - cell / 2).max(1)
     pairs = KDTree(points[rows]).query_pairs(APART * cell, output_type="ndarray")
@@ -168,14 +164,9 @@ def _plausible(
 
 
 def _with_fans(
-    patches: _Patches,
-    points: Array,
-    good: NDArray[np.bool_],
-    vertices: Array,
-    normals: Array,
-    faces: Faces,
+    patches: _Patches, points: Array, good: NDArray[np.bool_], vertices: Array, normals: Array, faces: Faces
 ) -> tuple[Array, Array, Faces]:
-    """The mesh whose good pieces are fans around their points."""
+    """The mesh with each good piece (P,) replaced by a fan around its point (P, 3)."""
     piece, ends = _rims(patches, faces, good)
     mean = patches.sums(normals[patches.corners[:, 1]])
     mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
@@ -185,7 +176,7 @@ def _with_fans(
         fans, turned = _along_creases(
             np.column_stack([ends[kept], len(vertices) + piece[kept]]), places, across
         )
-        # an edge that crosses a crease and cannot turn may leave a fold, as others of a cell may
+        # an edge that crosses a crease and cannot be flipped may leave a fold, as may others of a cell
         folded = ~turned & ~_upright(fans, places, across[fans[:, 0]] + across[fans[:, 1]])
         if not folded.any():
             break
@@ -197,14 +188,14 @@ def _with_fans(
 
 
 def _upright(triangles: Faces, vertices: Array, normals: Array) -> NDArray[np.bool_]:
-    """Whether triangles (T, 3) look along normals (T, 3)."""
+    """Which triangles (T, 3) face along normals (T, 3)."""
     return (cross_products(vertices, triangles) * normals).sum(1) > 0
 
 
 def _rims(patches: _Patches, faces: Faces, good: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Faces]:
-    """The directed edges (E, 2) around pieces that are discs, and the piece (E,) of each.
+    """The piece (E,) of each directed edge (E, 2) around good pieces that are discs, and these edges.
 
-    Takes the others out of `good` (P,).
+    Clears `good` (P,) for pieces that are not discs.
     """
     triangles = faces[patches.rows]
     piece = np.repeat(patches.piece, 3)
@@ -216,7 +207,7 @@ def _rims(patches: _Patches, faces: Faces, good: NDArray[np.bool_]) -> tuple[NDA
     _, place = np.unique(np.concatenate([forward, backward]), axis=0, return_inverse=True)
     place = place.reshape(-1)
     rim = ~np.isin(place[: len(ends)], place[len(ends) :])
-    # a disc's rim passes through each of its vertices once, and Euler's number is one
+    # the rim of a disc passes through each of its vertices once, and its Euler characteristic is 1
     edges = np.bincount(piece, minlength=patches.count)
     outer = np.bincount(piece[rim], minlength=patches.count)
     corners = np.bincount(patches.corners[:, 0], minlength=patches.count)
@@ -229,9 +220,9 @@ def _rims(patches: _Patches, faces: Faces, good: NDArray[np.bool_]) -> tuple[NDA
 
 
 def _along_creases(fans: Faces, vertices: Array, normals: Array) -> tuple[Faces, NDArray[np.bool_]]:
-    """Fans (T, 3), whose points come last, with edges between them that cross a crease turned along it.
+    """Fans (T, 3), with edges between them that cross a crease flipped along it; the triangles (T,) changed.
 
-    Also returns which triangles (T,) turned.
+    The point of a fan is the last vertex of its triangles.
     """
     limit = len(vertices)
     forward, backward = fans[:, 0] * limit + fans[:, 1], fans[:, 1] * limit + fans[:, 0]

@@ -91,10 +91,10 @@ class _Surface:
             tick()
             # in place: the quadrics take most of the memory
             vertices, faces = compact(self.state)
-            points, quadrics, kind = (array[:vertices] for array in self.state[:3])
-            left = self.state.faces[:faces]
+            mesh, left = self.state, self.state.faces[:faces]
+            kept = mesh.points[:vertices], mesh.quadrics[:vertices], mesh.kind[:vertices]
             tick()
-            self.state = State(points, quadrics, kind, left, *rings(left, vertices))
+            self.state = State(*kept, left, *rings(left, vertices))
             self._find_edges()
         return removed
 

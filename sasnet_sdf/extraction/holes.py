@@ -1,4 +1,4 @@
-"""The parts of a surface that no data support, how wide the holes are that they span, and closing them."""
+"""Holes in the data: the parts of a surface that span them, their width, and closing open surfaces."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .descent import GradientField, ValueField
 from .lattice import Lattice
 
 FEWEST, MOST = 5, 40
-"""Rounds of averaging: fewer leave the lattice's steps, more cost more than a smoother line is worth."""
+"""Rounds of averaging: fewer leave the steps of the lattice, more cost more than a smoother line is worth."""
 
 SAMPLES = 10_000
-"""Triangles that tell how long an edge is."""
+"""Number of triangles that the mean length of an edge is taken from."""
 
 
 def smoothed(mesh: TriangleMesh, values: Array, width: float) -> Array:
-    """Values (V,) averaged over about `width` around each vertex, and over an edge or two at the least.
+    """Values (V,) averaged over about `width` around each vertex, and at least over an edge or two.
 
-    Each round takes the mean of a vertex and its neighbours, a diffusion of 3/7 of a squared edge.
+    Each round takes the mean of a vertex and its neighbors, a diffusion of 3/7 of a squared edge.
     """
     some = mesh.faces[:: max(1, len(mesh.faces) // SAMPLES)]
     edge = np.linalg.norm(mesh.vertices[some[:, 0]] - mesh.vertices[some[:, 1]], axis=1).mean()
@@ -40,7 +40,7 @@ def smoothed(mesh: TriangleMesh, values: Array, width: float) -> Array:
 
 
 def steps_from(mesh: TriangleMesh, sources: NDArray[np.int64], step: Array, most: float) -> Array:
-    """Distances (V,) from the nearest of some vertices, along edges, in the steps (V,) given; `most` at most.
+    """Distances (V,) along edges from the nearest of some vertices, in local steps (V,); at most `most`.
 
     A path along edges is at most 1.5 times as long as the shortest one.
     """
@@ -54,19 +54,19 @@ def steps_from(mesh: TriangleMesh, sources: NDArray[np.int64], step: Array, most
 
 
 CHUNK = 1 << 15
-"""Triangles that are looked at together."""
+"""Triangles that are processed together."""
 
 
 @dataclass(frozen=True)
 class Patches:
-    """Connected regions of a mesh, each wholly supported or wholly not; R of them.
+    """R connected regions of a mesh, each entirely supported by data or entirely not.
 
-    region: (V,) the region that each vertex belongs to. supported: (R,) bool. area: (R,); a
-    triangle that lies in two regions counts to the one without support. opening: (R,) the area of
-    the hole that an unsupported region spans, whatever its own shape: half |sum of a x b| over the
-    directed edges of its rim, which are closed loops where no supported vertex is at a boundary of the
-    mesh. Zero where it has no rim. beside: (R,) the area of the supported regions around it. farthest:
-    (R,) the largest distance of its vertices from the data.
+    region: (V,) the region of each vertex. supported: (R,) bool. area: (R,); a triangle in two regions
+    counts for the one without support. opening: (R,) the area of the hole that an unsupported region
+    spans, whatever its own shape: half |sum of a x b| over the directed edges of its rim, which are
+    closed loops where no supported vertex is at a boundary of the mesh. Zero where it has no rim.
+    beside: (R,) the area of the supported regions around it. farthest: (R,) the largest distance of
+    its vertices from the data.
     """
 
     region: NDArray[np.int32]
@@ -78,6 +78,7 @@ class Patches:
 
     @property
     def supported_area(self) -> float:
+        """The area of all supported regions."""
         return float(self.area[self.supported].sum())
 
     @property
@@ -87,7 +88,7 @@ class Patches:
 
 
 def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array) -> Patches:
-    """The regions of a mesh by what supports its vertices (V,) and their distance (V,) from the data."""
+    """The regions of a mesh, by whether data support its vertices (V,); distance (V,): from the data."""
     region = component_of_vertices(mesh, supported)
     count = int(region.max(initial=-1)) + 1
     of_region = np.zeros(count, np.bool_)
@@ -117,15 +118,15 @@ def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array
 
 
 INSET = 1.5
-"""Cells between the lattice's border and the walls; no lattice point then lies on a wall."""
+"""Cells between the border of the lattice and the walls; no lattice point lies on a wall."""
 
 BESIDE = 0.01
-"""Cells from a wall within which a vertex counts as on it: Newton steps onto a plane are exact."""
+"""Distance in cells within which a vertex counts as on a wall: Newton steps onto a plane are exact."""
 
 
 @dataclass(frozen=True)
 class Capped:
-    """The intersection of a field's solid with the box from low (3,) to high (3,)."""
+    """The field of the intersection of a field's solid with the box from low (3,) to high (3,)."""
 
     field: ValueField
     field_with_gradient: GradientField
@@ -135,7 +136,7 @@ class Capped:
 
     @classmethod
     def inside(cls, lattice: Lattice, field: ValueField, field_with_gradient: GradientField) -> Capped:
-        """Walls inside the lattice's border."""
+        """The field with walls just inside the border of the lattice."""
         low, high = lattice.points(np.array([[INSET] * 3, np.array(lattice.shape) - INSET]))
         return cls(field, field_with_gradient, low, high, lattice.cell)
 

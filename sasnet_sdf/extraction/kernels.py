@@ -112,17 +112,14 @@ def ask(cells, corners, masks, doubt, index, values, assumed, wanted):
     for n in range(len(cells)):
         if masks[n] == 0:
             continue
+        i, j, k = 2 * cells[n, 0], 2 * cells[n, 1], 2 * cells[n, 2]
         _interpolate(corners[n], guess)
         for child in range(8):
             if masks[n] >> child & 1 == 0:
                 continue
             for c in range(8):
                 q = CHILD_POINTS[child, c]
-                x, y, z = (
-                    2 * cells[n, 0] + POINTS[q, 0],
-                    2 * cells[n, 1] + POINTS[q, 1],
-                    2 * cells[n, 2] + POINTS[q, 2],
-                )
+                x, y, z = i + POINTS[q, 0], j + POINTS[q, 1], k + POINTS[q, 2]
                 row = index[x >> 3, y >> 3, z >> 3]
                 slot = (x & 7) << 6 | (y & 7) << 3 | (z & 7)
                 unknown = np.isnan(values[row, slot])

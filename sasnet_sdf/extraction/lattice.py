@@ -35,7 +35,7 @@ class Lattice:
     cell: float
     shape: tuple[int, int, int]
 
-    def points(self, indices: Array) -> Array:
+    def points(self, indices: NDArray[Any]) -> Array:
         """Unit coordinates (N, 3) float64 of lattice coordinates (N, 3)."""
         return np.asarray(self.low, np.float64) + self.cell * np.asarray(indices, np.float64)
 

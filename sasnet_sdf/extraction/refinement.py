@@ -1,4 +1,4 @@
-"""A field that follows the data where there are data, and the network where there are none.
+"""A field that follows the data where there are any, and the network elsewhere.
 
 A network blurs the surface that it is trained on, and where the scan is clean this blur is larger than
 the error of the data. So the mesh is extracted from a blend of two fields: the implicit surface of the
@@ -23,34 +23,33 @@ from ..supervision.cloud_target import Evidence
 from .descent import GradientField, ValueField
 
 SMOOTHED_OVER = 12
-"""Neighbours whose spacings are averaged, so that what depends on them changes smoothly."""
+"""Number of neighbors over which spacings are averaged, so that they change smoothly."""
 
 GAP_OF_CLOUD = 0.10
-"""The widest hole that leaves the data of a scan those of a solid, over the area with data.
+"""Area of the widest hole in the data of a scanned solid, over the area with data; a wider one makes a sheet.
 
 Measured: scans by 12 cameras all around thirteen objects, up to 0.008; by 4 cameras all around
 eleven objects, up to 0.060 (a face that none of them saw). Ten objects seen by one camera, 0.34 to
 0.67; real range maps, RGB-D frames and fragments, 0.17 to 0.80; airborne laser, 0.67. In between
 lie six objects seen by half of 12 cameras, 0.003 to 0.23; a leg open at the thigh, 0.13; the bunny
 without its base, 0.13; an open tube four radii long, 0.13. The sum of the points' normals, weighted
-by spacing, tells these less well apart: up to 0.10 for 4 cameras, from 0.31 for fragments and 0.14 for rooms.
+by spacing, separates them less well: up to 0.10 for 4 cameras, from 0.31 for fragments and 0.14 for rooms.
 """
 
 GAP_OF_MESH = 0.03
-"""The same of an open mesh. Measured: the open bunny's holes, 0.004; the neck of a camel's head, 0.07;
-the body of a car, 0.58."""
+"""The limit for an open mesh. Measured: the open bunny's holes, 0.004; the neck of a camel's head, 0.07; the
+body of a car, 0.58."""
 
 SAMPLES = 100_000
-"""Points that stand for the surface of a closed mesh."""
+"""Number of points that represent the surface of a closed mesh."""
 
 
 @dataclass(frozen=True)
 class Support:
     """The points that a surface was made from, in the unit cube.
 
-    tree: of the points (N, 3), in Morton order. spacing: (N,) the distance between points around
-    each of them. gap: the hole that may be in the data of a solid, in shares of its area. normals:
-    (N, 3) outward, where they are known.
+    tree: of the points (N, 3), in Morton order. spacing: (N,) the local distance between points. gap:
+    the widest hole in the data of a solid, over the area with data. normals: (N, 3) outward, or None.
     """
 
     tree: Tree
@@ -60,22 +59,22 @@ class Support:
 
     @classmethod
     def of(cls, target: CloudTarget | MeshTarget, *, scanned: bool) -> Support:
-        """The points that a target was made from; of a closed mesh, points drawn evenly from it.
+        """The points that a target was made from; for a closed mesh, points drawn uniformly from it.
 
         scanned: whether the input was a cloud, which has holes where no sensor could see, and not a
-        mesh, whose boundaries are meant.
+        mesh, whose boundaries are intended.
         """
         if isinstance(target, CloudTarget):
             gap = GAP_OF_CLOUD if scanned else GAP_OF_MESH
             return cls(target.tree, _smoothed(target.spacing, target.lists), gap, target.normals)
         points, _ = target.surface_points(SAMPLES, np.random.default_rng(0))
         tree = Tree.of(points[morton_order(points)])
-        neighbours, distances = tree.neighbours(SMOOTHED_OVER)
+        neighbors, distances = tree.neighbours(SMOOTHED_OVER)
         spacing = distances[:, :6].mean(1, dtype=np.float64)
-        return cls(tree, _smoothed(spacing, neighbours), gap=np.inf)
+        return cls(tree, _smoothed(spacing, neighbors), gap=np.inf)
 
     def thinned(self, most: int) -> Support:
-        """At most so many of the points, taken evenly, in single precision."""
+        """The support with at most `most` of the points, evenly chosen, in single precision."""
         step = -(-len(self.spacing) // most)
         points = self.tree.points[::step].astype(np.float32).astype(np.float64)
         spacing = (self.spacing[::step] * np.sqrt(step)).astype(np.float32).astype(np.float64)
@@ -83,21 +82,22 @@ class Support:
 
     @property
     def usual_spacing(self) -> float:
+        """The median of the local spacings."""
         return float(np.median(self.spacing))
 
     def __len__(self) -> int:
         return len(self.spacing)
 
     def distance(self, places: Array) -> tuple[Array, Array]:
-        """The distance (M,) of places (M, 3) from the nearest point, and the spacing (M,) there."""
+        """The distances (M,) of places (M, 3) from the nearest points, and the spacings (M,) there."""
         places = np.ascontiguousarray(places, np.float64)
         nearest = self.tree.nearest(places)
         return np.linalg.norm(places - self.tree.points[nearest], axis=1), self.spacing[nearest]
 
     def against(self, mesh: TriangleMesh, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether a surface looks the other way than the points nearest to its vertices `rows` (M,).
+        """Whether the surface at its vertices `rows` (M,) faces opposite to the nearest points.
 
-        So does what closes the field between two sheets that look the same way.
+        A surface that closes the field between two sheets of the same orientation does.
         """
         if self.normals is None or not len(rows):
             return np.zeros(len(rows), np.bool_)
@@ -106,9 +106,9 @@ class Support:
 
 
 def _normals_of(mesh: TriangleMesh, rows: NDArray[np.int64]) -> Array:
-    """Normals (M, 3) of the triangles around vertices `rows` (M,), of any length.
+    """Normals (M, 3), of any length, of the triangles around vertices `rows` (M,).
 
-    Not those of the field, whose slope near data is that of the data.
+    The field's gradient would not do: near data it is that of the data.
     """
     here = np.full(len(mesh.vertices), -1)
     here[rows] = np.arange(len(rows))
@@ -121,36 +121,35 @@ def _normals_of(mesh: TriangleMesh, rows: NDArray[np.int64]) -> Array:
     return normals
 
 
-def _smoothed(spacing: Array, neighbours: np.ndarray) -> Array:
-    return spacing[neighbours[:, :SMOOTHED_OVER]].mean(1)
+def _smoothed(spacing: Array, neighbors: NDArray[np.integer]) -> Array:
+    return spacing[neighbors[:, :SMOOTHED_OVER]].mean(1)
 
 
 ZONE = 4.0
-"""Cells from the data within which the data count. A gap too narrow for a network lies within."""
+"""Cells from the data within which the data count: more than a gap that is too narrow for a network."""
 
 FADE_START, FADE_END = 1.0, 2.0
-"""Where the weight of the data falls from 1 to 0: distances along the surface from the nearest data point,
-in reaches."""
+"""Distances along the surface from the nearest data point, in reaches, between which the weight of the data
+falls from 1 to 0."""
 
 EDGE_DISTANCE, EDGE_SHARE, EDGE_CELLS = 0.5, 0.3, 0.6
 THIN_DISTANCE, THIN_SHARE, THIN_CELLS = 1.5, 0.5, 1.2
-"""When the field overrules the data where the two disagree about inside and outside.
+"""Where the field overrides the data when the two disagree about inside and outside.
 
-EDGE: more than so many reaches along the surface from the nearest data point, where the plane of the
-data may have gone on beyond an edge of the object. THIN: more than so many reaches away from it, where
-it may lie on the far side of a thin part. In both cases the field's value must exceed that share of the
-distance from the data, and that many cells: nearer to its own surface a network may itself be wrong.
+EDGE_DISTANCE: beyond so many reaches along the surface from the nearest data point, where the plane of
+the data may extend past an edge of the object. THIN_DISTANCE: beyond so many reaches from that point,
+where it may be on the far side of a thin part. The field's value must also exceed the SHARE of the
+distance from the data, and so many CELLS: closer to its own surface a network may itself be wrong.
 """
 
 
 @dataclass(frozen=True)
 class Refined:
-    """Values and gradients of the blend, at points (N, 3) of the unit cube.
+    """The blend of a network's field and the data, at points (N, 3) of the unit cube.
 
-    field: points -> values (N,), and field_with_gradient: points -> (values, gradients (N, 3)), are
-    the network's. evidence: (points, zone) -> what the data say within `zone` of them. cell: the
-    side of a lattice cell. trust: the weight of the data where they are dense, from 0 to 1; the
-    field has the rest.
+    field: points -> values (N,), and field_with_gradient: points -> (values, gradients (N, 3)), of
+    the network. evidence: (points, zone) -> the evidence of the data within `zone` of them. cell: the
+    side of a lattice cell. trust: the weight of the data where they are dense, from 0 to 1.
     """
 
     field: ValueField
@@ -169,7 +168,7 @@ class Refined:
         return values
 
     def gradient(self, points: Array) -> tuple[Array, Array]:
-        """Values (N,) and gradients (N, 3), float64. The weights count as constant."""
+        """Values (N,) and gradients (N, 3), float64. The weights are taken as constant."""
         found, asked = self._found(points)
         values, gradients = np.zeros(len(points)), np.zeros((len(points), 3))
         if len(asked):
@@ -182,7 +181,7 @@ class Refined:
     def _found(self, points: Array) -> tuple[Evidence, NDArray[np.int64]]:
         """The evidence of the data at points (N, 3), and the indices (K,) where the field must be evaluated.
 
-        Elsewhere the weight of the data is 1 whatever the field's value is.
+        Elsewhere the weight of the data is 1, whatever the value of the field.
         """
         found = self.evidence(points, ZONE * self.cell)
         asked = np.ones(len(points), np.bool_)
@@ -192,7 +191,7 @@ class Refined:
         return found, np.flatnonzero(asked)
 
     def _blend(self, found: Evidence, values: Array) -> Array:
-        """Blend the data into the field's values (N,), in place; the weight of the data (K,)."""
+        """Blend the data into the field's values (N,), in place; returns the weight of the data (K,)."""
         weight = self._weight(found, values[found.rows])
         values[found.rows] += weight * (found.distance - values[found.rows])
         return weight

@@ -18,24 +18,24 @@ from .lattice import Lattice
 from .marching import march
 
 GRADIENT_COST = 3
-"""Evaluations that a value with its gradient counts as."""
+"""Number of evaluations that a value with its gradient counts as."""
 
 NOISE = 40
-"""Vertices, by the square of the lattice's side, from which a field is noise; scans have 1 to 4."""
-
+"""Vertices, over the square of the lattice's longest side in cells, above which a field is
+noise; scans have 1 to 4."""
 
 APART = 2.5e-4
-"""Least distance between vertices, in cells: small beside the error of a mesh, and large enough for two
-vertices to differ in a file of single precision."""
+"""Least distance between vertices, in cells: small compared with the error of a mesh, and large enough for
+two vertices to differ in a file of single precision."""
 
 
 @dataclass(frozen=True)
 class Surface:
-    """A triangle mesh in the unit cube, and what it cost.
+    """A triangle mesh in the unit cube, and the number of evaluations that it took.
 
     vertices: (V, 3) float64. faces: (F, 3) int64, counter-clockwise seen from outside. normals:
-    (V, 3) float64 of unit length, along the field's gradient. evaluations: of the field, a value
-    counts 1 and a gradient 3. lattice_evaluations: those before the refinement of vertices.
+    (V, 3) float64 of unit length, along the field's gradient. evaluations: of the field; a value
+    counts 1 and a gradient 3. lattice_evaluations: those on the lattice.
     """
 
     vertices: Array
@@ -79,7 +79,7 @@ def extract_surface(
     if not len(faces):
         raise NoSurface(_reason(sampler.lowest, sampler.highest))
     del values, cells
-    # marching cubes' triangles lie within their cell, so the center tells which
+    # a triangle of marching cubes lies within its cell, and so does its center
     cells = np.floor(vertices[faces].mean(1)).astype(np.int64) if creases else None
     vertices = lattice.points(vertices)
     step(0.9, "moving vertices onto the surface")
@@ -87,16 +87,14 @@ def extract_surface(
     vertices = _without_folds(vertices, _kept_apart(vertices, moved, lattice.cell), faces)
     if cells is not None:
         step(1.0, "looking for sharp edges")
-        vertices, normals, faces = sharpen(
-            field_with_gradient, vertices, normals, faces, cells, lattice.cell, lattice.low
-        )
+        vertices, normals, faces = sharpen(field_with_gradient, vertices, normals, faces, cells, lattice)
     evaluations = sampler.evaluations + GRADIENT_COST * len(vertices)
     return Surface(vertices, faces, normals, evaluations, sampler.evaluations)
 
 
 _NOISE = (
     "the field changes sign all over the lattice: it is noise, not a surface; "
-    "take a lower rate or lower frequencies, or train for more steps"
+    "use a lower learning rate or lower frequencies, or train for more steps"
 )
 
 
@@ -104,7 +102,7 @@ def _reason(low: float, high: float) -> str:
     side = "positive (outside)" if low > 0 else "negative (inside)"
     return (
         f"the field has no surface: it is {side} all over the lattice, from {low:.3g} to {high:.3g}; "
-        "train for more steps, or look at the normals' orientation"
+        "train for more steps, or check the orientation of the normals"
     )
 
 
@@ -124,10 +122,10 @@ def _refine(field: GradientField, vertices: Array, cell: float) -> tuple[Array, 
 
 
 def _kept_apart(before: Array, after: Array, cell: float) -> Array:
-    """Separate vertices that moved to the same place; changes and returns `after`.
+    """Separate vertices that moved to the same position; changes and returns `after` (V, 3).
 
-    Many programs weld vertices at equal places, which would make edges of four triangles here. On the
-    edge of a box, two such vertices come along the normals of two faces. Each is moved on by the
+    Many programs weld vertices at equal positions, which would make edges of four triangles here. On
+    the edge of a box, two such vertices come along the normals of two faces. Each is moved on by the
     reverse of the other's step, shortened to APART cells, so that it stays on its own face.
     """
     # rounded coordinates of the three axes packed into one integer
@@ -147,7 +145,7 @@ def _kept_apart(before: Array, after: Array, cell: float) -> Array:
 
 
 def _without_folds(before: Array, after: Array, faces: NDArray[np.int64]) -> Array:
-    """The moved vertices, but those of triangles that would turn over stay where they were."""
+    """The moved vertices (V, 3), except that those of triangles that would turn over do not move."""
     while True:
         kept = np.unique(faces[folded(before, after, faces)])
         kept = kept[(after[kept] != before[kept]).any(1)]

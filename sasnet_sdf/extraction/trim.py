@@ -1,4 +1,4 @@
-"""Surface that the data do not support is cut away; a solid that was scanned all around stays closed.
+"""Trimming: surface without data is cut away; a solid that was scanned from all sides stays closed.
 
 Cuts follow the line where a function on the mesh changes sign.
 """
@@ -18,21 +18,21 @@ from .holes import Patches, patches_of, smoothed, steps_from
 from .refinement import Support
 
 HALVINGS = 12
-"""Of an edge, to find a place on it that is allowed."""
+"""Number of bisections of an edge to find an allowed point on it."""
 
 SLIVER = 0.02
-"""A cut within this share of an edge from its kept end is made at that end, so that no sliver is left."""
+"""A cut within this share of an edge from its kept end is made at that end, to leave no sliver."""
 
 Allowed = Callable[[Array], NDArray[np.bool_]]
 
 
 def clip(mesh: TriangleMesh, values: Array, allowed: Allowed) -> tuple[TriangleMesh, NDArray[np.int64]]:
-    """The part of a mesh where a function is not positive, and the vertex that each of its own comes from.
+    """The part of a mesh where a function is not positive, and the source vertex (V',) of each vertex.
 
-    values: (V,), the function at the vertices, linear in between. allowed: whether points (M, 3)
-    may be in the result, as every vertex may whose value is not positive; where the cut of an edge
-    is not, it is moved towards the kept end. A vertex of the cut comes from the kept end of its
-    edge. Colours and scalars are not carried over.
+    values: (V,), the function at the vertices, linear in between. allowed: points (M, 3) -> whether
+    they may be in the result, as every vertex may whose value is not positive; a cut of an edge at
+    another point is moved toward the kept end. The source of a vertex of the cut is the kept end of
+    its edge. Colors and scalars are not kept.
     """
     out = values > 0
     if not out.any():
@@ -65,12 +65,12 @@ def clip(mesh: TriangleMesh, values: Array, allowed: Allowed) -> tuple[TriangleM
 
 
 def _rolled(faces: NDArray[Any], first: NDArray[Any]) -> NDArray[Any]:
-    """Triangles (F, 3) that start at the given corner (F,), in the same sense."""
+    """Triangles (F, 3) rotated to start at the given corner (F,), in the same orientation."""
     return np.take_along_axis(faces, (first[:, None] + np.arange(3)) % 3, 1)
 
 
 def _shares(vertices: Array, values: Array, edges: NDArray[Any], allowed: Allowed) -> Array:
-    """How far (E,) along edges (kept end, other end) they are cut."""
+    """The share (E,) of each edge (kept end, other end) at which it is cut."""
     inner, outer = values[edges.T]
     share = inner / (inner - outer)
     start, along = vertices[edges[:, 0]], vertices[edges[:, 1]] - vertices[edges[:, 0]]
@@ -88,7 +88,7 @@ def _shares(vertices: Array, values: Array, edges: NDArray[Any], allowed: Allowe
 def _used(
     mesh: TriangleMesh, faces: NDArray[Any], edges: NDArray[Any], share: Array
 ) -> tuple[TriangleMesh, NDArray[np.int64]]:
-    """The mesh of faces over old vertices and new ones at `share` along edges; where each comes from."""
+    """The mesh over the old vertices and new ones at a share (E, 1) of edges, and their source vertices."""
     source = np.concatenate([np.arange(len(mesh.vertices)), edges[:, 0]])
     used, faces = compacted(faces, len(source))
 
@@ -107,36 +107,36 @@ def _used(
 
 
 REACH = 2.5
-"""Local spacings from the data up to which surface is supported: between points drawn at random a
-gap of this radius is a matter of one in 10^6."""
+"""Local spacings from the data within which surface is supported: between random points a gap of this
+radius has a probability of one in 10^6."""
 
 EDGE = 1.0
-"""Local spacings from the data at which an open surface ends: what is supported, less what only the
-largest gaps between points need, along its rim."""
+"""Local spacings from the data at which an open surface ends: less than REACH, which only the largest gaps
+between points need."""
 
 LENGTH = 12.0
-"""Usual spacings from the data beyond which no surface stays: a hole twice as wide is filled."""
+"""Usual spacings from the data beyond which no surface is kept: a hole twice as wide is filled."""
 
 UNSEEN = 0.2
-"""Share of a closed surface that may be without data. Measured: scans by 4 cameras, up to 0.10; a room
-scanned from within, whose holes are many and none of them wide, 0.34."""
+"""Share of the surface of a solid that may be without data. Measured: scans by 4 cameras, up to 0.10; a room
+scanned from within, with many holes but no wide one, 0.34."""
 
 SMOOTH = 1.5
-"""Spacings over which the line of the cut is smoothed."""
+"""Usual spacings over which the line of the cut is smoothed."""
 
 SLACK = 1e-5
-"""What is cut is cut this share short of the length, so that rounding never carries a vertex beyond it."""
+"""Share of the length by which cuts fall short of it, so that rounding moves no vertex beyond it."""
 
 
 @dataclass(frozen=True)
 class Trimmed:
     """A surface, and how it was trimmed; lengths in the units of the mesh and its support.
 
-    source: (V,) the vertex of the surface before that each vertex comes from. solid: whether the
-    data were taken to enclose one, so that nothing was cut. length: no vertex is farther from
-    the data; None where nothing bounds it. reach: the usual distance at which the surface ends.
-    widest: the largest opening over the supported area. removed: the share of the area that was
-    cut away. filled: how many holes in the data stay covered.
+    source: (V,) the vertex of the untrimmed surface that each vertex comes from. solid: whether the
+    data enclose a solid, so that nothing was cut. length: the largest distance of a vertex from the
+    data; None without a bound. reach: the usual distance at which the surface ends. widest: the
+    largest opening over the supported area. removed: the share of the area that was cut away.
+    filled: the number of holes in the data that stay covered.
     """
 
     mesh: TriangleMesh
@@ -150,7 +150,7 @@ class Trimmed:
 
     @classmethod
     def nothing(cls, mesh: TriangleMesh) -> Trimmed:
-        """The surface as it is."""
+        """The untrimmed surface."""
         return cls(mesh, np.arange(len(mesh.vertices)), False, None, None, None, 0.0, 0)
 
 
@@ -182,16 +182,16 @@ def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> Trian
 def trim_by_spacing(
     mesh: TriangleMesh, distance: Array, spacing: Array, support: Support, ends: NDArray[np.bool_]
 ) -> Trimmed:
-    """The part of a surface that the data bear out, from distances and spacings (V,) at its vertices.
+    """The part of a surface that the data support, from distances and spacings (V,) at its vertices.
 
     ends: (V,) the vertices where the lattice ends the surface. They count as unsupported however near
-    the data are: a flat sheet leaves the lattice right beside its data, and what is missing there is
-    a hole as large as the sheet.
+    the data are: a flat sheet leaves the lattice right beside its data, and the hole there is as large
+    as the sheet.
 
-    Where the widest hole in the data is small beside the surface they enclose a solid, and all
-    stays. Else the surface ends EDGE local spacings from the data, along a line that does not follow
-    every point at their rim: it is supported as far as REACH, then shortened from there. Smaller
-    holes stay covered as far as LENGTH usual spacings from the data.
+    Where the widest hole in the data is small compared with the surface, the data enclose a solid and
+    all is kept. Otherwise the surface ends EDGE local spacings from the data, along a smooth line: it is
+    supported as far as REACH, then shortened from there. Smaller holes stay covered as far as LENGTH
+    usual spacings from the data.
     """
     length = LENGTH * support.usual_spacing
     limit = (1 - SLACK) * length
@@ -217,7 +217,7 @@ def trim_by_spacing(
 def _beyond_edge(
     mesh: TriangleMesh, out: NDArray[np.bool_], ends: NDArray[np.bool_], spacing: Array, usual: float
 ) -> Array:
-    """Positive (V,) where a surface is left out (V,), or so near to that that it is beyond its edge."""
+    """A function (V,) that is positive beyond the edge of the surface; out (V,): what is unsupported."""
     staying = replace(mesh, faces=mesh.faces[~out[mesh.faces].all(1)])
     rim = np.zeros(len(out), np.bool_)
     rim[staying.faces] = True
@@ -229,7 +229,7 @@ def _beyond_edge(
 
 
 def _encloses_a_solid(patches: Patches, gap: float) -> bool:
-    """Whether what is unsupported are holes in the data of a solid, not the missing side of a sheet."""
+    """Whether the unsupported parts are holes in the data of a solid, not the missing side of a sheet."""
     unseen = patches.area[~patches.supported & ~patches.floating].sum()
     return gap == np.inf or bool(
         _widest(patches) <= gap and unseen <= UNSEEN * (patches.supported_area + unseen)

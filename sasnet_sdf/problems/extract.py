@@ -20,8 +20,6 @@ from ..extraction import (
     Surface,
     Trimmed,
     decimate,
-    drop_small_components,
-    drop_unsupported_components,
     extract_surface,
     held_to_length,
     lattice_around,
@@ -30,7 +28,7 @@ from ..extraction import (
 )
 from ..extraction.descent import GradientField, ValueField
 from ..geometry import Array, Frame, TriangleMesh
-from ..mesh import Edges, at_boundary
+from ..mesh import Edges, at_boundary, drop_small_components, drop_unsupported_components
 from ..runtime.memory import SurfaceMemory
 from ..runtime.progress import steps
 from ..supervision import CloudTarget, MeshTarget

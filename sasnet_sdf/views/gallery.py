@@ -274,7 +274,8 @@ def _panel(values: Array, longest: int) -> Array:
     if longest > MOST:
         factor = -(-longest // MOST)
         channels = np.moveaxis(values, -1, 0).astype(np.float32)
-        return np.stack([np.float64(Image.fromarray(part).reduce(factor)) for part in channels], -1)
+        reduced = [np.asarray(Image.fromarray(part).reduce(factor), np.float64) for part in channels]
+        return np.stack(reduced, -1)
     factor = max(LEAST // longest, 1)
     return values.repeat(factor, 0).repeat(factor, 1)
 

@@ -1,4 +1,4 @@
-"""Exact signed distances to cut meshes from, and what is checked of every mesh."""
+"""Shapes with exact signed distances, and checks of every mesh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colours, amounts and labels of points, at places on and off them."""
+"""Colors, amounts and labels of points, at places on and off them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_noise_is_averaged_and_a_slope_kept(target):
     assert (found - 100 * asked[:, 0]).std() < 6
 
 
-def test_an_edge_stays_crisp(target):
+def test_an_edge_stays_sharp(target):
     asked = places()
     painted = np.where(target.points[:, :1] > 0, [[255, 0, 10]], [[0, 255, 10]]).astype(np.uint8)
     found = Blend.of_cloud(target, asked).mean(painted)
@@ -49,7 +49,7 @@ def test_labels_are_not_averaged(target):
     assert len(np.unique(found["amount"])) > 2
 
 
-def test_what_is_not_finite_does_not_count(target):
+def test_values_that_are_not_finite_do_not_count(target):
     values = np.where(np.arange(len(target.points)) % 3, 5.0, np.nan)
     values[target.points[:, 0] < -0.5] = np.nan
     asked = places()
@@ -83,10 +83,10 @@ def test_a_mesh_is_interpolated_within_its_triangles():
         (np.zeros((3, 3), np.uint8), False),
     ],
 )
-def test_what_is_a_label(values, label):
+def test_labels_are_booleans_and_few_integers(values, label):
     assert is_label(values) is label or is_label(values) == label
 
 
-def test_nothing_at_no_place(target):
+def test_no_places_give_empty_arrays(target):
     found = blend({"a": np.zeros(len(target.points))}, lambda p: Blend.of_cloud(target, p), np.empty((0, 3)))
     assert found["a"].shape == (0,)

@@ -1,4 +1,4 @@
-"""Vertices on the creases of exact solids, meshes that stay closed, and what is left as it is."""
+"""Creases of exact solids, meshes that stay closed, and smooth surfaces that do not change."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_the_volume_is_that_of_the_solid(brick, measure):
     assert measure(sharp).volume.sum() == pytest.approx(true, rel=1e-4)
 
 
-def test_the_mesh_stays_closed_and_no_two_vertices_fall_together(brick, measure):
+def test_the_mesh_stays_closed_and_no_two_vertices_coincide(brick, measure):
     _, plain, sharp = brick
     found = measure(sharp)
     assert found.closed and found.euler == 2
@@ -49,7 +49,7 @@ def test_the_mesh_stays_closed_and_no_two_vertices_fall_together(brick, measure)
     assert len(sharp.vertices) > len(plain.vertices)
 
 
-def test_triangles_look_outward(brick):
+def test_triangles_face_outward(brick):
     shape, _, sharp = brick
     a, b, c = (sharp.vertices[sharp.faces[:, n]] for n in range(3))
     across = np.cross(b - a, c - a)
@@ -59,7 +59,7 @@ def test_triangles_look_outward(brick):
 
 
 @pytest.mark.parametrize("name", ["sphere", "torus"])
-def test_what_is_smooth_stays_as_it_is(shapes, name):
+def test_smooth_surfaces_do_not_change(shapes, name):
     shape = shapes[name]
     plain = extract_surface(shape.distance, shape.with_gradient, shape.lattice(48))
     sharp = extract_surface(shape.distance, shape.with_gradient, shape.lattice(48), creases=True)

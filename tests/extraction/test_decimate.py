@@ -1,4 +1,4 @@
-"""Fewer triangles: what is closed, manifold, sharp or in one piece stays so."""
+"""Decimation: meshes that are closed, manifold, sharp or connected stay so."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def sound(mesh):
 CLOSED = Edges(0, 0, 0)
 
 
-def test_the_exact_cube_is_left_of_a_cube(measure):
+def test_a_cube_decimates_to_the_exact_cube(measure):
     fewer = decimate(cube(), 12)
     assert len(fewer.faces) == 12 and sound(fewer) == (CLOSED, 1)
     assert KDTree(fewer.vertices).query(CORNERS)[0].max() < 1e-5
@@ -132,7 +132,7 @@ def test_boundary_of_a_sheet_stays(measure):
     assert volume.min() > 0 and volume.sum() == pytest.approx(4 / 3, rel=1e-3)
 
 
-def test_triangles_are_where_the_surface_bends():
+def test_triangles_remain_where_the_surface_is_curved():
     fewer = decimate(sheet(lambda x, y: 0.2 * x.clip(0) ** 2 * np.cos(9 * x) * np.cos(9 * y)), 500)
     sound(fewer)
     assert (fewer.vertices[:, 0] < -0.02).sum() < 12
@@ -177,7 +177,7 @@ def test_rough_meshes_with_holes_stay_manifold(surface_of, seed):
         assert faces - 1 <= len(fewer.faces) <= 1.5 * faces
 
 
-def test_edges_that_were_not_manifold_stay_as_they_were():
+def test_non_manifold_edges_do_not_change():
     wings, flat = [], sheet(lambda x, y: 0 * x, 17)
     for turn in (0, 2, 4):
         out = flat.vertices[:, 0] + 1
@@ -202,7 +202,7 @@ def test_the_smallest_meshes_stay(faces, least):
     assert len(decimate(mesh, 0).faces) == least
 
 
-def test_points_that_are_all_equal_are_no_error():
+def test_equal_points_raise_no_error():
     mesh = TriangleMesh(np.ones((81, 3)), squares(9))
     assert len(decimate(mesh, 50).faces) <= len(mesh.faces)
 
@@ -214,6 +214,6 @@ def test_the_same_mesh_gives_the_same_bytes(surface_of):
     assert first.faces.tobytes() == second.faces.tobytes()
 
 
-def test_a_mesh_that_is_small_enough_comes_back_as_it_is(surface_of):
+def test_a_mesh_that_is_small_enough_is_returned_unchanged(surface_of):
     mesh = mesh_of(surface_of("sphere", 128))
     assert decimate(mesh, len(mesh.faces)) is decimate(mesh, 10**9) is mesh

@@ -23,7 +23,7 @@ def test_a_rough_field_gives_the_triangles_of_the_dense_lattice(shapes, assert_d
     assert_dense(type(torus)(rough, torus.low - 0.02, torus.high + 0.02), torus.lattice(160))
 
 
-def test_a_field_that_is_no_distance_gives_the_triangles_of_the_dense_lattice(shapes, assert_dense):
+def test_a_field_that_is_not_a_distance_gives_the_triangles_of_the_dense_lattice(shapes, assert_dense):
     torus = shapes["torus"]
 
     def bent(points):

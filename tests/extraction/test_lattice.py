@@ -28,6 +28,6 @@ def test_lattice_covers_the_box_with_a_margin_and_stays_in_the_cube(resolution):
 
 
 @pytest.mark.parametrize("cell", [0.0, -0.1, 2.0, float("nan")])
-def test_a_cell_that_is_no_fraction_of_the_box_is_refused(cell):
+def test_a_cell_larger_than_the_box_is_refused(cell):
     with pytest.raises(UsageError, match="smaller"):
         lattice_around([-1, -1, -1], [1, 1, 1], cell)

@@ -1,4 +1,4 @@
-"""What an extraction takes is told before it is taken, and refused where it would be too much."""
+"""The memory of an extraction is planned before it is allocated, and refused where it is too much."""
 
 import os
 import re
@@ -9,8 +9,9 @@ import tracemalloc
 import pytest
 
 from sasnet_sdf.errors import UsageError
-from sasnet_sdf.extraction import decimate, drop_small_components, extract_surface
+from sasnet_sdf.extraction import decimate, extract_surface
 from sasnet_sdf.geometry import TriangleMesh
+from sasnet_sdf.mesh import drop_small_components
 from sasnet_sdf.runtime import memory
 from sasnet_sdf.runtime.memory import DECIMATED_VERTEX, TRIMMED_VERTEX, SurfaceMemory
 from sasnet_sdf.runtime.system import peak_memory_bytes
@@ -66,12 +67,12 @@ def test_refusal_comes_before_most_of_the_work_and_names_a_resolution_that_fits(
         )
 
 
-def test_what_is_held_is_between_nothing_and_the_peak():
+def test_held_bytes_are_between_zero_and_the_peak():
     assert 10 * MEBI < memory.held_bytes() <= peak_memory_bytes() + MEBI
 
 
 @pytest.mark.parametrize("vertex", [TRIMMED_VERTEX, DECIMATED_VERTEX])
-def test_bytes_a_vertex_are_what_is_taken(shapes, vertex):
+def test_bytes_per_vertex_are_those_taken(shapes, vertex):
     def peak(resolution):
         tracemalloc.start()
         surface = shapes["torus"].surface(resolution)
@@ -120,11 +121,11 @@ print(fitting, held, held + room, surface(fitting, held + room), peak_memory_byt
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of the memory is asked as Linux tells it")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of the memory is read as on Linux")
 @pytest.mark.parametrize(
     ("resolution", "room"), [(640, 250), pytest.param(2048, 3600, marks=pytest.mark.slow)]
 )
-def test_the_resolution_that_is_named_fits_and_takes_what_was_said(root, resolution, room):
+def test_the_resolution_that_is_named_fits_and_takes_the_planned_memory(root, resolution, room):
     """In a process of its own; of a surface about as large as there is: 2048^3 cells in 4 GB, nearly."""
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(

@@ -42,7 +42,7 @@ def test_the_surface_lies_on_the_data_and_on_the_field_where_there_are_none():
     assert np.abs(length[z < -3 * REACH] - BLURRED).max() < 1e-2 * CELL
 
 
-def test_between_them_it_goes_over_smoothly():
+def test_the_blend_between_them_is_smooth():
     made = surface()
     length, z = np.linalg.norm(made.vertices, axis=1), made.vertices[:, 2]
     between = (z < 0) & (z > -2.5 * REACH)
@@ -62,7 +62,7 @@ def test_the_mesh_is_closed(measure):
     assert found.closed and found.euler == 2
 
 
-def test_a_plane_that_goes_on_beyond_an_edge_is_overruled():
+def test_a_plane_that_extends_past_an_edge_is_overridden():
     # the data are a plane's, the field knows that the solid ends; one reach beyond the last datum
     place = np.array([[0.0, 0.0, 0.0]])
 
@@ -78,7 +78,7 @@ def test_a_plane_that_goes_on_beyond_an_edge_is_overruled():
     assert field(-0.04) == pytest.approx(-0.02, abs=1e-3)  # of the same side: the data's
 
 
-def test_the_other_side_of_a_thin_part_is_overruled():
+def test_the_far_side_of_a_thin_part_is_overridden():
     # straight above the data, four reaches off: what lies nearest is a sheet seen from behind
     place = np.array([[0.0, 0.0, 0.0]])
 

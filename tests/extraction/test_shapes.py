@@ -1,4 +1,4 @@
-"""Meshes of exact distances: size, shape, orientation, normals, and nothing twice."""
+"""Meshes of exact distances: size, shape, orientation, normals, no duplicates."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_box_has_its_volume_and_flat_faces(shapes, surface_of, measure, name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_mesh_is_closed_turned_outward_and_of_the_right_genus(surface_of, measure, name):
+def test_mesh_is_closed_oriented_outward_and_of_the_right_genus(surface_of, measure, name):
     surface = surface_of(name, 256 if name in THIN else 128)
     found = measure(surface)
     assert found.closed
@@ -45,7 +45,7 @@ def test_mesh_is_closed_turned_outward_and_of_the_right_genus(surface_of, measur
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_no_vertex_stands_twice_and_no_triangle_is_a_line(surface_of, name):
+def test_no_vertex_occurs_twice_and_no_triangle_is_degenerate(surface_of, name):
     surface = surface_of(name, 256 if name in THIN else 128)
     a, b, c = surface.faces.T
     assert not np.any((a == b) | (b == c) | (c == a))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.errors import NoSurface
-from sasnet_sdf.extraction import drop_small_components, extract_surface, lattice_around
+from sasnet_sdf.extraction import extract_surface, lattice_around
 from sasnet_sdf.geometry import TriangleMesh
+from sasnet_sdf.mesh import drop_small_components
 from sasnet_sdf.runtime.progress import stage
 
 CUBE = lattice_around([-0.9] * 3, [0.9] * 3, 2 / 64)
@@ -30,7 +31,7 @@ def test_a_field_that_only_touches_zero_from_outside_ends():
 
 
 @pytest.mark.parametrize("creases", [False, True])
-def test_no_two_vertices_meet_where_planes_pass_through_the_lattice(creases):
+def test_no_two_vertices_coincide_where_planes_pass_through_lattice_points(creases):
     """A box aligned with the lattice, as parts made by programs often are."""
     middle = CUBE.points(np.array([[28, 28, 28]]))[0]
     half = CUBE.cell * np.array([5, 6, 7])
@@ -54,7 +55,7 @@ def test_a_field_that_is_not_finite_is_refused():
         extract_surface(lambda p: np.full(len(p), np.nan), lambda p: None, CUBE)
 
 
-def test_a_field_that_is_noise_is_refused_before_it_is_sampled_whole():
+def test_a_noisy_field_is_refused_before_it_is_fully_sampled():
     lattice = lattice_around([-0.9] * 3, [0.9] * 3, 2 / 512)
     asked = []
 
@@ -74,7 +75,7 @@ def test_lattices_of_a_few_cells_work(shapes, measure, resolution):
     assert found.euler == 2
 
 
-def test_progress_goes_from_nothing_to_all(shapes):
+def test_progress_runs_from_zero_to_one(shapes):
     told = []
     torus = shapes["torus"]
     with stage("extraction", told.append):
@@ -99,7 +100,7 @@ def test_gradients_that_vanish_move_nothing(shapes):
     assert np.abs(torus.distance(surface.vertices)).max() < 2 / 64
 
 
-def test_small_components_go_and_large_ones_stay(surface_of, measure):
+def test_small_components_are_dropped_and_large_ones_kept(surface_of, measure):
     mesh = mesh_of(surface_of("three balls", 128))
     rest, dropped = drop_small_components(mesh, 0.01)
     assert dropped == 1
@@ -113,15 +114,19 @@ def test_small_components_go_and_large_ones_stay(surface_of, measure):
     assert measure(largest).euler == 2
 
 
-def test_all_components_stay_where_none_is_small(surface_of):
+def test_all_components_are_kept_where_none_is_small(surface_of):
     mesh = mesh_of(surface_of("three balls", 128))
     rest, dropped = drop_small_components(mesh, 0.001)
     assert dropped == 0
     assert rest is mesh
 
 
-def test_colours_stay_with_their_vertices(surface_of):
+def test_colors_and_scalars_stay_with_their_vertices(surface_of):
     surface = surface_of("three balls", 128)
     colors = (128 + 127 * surface.vertices).astype(np.uint8)
-    rest, _ = drop_small_components(TriangleMesh(surface.vertices, surface.faces, None, colors), 0.01)
+    scalars = {"height": surface.vertices[:, 2]}
+    mesh = TriangleMesh(surface.vertices, surface.faces, None, colors, scalars)
+    rest, dropped = drop_small_components(mesh, 0.01)
+    assert dropped == 1
     np.testing.assert_array_equal(rest.colors, (128 + 127 * rest.vertices).astype(np.uint8))
+    np.testing.assert_array_equal(rest.scalars["height"], rest.vertices[:, 2])

@@ -1,11 +1,11 @@
-"""Exact surfaces, and points on parts of them: what is cut away, what stays, and where the cut runs."""
+"""Exact surfaces, and points on parts of them: what is cut away, what is kept, and where the cut runs."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from sasnet_sdf.extraction import Capped, Support, drop_unsupported_components, lattice_around
+from sasnet_sdf.extraction import Capped, Support, lattice_around
 from sasnet_sdf.extraction.refinement import GAP_OF_CLOUD
 from sasnet_sdf.extraction.surface import extract_surface
 from sasnet_sdf.extraction.trim import (
@@ -18,7 +18,7 @@ from sasnet_sdf.extraction.trim import (
     trim_to_length,
 )
 from sasnet_sdf.geometry import TriangleMesh
-from sasnet_sdf.mesh import Edges, areas, at_boundary
+from sasnet_sdf.mesh import Edges, areas, at_boundary, drop_unsupported_components
 from sasnet_sdf.spatial import Tree, morton_order
 
 RADIUS = 0.7
@@ -26,9 +26,9 @@ RADIUS = 0.7
 
 def support_of(points: np.ndarray) -> Support:
     tree = Tree.of(points[morton_order(points)])
-    neighbours, distances = tree.neighbours(12)
+    neighbors, distances = tree.neighbours(12)
     spacing = distances[:, :6].mean(1, dtype=np.float64)
-    return Support(tree, spacing[neighbours].mean(1), GAP_OF_CLOUD)
+    return Support(tree, spacing[neighbors].mean(1), GAP_OF_CLOUD)
 
 
 def on_sphere(count: int = 20_000, seed: int = 0) -> np.ndarray:
@@ -114,7 +114,7 @@ def test_one_side_of_a_plate_is_a_sheet(shapes):
 
 
 @pytest.mark.parametrize("length", [0.02, 0.1, 0.5, 3.0])
-def test_a_given_length_is_kept_to(sphere, length):
+def test_a_given_length_is_respected(sphere, length):
     support = support_of(on_sphere(200))
     distance, _ = support.distance(sphere.vertices)
     found = trim_to_length(sphere, distance, support, length)
@@ -150,7 +150,7 @@ def test_clip_cuts_where_the_function_vanishes(sphere):
     assert len(nothing.faces) == len(nothing.vertices) == 0
 
 
-def test_pieces_are_kept_by_what_bears_them_out(surface_of, measure):
+def test_components_are_kept_by_their_support(surface_of, measure):
     surface = surface_of("three balls", 128)
     mesh = TriangleMesh(surface.vertices, surface.faces, surface.normals)
     small = np.linalg.norm(mesh.vertices - [0.3, -0.6, 0], axis=1) < 0.05
@@ -194,7 +194,7 @@ def plane_gradient(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("walls", [False, True])
 @pytest.mark.parametrize("spacing", [0.01, 0.04])
-def test_a_sheet_that_leaves_the_lattice_beside_its_data_is_no_solid(spacing, walls):
+def test_a_sheet_that_leaves_the_lattice_beside_its_data_is_not_a_solid(spacing, walls):
     count = int(1 / spacing**2)
     flat = np.random.default_rng(3).uniform(-0.5, 0.5, (count, 2))
     support = support_of(np.column_stack([flat, np.zeros(count)]))
@@ -209,7 +209,7 @@ def test_a_sheet_that_leaves_the_lattice_beside_its_data_is_no_solid(spacing, wa
     assert 0.99 < area_of(found.mesh) < (2 * most) ** 2
 
 
-def test_two_levels_that_look_up_are_two_sheets():
+def test_two_levels_that_face_up_are_two_sheets():
     flat = np.random.default_rng(4).uniform(-0.5, 0.5, (10_000, 2))
     points = np.column_stack([flat, np.where(np.arange(10_000) % 2, 0.4, -0.4)])
 

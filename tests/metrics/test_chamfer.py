@@ -1,4 +1,4 @@
-"""The legacy Chamfer distance: its scale, and its floor as the density of samples has it."""
+"""The legacy Chamfer distance: its scale, and its floor from the density of samples."""
 
 from __future__ import annotations
 

@@ -8,24 +8,22 @@ from scipy import ndimage
 from skimage import data
 from skimage.metrics import structural_similarity
 
-from sasnet_sdf.metrics import (
+from sasnet_sdf.metrics import signals
+from sasnet_sdf.metrics.codecs import _decoded, _jpeg, bits_per_pixel, codec_bits
+from sasnet_sdf.metrics.signals import (
     background,
-    bits_per_pixel,
-    codec_bits,
     noisiness,
     peak_of,
     psnr,
     psnr_edge,
     radial_spectrum,
     signal_figures,
-    signals,
     ssim,
 )
-from sasnet_sdf.metrics.codecs import _decoded, _jpeg
 
 PHOTO = data.astronaut()[:256, :256]
 GAIN = {2: 0.946, 3: 0.985}
-"""What taking off the mean by a Gaussian of 1.5 leaves of white noise: sqrt(1 - 2 g(0) + sum g²)."""
+"""The deviation of white noise less its mean by a Gaussian of 1.5: sqrt(1 - 2 g(0) + sum g²)."""
 
 
 def ball(side=48, low=10.0, high=200.0):
@@ -57,19 +55,19 @@ def test_noise_gives_the_figures_of_its_deviation(original, sigma):
     expected = 20 * np.log10(peak / sigma)
     assert psnr(fit, original, peak) == pytest.approx(expected, abs=0.05)
     assert psnr_edge(fit, original, peak) == pytest.approx(expected, abs=0.1)
-    # a pixel at the rim of what is smooth has fewer neighbours to take a mean of
+    # a pixel at the rim of what is smooth has fewer neighbors to take a mean of
     share = noisiness(fit, original, peak) / (sigma * 255 / peak)
     assert share == pytest.approx(GAIN[original.ndim - 1], rel=0.03)
 
 
 @pytest.mark.parametrize("original", SIGNALS)
-def test_an_offset_is_no_noise(original):
+def test_an_offset_is_not_noise(original):
     fit = original + 20.0
     assert noisiness(fit, original, 255.0) < 1e-10
     assert psnr(fit, original, 255.0) == pytest.approx(20 * np.log10(255 / 20))
 
 
-def test_what_a_fit_does_to_edges_is_no_noise():
+def test_errors_at_edges_are_not_noise():
     original = ball()
     fit = original.copy()
     edge = ndimage.binary_dilation(original[..., 0] > 100, iterations=2) ^ (original[..., 0] > 100)
@@ -128,7 +126,7 @@ def test_peaks():
     assert peak_of(ball().astype(np.int16)) == 190, "the type of a volume says nothing"
 
 
-def test_background_is_measured_away_from_what_is_in_it():
+def test_background_is_measured_away_from_the_object():
     original = ball()
     fit = original + np.random.default_rng(0).normal(3, 2, original.shape)
     inner = ndimage.binary_dilation(original[..., 0] > 100, np.ones((3, 3, 3)), iterations=2)
@@ -170,7 +168,7 @@ def test_a_wave_has_its_power_at_its_frequency():
     assert power[np.abs(frequencies - 0.36) > 0.04].max() < 1e-4 * power.max()
 
 
-def test_the_jpeg_is_the_first_that_is_as_good():
+def test_the_jpeg_has_the_lowest_sufficient_quality():
     found = codec_bits(PHOTO, 35.0, "jpeg")
     assert found is not None
     bits, quality = found
@@ -179,9 +177,9 @@ def test_the_jpeg_is_the_first_that_is_as_good():
         psnr(_decoded(PHOTO, quality), PHOTO, 255.0) >= 35 > psnr(_decoded(PHOTO, quality - 1), PHOTO, 255.0)
     )
     assert bits <= bits_per_pixel(len(_jpeg(PHOTO, quality)), 256 * 256)
-    grey = codec_bits(PHOTO[..., :1], 35.0, "jpeg")
-    assert grey is not None
-    assert grey[0] < bits
+    gray = codec_bits(PHOTO[..., :1], 35.0, "jpeg")
+    assert gray is not None
+    assert gray[0] < bits
 
 
 def test_noise_needs_a_large_jpeg():
@@ -198,11 +196,11 @@ def test_noise_needs_a_large_jpeg():
         (np.concatenate([PHOTO, PHOTO[..., :1]], -1), 10.0),
     ],
 )
-def test_what_jpeg_cannot(image, target):
+def test_jpeg_is_none_where_it_cannot_encode(image, target):
     assert codec_bits(image, target, "jpeg") is None
 
 
-def test_png_of_every_kind():
+def test_png_of_every_type():
     noise = np.random.default_rng(0).integers(0, 65536, (64, 64, 1), np.uint16)
     for image, bits in ((noise, 16), ((noise % 256).astype(np.uint8), 8), (PHOTO[:32, :32] * 0, 0)):
         found = codec_bits(image, 0.0, "png")

@@ -40,7 +40,7 @@ def test_a_shifted_plane(square, measured, rng, apart, tight, loose):
     assert (figures["fscore_01"], figures["fscore_05"]) == (tight, loose)
 
 
-def test_what_is_missing_and_what_is_too_much_are_told_apart(brick, measured, rng):
+def test_completeness_and_accuracy_separate_missing_from_extra_surface(brick, measured, rng):
     part = type(brick)(brick.vertices, brick.faces[2:])
     missing = surface_figures(*measured(part, brick), SAMPLES, rng)
     too_much = surface_figures(*measured(brick, part), SAMPLES, rng)
@@ -51,7 +51,7 @@ def test_what_is_missing_and_what_is_too_much_are_told_apart(brick, measured, rn
     assert missing["fscore_05"] == pytest.approx(2 * recall / (1 + recall), abs=0.01)
 
 
-def test_normals_do_not_tell_sides(ball, measured, rng):
+def test_normal_consistency_ignores_the_sign(ball, measured, rng):
     turned = type(ball(1.0))(ball(1.0).vertices, ball(1.0).faces[:, ::-1])
     figures = surface_figures(*measured(turned, ball(1.0)), 2000, rng)
     assert figures["normal_consistency"] == pytest.approx(1, abs=1e-4)
@@ -77,7 +77,7 @@ def test_random_points_have_a_floor_of_one_spacing(ball, rng):
     assert figures["normal_consistency"] > 0.99
 
 
-def test_a_grid_of_points_has_a_lower_one(square, rng):
+def test_a_grid_of_points_has_a_lower_floor(square, rng):
     ticks = (np.arange(50) + 0.5) / 50
     points = np.stack([*np.meshgrid(ticks, ticks), np.zeros((50, 50))], -1).reshape(-1, 3)
     frame = frame_around(square(0).vertices)
@@ -88,7 +88,7 @@ def test_a_grid_of_points_has_a_lower_one(square, rng):
     assert figures["accuracy_mean"] / UNIT / cloud.spacing() == pytest.approx(0.3826, rel=0.01)
 
 
-def test_a_cloud_without_normals_tells_none(ball, rng):
+def test_a_cloud_without_normals_has_no_normal_consistency(ball, rng):
     triangles, cloud = cloud_on(ball(1.0, 3), 500, rng)
     figures = surface_figures(triangles, Points(cloud.points), 500, rng)
     assert figures["normal_consistency"] is None

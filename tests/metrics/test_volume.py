@@ -1,4 +1,4 @@
-"""The overlap of solids, and what a mesh is by itself."""
+"""The overlap of solids, and the figures of a mesh alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_spheres_overlap_by_the_cube_of_their_radii(ball, measured, rng, one, ot
     assert figures["iou"] < figures["iou_uniform"]  # surfaces differ where most of its points are
 
 
-def test_a_solid_overlaps_itself_and_not_what_is_inside_out(brick, measured, rng):
+def test_a_solid_overlaps_itself_and_not_its_inverse(brick, measured, rng):
     assert overlap(*measured(brick, brick), 2000, rng) == {"iou": 1.0, "iou_uniform": 1.0}
     turned = replace(brick, faces=brick.faces[:, ::-1])
     assert overlap(*measured(turned, brick), 2000, rng) == {"iou": 0.0, "iou_uniform": 0.0}
@@ -37,7 +37,7 @@ def test_area_and_volume(ball, brick, place):
     assert of_ball["volume"] == pytest.approx(4 / 3 * np.pi * 27, rel=2e-3)
 
 
-def test_edges_and_pieces(brick):
+def test_edges_and_components(brick):
     whole = mesh_figures(brick)
     assert (whole["vertices"], whole["faces"], whole["components"], whole["watertight"]) == (8, 12, 1, True)
     assert (whole["boundary_edges"], whole["nonmanifold_edges"]) == (0, 0)

@@ -21,8 +21,8 @@ ROWS = [(f"model {n}", STEPS, STEPS * 0.01 * (n + 1), (n + 1) / STEPS) for n in 
 POINTS = [(30.0, 11.0, 0.97), (5.0, 40.0, 0.9), (60.0, np.nan, np.nan), (120.0, 90.0, 0.6)]
 
 
-def colours(path):
-    """How many pixels are neither white nor grey."""
+def colors(path):
+    """How many pixels are neither white nor gray."""
     with Image.open(path) as image:
         return (np.ptp(np.asarray(image.convert("RGB")).astype(int), axis=2) > 60).sum()
 
@@ -30,36 +30,36 @@ def colours(path):
 @with_matplotlib
 def test_convergence_is_drawn(tmp_path):
     convergence(ROWS, tmp_path / "curves.png")
-    assert colours(tmp_path / "curves.png") > 5000
+    assert colors(tmp_path / "curves.png") > 5000
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
 
 
 @with_matplotlib
-def test_runs_without_a_loss_to_show_do_no_harm(tmp_path):
+def test_runs_without_losses_are_drawn_empty(tmp_path):
     lost = [("lost", [1, 2], [0.1, 0.2], [np.nan, 0.0]), ("never began", [], [], [])]
     convergence([*lost, ROWS[1]], tmp_path / "some.png")
     convergence(lost, tmp_path / "none.png")
-    assert colours(tmp_path / "some.png") > colours(tmp_path / "none.png")
+    assert colors(tmp_path / "some.png") > colors(tmp_path / "none.png")
 
 
 @with_matplotlib
 def test_sweep_is_drawn(tmp_path):
     sweep(POINTS, (8.0, 0.985), tmp_path / "sweep.png", "error (mm)")
-    assert colours(tmp_path / "sweep.png") > 2000
+    assert colors(tmp_path / "sweep.png") > 2000
 
 
 @with_matplotlib
 def test_spectra_are_drawn(tmp_path):
     image = np.random.default_rng(0).normal(size=(40, 50, 3))
     spectrum(image[::-1], image, tmp_path / "spectrum.png")
-    assert colours(tmp_path / "spectrum.png") > 1000
+    assert colors(tmp_path / "spectrum.png") > 1000
     flat = np.ones((40, 50, 1))
     spectrum(flat, flat, tmp_path / "none.png")
-    assert colours(tmp_path / "none.png") < colours(tmp_path / "spectrum.png")
+    assert colors(tmp_path / "none.png") < colors(tmp_path / "spectrum.png")
 
 
 @with_matplotlib
-def test_pyplot_is_left_alone(tmp_path):
+def test_pyplot_is_not_imported(tmp_path):
     before = "matplotlib.pyplot" in sys.modules
     sweep(POINTS, (8.0, 0.985), tmp_path / "sweep.svg")
     assert ("matplotlib.pyplot" in sys.modules) == before
@@ -86,7 +86,7 @@ def test_curves_of_many_points_become_geometric_means():
     np.testing.assert_allclose(np.log10(thin), -3, atol=0.1)
 
 
-def test_short_curves_stay_as_they_are():
+def test_short_curves_do_not_change():
     steps, _, thin = _thinned(np.arange(3.0), np.arange(3.0), np.array([3.0, 2.0, 1.0]))
     np.testing.assert_allclose(thin, [3, 2, 1])
     np.testing.assert_allclose(steps, [0, 1, 2])

@@ -1,4 +1,4 @@
-"""Panels, captions and error colours."""
+"""Panels, captions and error colors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_error_scale_needs_a_limit(limit):
         error_colors(np.ones(3), limit)
 
 
-def test_panels_stand_in_rows_with_captions_below():
+def test_panels_are_in_rows_with_captions_below():
     image = np.asarray(side_by_side([("one", RED), ("two", BLUE), ("three", RED)], columns=2))
     row = 30 + GAP // 2 + LINE_HEIGHT + GAP
     assert image.shape == (GAP + 2 * row, 3 * GAP + 2 * 80, 3)
@@ -62,7 +62,7 @@ def test_panels_stand_in_rows_with_captions_below():
     assert (image[:, [0, -1]] == 255).all()
 
 
-def test_smaller_panels_stand_in_the_middle_of_their_place():
+def test_smaller_panels_are_centered():
     image = np.asarray(side_by_side([("", RED), ("", BLUE[:10, :20])], columns=2))
     np.testing.assert_array_equal(image[GAP + 10 : GAP + 20, 2 * GAP + 80 + 30 :][:, :20], BLUE[:10, :20])
 
@@ -80,7 +80,7 @@ def test_captions_are_not_cut(label):
     assert (image[-GAP + 2 :] == 255).all()
 
 
-def test_signs_that_the_font_lacks_are_spelled():
+def test_characters_that_the_font_lacks_are_spelled():
     lines = _lines("ω₀ = 30, 5 µm × 2, naïve – über", 500, ImageFont.load_default(FONT_SIZE))
     assert [line.split() for line in lines] == [
         ["omega0", "=", "30,", "5", "um", "x", "2,", "naive", "-", "uber"]
@@ -113,7 +113,7 @@ def test_many_panels_fill_their_rows(sphere):
     assert image.width == 3 * (20 + GAP) + GAP
 
 
-def test_error_picture_colours_each_mesh_and_has_a_scale(sphere):
+def test_error_picture_colors_each_mesh_and_has_a_scale(sphere):
     exact, far = np.zeros(len(sphere.vertices)), np.full(len(sphere.vertices), -5.0)
     meshes = [("exact", sphere, exact), ("far", sphere, far)]
     image = np.asarray(error_picture(meshes, meshes[0][1].vertices, 5.0, "mm", 200, 0, 0)).astype(int)

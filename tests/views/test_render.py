@@ -74,8 +74,8 @@ def test_nearer_triangle_hides_the_farther():
 
 def test_relief_is_a_share_of_the_light(sphere):
     camera = Camera.framing(sphere.vertices, 30, 20, 100, 100)
-    grey = replace(sphere, colors=np.full(sphere.vertices.shape, 100, np.uint8))
-    flat, half, full = (render(grey, camera, relief=relief) for relief in (0, 0.5, 1))
+    gray = replace(sphere, colors=np.full(sphere.vertices.shape, 100, np.uint8))
+    flat, half, full = (render(gray, camera, relief=relief) for relief in (0, 0.5, 1))
     np.testing.assert_allclose(flat[covered(flat)], 100)
     np.testing.assert_allclose(half, (flat + full) / 2)
 
@@ -85,7 +85,7 @@ def test_vertex_normals_of_a_sphere_are_radial(sphere):
     assert (vertex_normals(sphere.vertices, sphere.faces) * radial).sum(1).min() > 0.999
 
 
-def test_clouds_are_discs_of_their_colour():
+def test_clouds_are_discs_of_their_color():
     cloud = PointCloud(np.array([[0, 0, 0], [0, 0, 1.0]]), colors=np.array([[9, 9, 9], [90, 9, 9]], np.uint8))
     camera = Camera.framing(cloud.points, 0, 0, 100, 100)
     image = render(cloud, camera, spot=3.0, relief=0)
@@ -93,7 +93,7 @@ def test_clouds_are_discs_of_their_colour():
     np.testing.assert_allclose(image[4, 50], [90, 9, 9])
 
 
-def test_picture_is_as_large_as_promised(sphere):
+def test_picture_has_the_documented_size(sphere):
     image = picture([PointCloud(sphere.vertices), sphere], -70, 22, 50)
     assert isinstance(image, Image.Image)
     assert image.size == (2 * 43, 50)

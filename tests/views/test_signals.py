@@ -1,4 +1,4 @@
-"""Errors of images and volumes, and masks on a signal's own grid."""
+"""Error maps of images and volumes, and masks on a signal's own grid."""
 
 from __future__ import annotations
 
