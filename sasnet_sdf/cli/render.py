@@ -1,10 +1,11 @@
-"""`sasnet-sdf render`: a fitted image or volume at any size."""
+"""`sasnet-sdf render`: a fitted image or volume at any size, or a volume's surface at a level."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,73 +14,63 @@ from ..errors import UsageError
 from ..runtime.optional import require
 from ..runtime.progress import OnProgress
 from ..runtime.system import parse_memory
-from .options import (
-    FILE,
-    Command,
-    engine_options,
-    option,
-    output_option,
-    overwrite_option,
-    progress_option,
-    quiet_option,
-    settings,
-    threads_option,
-    verbose_option,
-)
+from . import options
 from .outputs import check_outputs
-from .progress import shown
-from .reconstruct import watcher
-from .stop import StopRequest
+from .progress import watched
+
+if TYPE_CHECKING:
+    from ..fitted import FittedSignal
 
 
-def numbers(kind: type, separators: str) -> Any:
+def numbers(
+    kind: type, separators: str
+) -> Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]:
     """A callback that reads numbers with one of some separators between them."""
 
-    def parse(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple | None:
+    def parse(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[Any, ...] | None:
         if text is None:
             return None
         try:
             return tuple(kind(part) for part in re.split(f"[{separators}]", text))
         except ValueError:
-            shown = "WxH or IxJxK" if parameter.name == "size" else "numbers with commas between them"
-            raise UsageError(f"--{parameter.name} must be {shown}, found {text!r}") from None
+            form = "WxH or IxJxK" if parameter.name == "size" else "numbers with commas between them"
+            raise UsageError(f"--{parameter.name} must be {form}, found {text!r}") from None
 
     return parse
 
 
-@click.command("render", cls=Command, short_help="Make an image, a volume or a surface from a fitted model.")
-@click.argument("model", type=FILE, metavar="MODEL.sasnet")
-@output_option
-@option("--scale", type=float, metavar="S", help="New samples for each old one along an axis.")
-@option(
-    "--size",
-    callback=numbers(int, "x,"),
-    metavar="WxH|IxJxK",
-    help="New samples along each axis, instead of --scale.",
+@click.command("render", cls=options.Command)
+@click.argument("model", type=options.FILE, metavar="MODEL.sasnet")
+@options.output
+@options.option("--scale S", "Samples for each fitted one along an axis.", "Output", type=float)
+@options.option(
+    "--size WxH|IxJxK", "Samples along each axis, instead of --scale.", "Output", callback=numbers(int, "x,")
 )
-@option(
-    "--region",
+@options.option(
+    "--region X0,Y0,X1,Y1",
+    "Render a part of the domain, in pixels; for a volume I0,J0,K0,I1,J1,K1 in voxels.",
+    "Output",
     callback=numbers(float, ","),
-    metavar="X0,Y0,X1,Y1",
-    help="A part of the domain, in pixels; of a volume I0,J0,K0,I1,J1,K1 in voxels.",
 )
-@option("--shift", callback=numbers(float, ","), metavar="X,Y", help="Move the samples, in pixels or voxels.")
-@option(
-    "--isosurface", type=float, metavar="LEVEL", help="Of a volume: write the surface at this value, a mesh."
+@options.option(
+    "--shift X,Y",
+    "Move the samples, in pixels; for a volume I,J,K in voxels.",
+    "Output",
+    callback=numbers(float, ","),
 )
-@option(
-    "--resolution",
+@options.overwrite
+@options.option(
+    "--isosurface LEVEL", "For a volume: write the surface at this value, a mesh.", "Surface", type=float
+)
+@options.option(
+    "--resolution N",
+    "For an isosurface: lattice cells along the longest side. [default: two per voxel]",
+    "Surface",
     type=int,
-    metavar="N",
-    help="Of an isosurface: lattice cells along the longest side. [default: two a voxel]",
 )
-@settings(Config, "max_memory")
-@engine_options
-@threads_option
-@overwrite_option
-@progress_option
-@quiet_option
-@verbose_option
+@options.settings(Config, "max_memory")
+@options.engine
+@options.run
 def command(
     model: Path,
     output: Path,
@@ -95,9 +86,13 @@ def command(
 ) -> None:
     """Render MODEL.sasnet, which `sasnet-sdf fit-image` or `fit-volume` wrote.
 
-    OUTPUT is a .png, .jpg or .tif of an image; an .npy, .npz, .tif, .nii, .nii.gz or .nrrd of a volume,
-    with the spacing and the frame of the one that was fitted; with --isosurface a mesh. Without
-    options it has the samples that were fitted. Nothing outside their domain is made up.
+    \b
+    sasnet-sdf render photo.sasnet --scale 4 -o large.png
+    sasnet-sdf render scan.sasnet --isosurface 300 -o bone.ply
+
+    OUTPUT is a .png, .jpg or .tif file for an image; an .npy, .npz, .tif, .nii, .nii.gz or .nrrd file
+    for a volume, with the spacing and the frame of the fitted one; a mesh with --isosurface. Without
+    options it has the samples that were fitted. Nothing is made up outside their domain.
     """
     from ..io.files import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
 
@@ -105,11 +100,12 @@ def command(
     if isosurface is None and resolution is not None:
         raise UsageError("--resolution is for an isosurface; for samples give --scale or --size")
     limit = None if max_memory is None else parse_memory(max_memory)
-    with StopRequest() as stop, shown(progress, quiet) as show:
-        watch = watcher(stop, show)
+    with watched(progress, quiet) as (_, watch):
         from ..fitted import FittedSignal
+        from .summary import log_network
 
         fitted = FittedSignal.load(model, device=device, engine=engine)
+        log_network(fitted.model, fitted.device)
         if isosurface is not None:
             if given := [name for name, value in view.items() if value is not None]:
                 raise UsageError(f"--{given[0]} is for samples, not for an isosurface")
@@ -125,7 +121,12 @@ def command(
 
 
 def _surface(
-    fitted: Any, level: float, resolution: Any, limit: int | None, output: Path, watch: OnProgress
+    fitted: FittedSignal,
+    level: float,
+    resolution: int | None,
+    limit: int | None,
+    output: Path,
+    watch: OnProgress,
 ) -> list[str]:
     from ..pipelines.render import isosurface
     from .summary import note_lines, surface_lines
@@ -136,21 +137,20 @@ def _surface(
 
 
 def _samples(
-    fitted: Any, view: dict[str, Any], limit: int | None, output: Path, watch: OnProgress
+    fitted: FittedSignal, view: dict[str, Any], limit: int | None, output: Path, watch: OnProgress
 ) -> list[str]:
     from ..io.images import check_samples, write_image
+    from ..io.volumes import write_volume
     from .summary import note_lines
 
     if fitted.kind == "image":
         check_samples(fitted.dtype, len(fitted.low), output)
     signal = fitted.render(**view, max_memory=limit, on_progress=watch)
-    shape = signal.grid.shape[::-1] if fitted.kind == "image" else signal.grid.shape
+    shape, notes = signal.grid.shape, []
     if fitted.kind == "image":
+        shape = shape[::-1]
         write_image(signal.values, output)
-        notes: list[str] = []
     else:
-        from ..io.volumes import write_volume
-
         notes = write_volume(signal, output)
     size = " x ".join(f"{n:,}" for n in shape)
     return [f"{fitted.kind} of {size}", f"wrote {output}", *note_lines(notes)]

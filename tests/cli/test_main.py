@@ -10,7 +10,7 @@ import pytest
 
 from sasnet_sdf import errors
 from sasnet_sdf.cli import main as program
-from sasnet_sdf.cli.options import verbose_option
+from sasnet_sdf.cli import options
 
 HEAVY = ("torch", "numpy", "numba", "scipy", "rich", "trimesh")
 
@@ -21,7 +21,7 @@ def failing(monkeypatch):
 
     def program_that_raises(error: BaseException, *words: str) -> int:
         @click.command("fail")
-        @verbose_option
+        @options.verbose
         def fail() -> None:
             raise error
 

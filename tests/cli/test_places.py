@@ -15,7 +15,7 @@ import pytest
 
 import sasnet_sdf
 from sasnet_sdf.cli.main import run
-from sasnet_sdf.cli.stop import StopRequest
+from sasnet_sdf.cli.progress import StopRequest
 
 FIT = ["--preset", "fast", "--steps", "20", "--device", "cpu", "-q"]
 SCAN = [*FIT, "--resolution", "32", "--set", "targets=2000", "--set", "width=16"]

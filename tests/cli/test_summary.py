@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sasnet_sdf.cli.summary import human_bytes, summarise
+from sasnet_sdf.cli.summary import human_bytes, summarize
 
 REPORT = {
     "device": "cuda",
@@ -51,7 +51,7 @@ REPORT = {
 def summary(tmp_path):
     file = tmp_path / "out.ply"
     file.write_bytes(b"x" * 1500)
-    return summarise(REPORT, [file])
+    return summarize(REPORT, [file])
 
 
 def test_it_fits_80_columns(summary):
@@ -80,7 +80,7 @@ def test_it_tells_what_came_out(summary):
 
 def test_nothing_is_said_of_refinement_that_is_off():
     refinement = {"mode": "off", "mean": 0.0, "maximum": 0.0}
-    assert "refined" not in summarise({**REPORT, "refinement": refinement}, [])
+    assert "refined" not in summarize({**REPORT, "refinement": refinement}, [])
 
 
 def test_an_open_surface_says_where_it_ends():
@@ -94,7 +94,7 @@ def test_an_open_surface_says_where_it_ends():
         "holes_filled": 1,
     }
     attributes = ["colors", *(f"a scalar of a long name {n}" for n in range(5))]
-    told = summarise({**REPORT, "extraction": extraction, "trim": trim, "attributes": attributes}, [])
+    told = summarize({**REPORT, "extraction": extraction, "trim": trim, "attributes": attributes}, [])
     assert "faces, open, 2 boundary loops\n" in told
     plain = " ".join(told.split())
     assert "trimmed 48 % of its area: ends about 0.03 from the data" in plain
@@ -106,7 +106,7 @@ def test_an_open_surface_says_where_it_ends():
 
 def test_training_that_never_reported_has_no_loss():
     report = {**REPORT, "training": {**REPORT["training"], "steps": 0, "ms_per_step": 0.0, "loss": None}}
-    assert "0 steps of 0.0 ms\n" in summarise(report, [])
+    assert "0 steps of 0.0 ms\n" in summarize(report, [])
 
 
 def test_it_tells_what_was_found_in_the_data(summary):
@@ -119,12 +119,12 @@ def test_it_tells_what_was_found_in_the_data(summary):
 @pytest.mark.parametrize(("source", "told"), [("file", "the normals"), ("sensors", "sensors")])
 def test_a_clean_cloud_has_nothing_to_speak_of(source, told):
     found = {**REPORT["input"], "noise": None, "outliers_removed": 0, "far_points": 0, "normals_from": source}
-    lines = summarise({**REPORT, "input": {**found, "used_points": 10}}, []).splitlines()
+    lines = summarize({**REPORT, "input": {**found, "used_points": 10}}, []).splitlines()
     assert f"used 10 points: no noise to speak of, no outliers, outside told by {told}" in lines
 
 
 def test_of_a_closed_mesh_nothing_was_found():
-    assert "used" not in summarise({**REPORT, "input": {"watertight": True}}, [])
+    assert "used" not in summarize({**REPORT, "input": {"watertight": True}}, [])
 
 
 @pytest.mark.parametrize(

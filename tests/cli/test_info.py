@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.cli.facts import cloud_facts, mesh_facts
+from sasnet_sdf.cli.info import cloud_facts, mesh_facts
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 
 
