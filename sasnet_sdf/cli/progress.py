@@ -164,8 +164,9 @@ def _kind_of(message: str) -> str:
 def bar(share: float, width: int) -> str:
     """A bar for a share from 0 to 1, padded to `width`, in characters that stderr can show."""
     full, half = "━╸"
+    stderr = getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # rich replaces it while bars are shown
     try:
-        (full + half).encode(sys.stderr.encoding or "ascii")
+        (full + half).encode(stderr.encoding or "ascii")
     except UnicodeEncodeError:
         full = half = "#"
     halves = round(2 * width * min(1.0, share))

@@ -147,6 +147,8 @@ def log_network(model: Any, device: object) -> None:
 
 def log_choices(report: dict[str, Any]) -> None:
     """Log what a run has chosen, from its report: device, network, data, lattice and memory."""
+    if not logging.getLogger("sasnet_sdf").isEnabledFor(logging.INFO):
+        return
     asked, training, found = report["settings"], report["training"], report["input"]
     log(
         f"device {report['device']}, engine {report['engine']}, "
@@ -163,7 +165,7 @@ def log_choices(report: dict[str, Any]) -> None:
             f"outside from {found['normals_from']}"
         )
     if "extraction" in report:
-        cells = "x".join(str(n) for n in report["extraction"]["lattice"])
+        cells = " x ".join(f"{n:,}" for n in report["extraction"]["lattice"])
         log(
             f"lattice of {cells} cells of {report['extraction']['edge_length']:.3g}, "
             f"resolution {report['extraction']['resolution']}"

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..errors import MissingBackend, UsageError
+from ..errors import MissingBackend, UsageError, unknown
 from ..model_config import GridConfig
 
 PRIMES = (1, 2654435761, 805459861)
@@ -159,7 +159,7 @@ def choose_engine(name: str, device: str | torch.device) -> str:
 def find_engine(name: str) -> Engine:
     """The engine of that name. Raises UsageError."""
     if name not in ENGINES:
-        raise UsageError(f"there is no engine {name!r}; known: {', '.join(ENGINES)}")
+        raise UsageError(unknown("engine", name, ENGINES))
     return ENGINES[name]
 
 

@@ -139,6 +139,11 @@ def test_info_about_a_mesh(folder, capsys):
     assert (facts["kind"], facts["closed"], facts["boundary_edges"]) == ("mesh", True, 0)
 
 
+def test_the_model_of_a_surface_is_not_rendered(folder, capsys):
+    assert run(["render", str(folder / "field.sasnet"), "-o", str(folder / "picture.png")]) == 3
+    assert "field.sasnet: the model of a surface: use sasnet-sdf extract or query" in capsys.readouterr().err
+
+
 def test_info_about_a_model(folder, capsys):
     facts = info(folder / "field.sasnet", capsys)
     assert facts["kind"] == "model"
@@ -197,3 +202,4 @@ def test_doctor(capsys):
     assert sasnet_sdf.__version__ in out
     for name in ("torch", "numba", "tinycudann", "open3d", "pymeshlab", "kernel cache"):
         assert name in out
+    assert "<module" not in out

@@ -78,7 +78,11 @@ def test_verbose_shows_the_traceback(failing, capsys):
     [
         (["reconstruct"], "Missing argument 'INPUT...'"),
         (["reconstruct", "a.ply", "--preset", "best"], "'best'"),
-        (["reconstruct", "a.ply", "--stpes", "3"], "--stpes"),
+        (["reconstruct", "a.ply", "--preset", "fats"], "unknown value 'fats'; did you mean fast?"),
+        (["reconstruct", "a.ply", "--device", "cud"], "unknown value 'cud'; did you mean cuda?"),
+        (["render", "a.sasnet", "-o", "b.png", "--progress", "plian"], "did you mean plain?"),
+        (["reconstruct", "a.ply", "--normals", "guess"], "one of auto, file, sensors, estimate"),
+        (["reconstruct", "a.ply", "--stpes", "3"], "'--steps'"),
         (["reconstruct", "a.ply", "--steps", "0"], "between 1 and"),
         (["reconstruct", "a.ply", "--steps", "many"], "integer"),
         (["reconstruct", "a.ply", "--resolution", "7"], "between 8 and 4096"),

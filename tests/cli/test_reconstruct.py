@@ -117,6 +117,20 @@ def test_quiet_is_silent(pipeline, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_verbose_logs_what_was_chosen(pipeline, capsys):
+    assert run(["reconstruct", "my scan.xyz", "-v", "--progress", "none"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:4] == [
+        "device cpu, engine numba, 2 threads, seed 0",
+        "preset fast, model sasnet of 54,321 parameters, 10 steps of 4,096 targets",
+        "1,000 of 1,200 points used, noise 0.0123, outside from sensors",
+        "lattice of 64 x 32 x 16 cells of 0.25, resolution 64",
+    ]
+    assert lines[4].startswith("memory limit 4.0 GB, peak ")
+    assert run(["reconstruct", "my scan.xyz", "--overwrite", "--progress", "none"]) == 0
+    assert capsys.readouterr().err.startswith("surface of")  # -v is for one run
+
+
 def test_plain_progress_is_alone_on_stdout(pipeline, capsys):
     assert run(["reconstruct", "my scan.xyz", "--progress", "plain"]) == 0
     out, err = capsys.readouterr()
@@ -209,10 +223,10 @@ def test_ctrl_c_while_a_file_is_written_leaves_no_half_file(pipeline, folder, mo
 
 def test_what_the_format_cannot_keep_is_told(pipeline, folder, capsys, monkeypatch):
     save = TriangleMesh.save
-    monkeypatch.setattr(TriangleMesh, "save", lambda *words: (*save(*words), "OUT cannot keep colours"))
+    monkeypatch.setattr(TriangleMesh, "save", lambda *words: (*save(*words), "OUT cannot keep colors"))
     assert run(["reconstruct", "my scan.xyz", "--report", "r.json"]) == 0
-    assert json.loads((folder / "r.json").read_text())["notes"] == ["OUT cannot keep colours"]
-    assert "note: OUT cannot keep colours\n" in capsys.readouterr().err
+    assert json.loads((folder / "r.json").read_text())["notes"] == ["OUT cannot keep colors"]
+    assert "note: OUT cannot keep colors\n" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -257,7 +271,7 @@ def test_several_inputs_are_checked_before_the_work(several, pipeline, capsys):
     (several / "sub").mkdir()
     (several / "sub" / "a.ply").touch()
     assert run(["reconstruct", "a.ply", "sub/a.ply", "-o", "out"]) == 2
-    assert "a.ply and sub/a.ply would both become out/a_surface.ply" in capsys.readouterr().err
+    assert "a.ply and sub/a.ply would both be written to out/a_surface.ply" in capsys.readouterr().err
     assert pipeline.seen == []
 
 
@@ -308,7 +322,7 @@ def test_one_input_into_a_folder(folder, pipeline):
     ("words", "told"),
     [
         ("a.ply c.ply -o out.ply", "out.ply: several inputs need a folder"),
-        ("a.ply -o out.ply --format obj", "the format of out.ply is its extension"),
+        ("a.ply -o out.ply --format obj", "the extension of out.ply decides its format"),
     ],
 )
 def test_outputs_that_contradict_the_inputs(several, pipeline, words, told, capsys):

@@ -114,7 +114,11 @@ def test_info_knows_images_volumes_and_their_models(folder, capsys):
         (["render", "{volume_model}", "-o", "{out}.ply", "--isosurface", "9"], 2, "must lie between"),
         (["render", "{picture_model}", "-o", "{out}.png", "--resolution", "9"], 2, "for an isosurface"),
         (["render", "{picture_model}", "-o", "{out}.npz"], 2, "known: .png"),
-        (["extract", "{picture_model}", "-o", "{out}.ply"], 3, "a fitted image: see sasnet-sdf render"),
+        (
+            ["extract", "{picture_model}", "-o", "{out}.ply"],
+            3,
+            "the model of an image or a volume: use sasnet-sdf render",
+        ),
     ],
 )
 def test_errors_say_what_is_wrong(folder, tmp_path, capsys, words, code, reason):

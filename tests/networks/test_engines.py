@@ -58,7 +58,7 @@ def test_a_name_is_taken_at_its_word(only):
         choose_engine("numba", "cuda")
     with pytest.raises(UsageError, match="tinycudann runs on cuda, not on cpu"):
         choose_engine("tinycudann", "cpu")
-    with pytest.raises(UsageError, match="no engine 'warp'"):
+    with pytest.raises(UsageError, match="unknown engine 'warp'"):
         choose_engine("warp", "cpu")
 
 

@@ -186,7 +186,7 @@ def test_what_a_file_needs(model):
 
 
 def test_unknown_engine_is_refused():
-    with pytest.raises(SasnetError, match="no engine 'jax'") as caught:
+    with pytest.raises(SasnetError, match="unknown engine 'jax'") as caught:
         build_model(CONFIG, engine="jax")
     assert not isinstance(caught.value, MissingBackend)
 
