@@ -75,7 +75,7 @@ def test_building_wants_a_source_of_meshlab(tmp_path, capsys):
     if not (shutil.which("cmake") and shutil.which("c++")):
         pytest.skip(native.APT_LINE)
     assert run(["meshlab", "build-plugin", "--meshlab-source", str(tmp_path)]) == 2
-    assert "no source of MeshLab" in capsys.readouterr().err
+    assert "is not MeshLab's source" in capsys.readouterr().err
 
 
 def test_newer_meshlab_looks_in_the_users_folder(tmp_path, monkeypatch, capsys):
@@ -106,12 +106,12 @@ def test_private_copy_leaves_the_installed_one_alone(distribution):
         native.install_plugin(plugin, folder)
 
 
-def test_what_is_no_plugin_is_refused(tmp_path):
+def test_files_that_are_not_plugins_are_refused(tmp_path):
     other = tmp_path / "other.so"
     with pytest.raises(UnreadableInput, match="build-plugin makes one"):
         native.install_plugin(other)
     other.write_bytes(b"\x7fELF")
-    with pytest.raises(UnreadableInput, match="no plugin that"):
+    with pytest.raises(UnreadableInput, match="is not a plugin that"):
         native.install_plugin(other)
 
 
