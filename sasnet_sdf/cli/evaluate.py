@@ -153,16 +153,11 @@ def _mesh_rows(figures: dict[str, Any]) -> list[str]:
         kind += f", {figures['nonmanifold_edges']:,} non-manifold edges"
     pieces = figures["components"]
     size = f"{figures['vertices']:,} vertices and {figures['faces']:,} faces"
+    names = ("area", "reference_area", "volume", "reference_volume")
+    sizes = ["none" if figures[name] is None else f"{figures[name]:.6g}" for name in names]
     return [
         f"mesh of {size} in {pieces:,} piece{'s'[: pieces != 1]}",
         f"  {kind}",
-        f"  area {_beside(figures, 'area')}, in the units of the input",
-        f"  volume {_beside(figures, 'volume')}",
+        f"  area {sizes[0]}, the reference's {sizes[1]}, in the units of the input",
+        f"  volume {sizes[2]}, the reference's {sizes[3]}",
     ]
-
-
-def _beside(figures: dict[str, Any], name: str) -> str:
-    """A size of the mesh and that of the reference, in world units."""
-    sizes = [figures[name], figures[f"reference_{name}"]]
-    own, other = ("none" if size is None else f"{size:.6g}" for size in sizes)
-    return f"{own}, the reference's {other}"

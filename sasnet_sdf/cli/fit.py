@@ -12,7 +12,7 @@ from ..config import SignalConfig
 from ..errors import Interrupted, UsageError
 from ..runtime.progress import Progress, stage
 from . import options
-from .outputs import Saver, check_outputs, completed, make_folder, write_json
+from .outputs import Saver, check_outputs, make_folder
 from .progress import watched
 
 STOPPING = "stopping: the model so far will be written; Ctrl-C again stops at once"
@@ -102,7 +102,7 @@ def _fit(
 ) -> None:
     """Fit, write what was asked for, and print what came out."""
     started = time.perf_counter()
-    from ..io.files import suffix_of
+    from ..io.files import check_writable, suffix_of
     from ..io.kinds import refused
 
     if suffix_of(source) == ".sasnet":  # whose model would be itself
@@ -114,7 +114,11 @@ def _fit(
         )
     check_outputs(source, output, report, formats=(".sasnet",), overwrite=overwrite)
     if pictures:
-        _check_pictures(pictures, overwrite)
+        from ..pipelines.signal_report import PICTURES
+
+        make_folder(pictures)
+        for name in PICTURES:
+            check_writable(pictures / name, overwrite, (".png",))
     with watched(progress, quiet, STOPPING) as (stop, watch):
         watch(Progress("read", 0.0, "reading"))
         from ..pipelines.fit_signal import fit_signal
@@ -124,36 +128,22 @@ def _fit(
         fitted, signal = fit_signal(source, kind, on_progress=watch, **words)
         assert fitted.report is not None
         log_choices(fitted.report)
-        write_started = time.perf_counter()
-        saver = Saver()
+        saver = Saver(started)
 
         def write(path: Path) -> int:
             fitted.save(path)
             return path.stat().st_size
 
-        notes = [INTERRUPTED] * stop.requested
+        notes = [*fitted.report["notes"], *[INTERRUPTED] * stop.requested]
         with stage("write", watch):
             size = saver.save(write, output) or 0
             if pictures:
                 notes += saver.save(lambda folder: draw(fitted, signal, folder), pictures) or []
-        numbers = completed(fitted.report, session.words, started, write_started, notes)
-        numbers["bits_per_sample"] = bits(fitted, signal, fitted.report["metrics"]["psnr"], size)
-        numbers["interrupted"] = stop.requested
-        if report:
-            saver.save(lambda path: write_json(path, numbers), report)
-        saver.check(words["checkpoint"])
+        shares = bits(fitted, signal, fitted.report["metrics"]["psnr"], size)
+        numbers = {"bits_per_sample": shares, "notes": notes, "interrupted": stop.requested}
+        numbers = saver.finish({**fitted.report, **numbers}, session.words, report, words["checkpoint"])
         watch(Progress("write", 1.0, str(output)))
     if not quiet:
         click.echo(summarize_fit(numbers, [path for path in (output, report) if path], pictures), err=True)
     if stop.requested:
         raise click.exceptions.Exit(Interrupted.exit_code)
-
-
-def _check_pictures(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder for pictures that cannot be made, or has some already. Raises UsageError."""
-    from ..io import check_writable
-    from ..pipelines.signal_report import PICTURES
-
-    make_folder(folder)
-    for name in PICTURES:
-        check_writable(folder / name, overwrite, (".png",))

@@ -137,16 +137,11 @@ def _explain(error: BaseException) -> tuple[str, int]:
     # click turns a keyboard interrupt into Abort, and an end of file as well.
     if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
         return "interrupted", Interrupted.exit_code
-    if _out_of_memory(error):
+    # NumPy raises MemoryError, PyTorch a RuntimeError
+    out_of_memory = "out of memory" in str(error) or "allocate memory" in str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and out_of_memory):
         return "out of memory; ask for less: a smaller resolution, size or preset (see --help)", 1
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}", 1
     report = "this is a bug in sasnet-sdf: run the command again with -v and report the traceback"
     return f"{type(error).__name__}: {error}; {report}", 1
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether NumPy (MemoryError) or PyTorch (RuntimeError) could not allocate memory."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in str(error) or "allocate memory" in str(error))
-    )

@@ -21,18 +21,12 @@ Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 Group = Literal["Input", "Output", "Surface", "Training", "Run"]
 """The groups of options in help, in their order."""
 
-_GROUP_OF: dict[str, Group] = {
-    "input": "Input",
-    "supervision": "Input",
-    "max_points": "Input",
-    "extraction": "Surface",
-    "training": "Training",
-    "checkpoint": "Training",
-    "seed": "Training",
-    "parameters": "Training",
-    "ratio": "Training",
+_MEMBERS: dict[Group, str] = {
+    "Input": "input supervision max_points",
+    "Surface": "extraction",
+    "Training": "training checkpoint seed parameters ratio",
 }
-"""The group of a setting, by its name on the command line or by the section that it lies in."""
+"""The sections of settings, and the settings outside them, whose options each group has; Run the others."""
 
 
 class Decorator(Protocol):
@@ -136,7 +130,8 @@ def _option_of(
     if kind is tuple and what.form == "NAME":
         words["multiple"], again = True, " May be repeated."
     help = f"{what.help}{again} {_default_of(section, part, presets)}".strip()
-    group = _GROUP_OF.get(word, _GROUP_OF.get(section, "Run"))
+    groups = [group for group, names in _MEMBERS.items() if (section or word) in names.split()]
+    group = groups[0] if groups else "Run"
     return option(f"--{word.replace('_', '-')}{form}", help, group, name=word, **words)
 
 

@@ -49,7 +49,7 @@ def planned(
     folder; None: ply. Raises UnreadableInput for inputs that are missing, UsageError for folders that
     cannot be made, and where two inputs would be written to one file.
     """
-    check_inputs([source for sources in inputs for source in sources])
+    _check_inputs([source for sources in inputs for source in sources])
     several = len(inputs) > 1
     if output is not None and form and not several and not output.is_dir():
         raise UsageError(f"--format is for outputs in a folder; the extension of {output} decides its format")
@@ -75,11 +75,8 @@ def planned(
     return jobs
 
 
-def check_inputs(sources: Sequence[Path]) -> None:
-    """Refuse missing files before any work.
-
-    Raises UnreadableInput, or UsageError where the last of two looks like an output.
-    """
+def _check_inputs(sources: Sequence[Path]) -> None:
+    """Refuse missing files; where the last of two looks like an output, say how to give that."""
     from ..io.files import MESHES, check_address
 
     for source in sources:
@@ -136,9 +133,13 @@ def make_folder(folder: Path) -> None:
 
 
 class Saver:
-    """Writes what took long to make; where its place is lost, into a new folder for temporary files."""
+    """Writes what took long to make; where its place is lost, into a new folder for temporary files.
 
-    def __init__(self) -> None:
+    started: time.perf_counter() at the start of the command.
+    """
+
+    def __init__(self, started: float) -> None:
+        self._started, self._write_started = started, time.perf_counter()
         self._failures: list[SasnetError] = []
 
     def save(self, write: Callable[[Path], T], path: Path) -> T | None:
@@ -156,37 +157,37 @@ class Saver:
         self._failures.append(failure)
         return result
 
-    def check(self, checkpoint: str | None) -> None:
-        """Raise the failures as one error, once everything was tried; checkpoint: the training's folder."""
-        if not self._failures:
-            return
-        message = "; ".join(map(str, self._failures))
-        if checkpoint is not None:
-            message += f"; {checkpoint} has the training: the same command with --resume goes on from its end"
-        raise type(self._failures[0])(message)
+    def finish(
+        self, report: dict[str, Any], words: Sequence[str], path: Path | None, checkpoint: str | None
+    ) -> dict[str, Any]:
+        """Complete a pipeline's report with the command line and the time of writing; write it to a path.
+
+        checkpoint: the folder of the training. Raises what went wrong as one error, once everything was
+        tried.
+        """
+        now = time.perf_counter()
+        times = {"write": now - self._write_started, "total": now - self._started}
+        report = {
+            **report,
+            "peak_memory_bytes": peak_memory_bytes(),
+            "command": command_line(words),
+            "seconds": {**report["seconds"], **times},
+        }
+        if path:
+            self.save(lambda place: write_json(place, report), path)
+        if self._failures:
+            message = "; ".join(map(str, self._failures))
+            if checkpoint is not None:
+                message += (
+                    f"; {checkpoint} has the training: the same command with --resume goes on from its end"
+                )
+            raise type(self._failures[0])(message)
+        return report
 
 
 def command_line(words: Sequence[str]) -> str:
     """The command line as a shell takes it."""
     return shlex.join(["sasnet-sdf", *words])
-
-
-def completed(
-    report: dict[str, Any], words: Sequence[str], started: float, write_started: float, notes: Sequence[str]
-) -> dict[str, Any]:
-    """The report of a pipeline as that of the whole command, from its start to its last file.
-
-    started, write_started: time.perf_counter() at the start of the command, and before it wrote.
-    notes: notes beside the report's own.
-    """
-    now = time.perf_counter()
-    return {
-        **report,
-        "notes": [*report["notes"], *notes],
-        "peak_memory_bytes": peak_memory_bytes(),
-        "command": command_line(words),
-        "seconds": {**report["seconds"], "write": now - write_started, "total": now - started},
-    }
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from ..errors import Interrupted, NoSurface
 from ..pipelines.settings import make_config
 from ..runtime.progress import OnProgress, Progress, stage
 from . import options
-from .outputs import Job, Saver, check_outputs, completed, planned, write_json
+from .outputs import Job, Saver, check_outputs, planned
 from .progress import StopRequest, watched
 
 STOPPING = "stopping: the surface so far will be written; Ctrl-C again stops at once"
@@ -92,8 +92,7 @@ def command(
     config = make_config(preset, **words)
     from ..io.files import MESHES
 
-    inputs = [sources] if merge else [(source,) for source in sources]
-    jobs = planned(inputs, output, save_model, report, form)
+    jobs = planned([sources] if merge else [(each,) for each in sources], output, save_model, report, form)
     for job in jobs:
         for source in job.sources:
             check_outputs(source, *job.outputs, formats=MESHES, overwrite=overwrite)
@@ -156,17 +155,13 @@ def _done(
             raise Interrupted("interrupted before the field had a surface; nothing was written") from error
         raise
     log_choices(result.report)
-    write_started = time.perf_counter()
-    saver = Saver()
+    saver = Saver(started)
     with stage("write", watch):
         lost = saver.save(result.mesh.save, job.output) or ()
         if job.model:
             saver.save(result.field.save, job.model)
-    notes = [*lost, *[INTERRUPTED] * stop.requested]
-    numbers = completed(result.report, session.words, started, write_started, notes)
-    numbers["interrupted"] = stop.requested
-    if job.report:
-        saver.save(lambda path: write_json(path, numbers), job.report)
-    saver.check(config.checkpoint.folder)
+    notes = [*result.report["notes"], *lost, *[INTERRUPTED] * stop.requested]
+    numbers = {**result.report, "notes": notes, "interrupted": stop.requested}
+    numbers = saver.finish(numbers, session.words, job.report, config.checkpoint.folder)
     watch(Progress("write", 1.0, str(job.output)))
     return numbers

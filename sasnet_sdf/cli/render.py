@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..config import Config
 from ..errors import UsageError
 from ..runtime.optional import require
-from ..runtime.progress import OnProgress
 from ..runtime.system import parse_memory
 from . import options
 from .outputs import check_outputs
 from .progress import watched
-
-if TYPE_CHECKING:
-    from ..fitted import FittedSignal
 
 
 def numbers(
@@ -99,58 +95,38 @@ def command(
     check_outputs(model, output, formats=(*IMAGES, *VOLUMES, *MESHES), overwrite=overwrite)
     if isosurface is None and resolution is not None:
         raise UsageError("--resolution is for an isosurface; for samples give --scale or --size")
+    if isosurface is not None and (given := [name for name, value in view.items() if value is not None]):
+        raise UsageError(f"--{given[0]} is for samples, not for an isosurface")
     limit = None if max_memory is None else parse_memory(max_memory)
     with watched(progress, quiet) as (_, watch):
         from ..fitted import FittedSignal
-        from .summary import log_network
+        from ..io.images import check_samples, write_image
+        from ..io.volumes import write_volume
+        from ..pipelines.render import isosurface as surface_at
+        from .summary import log_network, note_lines, surface_lines
 
         fitted = FittedSignal.load(model, device=device, engine=engine)
         log_network(fitted.model, fitted.device)
+        notes: Sequence[str] = ()
         if isosurface is not None:
-            if given := [name for name, value in view.items() if value is not None]:
-                raise UsageError(f"--{given[0]} is for samples, not for an isosurface")
             check_writable(output, overwrite, MESHES)
-            lines = _surface(fitted, isosurface, resolution, limit, output, watch)
+            mesh, facts = surface_at(
+                fitted, isosurface, resolution=resolution, max_memory=limit, on_progress=watch
+            )
+            lines, notes = surface_lines(facts), mesh.save(output)
         else:
             check_writable(output, overwrite, IMAGES if fitted.kind == "image" else VOLUMES)
             if suffix_of(output) in (".nii", ".nii.gz"):  # before the work, not after it
                 require("nibabel", "volumes", "writing NIfTI files")
-            lines = _samples(fitted, view, limit, output, watch)
+            if fitted.kind == "image":
+                check_samples(fitted.dtype, len(fitted.low), output)
+            signal = fitted.render(**view, max_memory=limit, on_progress=watch)
+            shape = signal.grid.shape
+            if fitted.kind == "image":
+                shape = shape[::-1]
+                write_image(signal.values, output)
+            else:
+                notes = write_volume(signal, output)
+            lines = [f"{fitted.kind} of {' x '.join(f'{n:,}' for n in shape)}"]
     if not quiet:
-        click.echo("\n".join(lines), err=True)
-
-
-def _surface(
-    fitted: FittedSignal,
-    level: float,
-    resolution: int | None,
-    limit: int | None,
-    output: Path,
-    watch: OnProgress,
-) -> list[str]:
-    from ..pipelines.render import isosurface
-    from .summary import note_lines, surface_lines
-
-    mesh, facts = isosurface(fitted, level, resolution=resolution, max_memory=limit, on_progress=watch)
-    lost = mesh.save(output)
-    return [*surface_lines(facts), f"wrote {output}", *note_lines(lost)]
-
-
-def _samples(
-    fitted: FittedSignal, view: dict[str, Any], limit: int | None, output: Path, watch: OnProgress
-) -> list[str]:
-    from ..io.images import check_samples, write_image
-    from ..io.volumes import write_volume
-    from .summary import note_lines
-
-    if fitted.kind == "image":
-        check_samples(fitted.dtype, len(fitted.low), output)
-    signal = fitted.render(**view, max_memory=limit, on_progress=watch)
-    shape, notes = signal.grid.shape, []
-    if fitted.kind == "image":
-        shape = shape[::-1]
-        write_image(signal.values, output)
-    else:
-        notes = write_volume(signal, output)
-    size = " x ".join(f"{n:,}" for n in shape)
-    return [f"{fitted.kind} of {size}", f"wrote {output}", *note_lines(notes)]
+        click.echo("\n".join([*lines, f"wrote {output}", *note_lines(notes)]), err=True)

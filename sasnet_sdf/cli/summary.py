@@ -21,7 +21,11 @@ def summarize(report: dict[str, Any], written: Sequence[Path]) -> str:
     """The summary of a reconstruction: warnings, the surface, the data, times, files, notes."""
     lines = warning_lines(report["warnings"])
     lines += surface_lines(report["extraction"], report["trim"])
-    lines += _refinement_lines(report["refinement"])
+    refined = report["refinement"]
+    if refined["mode"] != "off":
+        mean, most = refined["mean"], refined["maximum"]
+        text = f"follows the data: {mean:.2g} from the network's surface on average, {most:.2g} at most"
+        lines.append(filled(text))
     if report["attributes"]:
         lines.append(filled(f"carried over: {', '.join(report['attributes'])}"))
     lines += _input_lines(report["input"])
@@ -150,43 +154,28 @@ def log_choices(report: dict[str, Any]) -> None:
     if not logging.getLogger("sasnet_sdf").isEnabledFor(logging.INFO):
         return
     asked, training, found = report["settings"], report["training"], report["input"]
-    log(
-        f"device {report['device']}, engine {report['engine']}, "
-        f"{_count(report['threads'], 'thread')}, seed {report['seed']}"
-    )
-    log(
+    lines = [
+        f"device {report['device']}, engine {report['engine']}, {_count(report['threads'], 'thread')}, "
+        f"seed {report['seed']}",
         f"preset {asked['preset']}, model {report['model']} of {training['parameters']:,} parameters, "
-        f"{training['steps']:,} steps of {asked['training']['batch']:,} targets"
-    )
+        f"{training['steps']:,} steps of {asked['training']['batch']:,} targets",
+    ]
     if "normals_from" in found:
         noise = "none" if found["noise"] is None else f"{found['noise']:.3g}"
-        log(
-            f"{found['used_points']:,} of {found['points']:,} points used, noise {noise}, "
-            f"outside from {found['normals_from']}"
-        )
-    if "extraction" in report:
-        cells = " x ".join(f"{n:,}" for n in report["extraction"]["lattice"])
-        log(
-            f"lattice of {cells} cells of {report['extraction']['edge_length']:.3g}, "
-            f"resolution {report['extraction']['resolution']}"
-        )
-    limit = asked["max_memory"]
-    log(
-        f"memory {'without a limit' if limit is None else f'limit {human_bytes(limit)}'}, "
-        f"peak {human_bytes(report['peak_memory_bytes'])}"
-    )
+        used = f"{found['used_points']:,} of {found['points']:,} points used"
+        lines.append(f"{used}, noise {noise}, outside from {found['normals_from']}")
+    if surface := report.get("extraction"):
+        cells = " x ".join(f"{n:,}" for n in surface["lattice"])
+        edge = f"{surface['edge_length']:.3g}, resolution {surface['resolution']}"
+        lines.append(f"lattice of {cells} cells of {edge}")
+    limit = "not limited" if asked["max_memory"] is None else f"limit {human_bytes(asked['max_memory'])}"
+    lines.append(f"memory {limit}, peak {human_bytes(report['peak_memory_bytes'])}")
+    for line in lines:
+        log(line)
 
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'s'[: number != 1]}"
-
-
-def _refinement_lines(refinement: dict[str, Any]) -> list[str]:
-    """How far the mesh is from the saved field; nothing where it is the field's own surface."""
-    if refinement["mode"] == "off":
-        return []
-    mean, most = refinement["mean"], refinement["maximum"]
-    return [filled(f"follows the data: {mean:.2g} from the network's surface on average, {most:.2g} at most")]
 
 
 def _input_lines(found: dict[str, Any]) -> list[str]:
@@ -199,17 +188,12 @@ def _input_lines(found: dict[str, Any]) -> list[str]:
         noise = f"noise {found['noise']:.3g} ({share:.2g} % of the diagonal)"
     removed = found["outliers_removed"] + found["far_points"]
     outliers = f"{_count(removed, 'outlier')} removed" if removed else "no outliers"
-    return [filled(f"used {found['used_points']:,} points: {noise}, {outliers}, {_orientation(found)}")]
-
-
-_SOURCES = {"up": "the direction up", "viewpoint": "the viewpoint", "file": "the normals"}
-
-
-def _orientation(found: dict[str, Any]) -> str:
+    names = {"up": "the direction up", "viewpoint": "the viewpoint", "file": "the normals"}
+    outside = f"given by {names.get(found['normals_from'], found['normals_from'])}"
     if found["normals_from"] == "estimate":
         sure = f"{100 * found['orientation_confidence']:.4g} % sure"
-        return f"outside estimated, {sure} unless it is a room seen from inside"
-    return f"outside given by {_SOURCES.get(found['normals_from'], found['normals_from'])}"
+        outside = f"estimated, {sure} unless it is a room seen from inside"
+    return [filled(f"used {found['used_points']:,} points: {noise}, {outliers}, outside {outside}")]
 
 
 def _stage_lines(report: dict[str, Any], facts: dict[str, str]) -> list[str]:

@@ -229,11 +229,14 @@ def test_a_failure_that_nothing_can_be_done_about_is_told(tmp_path, monkeypatch)
         raise SasnetError(f"{path}: cannot be written ({errno.ENOSPC})")
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    saver = Saver()
+    saver, report = Saver(0.0), {"seconds": {"training": 1.0}}
     assert saver.save(write, tmp_path / "a.ply") is None
     assert saver.save(lambda path: 7, tmp_path / "b.ply") == 7
     with pytest.raises(SasnetError, match=r"a\.ply: cannot be written \(28\)$"):
-        saver.check(None)
+        saver.finish(report, ["a.ply"], None, None)
     with pytest.raises(SasnetError, match="; here has the training: the same command with --resume"):
-        saver.check("here")
-    Saver().check("here")
+        saver.finish(report, ["a.ply"], None, "here")
+    done = Saver(0.0).finish(report, ["info", "my scan.ply"], tmp_path / "r.json", "here")
+    assert done == json.loads((tmp_path / "r.json").read_text())
+    assert done["command"] == "sasnet-sdf info 'my scan.ply'"
+    assert 0 <= done["seconds"]["write"] < done["seconds"]["total"]
