@@ -130,8 +130,8 @@ def _option_of(
     if kind is tuple and what.form == "NAME":
         words["multiple"], again = True, " May be repeated."
     help = f"{what.help}{again} {_default_of(section, part, presets)}".strip()
-    groups = [group for group, names in _MEMBERS.items() if (section or word) in names.split()]
-    group = groups[0] if groups else "Run"
+    groups: list[Group] = [group for group, names in _MEMBERS.items() if (section or word) in names.split()]
+    group: Group = groups[0] if groups else "Run"
     return option(f"--{word.replace('_', '-')}{form}", help, group, name=word, **words)
 
 
