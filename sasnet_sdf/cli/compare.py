@@ -55,7 +55,9 @@ SHOWN = (
 @options.set_other("targets=200000 or eikonal_weight=0")
 @options.engine
 @options.run
-def command(source: Path, output: Path, models: str | None, progress: str, quiet: bool, **words: Any) -> None:
+def command(
+    source: Path, output: Path, models: str | None, progress: str, quiet: bool, **values: Any
+) -> None:
     """Train several networks on INPUT with the same budget, and measure each result.
 
     \b
@@ -73,8 +75,8 @@ def command(source: Path, output: Path, models: str | None, progress: str, quiet
         from ..pipelines.compare import MODELS, compare
 
         chosen = tuple(models.split(",")) if models else MODELS
-        numbers = compare(source, output, models=chosen, on_progress=watch, **words)
-    log(f"device {numbers['device']}, {len(numbers['rows'])} models, budget {words['budget']}")
+        numbers = compare(source, output, models=chosen, on_progress=watch, **values)
+    log(f"device {numbers['device']}, {len(numbers['rows'])} models, budget {values['budget']}")
     if not quiet:
         lines = [
             comparison(numbers["rows"]),

@@ -102,7 +102,7 @@ def command(
         figures = evaluate(
             source, reference, samples=samples, seed=seed, resolution=resolution, on_progress=show
         )
-    figures["command"] = command_line(session.words)
+    figures["command"] = command_line(session.arguments)
     if output:
         write_json(output, figures)
     if as_json:

@@ -48,7 +48,7 @@ fit_options: options.Decorator = options.all_of(
 @click.argument("source", type=options.FILE, metavar="IMAGE")
 @fit_options
 @click.make_pass_decorator(options.Session, ensure=True)
-def fit_image(session: options.Session, source: Path, **words: Any) -> None:
+def fit_image(session: options.Session, source: Path, **values: Any) -> None:
     """Train a network on IMAGE and write it as a model, from which `sasnet-sdf render` makes images of
     any size.
 
@@ -62,14 +62,14 @@ def fit_image(session: options.Session, source: Path, **words: Any) -> None:
     The first Ctrl-C during training ends the training and writes the model so far (exit code 130). A
     second one, or one outside training, stops at once and writes nothing.
     """
-    _fit(session, "image", source, **words)
+    _fit(session, "image", source, **values)
 
 
 @click.command("fit-volume", cls=options.Command)
 @click.argument("source", type=options.FILE, metavar="VOLUME")
 @fit_options
 @click.make_pass_decorator(options.Session, ensure=True)
-def fit_volume(session: options.Session, source: Path, **words: Any) -> None:
+def fit_volume(session: options.Session, source: Path, **values: Any) -> None:
     """Train a network on VOLUME and write it as a model, from which `sasnet-sdf render` makes volumes
     of any size and isosurfaces.
 
@@ -84,7 +84,7 @@ def fit_volume(session: options.Session, source: Path, **words: Any) -> None:
     The first Ctrl-C during training ends the training and writes the model so far (exit code 130). A
     second one, or one outside training, stops at once and writes nothing.
     """
-    _fit(session, "volume", source, **words)
+    _fit(session, "volume", source, **values)
 
 
 def _fit(
@@ -98,7 +98,7 @@ def _fit(
     overwrite: bool,
     progress: str,
     quiet: bool,
-    **words: Any,
+    **values: Any,
 ) -> None:
     """Fit, write what was asked for, and print what came out."""
     started = time.perf_counter()
@@ -125,7 +125,7 @@ def _fit(
         from ..pipelines.signal_report import bits, draw
         from .summary import log_choices, summarize_fit
 
-        fitted, signal = fit_signal(source, kind, on_progress=watch, **words)
+        fitted, signal = fit_signal(source, kind, on_progress=watch, **values)
         assert fitted.report is not None
         log_choices(fitted.report)
         saver = Saver(started)
@@ -141,7 +141,7 @@ def _fit(
                 notes += saver.save(lambda folder: draw(fitted, signal, folder), pictures) or []
         shares = bits(fitted, signal, fitted.report["metrics"]["psnr"], size)
         numbers = {"bits_per_sample": shares, "notes": notes, "interrupted": stop.requested}
-        numbers = saver.finish({**fitted.report, **numbers}, session.words, report, words["checkpoint"])
+        numbers = saver.finish({**fitted.report, **numbers}, session.arguments, report, values["checkpoint"])
         watch(Progress("write", 1.0, str(output)))
     if not quiet:
         click.echo(summarize_fit(numbers, [path for path in (output, report) if path], pictures), err=True)

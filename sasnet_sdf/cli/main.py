@@ -110,11 +110,11 @@ def main() -> None:
     os._exit(code)  # unloading PyTorch would take 0.5 s
 
 
-def run(words: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong is one line on stderr."""
-    session = Session(words=tuple(words))
+    session = Session(tuple(arguments))
     try:
-        return group.main(list(words), prog_name="sasnet-sdf", standalone_mode=False, obj=session) or 0
+        return group.main(list(arguments), prog_name="sasnet-sdf", standalone_mode=False, obj=session) or 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return error.exit_code

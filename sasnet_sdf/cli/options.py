@@ -39,7 +39,7 @@ class Decorator(Protocol):
 class Session:
     """One run of the program: the arguments of its command line, and whether -v is among them."""
 
-    words: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     verbose: bool = False
 
 
@@ -73,14 +73,14 @@ class Command(click.Command):
 
 
 class Choice(click.Choice[str]):
-    """One of several words; an error suggests the most similar one."""
+    """One of several values; an error suggests the most similar one."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         return unknown("value", value, self.choices)
 
 
 def option(
-    declaration: str, help: str, group: Group = "Run", *, name: str | None = None, **words: Any
+    declaration: str, help: str, group: Group = "Run", *, name: str | None = None, **keywords: Any
 ) -> Decorator:
     """Make an option as click.option does, in a group of the help.
 
@@ -90,8 +90,8 @@ def option(
     *others, last = declaration.split(", ")
     long, _, form = last.partition(" ")
     names = [*others, long, *([name] if name else [])]
-    kind = {"metavar": form} if form else {} if "type" in words else {"is_flag": True}
-    return click.option(*names, cls=Option, group=group, help=help, **kind, **words)
+    kind = {"metavar": form} if form else {} if "type" in keywords else {"is_flag": True}
+    return click.option(*names, cls=Option, group=group, help=help, **kind, **keywords)
 
 
 def all_of(*options: Decorator) -> Decorator:
@@ -105,7 +105,7 @@ def all_of(*options: Decorator) -> Decorator:
     return decorate
 
 
-def settings(owner: type[Settings], *words: str, only: str = "") -> Decorator:
+def settings(owner: type[Settings], *names: str, only: str = "") -> Decorator:
     """Make the options of these settings; one that is not given is None, or its default if that is a text.
 
     only: the preset whose defaults help shows; those of all presets unless given.
@@ -113,26 +113,26 @@ def settings(owner: type[Settings], *words: str, only: str = "") -> Decorator:
     known = words_of(owner)
     presets: Mapping[str, Any] = SIGNAL_PRESETS if owner is SignalConfig else PRESETS
     presets = {only: presets[only]} if only else presets
-    return all_of(*(_option_of(word, *known[word], presets) for word in words))
+    return all_of(*(_option_of(name, *known[name], presets) for name in names))
 
 
 def _option_of(
     word: str, section: str, owner: type, part: Field[Any], presets: Mapping[str, Any]
 ) -> Decorator:
     what, (kind, _) = about(part), kind_of(owner, part.name)
-    words: dict[str, Any] = {"default": part.default if isinstance(part.default, str) else None}
+    keywords: dict[str, Any] = {"default": part.default if isinstance(part.default, str) else None}
     form = f" {what.form}" if what.form else ""
     if what.choices:
-        words["type"] = Choice(what.choices)
+        keywords["type"] = Choice(what.choices)
     elif kind is not bool:
-        words["type"] = kind if kind in (int, float) and what.parse is None else str
+        keywords["type"] = kind if kind in (int, float) and what.parse is None else str
     again = ""
     if kind is tuple and what.form == "NAME":
-        words["multiple"], again = True, " May be repeated."
+        keywords["multiple"], again = True, " May be repeated."
     help = f"{what.help}{again} {_default_of(section, part, presets)}".strip()
     groups: list[Group] = [group for group, names in _MEMBERS.items() if (section or word) in names.split()]
     group: Group = groups[0] if groups else "Run"
-    return option(f"--{word.replace('_', '-')}{form}", help, group, name=word, **words)
+    return option(f"--{word.replace('_', '-')}{form}", help, group, name=word, **keywords)
 
 
 def _default_of(section: str, part: Field[Any], presets: Mapping[str, Any]) -> str:

@@ -158,7 +158,7 @@ class Saver:
         return result
 
     def finish(
-        self, report: dict[str, Any], words: Sequence[str], path: Path | None, checkpoint: str | None
+        self, report: dict[str, Any], arguments: Sequence[str], path: Path | None, checkpoint: str | None
     ) -> dict[str, Any]:
         """Complete a pipeline's report with the command line and the time of writing; write it to a path.
 
@@ -170,7 +170,7 @@ class Saver:
         report = {
             **report,
             "peak_memory_bytes": peak_memory_bytes(),
-            "command": command_line(words),
+            "command": command_line(arguments),
             "seconds": {**report["seconds"], **times},
         }
         if path:
@@ -185,9 +185,9 @@ class Saver:
         return report
 
 
-def command_line(words: Sequence[str]) -> str:
+def command_line(arguments: Sequence[str]) -> str:
     """The command line as a shell takes it."""
-    return shlex.join(["sasnet-sdf", *words])
+    return shlex.join(["sasnet-sdf", *arguments])
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ def command(
     overwrite: bool,
     progress: str,
     quiet: bool,
-    **words: Any,
+    **values: Any,
 ) -> None:
     """Turn INPUT, a point cloud or a mesh, into a clean triangle mesh in the same coordinates.
 
@@ -89,7 +89,7 @@ def command(
     The first Ctrl-C during training ends the training and writes the surface so far (exit code 130). A
     second one, or one outside training, stops at once and writes nothing.
     """
-    config = make_config(preset, **words)
+    config = make_config(preset, **values)
     from ..io.files import MESHES
 
     jobs = planned([sources] if merge else [(each,) for each in sources], output, save_model, report, form)
@@ -162,6 +162,6 @@ def _done(
             saver.save(result.field.save, job.model)
     notes = [*result.report["notes"], *lost, *[INTERRUPTED] * stop.requested]
     numbers = {**result.report, "notes": notes, "interrupted": stop.requested}
-    numbers = saver.finish(numbers, session.words, job.report, config.checkpoint.folder)
+    numbers = saver.finish(numbers, session.arguments, job.report, config.checkpoint.folder)
     watch(Progress("write", 1.0, str(job.output)))
     return numbers

@@ -59,7 +59,7 @@ def test_every_error_is_one_line_with_its_code(failing, capsys, kind, code):
         (EOFError("no more data"), 1, "this is a bug"),
     ],
 )
-def test_what_nobody_foresaw_is_one_line_too(failing, capsys, error, code, says):
+def test_unexpected_errors_are_one_line_too(failing, capsys, error, code, says):
     assert failing(error) == code
     told = capsys.readouterr().err.strip()
     assert says in told
@@ -146,7 +146,7 @@ def test_help_without_a_command(capsys):
         ("my scan.laz", "sasnet-sdf reconstruct 'my scan.laz'"),
     ],
 )
-def test_what_is_no_command(word, told, capsys):
+def test_unknown_commands_get_a_suggestion(word, told, capsys):
     assert program.run([word]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line

@@ -60,7 +60,7 @@ def test_a_log_gets_stages_and_tenths_only():
     ]
 
 
-def test_a_log_gets_news():
+def test_a_log_gets_new_messages():
     stream = io.StringIO()
     show = LogLines(stream)
     show(Progress("training", 0.0))

@@ -37,7 +37,7 @@ def test_the_default_output_lies_beside_the_input(pipeline, folder, capsys):
     assert "wrote my scan_surface.ply" in err
 
 
-def test_every_word_reaches_the_settings(pipeline):
+def test_every_option_reaches_the_settings(pipeline):
     words = "--preset fast --resolution 64 --steps 7 --time-limit 9.5 --seed 3 --device cpu --engine torch"
     more = "--max-memory 4G --keep-components --faces 100 --trim 0.5 --colors off --carry a --carry b -q"
     more += " --normals file --max-points 5000 --classes 2,6 --crop -1,-2,0,4.5,5,1e3"
@@ -59,7 +59,7 @@ def test_every_word_reaches_the_settings(pipeline):
 
 
 @pytest.mark.parametrize("word", ["auto", "off"])
-def test_trim_is_a_word_or_a_length(pipeline, word):
+def test_trim_without_a_length(pipeline, word):
     assert run(["reconstruct", "my scan.xyz", "--trim", word, "--watertight", "-q"]) == 0
     assert pipeline.config["extraction"]["trim"] == word
     assert pipeline.config["extraction"]["watertight"]
@@ -80,7 +80,7 @@ def test_trim_is_a_word_or_a_length(pipeline, word):
         ("--set classes=2,256", "--set classes: classes must be numbers from 0 to 255"),
     ],
 )
-def test_words_that_cannot_be_are_refused_in_a_line(pipeline, capsys, words, told):
+def test_values_out_of_range_are_refused_in_a_line(pipeline, capsys, words, told):
     assert run(["reconstruct", "my scan.xyz", *words.split()]) == 2
     err = capsys.readouterr().err
     assert told in err and len(err.splitlines()) == 1
@@ -167,7 +167,7 @@ def test_a_file_that_exists_is_kept_and_the_work_not_begun(pipeline, folder, cap
         ["-o", "out.ply", "--report", "out.ply"],
     ],
 )
-def test_outputs_that_cannot_be_are_refused_before_the_work(pipeline, folder, capsys, words):
+def test_outputs_that_cannot_be_written_are_refused_before_the_work(pipeline, folder, capsys, words):
     assert run(["reconstruct", "my scan.xyz", *words]) == 2
     assert files(folder) == set()
     assert pipeline.seen == []
@@ -221,7 +221,7 @@ def test_ctrl_c_while_a_file_is_written_leaves_no_half_file(pipeline, folder, mo
     assert files(folder) == set()
 
 
-def test_what_the_format_cannot_keep_is_told(pipeline, folder, capsys, monkeypatch):
+def test_what_the_format_cannot_store_is_a_note(pipeline, folder, capsys, monkeypatch):
     save = TriangleMesh.save
     monkeypatch.setattr(TriangleMesh, "save", lambda *words: (*save(*words), "OUT cannot keep colors"))
     assert run(["reconstruct", "my scan.xyz", "--report", "r.json"]) == 0
@@ -306,7 +306,7 @@ def test_the_output_taken_for_an_input(pipeline, capsys):
     assert not pipeline.seen
 
 
-def test_inputs_that_are_missing_are_told_before_the_work(several, pipeline, capsys):
+def test_missing_inputs_are_an_error_before_the_work(several, pipeline, capsys):
     assert run(["reconstruct", "a.ply", "b.ply", "c.ply", "d.ply"]) == 3
     assert "b.ply, d.ply: no such file" in capsys.readouterr().err
     assert not pipeline.seen

@@ -62,7 +62,7 @@ def test_rendered_images(folder, tmp_path):
     assert opened(tmp_path / "large.tif").shape == (128, 160, 3)
     words = ["--size", "100x50", "--shift", "0.5,-0.25", "-q"]
     assert run(["render", model, "-o", str(tmp_path / "wide.jpg"), *words]) == 0
-    # shifted by half a pixel of 40, of 100 samples the last one's centre leaves the domain
+    # shifted by half a pixel of 40, of 100 samples the last one's center leaves the domain
     assert opened(tmp_path / "wide.jpg").shape == (50, 99, 3)
 
 

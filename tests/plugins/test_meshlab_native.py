@@ -141,7 +141,7 @@ def command(root, tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory) -> Path:
-    """An ellipsoid of 3,000 points with normals and colours, in single precision as MeshLab keeps them."""
+    """An ellipsoid of 3,000 points with normals and colors, in single precision as MeshLab keeps them."""
     directions = np.random.default_rng(0).normal(size=(3000, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     axes = np.array([30.0, 20.0, 10.0])
@@ -166,7 +166,7 @@ def expected(scan, command, tmp_path_factory) -> tuple[np.ndarray, ...]:
 
 
 def read(file: Path) -> tuple[np.ndarray, ...]:
-    """Vertices, colours and faces."""
+    """Vertices, colors and faces."""
     data = PlyData.read(str(file))
     vertex = data["vertex"]
     points = np.stack([np.asarray(vertex[name], float) for name in "xyz"], 1)
@@ -281,7 +281,7 @@ def test_newer_interface_gives_the_command_lines_surface(scan, expected, command
     for value, wanted in zip(read(output), expected, strict=True):
         np.testing.assert_array_equal(value, wanted)
     # the layer's transform is taken with the points, and the surface has none
-    centre = np.array(said["MOVED"].split(), float)
-    np.testing.assert_allclose(centre, expected[0].mean(0) + [100, 0, 0], atol=0.1)
+    center = np.array(said["MOVED"].split(), float)
+    np.testing.assert_allclose(center, expected[0].mean(0) + [100, 0, 0], atol=0.1)
     np.testing.assert_array_equal(np.array(said["TRANSFORM"].split(), float).reshape(4, 4), np.eye(4))
     assert "resolution must lie between 8 and 4096, found 3" in done.stdout
