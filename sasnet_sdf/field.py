@@ -236,7 +236,7 @@ class Field:
         arrays, metadata = read_model(Path(path))
         try:
             if "signal" in metadata:
-                raise ValueError(f"it is a fitted {metadata['signal']['kind']}: use sasnet-sdf render")
+                raise UnreadableInput(f"{path}: the model of an image or a volume: use sasnet-sdf render")
             support, bridges = _support(arrays, metadata), _bridges(arrays)
             model = networks.read(arrays, metadata["architecture"], device, engine)
             if metadata["architecture"]["dim"] != 3 or metadata["architecture"]["outputs"] != 1:

@@ -258,7 +258,7 @@ class FittedSignal:
         arrays, metadata = read_model(Path(path))
         try:
             if "signal" not in metadata:
-                raise ValueError("it is the field of a surface: use sasnet-sdf extract or query")
+                raise UnreadableInput(f"{path}: the model of a surface: use sasnet-sdf extract or query")
             signal = metadata["signal"]
             if not _DTYPES.fullmatch(signal["dtype"]):
                 raise ValueError(f"its samples are of the type {signal['dtype']!r:.40}")

@@ -2,106 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..config import Config
-from ..errors import Interrupted
-from .options import (
-    FILE,
-    Command,
-    Session,
-    engine_options,
-    option,
-    overwrite_option,
-    preset_option,
-    progress_option,
-    quiet_option,
-    set_option,
-    settings,
-    threads_option,
-    verbose_option,
+from . import options
+from .progress import watched
+from .summary import log, note_lines
+
+SHOWN = (
+    *("error", "hausdorff", "normal_consistency", "eikonal_error_near"),
+    *("psnr", "ssim", "psnr_edge", "noisiness", "parameters", "ms_per_step"),
 )
-from .progress import shown
-from .reconstruct import watcher
-from .stop import StopRequest
-
-STOPPING = "stopping: the models that are done are kept"
+"""The columns that fit a terminal, of those in results.md."""
 
 
-@click.command("compare", cls=Command, short_help="Networks, and Poisson, side by side.")
-@click.argument("source", type=FILE, metavar="INPUT")
-@option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+@click.command("compare", cls=options.Command)
+@click.argument("source", type=options.FILE, metavar="INPUT")
+@options.option(
+    "--reference FILE",
+    "The true surface that results are measured against. [default: INPUT]",
+    "Input",
+    type=options.FILE,
+)
+@options.option(
+    "-o, --output DIR",
+    "Folder for results.json, results.md, results.csv, pictures and meshes.",
+    "Output",
+    type=options.FOLDER,
     required=True,
-    metavar="DIR",
-    help="Folder for results.json, results.md, results.csv, pictures and meshes.",
 )
-@option("--reference", type=FILE, metavar="GT", help="What surfaces are measured against. [default: INPUT]")
-@option(
-    "--models",
-    metavar="A,B,...",
-    help="NAME[:KEY=VALUE] each, as of reconstruct --model, also sasnet:no-masks, sasnet:unfrozen, "
-    "supervision (the surface that all are trained on) and poisson[:depth=N]. [default: all]",
+@options.overwrite
+@options.option(
+    "--models A,B,...",
+    "Each NAME[:KEY=VALUE] as in reconstruct --model, or sasnet:no-masks, sasnet:unfrozen, supervision (the "
+    "surface that all are trained on) or poisson[:depth=N]. [default: all]",
+    "Training",
 )
-@option(
-    "--budget",
+@options.option(
+    "--budget KEY=VALUE,...",
+    "What each model may use: parameters=N or own, steps=N, seconds=S, batch=N.",
+    "Training",
     default="parameters=150000,steps=1500",
     show_default=True,
-    metavar="WORDS",
-    help="What each may use: parameters=N or own, steps=N, seconds=S, batch=N.",
 )
-@option("--sweep-rates", is_flag=True, help="Take the best of three learning rates for each model.")
-@preset_option("Decides, for surfaces, the number of targets and the resolution of the meshes.")
-@settings(Config, "resolution", "seed")
-@set_option("targets=200000 or eikonal_weight=0")
-@engine_options
-@threads_option
-@overwrite_option
-@progress_option
-@quiet_option
-@verbose_option
-@click.make_pass_decorator(Session, ensure=True)
+@options.option("--sweep-rates", "Train each model with three learning rates and keep the best.", "Training")
+@options.preset("Decides, for surfaces, the number of targets and the resolution of the meshes.")
+@options.settings(Config, "resolution", "seed")
+@options.set_other("targets=200000 or eikonal_weight=0")
+@options.engine
+@options.run
 def command(
-    session: Session,
-    source: Path,
-    output: Path,
-    models: str | None,
-    progress: str,
-    quiet: bool,
-    **words: Any,
+    source: Path, output: Path, models: str | None, progress: str, quiet: bool, **values: Any
 ) -> None:
-    """Train networks on INPUT, a cloud or a mesh, with the same budget, and measure their surfaces; on
-    an image or a volume, and measure how well they agree with it.
-
-    All get the same targets. Sizes are solved for, learning rates are those published. A run that
-    was stopped goes on with the same command; what DIR has is not run again.
+    """Train several networks on INPUT with the same budget, and measure each result.
 
     \b
     sasnet-sdf compare cloud.ply --reference truth.ply -o results
     sasnet-sdf compare mesh.ply --models sasnet,siren:omega0=10,ngp -o results
+    sasnet-sdf compare photo.png -o results
+
+    INPUT is a cloud or a mesh, whose surfaces are measured, or an image or a volume, where the
+    agreement with its samples is measured. All networks get the same training data, the widths that
+    fit the budget, and the learning rates that were published for them. The same command goes on
+    with a run that was stopped; results that DIR has are not computed again.
     """
-    with StopRequest() as stop, shown(progress, quiet) as show:
+    stopping = "stopping: the models that are done are kept"
+    with watched(progress, quiet, stopping, f"{output} keeps the models that were done") as (_, watch):
         from ..comparison.compare import MODELS, compare
 
         chosen = tuple(models.split(",")) if models else MODELS
-        try:
-            numbers = compare(
-                source, output, models=chosen, on_progress=watcher(stop, show, STOPPING), **words
-            )
-        except KeyboardInterrupt as error:
-            raise Interrupted(f"interrupted; {output} keeps the models that were done") from error
+        numbers = compare(source, output, models=chosen, on_progress=watch, **values)
+    log(f"device {numbers['device']}, {len(numbers['rows'])} models, budget {values['budget']}")
     if not quiet:
-        from .summary import note_lines
-        from .tables import comparison
-
         lines = [
-            comparison(numbers["rows"], numbers["run"]["kind"]),
+            comparison(numbers["rows"]),
             *note_lines(numbers["notes"]),
             f"wrote {output}",
         ]
         click.echo("\n".join(lines), err=True)
+
+
+def comparison(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of a comparison as a table, one for each model; without a result it gives the reason."""
+    from ..comparison.results import COLUMNS, main_figure
+
+    first = main_figure(rows)
+    names = [name for name in SHOWN if name == first or any(row.get(name) is not None for row in rows)]
+    width = max(len(str(row["model"])) for row in rows)
+    lines = ["  ".join([f"{'model':<{width}}", *(COLUMNS[name][0] for name in names)])]
+    for row in rows:
+        cells = [str(row.get("failure", "no surface"))]
+        if row.get(first) is not None:
+            cells = [_cell(row.get(name), *COLUMNS[name]) for name in names]
+        lines.append("  ".join([f"{row['model']:<{width}}", *cells]).rstrip())
+    units = "PSNR in dB" if first == "psnr" else "error and Hausdorff in 1e-4 of the reference's diagonal"
+    return "\n".join([*lines, units])
+
+
+def _cell(value: Any, heading: str, form: str) -> str:
+    return f"{'' if value is None else format(value, form):>{len(heading)}}"

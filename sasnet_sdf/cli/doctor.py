@@ -1,63 +1,42 @@
-"""`sasnet-sdf doctor`: what this machine can run, and what would bring the rest."""
+"""`sasnet-sdf doctor`: what this machine can run, and what installs the rest."""
 
 from __future__ import annotations
 
 import importlib
 import platform
+import re
 import sys
 import warnings
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from textwrap import fill
-from typing import NamedTuple
 
 import click
 
-from .options import verbose_option
+from . import options
+from .summary import human_bytes
 
-CORE = (
-    "torch",
-    "numpy",
-    "scipy",
-    "numba",
-    "scikit-image",
-    "trimesh",
-    "libigl",
-    "safetensors",
-    "plyfile",
-    "mapbox-earcut",
-    "rich",
-)
-
-
-class Part(NamedTuple):
-    """An optional library: its module, what it is for, and the command that brings it."""
-
-    module: str
-    purpose: str
-    install: str
+PARTS = {
+    "open3d": ("open3d", "the Open3D plugin"),
+    "pymeshlab": ("meshlab", "the MeshLab plugin"),
+    "laspy": ("lidar", "LAS and LAZ scans"),
+    "pye57": ("lidar", "E57 scans"),
+    "nibabel": ("volumes", "NIfTI volumes"),
+    "nrrd": ("volumes", "NRRD volumes"),
+    "matplotlib": ("viz", "plots"),
+    "pyvista": ("viz", "renders"),
+}
+"""Optional libraries by module: the extra that installs each, and what it is for."""
 
 
-PARTS = (
-    Part("open3d", "the Open3D plugin", 'pip install "sasnet-sdf[open3d]"'),
-    Part("pymeshlab", "the MeshLab plugin", 'pip install "sasnet-sdf[meshlab]"'),
-    Part("laspy", "LAS and LAZ scans", 'pip install "sasnet-sdf[lidar]"'),
-    Part("pye57", "E57 scans", 'pip install "sasnet-sdf[lidar]"'),
-    Part("nibabel", "NIfTI volumes", 'pip install "sasnet-sdf[volumes]"'),
-    Part("nrrd", "NRRD volumes", 'pip install "sasnet-sdf[volumes]"'),
-    Part("matplotlib", "plots", 'pip install "sasnet-sdf[viz]"'),
-    Part("pyvista", "renders", 'pip install "sasnet-sdf[viz]"'),
-)
-
-
-@click.command("doctor", short_help="Say what this machine can run.")
-@verbose_option
+@click.command("doctor")
+@options.verbose
 def command() -> None:
-    """Show versions, the device, the engines, and optional parts with the command that brings each."""
+    """Show versions, the device, the engines, and optional parts with the command that installs each."""
     for title, rows in (
         ("machine", _machine()),
-        ("libraries", [(name, _version(name)) for name in CORE]),
+        ("libraries", _libraries()),
         ("engines", _engines()),
-        ("optional parts", [(part.module, _state(part)) for part in PARTS]),
+        ("optional parts", [(module, _state(module)) for module in PARTS]),
     ):
         click.echo(title)
         for name, state in rows:
@@ -67,7 +46,6 @@ def command() -> None:
 def _machine() -> list[tuple[str, str]]:
     from .. import __version__
     from ..runtime.system import hardware
-    from .summary import human_bytes
 
     facts = hardware()
     return [
@@ -84,8 +62,6 @@ def _machine() -> list[tuple[str, str]]:
 def _gpu() -> str:
     import torch
 
-    from .summary import human_bytes
-
     if torch.cuda.is_available():
         gpu = torch.cuda.get_device_properties(0)
         return f"{gpu.name}, {human_bytes(gpu.total_memory)}"
@@ -100,12 +76,29 @@ def _kernel_cache() -> str:
 
     folder = grid_kernels.scatter.stats.cache_path
     if folder is None:
-        return "nowhere, kernels compile in every run: set NUMBA_CACHE_DIR to a folder that can be written"
+        return "none, kernels compile in every run: set NUMBA_CACHE_DIR to a folder that can be written"
     return f"{folder} (writable)"
 
 
+def _libraries() -> list[tuple[str, str]]:
+    """The required libraries, which the installed distribution names, and their versions."""
+    try:
+        lines = requires("sasnet-sdf") or []
+    except PackageNotFoundError:
+        return [("sasnet-sdf", "not installed: pip install sasnet-sdf")]
+    names = [re.split(r"[^\w.-]", line)[0] for line in lines if "extra ==" not in line]
+    return [(name, _version(name)) for name in names]
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return f"missing: pip install {distribution}"
+
+
 def _engines() -> list[tuple[str, str]]:
-    """Each engine, and which one `auto` takes on the device that `auto` takes."""
+    """Each engine, and which one `auto` chooses on the device that `auto` chooses."""
     from ..engines import available_engines
     from ..networks.trained import choose
 
@@ -115,23 +108,20 @@ def _engines() -> list[tuple[str, str]]:
     return list(states.items())
 
 
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "missing: pip install sasnet-sdf"
-
-
-def _state(part: Part) -> str:
-    """Imported for real: a library can be installed and still miss a system package."""
+def _state(module: str) -> str:
+    """The state of an optional library, which is imported: an installed one can lack a system library."""
+    extra, purpose = PARTS[module]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = importlib.import_module(part.module)
+            found = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name == part.module:
-            return f"missing, for {part.purpose}: {part.install}"
+        if error.name == module:
+            return f'missing, for {purpose}: pip install "sasnet-sdf[{extra}]"'
         return f"broken: {error}"
     except Exception as error:  # noqa: BLE001 - a foreign library may raise anything while it is imported
         return f"broken: {' '.join(str(error).split())}"
-    return f"{getattr(module, '__version__', 'ready')}, for {part.purpose}"
+    number = getattr(found, "__version__", "")
+    # a module of that name holds the version in some libraries
+    number = getattr(number, "__version__", number)
+    return f"{number if isinstance(number, str) and number else 'ready'}, for {purpose}"

@@ -16,11 +16,20 @@ import click
 from ..errors import Interrupted, SasnetError, UsageError, printable, unknown
 from .options import Session
 
-COMMANDS = (
-    *("reconstruct", "extract", "query", "evaluate", "compare"),
-    *("fit-image", "fit-volume", "render", "info", "doctor", "meshlab"),
-)
-"""Each is `command` in the module of its name."""
+COMMANDS = {
+    "reconstruct": ("reconstruct:command", "Turn a scan into a surface."),
+    "extract": ("extract:extract", "Extract the surface of a saved model again."),
+    "query": ("extract:query", "Get signed distances and gradients at points."),
+    "evaluate": ("evaluate:command", "Measure a mesh or a model against a reference."),
+    "compare": ("compare:command", "Train several networks, and compare their results."),
+    "fit-image": ("fit:fit_image", "Turn an image into a small continuous model."),
+    "fit-volume": ("fit:fit_volume", "Turn a volume into a small continuous model."),
+    "render": ("render:command", "Make an image, a volume or a surface from such a model."),
+    "info": ("info:command", "Show what a cloud, mesh, image, volume or model holds."),
+    "doctor": ("doctor:command", "Show what this machine can run."),
+    "meshlab": ("meshlab:command", "Build and install the filter of the desktop MeshLab."),
+}
+"""By name: module and attribute of the command, which is imported when it runs, and its line of help."""
 
 
 class LazyGroup(click.Group):
@@ -32,12 +41,17 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__).command
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        return getattr(importlib.import_module(f".{module}", __package__), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it, with a hint where there is no such command."""
+        """As in click, with a suggestion where there is no such command."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise UsageError(_no_command(args[0]))
         return super().resolve_command(ctx, args)
@@ -46,8 +60,7 @@ class LazyGroup(click.Group):
 def _no_command(word: str) -> str:
     from ..io import READABLE
 
-    path = Path(word)
-    if path.suffix.lower() in READABLE:
+    if Path(word).suffix.lower() in READABLE:
         return f"{word} is not a command; to make a surface of it: sasnet-sdf reconstruct {shlex.quote(word)}"
     return unknown("command", word, COMMANDS)
 
@@ -77,7 +90,7 @@ def group() -> None:
     \b
     sasnet-sdf reconstruct scan.ply      writes scan_surface.ply
     sasnet-sdf fit-image photo.png       writes photo.sasnet, for sasnet-sdf render
-    sasnet-sdf doctor                    says what this machine can run
+    sasnet-sdf doctor                    shows what this machine can run
 
     Exit codes: 0 done, 2 usage, 3 unreadable input, 4 unusable geometry, 5 no surface,
     6 missing backend, 130 interrupted, 1 anything else.
@@ -85,7 +98,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """The entry point of the console script: a process of its own."""
+    """Run the program and end its process: the entry point of the console script."""
     # importing PyTorch creates many objects; garbage collection in between would take 0.2 s
     gc.set_threshold(100_000)
     code = run(sys.argv[1:])
@@ -97,15 +110,15 @@ def main() -> None:
     os._exit(code)  # unloading PyTorch would take 0.5 s
 
 
-def run(words: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong is one line on stderr."""
-    session = Session(words=tuple(words))
+    session = Session(tuple(arguments))
     try:
-        return group.main(list(words), prog_name="sasnet-sdf", standalone_mode=False, obj=session) or 0
+        return group.main(list(arguments), prog_name="sasnet-sdf", standalone_mode=False, obj=session) or 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return error.exit_code
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defense
         if session.verbose:
             traceback.print_exc()
         message, exit_code = _explain(error)
@@ -114,7 +127,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _explain(error: BaseException) -> tuple[str, int]:
-    """What to tell the user about an error, and its exit code."""
+    """The message of an error for the user, and its exit code."""
     if isinstance(error, SasnetError):
         return str(error), error.exit_code
     if isinstance(error, click.ClickException):
@@ -124,16 +137,11 @@ def _explain(error: BaseException) -> tuple[str, int]:
     # click turns a keyboard interrupt into Abort, and an end of file as well.
     if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
         return "interrupted", Interrupted.exit_code
-    if _out_of_memory(error):
+    # NumPy raises MemoryError, PyTorch a RuntimeError
+    out_of_memory = "out of memory" in str(error) or "allocate memory" in str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and out_of_memory):
         return "out of memory; ask for less: a smaller resolution, size or preset (see --help)", 1
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}", 1
     report = "this is a bug in sasnet-sdf: run the command again with -v and report the traceback"
     return f"{type(error).__name__}: {error}; {report}", 1
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """numpy raises MemoryError, torch a RuntimeError."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in str(error) or "allocate memory" in str(error))
-    )

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, verbose_option
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
+from . import options
 
 
-@click.group("meshlab", short_help="Build and install the filter of the desktop MeshLab.")
+@click.group("meshlab")
 def command() -> None:
     """Build and install "Surface Reconstruction: SASNet", a filter of the desktop MeshLab on Linux.
 
@@ -20,35 +18,32 @@ def command() -> None:
     sasnet-sdf meshlab build-plugin
     sasnet-sdf meshlab install-plugin
 
-    docs/meshlab-plugin.md says more. PyMeshLab needs neither: see docs/meshlab.md.
+    See docs/meshlab-plugin.md. PyMeshLab needs neither: see docs/meshlab.md.
     """
 
 
 @command.command("build-plugin", short_help="Compile the filter.")
-@click.option(
-    "-o",
-    "--output",
-    type=FOLDER,
+@options.option(
+    "-o, --output FOLDER",
+    "Folder for libfilter_sasnet.so. [default: this folder]",
+    type=options.FOLDER,
     default=Path(),
-    metavar="FOLDER",
-    help="Where to put libfilter_sasnet.so. [default: this folder]",
 )
-@click.option(
-    "--meshlab-source",
-    type=FOLDER,
-    metavar="FOLDER",
-    help="Source of the MeshLab that will load it, with vcglib. "
-    "[default: fetched by apt-get, that of this system's MeshLab]",
+@options.option(
+    "--meshlab-source FOLDER",
+    "Source of the MeshLab that will load the filter, with vcglib. [default: the source package of this "
+    "system's MeshLab, downloaded with apt-get]",
+    type=options.FOLDER,
 )
-@click.option("--suite", metavar="NAME", help="Fetch the source of another release, such as trixie.")
-@click.option("--double", is_flag=True, help="For a MeshLab that was built in double precision.")
-@verbose_option
+@options.option("--suite NAME", "Download the source of another release, such as trixie.")
+@options.option("--double", "Build for a MeshLab in double precision.")
+@options.verbose
 def build(output: Path, meshlab_source: Path | None, suite: str | None, double: bool) -> None:
     """Compile the filter against MeshLab's source, with CMake.
 
-    The source comes from --meshlab-source, such as a checkout of the tag of your MeshLab's version
-    with its submodules; else it is fetched by apt-get into a temporary folder, through a list of
-    sources of its own, so that the system's stays as it is.
+    The source is --meshlab-source, such as a checkout of the tag of your MeshLab's version with its
+    submodules. Without it, apt-get downloads the source into a temporary folder, with a list of
+    sources of its own; the system's list is not changed.
     """
     from ..errors import UsageError
 
@@ -63,19 +58,18 @@ def build(output: Path, meshlab_source: Path | None, suite: str | None, double: 
     click.echo(f"built {plugin} for MeshLab {version}; next: sasnet-sdf meshlab install-plugin {plugin}")
 
 
-@command.command("install-plugin", short_help="Put the filter where MeshLab looks.")
-@click.argument("plugin", type=FILE, default=Path("libfilter_sasnet.so"), metavar="[PLUGIN]")
-@click.option(
-    "--private-copy",
-    type=FOLDER,
-    metavar="FOLDER",
-    help="Make a copy of the installed MeshLab in FOLDER and put the filter there; needs no root.",
+@command.command("install-plugin", short_help="Copy the filter to where MeshLab finds it.")
+@click.argument("plugin", type=options.FILE, default=Path("libfilter_sasnet.so"), metavar="[PLUGIN]")
+@options.option(
+    "--private-copy FOLDER",
+    "Copy the installed MeshLab into FOLDER and put the filter there; needs no root.",
+    type=options.FOLDER,
 )
-@verbose_option
+@options.verbose
 def install(plugin: Path, private_copy: Path | None) -> None:
-    """Put PLUGIN, by default ./libfilter_sasnet.so, where the MeshLab that it was built for looks.
+    """Copy PLUGIN, by default ./libfilter_sasnet.so, to where the MeshLab that it was built for finds it.
 
-    That is your own folder of plugins, or for MeshLab 2020.09 the folder of the distribution, which
+    That is your own folder of plugins; for MeshLab 2020.09 the folder of the distribution, which
     needs root.
     """
     from sasnet_meshlab.native import install_plugin

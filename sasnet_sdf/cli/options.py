@@ -1,4 +1,4 @@
-"""Command-line options: those of settings, generated from their fields, and others that commands share."""
+"""Command-line options: those of settings, made from their fields, and others that commands share."""
 
 from __future__ import annotations
 
@@ -8,41 +8,50 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 import click
 
 from ..config import PRESETS, SIGNAL_PRESETS, Config, SignalConfig
+from ..errors import unknown
 from ..settings import Settings, about, kind_of, words_of
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 
-INPUT, OUTPUT_GROUP, SURFACE, TRAINING, RUN = "Input", "Output", "Surface", "Training", "Run"
-"""The groups of options in help."""
+Group = Literal["Input", "Output", "Surface", "Training", "Run"]
+"""The groups of options in help, in their order."""
 
-_GROUP_OF = {"extraction": SURFACE, "training": TRAINING, "checkpoint": TRAINING}
-_GROUP_OF |= {"input": INPUT, "supervision": INPUT, "max_points": INPUT, "seed": TRAINING}
-_GROUP_OF |= {"parameters": TRAINING, "ratio": TRAINING}
-"""By the section that a setting lies in, or by its word."""
+_MEMBERS: dict[Group, str] = {
+    "Input": "input supervision max_points",
+    "Surface": "extraction",
+    "Training": "training checkpoint seed parameters ratio",
+}
+"""The sections of settings, and the settings outside them, whose options each group has; Run the others."""
+
+
+class Decorator(Protocol):
+    """What adds options to a command."""
+
+    def __call__(self, command: Decorated, /) -> Decorated: ...
 
 
 @dataclass
 class Session:
-    """One run of the program: the words of its command line, and whether it tells all it knows."""
+    """One run of the program: the arguments of its command line, and whether -v is among them."""
 
-    words: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     verbose: bool = False
 
 
 class Option(click.Option):
     """An option that help lists under a group."""
 
-    def __init__(self, *args: Any, group: str = RUN, **kwargs: Any):
-        self.group = group
+    def __init__(self, *args: Any, group: Group = "Run", **kwargs: Any) -> None:
+        self.group: Group = group
         super().__init__(*args, **kwargs)
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """Without bounds, which only an error needs to tell."""
+        """The extra items of the option's help, without the bounds of numbers: errors give those."""
         extra = super().get_help_extra(ctx)
         extra.pop("range", None)
         return extra
@@ -52,28 +61,43 @@ class Command(click.Command):
     """A command whose help lists the options by group."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {
-            name: [] for name in (INPUT, OUTPUT_GROUP, SURFACE, TRAINING, RUN)
-        }
+        groups: dict[str, list[tuple[str, str]]] = {name: [] for name in get_args(Group)}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
-                groups[getattr(parameter, "group", RUN)].append(record)
-        for name, records in groups.items():
-            if records:
-                with formatter.section(name):
-                    formatter.write_dl(records)
+                groups[getattr(parameter, "group", "Run")].append(record)
+        used = {name: records for name, records in groups.items() if records}
+        for name, records in used.items():
+            with formatter.section(name if len(used) > 1 else "Options"):
+                formatter.write_dl(records)
 
 
-def option(*declarations: str, group: str = RUN, **words: Any) -> Callable[[Decorated], Decorated]:
-    """click.option, in a group of the help."""
-    return click.option(*declarations, cls=Option, group=group, **words)
+class Choice(click.Choice[str]):
+    """One of several values; an error suggests the most similar one."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return unknown("value", value, self.choices)
 
 
-def all_of(*options: Callable[[Decorated], Decorated]) -> Callable[[Decorated], Decorated]:
-    """Several options as one decorator."""
+def option(
+    declaration: str, help: str, group: Group = "Run", *, name: str | None = None, **keywords: Any
+) -> Decorator:
+    """Make an option as click.option does, in a group of the help.
 
-    def decorate(command: Decorated) -> Decorated:
+    declaration: the option as help shows it, such as "-o, --output FILE"; without a value and a type it
+    is a flag. name: of the command's argument, unless it is the option's own.
+    """
+    *others, last = declaration.split(", ")
+    long, _, form = last.partition(" ")
+    names = [*others, long, *([name] if name else [])]
+    kind = {"metavar": form} if form else {} if "type" in keywords else {"is_flag": True}
+    return click.option(*names, cls=Option, group=group, help=help, **kind, **keywords)
+
+
+def all_of(*options: Decorator) -> Decorator:
+    """Join several options to one decorator; help keeps their order."""
+
+    def decorate(command: Decorated, /) -> Decorated:
         for each in reversed(options):
             command = each(command)
         return command
@@ -81,31 +105,34 @@ def all_of(*options: Callable[[Decorated], Decorated]) -> Callable[[Decorated], 
     return decorate
 
 
-def settings(owner: type[Settings], *words: str) -> Callable[[Decorated], Decorated]:
-    """The options of these settings; one that is not given is None, or its default if that is a text."""
+def settings(owner: type[Settings], *names: str, only: str = "") -> Decorator:
+    """Make the options of these settings; one that is not given is None, or its default if that is a text.
+
+    only: the preset whose defaults help shows; those of all presets unless given.
+    """
     known = words_of(owner)
-    presets = SIGNAL_PRESETS if owner is SignalConfig else PRESETS
-    return all_of(*(_option_of(word, *known[word], presets) for word in words))
+    presets: Mapping[str, Any] = SIGNAL_PRESETS if owner is SignalConfig else PRESETS
+    presets = {only: presets[only]} if only else presets
+    return all_of(*(_option_of(name, *known[name], presets) for name in names))
 
 
 def _option_of(
     word: str, section: str, owner: type, part: Field[Any], presets: Mapping[str, Any]
-) -> Callable[[Decorated], Decorated]:
+) -> Decorator:
     what, (kind, _) = about(part), kind_of(owner, part.name)
-    default = part.default if isinstance(part.default, str) else None
-    words: dict[str, Any] = {"default": default, "metavar": what.form or None, "type": str}
-    if kind is bool:
-        words |= {"is_flag": True, "type": None, "metavar": None}
-    elif what.choices:
-        words |= {"type": click.Choice(what.choices)}
-    elif kind in (int, float) and what.parse is None:
-        words |= {"type": kind}
-    elif kind is tuple and what.form == "NAME":
-        words |= {"multiple": True}
-    again = " May be repeated." if "multiple" in words else ""
+    keywords: dict[str, Any] = {"default": part.default if isinstance(part.default, str) else None}
+    form = f" {what.form}" if what.form else ""
+    if what.choices:
+        keywords["type"] = Choice(what.choices)
+    elif kind is not bool:
+        keywords["type"] = kind if kind in (int, float) and what.parse is None else str
+    again = ""
+    if kind is tuple and what.form == "NAME":
+        keywords["multiple"], again = True, " May be repeated."
     help = f"{what.help}{again} {_default_of(section, part, presets)}".strip()
-    group = _GROUP_OF.get(word, _GROUP_OF.get(section, RUN))
-    return option(f"--{word.replace('_', '-')}", word, group=group, help=help, **words)
+    groups: list[Group] = [group for group, names in _MEMBERS.items() if (section or word) in names.split()]
+    group: Group = groups[0] if groups else "Run"
+    return option(f"--{word.replace('_', '-')}{form}", help, group, name=word, **keywords)
 
 
 def _default_of(section: str, part: Field[Any], presets: Mapping[str, Any]) -> str:
@@ -122,107 +149,96 @@ def _default_of(section: str, part: Field[Any], presets: Mapping[str, Any]) -> s
     return f"[default: {values[0]:g}]" if isinstance(values[0], float) else f"[default: {values[0]}]"
 
 
-FILE = click.Path(path_type=Path)
-OUTPUT = click.Path(path_type=Path, dir_okay=False)
-FOLDER = click.Path(path_type=Path, file_okay=False)
+LATTICE = ("resolution", "edge_length", "trim", "watertight", "faces", "keep_components", "max_memory")
+"""The settings of an extraction."""
 
-output_option = option(
-    "-o",
-    "--output",
-    type=OUTPUT,
+FILE: click.Path = click.Path(path_type=Path)
+NEW_FILE: click.Path = click.Path(path_type=Path, dir_okay=False)
+FOLDER: click.Path = click.Path(path_type=Path, file_okay=False)
+
+output: Decorator = option(
+    "-o, --output OUTPUT",
+    "File to write; its extension decides the format.",
+    "Output",
+    type=NEW_FILE,
     required=True,
-    metavar="OUTPUT",
-    group=OUTPUT_GROUP,
-    help="File to write; its extension says the format.",
 )
-overwrite_option = option("--overwrite", is_flag=True, group=OUTPUT_GROUP, help="Replace files that exist.")
-progress_option = option(
-    "--progress",
-    type=click.Choice(["auto", "plain", "none"]),
-    default="auto",
-    show_default=True,
-    help="auto: a bar on a terminal, else a few lines. plain: 'PERCENT MESSAGE' lines on stdout.",
+report: Decorator = option(
+    "--report FILE.json", "Write a report too: what was done, in numbers.", "Output", type=FILE
 )
-model_option = option(
-    "--model",
-    group=TRAINING,
-    metavar="NAME[:KEY=VALUE]",
-    help="The network: sasnet, siren, finer, wire, gauss, ffn, pemlp, ngp, bacon or tuner, with the "
-    "settings of docs/models.md, and changes to them, such as siren:omega0=10. [default: sasnet]",
+overwrite: Decorator = option("--overwrite", "Replace files that exist.", "Output")
+model: Decorator = option(
+    "--model NAME[:KEY=VALUE]",
+    "The network: sasnet, siren, finer, wire, gauss, ffn, pemlp, ngp, bacon or tuner, with the settings of "
+    "docs/models.md, and changes to them, such as siren:omega0=10. [default: sasnet]",
+    "Training",
 )
 
 
-def preset_option(what: str) -> Callable[[Decorated], Decorated]:
-    """--preset, and what it decides."""
-    return option(
-        "--preset",
-        group=TRAINING,
-        type=click.Choice(["fast", "balanced", "fine"]),
-        default="balanced",
-        show_default=True,
-        help=what,
-    )
+def preset(what: str) -> Decorator:
+    """Make --preset; `what` says what it decides."""
+    choice = Choice([*PRESETS])
+    return option("--preset", what, "Training", type=choice, default="balanced", show_default=True)
 
 
-def set_option(such_as: str) -> Callable[[Decorated], Decorated]:
-    """--set, with examples."""
-    return option(
-        "--set",
-        "settings",
-        group=TRAINING,
-        multiple=True,
-        metavar="KEY=VALUE",
-        help=f"Change any other setting, such as {such_as}; may be given again.",
-    )
+def set_other(such_as: str) -> Decorator:
+    """Make --set; `such_as` gives examples."""
+    help = f"Change any other setting, such as {such_as}. May be repeated."
+    return option("--set KEY=VALUE", help, "Training", name="settings", multiple=True)
 
 
-engine_options = settings(Config, "device", "engine")
-lattice_options = settings(
-    Config, "resolution", "edge_length", "trim", "watertight", "faces", "keep_components", "max_memory"
+def _limit_threads(ctx: click.Context, _: click.Parameter, count: int | None) -> None:
+    """Set the number of threads before PyTorch is loaded, so that all libraries use it."""
+    if count is None:
+        return
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IGL_NUM_THREADS"):
+        os.environ[name] = str(count)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
+
+
+class _Lines(logging.Handler):
+    """Log records as plain lines on stderr, whichever stream that is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
+def _log_more(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    ctx.ensure_object(Session).verbose = True
+    logger, handler = logging.getLogger("sasnet_sdf"), _Lines()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    ctx.call_on_close(lambda: (logger.removeHandler(handler), logger.setLevel(level)))
+
+
+verbose: Decorator = option(
+    "-v, --verbose",
+    "Log what was chosen; show the traceback of an error.",
+    expose_value=False,
+    callback=_log_more,
 )
-checkpoint_options = settings(Config, "checkpoint", "checkpoint_every", "resume")
-
-
-def quiet_option(command: Decorated) -> Decorated:
-    return option("-q", "--quiet", is_flag=True, help="Print errors and warnings only.")(command)
-
-
-def threads_option(command: Decorated) -> Decorated:
-    """--threads: before PyTorch is loaded, so that all libraries take it."""
-
-    def limit(ctx: click.Context, _: click.Parameter, count: int | None) -> None:
-        if count is None:
-            return
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IGL_NUM_THREADS"):
-            os.environ[name] = str(count)
-        if "torch" in sys.modules:
-            sys.modules["torch"].set_num_threads(count)
-
-    return option(
-        "--threads",
+quiet: Decorator = option("-q, --quiet", "Print errors and warnings only.")
+run: Decorator = all_of(
+    option(
+        "--threads N",
+        "Threads to compute with. [default: OMP_NUM_THREADS, else one per core]",
         type=click.IntRange(1, 1024),
-        metavar="N",
         expose_value=False,
-        callback=limit,
-        help="Threads to compute with. [default: OMP_NUM_THREADS, else one a core]",
-    )(command)
-
-
-def verbose_option(command: Decorated) -> Decorated:
-    """-v: log what is chosen, and show the traceback of an error."""
-
-    def tell_all(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
-        if asked:
-            ctx.ensure_object(Session).verbose = True
-            logger = logging.getLogger("sasnet_sdf")
-            logger.addHandler(logging.StreamHandler(sys.stderr))
-            logger.setLevel(logging.INFO)
-
-    return option(
-        "-v",
-        "--verbose",
-        is_flag=True,
-        expose_value=False,
-        callback=tell_all,
-        help="Log decisions; show the traceback of an error.",
-    )(command)
+        callback=_limit_threads,
+    ),
+    option(
+        "--progress",
+        "auto: bars on a terminal, else a few lines. plain: 'PERCENT MESSAGE' lines on stdout.",
+        type=Choice(["auto", "plain", "none"]),
+        default="auto",
+        show_default=True,
+    ),
+    quiet,
+    verbose,
+)
+engine: Decorator = settings(Config, "device", "engine")
+checkpoint: Decorator = settings(Config, "checkpoint", "checkpoint_every", "resume")

@@ -1,14 +1,105 @@
-"""Files that a command will write: refused before the work starts, whole when they appear, not lost."""
+"""The files that a command reads and writes: checked before the work starts, and not lost after it."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from ..errors import SasnetError, UsageError
+from ..errors import SasnetError, UnreadableInput, UsageError
+from ..runtime.system import peak_memory_bytes
+
+T = TypeVar("T")
+
+
+class Job(NamedTuple):
+    """One input, or several that are merged, and the files to write for it."""
+
+    sources: tuple[Path, ...]
+    output: Path
+    model: Path | None = None
+    report: Path | None = None
+
+    @property
+    def source(self) -> Path:
+        """The input that the job is named after."""
+        return self.sources[0]
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The files to write."""
+        return [path for path in (self.output, self.model, self.report) if path]
+
+
+def planned(
+    inputs: Sequence[tuple[Path, ...]],
+    output: Path | None,
+    model: Path | None,
+    report: Path | None,
+    form: str | None = None,
+) -> list[Job]:
+    """The job of each input: what is read, and what is written where.
+
+    inputs: those in one tuple are merged. output, model, report: each a folder where there are several
+    jobs, or where it is one already; else a file. form: the extension, without its dot, of meshes in a
+    folder; None: ply. Raises UnreadableInput for inputs that are missing, UsageError for folders that
+    cannot be made, and where two inputs would be written to one file.
+    """
+    _check_inputs([source for sources in inputs for source in sources])
+    several = len(inputs) > 1
+    if output is not None and form and not several and not output.is_dir():
+        raise UsageError(f"--format is for outputs in a folder; the extension of {output} decides its format")
+    jobs = []
+    for sources in inputs:
+        first, *merged = sources
+        stem, kind = first.stem, "merged_surface" if merged else "surface"
+        jobs.append(
+            Job(
+                sources,
+                _placed(output or first.parent, f"{stem}_{kind}.{form or 'ply'}", several),
+                model and _placed(model, f"{stem}.sasnet", several),
+                report and _placed(report, f"{stem}.json", several),
+            )
+        )
+    seen: dict[Path, Path] = {}
+    for job in jobs:
+        other = seen.setdefault(job.output.resolve(), job.source)
+        if other is not job.source:
+            raise UsageError(
+                f"{other} and {job.source} would both be written to {job.output}: run them one at a time"
+            )
+    return jobs
+
+
+def _check_inputs(sources: Sequence[Path]) -> None:
+    """Refuse missing files; where the last of two looks like an output, say how to give that."""
+    from ..io.files import MESHES, check_address
+
+    for source in sources:
+        check_address(source)
+    missing = [source for source in sources if not source.exists()]
+    if not missing:
+        return
+    last = sources[-1]
+    if missing == [last] and len(sources) == 2 and last.suffix.lower() in MESHES:
+        raise UsageError(f"{last}: no such file; if it is the mesh to write, put -o before it")
+    raise UnreadableInput(f"{', '.join(map(str, missing))}: no such file")
+
+
+def _placed(path: Path, name: str, several: bool) -> Path:
+    """The file itself, or the one of that name in the folder."""
+    if path.is_dir():
+        return path / name
+    if not several:
+        return path
+    if path.suffix:
+        raise UsageError(f"{path}: several inputs need a folder; --format chooses the format of its files")
+    make_folder(path)
+    return path / name
 
 
 def check_outputs(
@@ -34,7 +125,7 @@ def check_outputs(
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, if it is not there. Raises UsageError."""
+    """Make a folder, if it does not exist. Raises UsageError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -42,13 +133,17 @@ def make_folder(folder: Path) -> None:
 
 
 class Saver:
-    """Writes what took long to make; what has lost its place goes into a new folder for temporary files."""
+    """Writes what took long to make; where its place is lost, into a new folder for temporary files.
 
-    def __init__(self) -> None:
+    started: time.perf_counter() at the start of the command.
+    """
+
+    def __init__(self, started: float) -> None:
+        self._started, self._write_started = started, time.perf_counter()
         self._failures: list[SasnetError] = []
 
-    def save(self, write: Callable[[Path], Any], path: Path) -> Any:
-        """write(path), or write to another place; what it gives, or None."""
+    def save(self, write: Callable[[Path], T], path: Path) -> T | None:
+        """The result of write(path), or of write to another place; None where both failed."""
         try:
             return write(path)
         except SasnetError as error:
@@ -62,14 +157,37 @@ class Saver:
         self._failures.append(failure)
         return result
 
-    def check(self, checkpoint: str | None) -> None:
-        """Raise what went wrong, once everything has been tried; checkpoint: where the training is kept."""
-        if not self._failures:
-            return
-        told = "; ".join(map(str, self._failures))
-        if checkpoint is not None:
-            told += f"; {checkpoint} has the training: the same command with --resume goes on from its end"
-        raise type(self._failures[0])(told)
+    def finish(
+        self, report: dict[str, Any], arguments: Sequence[str], path: Path | None, checkpoint: str | None
+    ) -> dict[str, Any]:
+        """Complete a pipeline's report with the command line and the time of writing; write it to a path.
+
+        checkpoint: the folder of the training. Raises what went wrong as one error, once everything was
+        tried.
+        """
+        now = time.perf_counter()
+        times = {"write": now - self._write_started, "total": now - self._started}
+        report = {
+            **report,
+            "peak_memory_bytes": peak_memory_bytes(),
+            "command": command_line(arguments),
+            "seconds": {**report["seconds"], **times},
+        }
+        if path:
+            self.save(lambda place: write_json(place, report), path)
+        if self._failures:
+            message = "; ".join(map(str, self._failures))
+            if checkpoint is not None:
+                message += (
+                    f"; {checkpoint} has the training: the same command with --resume goes on from its end"
+                )
+            raise type(self._failures[0])(message)
+        return report
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """The command line as a shell takes it."""
+    return shlex.join(["sasnet-sdf", *arguments])
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

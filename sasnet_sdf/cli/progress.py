@@ -1,24 +1,101 @@
-"""Ways to show a long run: a bar on a terminal, a few lines in a log, percentages for a program."""
+"""How a long run is watched and stopped: bars, lines or percentages, and what Ctrl-C does."""
 
 from __future__ import annotations
 
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
 
-from ..errors import printable
-from ..runtime.progress import WARNING, Progress, silent
+from ..errors import Interrupted, printable
+from ..runtime.progress import WARNING, OnProgress, Progress, silent
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Show = Callable[[Progress], None]
+
+# SIGTERM is a program's Ctrl-C, SIGBREAK the one that a program can send on Windows.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+
+
+@contextmanager
+def watched(
+    kind: str, quiet: bool, stopping: str = "", lost: str = "nothing was written"
+) -> Iterator[tuple[StopRequest, OnProgress]]:
+    """The stop request of a run, and the progress callback that shows the run and stops it.
+
+    kind, quiet: as in `shown`. stopping: the message at the first Ctrl-C during training. Any other one
+    raises Interrupted; lost: what its message says of the results.
+    """
+    try:
+        with StopRequest() as stop, shown(kind, quiet) as show:
+
+            def watch(progress: Progress) -> bool:
+                goes_on = stop.goes_on(progress)
+                show(progress if goes_on else replace(progress, message=stopping))
+                return goes_on
+
+            yield stop, watch
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"interrupted; {lost}") from error
+
+
+class StopRequest:
+    """Catches the stop signals while it is entered, and remembers what they asked for.
+
+    `requested`: training is to end, and its result so far is to be written. A second signal, or one
+    outside training, raises KeyboardInterrupt. Only the main thread may set signal handlers; in other
+    threads this does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.requested: bool = False
+        self._at_once = False
+        self._training = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self.receive) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        # A library may have caught the interrupt and raised an error of its own.
+        if self._at_once and isinstance(error, Exception) and not isinstance(error, Interrupted):
+            raise KeyboardInterrupt from error
+
+    def receive(self, number: int, frame: object) -> None:
+        """The signal handler."""
+        if self._training and not self.requested:
+            self.requested = True
+        else:
+            self._at_once = True
+            raise KeyboardInterrupt
+
+    def goes_on(self, progress: Progress) -> bool:
+        """Whether the run is to go on: the answer of a progress callback."""
+        if self._at_once:
+            # The interrupt was raised where Python cannot pass it on, as in a callback from C.
+            raise KeyboardInterrupt
+        self._training = progress.stage == "training" and progress.fraction < 1
+        return not (self.requested and self._training)
 
 
 @contextmanager
 def shown(kind: str, quiet: bool = False) -> Iterator[Show]:
-    """A callback that shows progress in the way named by `--progress`.
+    """A callback that shows progress in the way that `--progress` names.
 
-    auto: bars on stderr where that is a terminal, else a line a stage and a tenth of the training;
+    auto: bars on stderr where that is a terminal, else a line per stage and per tenth of the training;
     nothing when `quiet`. plain: see PercentLines. none: nothing.
     """
     if kind == "plain":
@@ -33,8 +110,9 @@ def shown(kind: str, quiet: bool = False) -> Iterator[Show]:
 
 
 def describe(progress: Progress) -> str:
-    """One line about a report: its stage, then the step and loss or what it has to say."""
-    parts = [_heading(progress), progress.stage] if progress.label else [progress.stage]
+    """One line about a report: its stage, its step and loss, its message."""
+    heading = f"{progress.part + 1}/{progress.parts} {progress.label}"
+    parts = [heading, progress.stage] if progress.label else [progress.stage]
     if progress.step is not None and progress.steps:
         parts.append(f"step {progress.step}/{progress.steps}")
     if progress.loss is not None:
@@ -44,16 +122,11 @@ def describe(progress: Progress) -> str:
     return " ".join(parts)
 
 
-def _heading(progress: Progress) -> str:
-    """Which of several parts of a run it is."""
-    return f"{progress.part + 1}/{progress.parts} {progress.label}"
-
-
 class PercentLines:
     """`PERCENT MESSAGE` lines, for a program to read.
 
-    PERCENT is a whole number from 0 to 100 that never falls and says how much of the whole run is
-    done; MESSAGE is the rest of the line. A line comes with every new percent or stage, at once.
+    PERCENT is a whole number from 0 to 100 that never falls: the share of the whole run that is done.
+    MESSAGE is the rest of the line. A line is written at once for every new percent and stage.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -73,31 +146,49 @@ class LogLines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._told: set[tuple[str, int, str]] = set()
+        self._written: set[tuple[str, int, str]] = set()
 
     def __call__(self, progress: Progress) -> None:
         tenth = int(10 * progress.fraction + 1e-9) if progress.stage == "training" else 0
         now = (progress.label + progress.stage, tenth, _kind_of(progress.message))
-        if now not in self._told:
-            self._told.add(now)
+        if now not in self._written:
+            self._written.add(now)
             print(describe(progress), file=self._stream, flush=True)
 
 
 def _kind_of(message: str) -> str:
-    """A message without its numbers: one that only counts on is no news."""
+    """A message without its numbers: one whose numbers alone have changed is not new."""
     return re.sub(r"[\d.,]+", "#", message)
+
+
+def bar(share: float, width: int) -> str:
+    """A bar for a share from 0 to 1, padded to `width`, in characters that stderr can show."""
+    full, half = "━╸"
+    stderr = getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # rich replaces it while bars are shown
+    try:
+        (full + half).encode(stderr.encoding or "ascii")
+    except UnicodeEncodeError:
+        full = half = "#"
+    halves = round(2 * width * min(1.0, share))
+    return (full * (halves // 2) + half * (halves % 2)).ljust(width)
 
 
 @contextmanager
 def _bars() -> Iterator[Show]:
-    """A bar for each stage that has begun, gone when the run ends."""
+    """A bar for each stage that has begun; they vanish when the run ends."""
     from rich.console import Console
-    from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
     from rich.progress import Progress as Bars
+    from rich.progress import ProgressColumn, Task, TaskID, TextColumn
     from rich.text import Text
 
+    class Bar(ProgressColumn):
+        """The bar of the closing summary, so that both look alike."""
+
+        def render(self, task: Task) -> Text:
+            return Text(bar(task.percentage / 100, 16), style="green" if task.finished else "cyan")
+
     class Time(ProgressColumn):
-        """The time that a stage has taken, or is expected to take yet."""
+        """The time that a stage has taken, or is expected to take from now on."""
 
         def render(self, task: Task) -> Text:
             if task.finished:
@@ -106,7 +197,7 @@ def _bars() -> Iterator[Show]:
 
     columns = (
         TextColumn("{task.description:<11}"),
-        BarColumn(16),
+        Bar(),
         TextColumn("{task.percentage:>3.0f}%"),
         Time(),
         TextColumn("{task.fields[detail]}", style="dim"),
@@ -116,12 +207,11 @@ def _bars() -> Iterator[Show]:
 
         def show(progress: Progress) -> None:
             # of a run in parts a bar shows the parts, and its detail the stage
-            name = "models" if progress.label else progress.stage
+            name = "total" if progress.label else progress.stage
             done = progress.total if progress.label else progress.fraction
             if progress.message.startswith(WARNING):
-                bars.console.print(
-                    printable(progress.message), style="bold yellow", highlight=False, markup=False
-                )
+                text = printable(progress.message)
+                bars.console.print(text, style="bold yellow", highlight=False, markup=False)
                 return
             if name not in tasks:
                 for task in tasks.values():

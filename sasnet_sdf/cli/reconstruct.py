@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,80 +15,47 @@ from ..config import Config
 from ..errors import Interrupted, NoSurface
 from ..problems.settings import make_config
 from ..runtime.progress import OnProgress, Progress, stage
-from ..runtime.system import peak_memory_bytes
-from .jobs import Job, planned
-from .options import (
-    FILE,
-    INPUT,
-    OUTPUT_GROUP,
-    Command,
-    Session,
-    checkpoint_options,
-    engine_options,
-    lattice_options,
-    model_option,
-    option,
-    overwrite_option,
-    preset_option,
-    progress_option,
-    quiet_option,
-    set_option,
-    settings,
-    threads_option,
-    verbose_option,
-)
-from .outputs import Saver, check_outputs, write_json
-from .progress import Show, shown
-from .stop import StopRequest
-
-if TYPE_CHECKING:
-    from ..problems.reconstruct import Reconstruction
+from . import options
+from .outputs import Job, Saver, check_outputs, planned
+from .progress import StopRequest, watched
 
 STOPPING = "stopping: the surface so far will be written; Ctrl-C again stops at once"
-INTERRUPTED = "interrupted: training ended early, the surface is the one it had reached"
+INTERRUPTED = "interrupted: training ended early, and the surface is the one that it had reached"
 
 
-@click.command("reconstruct", cls=Command, short_help="Turn a scan into a surface.")
-@click.argument("sources", type=FILE, metavar="INPUT...", nargs=-1, required=True)
-@settings(Config, "normals", "viewpoint", "up")
-@option("--merge", group=INPUT, is_flag=True, help="Make one scan, and one surface, of all INPUTs.")
-@settings(Config, "classes", "crop", "max_points")
-@option(
-    "-o",
-    "--output",
-    group=OUTPUT_GROUP,
-    type=FILE,
-    metavar="OUTPUT",
-    help="Mesh to write, or a folder; of several INPUTs a folder. [default: INPUT_surface.ply, beside INPUT]",
+@click.command("reconstruct", cls=options.Command)
+@click.argument("sources", type=options.FILE, metavar="INPUT...", nargs=-1, required=True)
+@options.settings(Config, "normals", "viewpoint", "up")
+@options.option("--merge", "Merge all INPUTs into one scan, with one surface.", "Input")
+@options.settings(Config, "classes", "crop", "max_points")
+@options.option(
+    "-o, --output OUTPUT",
+    "Mesh to write, or a folder; for several INPUTs a folder. [default: INPUT_surface.ply, beside INPUT]",
+    "Output",
+    type=options.FILE,
 )
-@option("--save-model", group=OUTPUT_GROUP, type=FILE, metavar="FILE.sasnet", help="Keep the field as well.")
-@option(
-    "--report", group=OUTPUT_GROUP, type=FILE, metavar="FILE.json", help="Keep what was done, in numbers."
-)
-@option(
+@options.option("--save-model FILE.sasnet", "Write the trained field too.", "Output", type=options.FILE)
+@options.report
+@options.option(
     "--format",
-    "form",
-    group=OUTPUT_GROUP,
-    type=click.Choice(["ply", "obj", "stl", "off", "glb"]),
-    help="Format of the mesh where --output names no file. [default: ply]",
+    "Format of the mesh where --output names no file. [default: ply]",
+    "Output",
+    name="form",
+    type=options.Choice(["ply", "obj", "stl", "off", "glb"]),
 )
-@overwrite_option
-@lattice_options
-@settings(Config, "refine", "colors", "carry")
-@preset_option("How much work to spend.")
-@settings(Config, "steps", "batch", "time_limit", "seed")
-@model_option
-@set_option("width=128 or supervision.targets=200000")
-@checkpoint_options
-@engine_options
-@threads_option
-@settings(Config, "strict")
-@progress_option
-@quiet_option
-@verbose_option
-@click.make_pass_decorator(Session, ensure=True)
+@options.overwrite
+@options.settings(Config, *options.LATTICE, "refine", "colors", "carry")
+@options.preset("How much work to spend: about 7, 10 or 30 seconds for 200,000 points on two cores.")
+@options.settings(Config, "steps", "batch", "time_limit", "seed")
+@options.model
+@options.set_other("width=128 or supervision.targets=200000")
+@options.checkpoint
+@options.engine
+@options.settings(Config, "strict")
+@options.run
+@click.make_pass_decorator(options.Session, ensure=True)
 def command(
-    session: Session,
+    session: options.Session,
     sources: tuple[Path, ...],
     output: Path | None,
     merge: bool,
@@ -100,53 +66,49 @@ def command(
     overwrite: bool,
     progress: str,
     quiet: bool,
-    **changes: Any,
+    **values: Any,
 ) -> None:
     """Turn INPUT, a point cloud or a mesh, into a clean triangle mesh in the same coordinates.
-
-    INPUT is a PLY, LAS, LAZ, E57, PTX, PTS, XYZ, ASC, TXT, CSV, PCD, NPY, NPZ, OBJ, STL, OFF or GLB
-    file; OUTPUT a .ply, .obj, .stl, .off or .glb file. A file that exists is kept unless --overwrite
-    is given.
 
     \b
     sasnet-sdf reconstruct scan.ply
     sasnet-sdf reconstruct scan.laz --preset fast --edge-length 0.05 -o terrain.obj
     sasnet-sdf reconstruct a.ply b.ply --merge -o both.ply --report both.json
 
-    LAS, LAZ and E57 need pip install "sasnet-sdf[lidar]".
+    INPUT is a PLY, LAS, LAZ, E57, PTX, PTS, XYZ, ASC, TXT, CSV, PCD, NPY, NPZ, OBJ, STL, OFF or GLB
+    file; OUTPUT a .ply, .obj, .stl, .off or .glb file. Files that exist are kept unless --overwrite is
+    given. LAS, LAZ and E57 need pip install "sasnet-sdf[lidar]".
 
-    The surface ends where the scan does, and is closed where the scan lies all around a solid.
+    The surface ends where the scan ends, and is closed where the scan surrounds a solid.
 
-    Several INPUTs are done one after the other, past those that fail; a table closes the run. What
-    is written has the names of the inputs, and --output, --save-model and --report name folders.
-    With --merge they are one scan, whose surface is the first one's INPUT_merged_surface.ply by default.
+    Several INPUTs are processed one after the other, and one that fails does not stop the others; a
+    table closes the run. Files are named after the inputs, and --output, --save-model and --report
+    name folders. With --merge all INPUTs are one scan; its surface is INPUT_merged_surface.ply, after
+    the first of them, unless --output is given.
 
-    Ctrl-C during training ends the training and writes the surface that it has (exit code 130);
-    a second Ctrl-C, or one outside training, stops at once and writes nothing.
+    The first Ctrl-C during training ends the training and writes the surface so far (exit code 130). A
+    second one, or one outside training, stops at once and writes nothing.
     """
-    config = make_config(preset, **changes)
+    config = make_config(preset, **values)
     from ..io.files import MESHES
 
-    jobs = planned(
-        [sources] if merge else [(source,) for source in sources], output, save_model, report, form
-    )
+    jobs = planned([sources] if merge else [(each,) for each in sources], output, save_model, report, form)
     for job in jobs:
         for source in job.sources:
             check_outputs(source, *job.outputs, formats=MESHES, overwrite=overwrite)
-    from .summary import batch_warnings, summarise, summarise_batch, warning_lines
+    from .summary import batch_warnings, summarize, summarize_batch, warning_lines
 
     failures: list[Exception] = []
-    with StopRequest() as stop, shown(progress, quiet) as show:
-        watch = watcher(stop, show)
+    with watched(progress, quiet, STOPPING) as (stop, watch):
         if len(jobs) == 1:
             numbers = _done(jobs[0], config, session, stop, watch)
-            told, warned = summarise(numbers, jobs[0].outputs), warning_lines(numbers["warnings"])
+            text, warnings = summarize(numbers, jobs[0].outputs), warning_lines(numbers["warnings"])
         else:
             results = list(_one_by_one(jobs, config, session, stop, watch))
-            told, warned = summarise_batch(results), batch_warnings(results)
+            text, warnings = summarize_batch(results), batch_warnings(results)
             failures = [error for _, error in results if isinstance(error, Exception)]
-    for text in warned if quiet else [told]:
-        click.echo(text, err=True)
+    for line in warnings if quiet else [text]:
+        click.echo(line, err=True)
     if stop.requested:
         raise click.exceptions.Exit(Interrupted.exit_code)
     if failures:
@@ -155,9 +117,9 @@ def command(
 
 
 def _one_by_one(
-    jobs: list[Job], config: Config, session: Session, stop: StopRequest, watch: OnProgress
+    jobs: list[Job], config: Config, session: options.Session, stop: StopRequest, watch: OnProgress
 ) -> Iterator[tuple[Job, dict[str, Any] | Exception]]:
-    """Each job with its numbers, or with the error that ended it; none after a stop."""
+    """Each job with the numbers of its report, or with the error that ended it; none after a stop."""
     for number, job in enumerate(jobs):
         name = job.source.name
 
@@ -168,7 +130,7 @@ def _one_by_one(
             yield job, _done(job, config, session, stop, part)
         except Interrupted:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the others are to be done
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs are to be done
             if session.verbose:
                 traceback.print_exc()
             yield job, error
@@ -176,56 +138,30 @@ def _one_by_one(
             return
 
 
-def _done(job: Job, config: Config, session: Session, stop: StopRequest, watch: OnProgress) -> dict[str, Any]:
-    """Do it, write what was asked for, and give the numbers of the report."""
+def _done(
+    job: Job, config: Config, session: options.Session, stop: StopRequest, watch: OnProgress
+) -> dict[str, Any]:
+    """Do a job, write its files, and return the numbers of its report."""
     started = time.perf_counter()
     watch(Progress("read", 0.0, "reading"))
-    source = job.source if len(job.sources) == 1 else job.sources
-    result = _reconstruct(source, config, stop, watch)
-    write_started = time.perf_counter()
-    saver = Saver()
-    with stage("write", watch):
-        lost = saver.save(result.mesh.save, job.output) or ()
-        if job.model:
-            saver.save(result.field.save, job.model)
-    now = time.perf_counter()
-    numbers = {
-        **result.report,
-        "notes": [*result.report["notes"], *lost, *[INTERRUPTED] * stop.requested],
-        "interrupted": stop.requested,
-        "peak_memory_bytes": peak_memory_bytes(),
-        "command": shlex.join(["sasnet-sdf", *session.words]),
-        "seconds": {**result.report["seconds"], "write": now - write_started, "total": now - started},
-    }
-    if job.report:
-        saver.save(lambda path: write_json(path, numbers), job.report)
-    saver.check(config.checkpoint.folder)
-    watch(Progress("write", 1.0, str(job.output)))
-    return numbers
+    from ..problems.reconstruct import surface_of_source
+    from .summary import log_choices
 
-
-def watcher(stop: StopRequest, show: Show, stopping: str = STOPPING) -> OnProgress:
-    """The progress callback: shows, and answers whether to go on."""
-
-    def watch(progress: Progress) -> bool:
-        goes_on = stop.goes_on(progress)
-        show(progress if goes_on else replace(progress, message=stopping))
-        return goes_on
-
-    return watch
-
-
-def _reconstruct(
-    source: Path | Sequence[Path], config: Config, stop: StopRequest, watch: OnProgress
-) -> Reconstruction:
-    """The pipeline; Interrupted where a stop signal ended it before there was a surface."""
     try:
-        from ..problems.reconstruct import surface_of_source
-
-        return surface_of_source(source, config, watch)
+        source = job.source if len(job.sources) == 1 else job.sources
+        result = surface_of_source(source, config, watch)
     except NoSurface as error:
         if stop.requested:
             raise Interrupted("interrupted before the field had a surface; nothing was written") from error
         raise
-    except KeyboardInterrupt as error:
-        raise Interrupted("interrupted; nothing was written") from error
+    log_choices(result.report)
+    saver = Saver(started)
+    with stage("write", watch):
+        lost = saver.save(result.mesh.save, job.output) or ()
+        if job.model:
+            saver.save(result.field.save, job.model)
+    notes = [*result.report["notes"], *lost, *[INTERRUPTED] * stop.requested]
+    numbers = {**result.report, "notes": notes, "interrupted": stop.requested}
+    numbers = saver.finish(numbers, session.arguments, job.report, config.checkpoint.folder)
+    watch(Progress("write", 1.0, str(job.output)))
+    return numbers

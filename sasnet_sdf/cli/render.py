@@ -1,8 +1,9 @@
-"""`sasnet-sdf render`: a fitted image or volume at any size."""
+"""`sasnet-sdf render`: a fitted image or volume at any size, or a volume's surface at a level."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,75 +12,61 @@ import click
 from ..config import Config
 from ..errors import UsageError
 from ..runtime.optional import require
-from ..runtime.progress import OnProgress
 from ..runtime.system import parse_memory
-from .options import (
-    FILE,
-    Command,
-    engine_options,
-    option,
-    output_option,
-    overwrite_option,
-    progress_option,
-    quiet_option,
-    settings,
-    threads_option,
-    verbose_option,
-)
+from . import options
 from .outputs import check_outputs
-from .progress import shown
-from .reconstruct import watcher
-from .stop import StopRequest
+from .progress import watched
 
 
-def numbers(kind: type, separators: str) -> Any:
+def numbers(
+    kind: type, separators: str
+) -> Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]:
     """A callback that reads numbers with one of some separators between them."""
 
-    def parse(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple | None:
+    def parse(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[Any, ...] | None:
         if text is None:
             return None
         try:
             return tuple(kind(part) for part in re.split(f"[{separators}]", text))
         except ValueError:
-            shown = "WxH or IxJxK" if parameter.name == "size" else "numbers with commas between them"
-            raise UsageError(f"--{parameter.name} must be {shown}, found {text!r}") from None
+            form = "WxH or IxJxK" if parameter.name == "size" else "numbers with commas between them"
+            raise UsageError(f"--{parameter.name} must be {form}, found {text!r}") from None
 
     return parse
 
 
-@click.command("render", cls=Command, short_help="Make an image, a volume or a surface from a fitted model.")
-@click.argument("model", type=FILE, metavar="MODEL.sasnet")
-@output_option
-@option("--scale", type=float, metavar="S", help="New samples for each old one along an axis.")
-@option(
-    "--size",
-    callback=numbers(int, "x,"),
-    metavar="WxH|IxJxK",
-    help="New samples along each axis, instead of --scale.",
+@click.command("render", cls=options.Command)
+@click.argument("model", type=options.FILE, metavar="MODEL.sasnet")
+@options.output
+@options.option("--scale S", "Samples for each fitted one along an axis.", "Output", type=float)
+@options.option(
+    "--size WxH|IxJxK", "Samples along each axis, instead of --scale.", "Output", callback=numbers(int, "x,")
 )
-@option(
-    "--region",
+@options.option(
+    "--region X0,Y0,X1,Y1",
+    "Render a part of the domain, in pixels; for a volume I0,J0,K0,I1,J1,K1 in voxels.",
+    "Output",
     callback=numbers(float, ","),
-    metavar="X0,Y0,X1,Y1",
-    help="A part of the domain, in pixels; of a volume I0,J0,K0,I1,J1,K1 in voxels.",
 )
-@option("--shift", callback=numbers(float, ","), metavar="X,Y", help="Move the samples, in pixels or voxels.")
-@option(
-    "--isosurface", type=float, metavar="LEVEL", help="Of a volume: write the surface at this value, a mesh."
+@options.option(
+    "--shift X,Y",
+    "Move the samples, in pixels; for a volume I,J,K in voxels.",
+    "Output",
+    callback=numbers(float, ","),
 )
-@option(
-    "--resolution",
+@options.overwrite
+@options.option(
+    "--isosurface LEVEL", "For a volume: write the surface at this value, a mesh.", "Surface", type=float
+)
+@options.option(
+    "--resolution N",
+    "For an isosurface: lattice cells along the longest side. [default: two per voxel]",
+    "Surface",
     type=int,
-    metavar="N",
-    help="Of an isosurface: lattice cells along the longest side. [default: two a voxel]",
 )
-@settings(Config, "max_memory")
-@engine_options
-@threads_option
-@overwrite_option
-@progress_option
-@quiet_option
-@verbose_option
+@options.settings(Config, "max_memory")
+@options.engine
+@options.run
 def command(
     model: Path,
     output: Path,
@@ -95,62 +82,51 @@ def command(
 ) -> None:
     """Render MODEL.sasnet, which `sasnet-sdf fit-image` or `fit-volume` wrote.
 
-    OUTPUT is a .png, .jpg or .tif of an image; an .npy, .npz, .tif, .nii, .nii.gz or .nrrd of a volume,
-    with the spacing and the frame of the one that was fitted; with --isosurface a mesh. Without
-    options it has the samples that were fitted. Nothing outside their domain is made up.
+    \b
+    sasnet-sdf render photo.sasnet --scale 4 -o large.png
+    sasnet-sdf render scan.sasnet --isosurface 300 -o bone.ply
+
+    OUTPUT is a .png, .jpg or .tif file for an image; an .npy, .npz, .tif, .nii, .nii.gz or .nrrd file
+    for a volume, with the spacing and the frame of the fitted one; a mesh with --isosurface. Without
+    options it has the samples that were fitted. Nothing is made up outside their domain.
     """
     from ..io.files import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
 
     check_outputs(model, output, formats=(*IMAGES, *VOLUMES, *MESHES), overwrite=overwrite)
     if isosurface is None and resolution is not None:
         raise UsageError("--resolution is for an isosurface; for samples give --scale or --size")
+    if isosurface is not None and (given := [name for name, value in view.items() if value is not None]):
+        raise UsageError(f"--{given[0]} is for samples, not for an isosurface")
     limit = None if max_memory is None else parse_memory(max_memory)
-    with StopRequest() as stop, shown(progress, quiet) as show:
-        watch = watcher(stop, show)
+    with watched(progress, quiet) as (_, watch):
         from ..fitted import FittedSignal
+        from ..io.images import check_samples, write_image
+        from ..io.volumes import write_volume
+        from ..problems.isosurface import isosurface as surface_at
+        from .summary import log_network, note_lines, surface_lines
 
         fitted = FittedSignal.load(model, device=device, engine=engine)
+        log_network(fitted.model, fitted.device)
+        notes: Sequence[str] = ()
         if isosurface is not None:
-            if given := [name for name, value in view.items() if value is not None]:
-                raise UsageError(f"--{given[0]} is for samples, not for an isosurface")
             check_writable(output, overwrite, MESHES)
-            lines = _surface(fitted, isosurface, resolution, limit, output, watch)
+            mesh, facts = surface_at(
+                fitted, isosurface, resolution=resolution, max_memory=limit, on_progress=watch
+            )
+            lines, notes = surface_lines(facts), mesh.save(output)
         else:
             check_writable(output, overwrite, IMAGES if fitted.kind == "image" else VOLUMES)
             if suffix_of(output) in (".nii", ".nii.gz"):  # before the work, not after it
                 require("nibabel", "volumes", "writing NIfTI files")
-            lines = _samples(fitted, view, limit, output, watch)
+            if fitted.kind == "image":
+                check_samples(fitted.dtype, len(fitted.low), output)
+            signal = fitted.render(**view, max_memory=limit, on_progress=watch)
+            shape = signal.grid.shape
+            if fitted.kind == "image":
+                shape = shape[::-1]
+                write_image(signal.values, output)
+            else:
+                notes = write_volume(signal, output)
+            lines = [f"{fitted.kind} of {' x '.join(f'{n:,}' for n in shape)}"]
     if not quiet:
-        click.echo("\n".join(lines), err=True)
-
-
-def _surface(
-    fitted: Any, level: float, resolution: Any, limit: int | None, output: Path, watch: OnProgress
-) -> list[str]:
-    from ..problems.isosurface import isosurface
-    from .summary import note_lines, surface_lines
-
-    mesh, facts = isosurface(fitted, level, resolution=resolution, max_memory=limit, on_progress=watch)
-    lost = mesh.save(output)
-    return [*surface_lines(facts), f"wrote {output}", *note_lines(lost)]
-
-
-def _samples(
-    fitted: Any, view: dict[str, Any], limit: int | None, output: Path, watch: OnProgress
-) -> list[str]:
-    from ..io.images import check_samples, write_image
-    from .summary import note_lines
-
-    if fitted.kind == "image":
-        check_samples(fitted.dtype, len(fitted.low), output)
-    signal = fitted.render(**view, max_memory=limit, on_progress=watch)
-    shape = signal.grid.shape[::-1] if fitted.kind == "image" else signal.grid.shape
-    if fitted.kind == "image":
-        write_image(signal.values, output)
-        notes: list[str] = []
-    else:
-        from ..io.volumes import write_volume
-
-        notes = write_volume(signal, output)
-    size = " x ".join(f"{n:,}" for n in shape)
-    return [f"{fitted.kind} of {size}", f"wrote {output}", *note_lines(notes)]
+        click.echo("\n".join([*lines, f"wrote {output}", *note_lines(notes)]), err=True)

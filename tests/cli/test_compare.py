@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from sasnet_sdf.cli.compare import comparison
 from sasnet_sdf.cli.main import run
-from sasnet_sdf.cli.tables import comparison
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import PointCloud
 from sasnet_sdf.io import write_cloud
@@ -45,7 +45,7 @@ def test_a_table_of_80_columns_and_a_folder(folder, capsys):
         (["--set", "widht=3"], 2, "unknown setting 'widht'"),
     ],
 )
-def test_what_cannot_be_is_one_line(folder, capsys, words, code, reason):
+def test_usage_errors_are_one_line(folder, capsys, words, code, reason):
     assert run(["compare", str(folder / "sphere.ply"), "-o", str(folder / "out"), *words]) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and reason in line

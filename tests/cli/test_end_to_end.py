@@ -14,12 +14,12 @@ import sasnet_sdf
 from sasnet_sdf.cli.main import run
 
 LARGE, SMALL = 2.0, 0.7  # the radii of a torus about the z axis, in the units of the scan
-CENTRE = np.array([5e5, -300.0, 12.0])
+CENTER = np.array([5e5, -300.0, 12.0])
 WORDS = ["--preset", "fast", "--steps", "150", "--resolution", "64", "--device", "cpu", "-q"]
 
 
 def torus_distance(points: np.ndarray) -> np.ndarray:
-    x, y, z = (points - CENTRE).T
+    x, y, z = (points - CENTER).T
     return np.hypot(np.hypot(x, y) - LARGE, z) - SMALL
 
 
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     u, v = np.random.default_rng(0).uniform(0, 2 * np.pi, (2, 5000))
     normals = np.stack([np.cos(u) * np.cos(v), np.sin(u) * np.cos(v), np.sin(v)], axis=1)
     ring = np.stack([np.cos(u), np.sin(u), np.zeros_like(u)], axis=1)
-    np.savez(folder / "scan.npz", points=CENTRE + LARGE * ring + SMALL * normals, normals=normals)
+    np.savez(folder / "scan.npz", points=CENTER + LARGE * ring + SMALL * normals, normals=normals)
     outputs = ["--save-model", str(folder / "field.sasnet"), "--report", str(folder / "report.json")]
     assert run(["reconstruct", str(folder / "scan.npz"), *WORDS, *outputs]) == 0
     return folder
@@ -52,7 +52,7 @@ def test_the_surface_is_closed_of_genus_one_and_faces_outward(mesh):
 
     assert Edges.of(mesh.faces) == Edges(0, 0, 0)
     assert len(mesh.vertices) - len(mesh.faces) / 2 == 0  # the Euler characteristic of a torus
-    a, b, c = (mesh.vertices[mesh.faces[:, corner]] - CENTRE for corner in range(3))
+    a, b, c = (mesh.vertices[mesh.faces[:, corner]] - CENTER for corner in range(3))
     volume = np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6
     assert volume == pytest.approx(2 * np.pi**2 * LARGE * SMALL**2, rel=0.02)
 
@@ -63,7 +63,7 @@ def test_the_same_seed_gives_the_same_bytes(folder):
     assert again.read_bytes() == (folder / "scan_surface.ply").read_bytes()
 
 
-def test_the_report_has_what_was_promised(folder):
+def test_the_report_has_the_documented_keys(folder):
     report = json.loads((folder / "report.json").read_text())
     assert report["input"]["points"] == 5000
     assert report["input"]["had_normals"] is True
@@ -89,7 +89,7 @@ def test_threads_are_what_was_asked_for(folder):
 
 
 def test_query_gives_distances_and_gradients_in_world_units(folder):
-    points = CENTRE + np.array(
+    points = CENTER + np.array(
         [[LARGE, 0, 0.2 - SMALL], [LARGE + SMALL + 0.2, 0, 0], [0, LARGE, SMALL + 0.1]]
     )
     np.savez(folder / "asked.npz", points=points)
@@ -139,12 +139,17 @@ def test_info_about_a_mesh(folder, capsys):
     assert (facts["kind"], facts["closed"], facts["boundary_edges"]) == ("mesh", True, 0)
 
 
+def test_the_model_of_a_surface_is_not_rendered(folder, capsys):
+    assert run(["render", str(folder / "field.sasnet"), "-o", str(folder / "picture.png")]) == 3
+    assert "field.sasnet: the model of a surface: use sasnet-sdf extract or query" in capsys.readouterr().err
+
+
 def test_info_about_a_model(folder, capsys):
     facts = info(folder / "field.sasnet", capsys)
     assert facts["kind"] == "model"
     assert facts["parameters"] > 10_000
     assert facts["training"]["steps"] == 150
-    np.testing.assert_allclose(facts["frame"]["center"], CENTRE, atol=0.1)
+    np.testing.assert_allclose(facts["frame"]["center"], CENTER, atol=0.1)
 
 
 def test_bad_inputs_leave_no_file(tmp_path, capsys):
@@ -197,3 +202,4 @@ def test_doctor(capsys):
     assert sasnet_sdf.__version__ in out
     for name in ("torch", "numba", "tinycudann", "open3d", "pymeshlab", "kernel cache"):
         assert name in out
+    assert "<module" not in out

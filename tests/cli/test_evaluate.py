@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from sasnet_sdf.cli.figures import table
+from sasnet_sdf.cli.evaluate import table
 from sasnet_sdf.cli.main import run
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.io import write_cloud
@@ -89,7 +89,7 @@ def test_quiet_prints_nothing(folder, capsys):
         ("cloud.ply", "cube.ply", [], 4, "holds points without faces"),
     ],
 )
-def test_what_is_refused(folder, capsys, mesh, reference, others, code, says):
+def test_inputs_and_options_that_are_refused(folder, capsys, mesh, reference, others, code, says):
     (folder / "there.json").write_text("{}", encoding="utf-8")
     others = [word.replace("FOLDER", str(folder)) for word in others]
     before = set(folder.iterdir())

@@ -78,7 +78,7 @@ def test_killed_again_and_again_it_ends_in_the_same_bytes(scan, tmp_path):
     assert 1 <= len(list(kept.glob("[!.]*.sasnet"))) <= 2
 
 
-def test_what_was_there_before_is_not_harmed(scan, tmp_path):
+def test_existing_files_are_not_harmed(scan, tmp_path):
     output = tmp_path / "surface.ply"
     output.write_bytes(b"an earlier surface")
     process = start(scan, output, "--overwrite")
@@ -88,7 +88,7 @@ def test_what_was_there_before_is_not_harmed(scan, tmp_path):
     assert output.read_bytes() == b"an earlier surface"
 
 
-def test_an_input_that_vanishes_is_told_in_a_line(tmp_path):
+def test_an_input_that_vanishes_is_an_error_of_one_line(tmp_path):
     process = start(tmp_path / "gone.ply", tmp_path / "surface.ply")
     _, told = process.communicate()
     assert process.returncode == 3 and len(told.splitlines()) == 1 and "gone.ply" in told

@@ -10,7 +10,7 @@ import pytest
 
 from sasnet_sdf import errors
 from sasnet_sdf.cli import main as program
-from sasnet_sdf.cli.options import verbose_option
+from sasnet_sdf.cli import options
 
 HEAVY = ("torch", "numpy", "numba", "scipy", "rich", "trimesh")
 
@@ -21,7 +21,7 @@ def failing(monkeypatch):
 
     def program_that_raises(error: BaseException, *words: str) -> int:
         @click.command("fail")
-        @verbose_option
+        @options.verbose
         def fail() -> None:
             raise error
 
@@ -59,7 +59,7 @@ def test_every_error_is_one_line_with_its_code(failing, capsys, kind, code):
         (EOFError("no more data"), 1, "this is a bug"),
     ],
 )
-def test_what_nobody_foresaw_is_one_line_too(failing, capsys, error, code, says):
+def test_unexpected_errors_are_one_line_too(failing, capsys, error, code, says):
     assert failing(error) == code
     told = capsys.readouterr().err.strip()
     assert says in told
@@ -78,7 +78,11 @@ def test_verbose_shows_the_traceback(failing, capsys):
     [
         (["reconstruct"], "Missing argument 'INPUT...'"),
         (["reconstruct", "a.ply", "--preset", "best"], "'best'"),
-        (["reconstruct", "a.ply", "--stpes", "3"], "--stpes"),
+        (["reconstruct", "a.ply", "--preset", "fats"], "unknown value 'fats'; did you mean fast?"),
+        (["reconstruct", "a.ply", "--device", "cud"], "unknown value 'cud'; did you mean cuda?"),
+        (["render", "a.sasnet", "-o", "b.png", "--progress", "plian"], "did you mean plain?"),
+        (["reconstruct", "a.ply", "--normals", "guess"], "one of auto, file, sensors, estimate"),
+        (["reconstruct", "a.ply", "--stpes", "3"], "'--steps'"),
         (["reconstruct", "a.ply", "--steps", "0"], "between 1 and"),
         (["reconstruct", "a.ply", "--steps", "many"], "integer"),
         (["reconstruct", "a.ply", "--resolution", "7"], "between 8 and 4096"),
@@ -142,7 +146,7 @@ def test_help_without_a_command(capsys):
         ("my scan.laz", "sasnet-sdf reconstruct 'my scan.laz'"),
     ],
 )
-def test_what_is_no_command(word, told, capsys):
+def test_unknown_commands_get_a_suggestion(word, told, capsys):
     assert program.run([word]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line

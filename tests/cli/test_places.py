@@ -15,7 +15,7 @@ import pytest
 
 import sasnet_sdf
 from sasnet_sdf.cli.main import run
-from sasnet_sdf.cli.stop import StopRequest
+from sasnet_sdf.cli.progress import StopRequest
 
 FIT = ["--preset", "fast", "--steps", "20", "--device", "cpu", "-q"]
 SCAN = [*FIT, "--resolution", "32", "--set", "targets=2000", "--set", "width=16"]
@@ -130,7 +130,7 @@ def test_a_read_only_folder_is_refused_before_the_work(name, inputs, read_only, 
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_full_disk_is_told_and_harms_nothing(name, inputs, full, told, tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_and_harms_nothing(name, inputs, full, told, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     words, output = command_line(name, inputs, full)
     if name != "compare":
@@ -182,7 +182,7 @@ def at_training(monkeypatch):
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_what_was_trained_for_a_folder_that_vanished_is_elsewhere(
+def test_results_whose_folder_vanished_are_written_elsewhere(
     name, inputs, tmp_path, told, at_training, monkeypatch
 ):
     temporary, folder = tmp_path / "temporary", tmp_path / "folder"
@@ -214,14 +214,14 @@ def test_an_input_that_vanishes_once_it_was_read_does_not_matter(name, inputs, t
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_input_that_is_not_there_is_told_in_a_line(name, inputs, tmp_path, told):
+def test_a_missing_input_is_an_error_of_one_line(name, inputs, tmp_path, told):
     words, output = command_line(name, inputs, tmp_path)
     words[1] = str(tmp_path / f"gone{Path(words[1]).suffix}")
     code, line = told(words)
     assert code == 3 and "gone" in line and not output.is_file()
 
 
-def test_a_failure_that_nothing_can_be_done_about_is_told(tmp_path, monkeypatch):
+def test_saving_that_fails_twice_is_an_error(tmp_path, monkeypatch):
     from sasnet_sdf.cli.outputs import Saver
     from sasnet_sdf.errors import SasnetError
 
@@ -229,11 +229,14 @@ def test_a_failure_that_nothing_can_be_done_about_is_told(tmp_path, monkeypatch)
         raise SasnetError(f"{path}: cannot be written ({errno.ENOSPC})")
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    saver = Saver()
+    saver, report = Saver(0.0), {"seconds": {"training": 1.0}}
     assert saver.save(write, tmp_path / "a.ply") is None
     assert saver.save(lambda path: 7, tmp_path / "b.ply") == 7
     with pytest.raises(SasnetError, match=r"a\.ply: cannot be written \(28\)$"):
-        saver.check(None)
+        saver.finish(report, ["a.ply"], None, None)
     with pytest.raises(SasnetError, match="; here has the training: the same command with --resume"):
-        saver.check("here")
-    Saver().check("here")
+        saver.finish(report, ["a.ply"], None, "here")
+    done = Saver(0.0).finish(report, ["info", "my scan.ply"], tmp_path / "r.json", "here")
+    assert done == json.loads((tmp_path / "r.json").read_text())
+    assert done["command"] == "sasnet-sdf info 'my scan.ply'"
+    assert 0 <= done["seconds"]["write"] < done["seconds"]["total"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import re
 
-from sasnet_sdf.cli.progress import LogLines, PercentLines, describe, shown
+import pytest
+
+from sasnet_sdf.cli.progress import LogLines, PercentLines, bar, describe, shown
 from sasnet_sdf.runtime.progress import Progress
 
 
@@ -58,7 +60,7 @@ def test_a_log_gets_stages_and_tenths_only():
     ]
 
 
-def test_a_log_gets_news():
+def test_a_log_gets_new_messages():
     stream = io.StringIO()
     show = LogLines(stream)
     show(Progress("training", 0.0))
@@ -93,3 +95,23 @@ def test_bars_on_a_terminal(monkeypatch, capsys):
         for progress in a_run(20):
             show(progress)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "drawn"), [("utf-8", "━━╸ "), ("ascii", "### "), ("iso-8859-1", "### "), (None, "### ")]
+)
+@pytest.mark.parametrize("terminal", [True, False])
+def test_bars_are_drawn_in_what_stderr_can_show(monkeypatch, terminal, encoding, drawn):
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal
+
+    stream = Stream()
+    monkeypatch.setattr(type(stream), "encoding", encoding)
+    monkeypatch.setattr("sys.stderr", stream)
+    assert bar(0.63, 4) == drawn
+    assert bar(2.0, 4) == bar(1.0, 4)
+    if terminal:
+        with shown("auto") as show:
+            show(Progress("read", 1.0))
+        assert 16 * drawn[0] in stream.getvalue()

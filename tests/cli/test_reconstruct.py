@@ -37,7 +37,7 @@ def test_the_default_output_lies_beside_the_input(pipeline, folder, capsys):
     assert "wrote my scan_surface.ply" in err
 
 
-def test_every_word_reaches_the_settings(pipeline):
+def test_every_option_reaches_the_settings(pipeline):
     words = "--preset fast --resolution 64 --steps 7 --time-limit 9.5 --seed 3 --device cpu --engine torch"
     more = "--max-memory 4G --keep-components --faces 100 --trim 0.5 --colors off --carry a --carry b -q"
     more += " --normals file --max-points 5000 --classes 2,6 --crop -1,-2,0,4.5,5,1e3"
@@ -59,7 +59,7 @@ def test_every_word_reaches_the_settings(pipeline):
 
 
 @pytest.mark.parametrize("word", ["auto", "off"])
-def test_trim_is_a_word_or_a_length(pipeline, word):
+def test_trim_without_a_length(pipeline, word):
     assert run(["reconstruct", "my scan.xyz", "--trim", word, "--watertight", "-q"]) == 0
     assert pipeline.config["extraction"]["trim"] == word
     assert pipeline.config["extraction"]["watertight"]
@@ -80,7 +80,7 @@ def test_trim_is_a_word_or_a_length(pipeline, word):
         ("--set classes=2,256", "--set classes: classes must be numbers from 0 to 255"),
     ],
 )
-def test_words_that_cannot_be_are_refused_in_a_line(pipeline, capsys, words, told):
+def test_values_out_of_range_are_refused_in_a_line(pipeline, capsys, words, told):
     assert run(["reconstruct", "my scan.xyz", *words.split()]) == 2
     err = capsys.readouterr().err
     assert told in err and len(err.splitlines()) == 1
@@ -115,6 +115,20 @@ def test_model_and_report(pipeline, folder):
 def test_quiet_is_silent(pipeline, capsys):
     assert run(["reconstruct", "my scan.xyz", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_verbose_logs_what_was_chosen(pipeline, capsys):
+    assert run(["reconstruct", "my scan.xyz", "-v", "--progress", "none"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:4] == [
+        "device cpu, engine numba, 2 threads, seed 0",
+        "preset fast, model sasnet of 54,321 parameters, 10 steps of 4,096 targets",
+        "1,000 of 1,200 points used, noise 0.0123, outside from sensors",
+        "lattice of 64 x 32 x 16 cells of 0.25, resolution 64",
+    ]
+    assert lines[4].startswith("memory limit 4.0 GB, peak ")
+    assert run(["reconstruct", "my scan.xyz", "--overwrite", "--progress", "none"]) == 0
+    assert capsys.readouterr().err.startswith("surface of")  # -v is for one run
 
 
 def test_plain_progress_is_alone_on_stdout(pipeline, capsys):
@@ -153,7 +167,7 @@ def test_a_file_that_exists_is_kept_and_the_work_not_begun(pipeline, folder, cap
         ["-o", "out.ply", "--report", "out.ply"],
     ],
 )
-def test_outputs_that_cannot_be_are_refused_before_the_work(pipeline, folder, capsys, words):
+def test_outputs_that_cannot_be_written_are_refused_before_the_work(pipeline, folder, capsys, words):
     assert run(["reconstruct", "my scan.xyz", *words]) == 2
     assert files(folder) == set()
     assert pipeline.seen == []
@@ -207,12 +221,12 @@ def test_ctrl_c_while_a_file_is_written_leaves_no_half_file(pipeline, folder, mo
     assert files(folder) == set()
 
 
-def test_what_the_format_cannot_keep_is_told(pipeline, folder, capsys, monkeypatch):
+def test_what_the_format_cannot_store_is_a_note(pipeline, folder, capsys, monkeypatch):
     save = TriangleMesh.save
-    monkeypatch.setattr(TriangleMesh, "save", lambda *words: (*save(*words), "OUT cannot keep colours"))
+    monkeypatch.setattr(TriangleMesh, "save", lambda *words: (*save(*words), "OUT cannot keep colors"))
     assert run(["reconstruct", "my scan.xyz", "--report", "r.json"]) == 0
-    assert json.loads((folder / "r.json").read_text())["notes"] == ["OUT cannot keep colours"]
-    assert "note: OUT cannot keep colours\n" in capsys.readouterr().err
+    assert json.loads((folder / "r.json").read_text())["notes"] == ["OUT cannot keep colors"]
+    assert "note: OUT cannot keep colors\n" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -257,7 +271,7 @@ def test_several_inputs_are_checked_before_the_work(several, pipeline, capsys):
     (several / "sub").mkdir()
     (several / "sub" / "a.ply").touch()
     assert run(["reconstruct", "a.ply", "sub/a.ply", "-o", "out"]) == 2
-    assert "a.ply and sub/a.ply would both become out/a_surface.ply" in capsys.readouterr().err
+    assert "a.ply and sub/a.ply would both be written to out/a_surface.ply" in capsys.readouterr().err
     assert pipeline.seen == []
 
 
@@ -292,7 +306,7 @@ def test_the_output_taken_for_an_input(pipeline, capsys):
     assert not pipeline.seen
 
 
-def test_inputs_that_are_missing_are_told_before_the_work(several, pipeline, capsys):
+def test_missing_inputs_are_an_error_before_the_work(several, pipeline, capsys):
     assert run(["reconstruct", "a.ply", "b.ply", "c.ply", "d.ply"]) == 3
     assert "b.ply, d.ply: no such file" in capsys.readouterr().err
     assert not pipeline.seen
@@ -308,7 +322,7 @@ def test_one_input_into_a_folder(folder, pipeline):
     ("words", "told"),
     [
         ("a.ply c.ply -o out.ply", "out.ply: several inputs need a folder"),
-        ("a.ply -o out.ply --format obj", "the format of out.ply is its extension"),
+        ("a.ply -o out.ply --format obj", "the extension of out.ply decides its format"),
     ],
 )
 def test_outputs_that_contradict_the_inputs(several, pipeline, words, told, capsys):

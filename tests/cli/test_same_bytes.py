@@ -63,7 +63,7 @@ def test_the_same_bytes(name, number, folder, elsewhere, threads):
 
 
 @pytest.mark.slow
-def test_by_pytorch_surfaces_of_other_numbers_of_threads_lie_close(threads):
+def test_pytorch_surfaces_with_other_numbers_of_threads_are_close(threads):
     rng = np.random.default_rng(0)
     around, across = rng.uniform(0, 2 * np.pi, (2, 6000))
     normals = np.stack([np.cos(across) * np.cos(around), np.cos(across) * np.sin(around), np.sin(across)], 1)

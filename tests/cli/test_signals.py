@@ -82,12 +82,12 @@ def test_an_isosurface_is_a_mesh_in_the_volumes_world(folder, tmp_path):
     assert np.linalg.norm(out, axis=1).mean() == pytest.approx(6 * np.sqrt(np.log(2)), rel=0.05)
 
 
-def test_what_is_written_is_said(folder, tmp_path, capsys):
+def test_the_summary_of_a_fit(folder, tmp_path, capsys):
     words = [word for word in FIT if word != "-q"]
     output = str(tmp_path / "m.sasnet")
     assert run(["fit-image", str(folder / "picture.png"), "-o", output, *words, "--progress", "none"]) == 0
     said = capsys.readouterr().err
-    assert "image of 40 x 32, 3 channels, uint8" in said and "PSNR" in said and "bits a pixel" in said
+    assert "image of 40 x 32, 3 channels, uint8" in said and "PSNR" in said and "bits per pixel" in said
     assert "wrote" in said and max(map(len, said.splitlines())) <= max(80, len(output) + 20)
 
 
@@ -114,7 +114,11 @@ def test_info_knows_images_volumes_and_their_models(folder, capsys):
         (["render", "{volume_model}", "-o", "{out}.ply", "--isosurface", "9"], 2, "must lie between"),
         (["render", "{picture_model}", "-o", "{out}.png", "--resolution", "9"], 2, "for an isosurface"),
         (["render", "{picture_model}", "-o", "{out}.npz"], 2, "known: .png"),
-        (["extract", "{picture_model}", "-o", "{out}.ply"], 3, "a fitted image: see sasnet-sdf render"),
+        (
+            ["extract", "{picture_model}", "-o", "{out}.ply"],
+            3,
+            "the model of an image or a volume: use sasnet-sdf render",
+        ),
     ],
 )
 def test_errors_say_what_is_wrong(folder, tmp_path, capsys, words, code, reason):

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from sasnet_sdf.cli.stop import StopRequest
+from sasnet_sdf.cli.progress import StopRequest
 from sasnet_sdf.errors import Interrupted
 from sasnet_sdf.runtime.progress import Progress
 

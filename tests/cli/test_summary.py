@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sasnet_sdf.cli.summary import human_bytes, summarise
+from sasnet_sdf.cli.summary import human_bytes, summarize
 
 REPORT = {
     "device": "cuda",
@@ -51,7 +51,7 @@ REPORT = {
 def summary(tmp_path):
     file = tmp_path / "out.ply"
     file.write_bytes(b"x" * 1500)
-    return summarise(REPORT, [file])
+    return summarize(REPORT, [file])
 
 
 def test_it_fits_80_columns(summary):
@@ -59,17 +59,17 @@ def test_it_fits_80_columns(summary):
     assert max(map(len, [line for line in lines if not line.startswith("wrote")])) <= 80
 
 
-def test_it_tells_times_that_add_up(summary):
+def test_times_add_up(summary):
     assert "training       31.0 s" in summary
     assert "start-up        1.5 s" in summary
     assert "total          40.0 s  peak memory 12.3 GB, cuda, tinycudann, 128 threads" in summary
     assert "  read " not in summary  # a thousandth of the whole is not worth a line
 
 
-def test_it_tells_what_came_out(summary):
+def test_it_shows_what_came_out(summary):
     assert summary.startswith(
         "\x1b[33m\x1b[1mwarning: the normals contradict the points\x1b[0m\n"
-        "surface of 10 vertices and 16 faces, closed\nnot trimmed: the data lie all around it\n"
+        "surface of 10 vertices and 16 faces, closed\nnot trimmed: the data surround it\n"
     )
     assert "follows the data: 1.2e-05 from the network's surface on average, 0.0057 at most\n" in summary
     assert "2048 cells\n" in summary
@@ -78,9 +78,9 @@ def test_it_tells_what_came_out(summary):
     assert summary.endswith("time limit, before its last step")
 
 
-def test_nothing_is_said_of_refinement_that_is_off():
+def test_refinement_that_is_off_has_no_line():
     refinement = {"mode": "off", "mean": 0.0, "maximum": 0.0}
-    assert "refined" not in summarise({**REPORT, "refinement": refinement}, [])
+    assert "refined" not in summarize({**REPORT, "refinement": refinement}, [])
 
 
 def test_an_open_surface_says_where_it_ends():
@@ -94,22 +94,22 @@ def test_an_open_surface_says_where_it_ends():
         "holes_filled": 1,
     }
     attributes = ["colors", *(f"a scalar of a long name {n}" for n in range(5))]
-    told = summarise({**REPORT, "extraction": extraction, "trim": trim, "attributes": attributes}, [])
+    told = summarize({**REPORT, "extraction": extraction, "trim": trim, "attributes": attributes}, [])
     assert "faces, open, 2 boundary loops\n" in told
     plain = " ".join(told.split())
     assert "trimmed 48 % of its area: ends about 0.03 from the data" in plain
     assert "nowhere more than 0.1235; 1 hole covered" in plain
-    assert "dropped 3 pieces that few points bear out" in plain
+    assert "dropped 3 pieces that few points support" in plain
     assert "carried over: colors, a scalar of a long name 0," in plain
     assert max(map(len, told.splitlines())) <= 80
 
 
 def test_training_that_never_reported_has_no_loss():
     report = {**REPORT, "training": {**REPORT["training"], "steps": 0, "ms_per_step": 0.0, "loss": None}}
-    assert "0 steps of 0.0 ms\n" in summarise(report, [])
+    assert "0 steps of 0.0 ms\n" in summarize(report, [])
 
 
-def test_it_tells_what_was_found_in_the_data(summary):
+def test_it_shows_what_was_found_in_the_data(summary):
     assert (
         "used 123,456,789 points: noise 1.23e-05 (7.3e-06 % of the diagonal), 1,000,001 outliers removed, "
         "outside estimated, 99.87 % sure unless it is a room seen from inside"
@@ -117,14 +117,14 @@ def test_it_tells_what_was_found_in_the_data(summary):
 
 
 @pytest.mark.parametrize(("source", "told"), [("file", "the normals"), ("sensors", "sensors")])
-def test_a_clean_cloud_has_nothing_to_speak_of(source, told):
+def test_a_clean_cloud_has_neither_noise_nor_outliers(source, told):
     found = {**REPORT["input"], "noise": None, "outliers_removed": 0, "far_points": 0, "normals_from": source}
-    lines = summarise({**REPORT, "input": {**found, "used_points": 10}}, []).splitlines()
-    assert f"used 10 points: no noise to speak of, no outliers, outside told by {told}" in lines
+    lines = summarize({**REPORT, "input": {**found, "used_points": 10}}, []).splitlines()
+    assert f"used 10 points: no measurable noise, no outliers, outside given by {told}" in lines
 
 
-def test_of_a_closed_mesh_nothing_was_found():
-    assert "used" not in summarise({**REPORT, "input": {"watertight": True}}, [])
+def test_a_closed_mesh_has_no_line_about_its_points():
+    assert "used" not in summarize({**REPORT, "input": {"watertight": True}}, [])
 
 
 @pytest.mark.parametrize(

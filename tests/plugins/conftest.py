@@ -32,7 +32,7 @@ def quiet(o3d):
 
 @pytest.fixture(scope="session")
 def small_cloud() -> PointCloud:
-    """A sphere of radius 2 around the origin, coloured by its normals; float32 holds it exactly."""
+    """A sphere of radius 2 around the origin, colored by its normals; float32 holds it exactly."""
     normals = np.random.default_rng(0).normal(size=(1500, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     points, normals = np.float32(2 * normals), np.float32(normals)

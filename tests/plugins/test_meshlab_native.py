@@ -75,7 +75,7 @@ def test_building_wants_a_source_of_meshlab(tmp_path, capsys):
     if not (shutil.which("cmake") and shutil.which("c++")):
         pytest.skip(native.APT_LINE)
     assert run(["meshlab", "build-plugin", "--meshlab-source", str(tmp_path)]) == 2
-    assert "no source of MeshLab" in capsys.readouterr().err
+    assert "is not MeshLab's source" in capsys.readouterr().err
 
 
 def test_newer_meshlab_looks_in_the_users_folder(tmp_path, monkeypatch, capsys):
@@ -106,12 +106,12 @@ def test_private_copy_leaves_the_installed_one_alone(distribution):
         native.install_plugin(plugin, folder)
 
 
-def test_what_is_no_plugin_is_refused(tmp_path):
+def test_files_that_are_not_plugins_are_refused(tmp_path):
     other = tmp_path / "other.so"
     with pytest.raises(UnreadableInput, match="build-plugin makes one"):
         native.install_plugin(other)
     other.write_bytes(b"\x7fELF")
-    with pytest.raises(UnreadableInput, match="no plugin that"):
+    with pytest.raises(UnreadableInput, match="is not a plugin that"):
         native.install_plugin(other)
 
 
@@ -141,7 +141,7 @@ def command(root, tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory) -> Path:
-    """An ellipsoid of 3,000 points with normals and colours, in single precision as MeshLab keeps them."""
+    """An ellipsoid of 3,000 points with normals and colors, in single precision as MeshLab keeps them."""
     directions = np.random.default_rng(0).normal(size=(3000, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     axes = np.array([30.0, 20.0, 10.0])
@@ -166,7 +166,7 @@ def expected(scan, command, tmp_path_factory) -> tuple[np.ndarray, ...]:
 
 
 def read(file: Path) -> tuple[np.ndarray, ...]:
-    """Vertices, colours and faces."""
+    """Vertices, colors and faces."""
     data = PlyData.read(str(file))
     vertex = data["vertex"]
     points = np.stack([np.asarray(vertex[name], float) for name in "xyz"], 1)
@@ -281,7 +281,7 @@ def test_newer_interface_gives_the_command_lines_surface(scan, expected, command
     for value, wanted in zip(read(output), expected, strict=True):
         np.testing.assert_array_equal(value, wanted)
     # the layer's transform is taken with the points, and the surface has none
-    centre = np.array(said["MOVED"].split(), float)
-    np.testing.assert_allclose(centre, expected[0].mean(0) + [100, 0, 0], atol=0.1)
+    center = np.array(said["MOVED"].split(), float)
+    np.testing.assert_allclose(center, expected[0].mean(0) + [100, 0, 0], atol=0.1)
     np.testing.assert_array_equal(np.array(said["TRANSFORM"].split(), float).reshape(4, 4), np.eye(4))
     assert "resolution must lie between 8 and 4096, found 3" in done.stdout

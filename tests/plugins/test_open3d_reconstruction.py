@@ -1,4 +1,4 @@
-"""The reconstruction in Open3D's types is that of sasnet_sdf: the same vertices, triangles and colours."""
+"""The reconstruction in Open3D's types is that of sasnet_sdf: the same vertices, triangles and colors."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_tensor_cloud_of_single_precision_gives_single_precision(o3d, small_cl
     assert distances.shape == mesh.vertex.positions.shape[:1]
 
 
-def test_single_precision_far_from_the_origin_is_told(o3d, small_cloud, far_cloud):
+def test_single_precision_far_from_the_origin_is_a_note(o3d, small_cloud, far_cloud):
     (note,) = cloud_of(tensor(o3d, far_cloud, np.float32)).notes
     assert note == "the cloud is Float32, which rounds these coordinates to 0.5: make it Float64"
     assert not cloud_of(tensor(o3d, small_cloud, np.float32)).notes
@@ -101,7 +101,7 @@ def test_sensors_and_scalars_come_along(o3d, small_cloud):
 
 
 @pytest.mark.parametrize("highest", [np.uint8(255), np.uint16(65535), np.float32(1), np.float64(1)])
-def test_colours_of_any_type_are_read(highest):
+def test_colors_of_any_type_are_read(highest):
     colors = np.arange(255).reshape(-1, 3)
     given = colors / 255 * highest
     given = np.rint(given) if highest > 1 else given
@@ -124,7 +124,7 @@ def test_progress_goes_up_and_ends_training(o3d, small_cloud):
     ("level", "lines"),
     [("Error", []), ("Warning", ["WARNING"]), ("Info", ["INFO", "WARNING"]), ("Debug", ["INFO", "WARNING"])],
 )
-def test_open3d_decides_what_is_said(o3d, small_cloud, far, monkeypatch, capsys, level, lines):
+def test_open3ds_verbosity_decides_what_is_printed(o3d, small_cloud, far, monkeypatch, capsys, level, lines):
     said = replace(far, report=far.report | {"notes": ["3 of 1500 points are not finite"]})
     monkeypatch.setattr(sasnet_sdf, "reconstruct", lambda *_, **__: said)
     with o3d.utility.VerbosityContextManager(getattr(o3d.utility.VerbosityLevel, level)):
@@ -136,7 +136,7 @@ def test_open3d_decides_what_is_said(o3d, small_cloud, far, monkeypatch, capsys,
         assert line.split("] SASNet: ")[1].startswith(expected)
 
 
-def test_what_cannot_be_used_is_said_in_a_line(o3d, small_cloud):
+def test_errors_are_one_line(o3d, small_cloud):
     create, cloud = sasnet_open3d.create_from_point_cloud_sasnet, legacy(o3d, small_cloud)
     with pytest.raises(sasnet_sdf.UsageError, match=r"found TriangleMesh$"):
         create(o3d.geometry.TriangleMesh())

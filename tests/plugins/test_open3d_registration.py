@@ -32,7 +32,7 @@ def test_register_puts_it_beside_poisson_and_unregister_takes_it_away(meshes):
     assert [set(dir(mesh)) for mesh in meshes] == before
 
 
-def test_it_stands_aside_for_one_of_open3d_itself(meshes, monkeypatch):
+def test_a_method_of_open3d_itself_stays(meshes, monkeypatch):
     native = staticmethod(lambda pcd: "native")
     monkeypatch.setattr(meshes[0], NAME, native, raising=False)
     sasnet_open3d.register()
@@ -55,7 +55,7 @@ LOADER = "libusb-1.0.so.0: cannot open shared object file: No such file or direc
     ],
 )
 @pytest.mark.parametrize("use", [sasnet_open3d.register, lambda: sasnet_open3d.reconstruct(None)])
-def test_a_missing_or_broken_open3d_is_said_with_what_brings_it(tmp_path, monkeypatch, use, raised, remedy):
+def test_a_missing_or_broken_open3d_is_an_error_with_the_remedy(tmp_path, monkeypatch, use, raised, remedy):
     (tmp_path / "open3d").mkdir()
     (tmp_path / "open3d" / "__init__.py").write_text(f"raise {raised}", encoding="utf-8")
     for name in [name for name in sys.modules if name.partition(".")[0] == "open3d"]:

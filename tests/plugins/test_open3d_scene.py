@@ -74,7 +74,7 @@ def test_a_model_file_is_asked_as_the_field_is(o3d, field, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(3,), (4, 2), (3, 4)])
-def test_other_shapes_are_refused_as_there(o3d, field, native, shape):
+def test_other_shapes_are_refused_as_in_open3d(o3d, field, native, shape):
     points = np.zeros(shape, np.float32)
     with pytest.raises(RuntimeError):
         native.compute_signed_distance(points)

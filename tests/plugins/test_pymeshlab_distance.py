@@ -39,7 +39,7 @@ def layers():
     return mesh_set, sphere, mesh_set.current_mesh().transformed_vertex_matrix()
 
 
-def test_of_a_field_that_was_kept_and_of_one_that_is_trained(layers, tmp_path):
+def test_a_saved_field_and_a_trained_one_give_the_same(layers, tmp_path):
     mesh_set, sphere, asked = layers
     result = reconstruct(PointCloud(sphere, sphere), resolution=32, **SMALL)
     expected = result.field.distance(asked)
@@ -62,7 +62,7 @@ def test_of_a_field_that_was_kept_and_of_one_that_is_trained(layers, tmp_path):
     assert mesh_set.current_mesh_id() == 0
 
 
-def test_the_layers_that_are_meant(layers):
+def test_default_layers(layers):
     mesh_set, *_ = layers
     values = mesh_set.filter_parameter_values(NAME)
     assert (values["measuremesh"], values["refmesh"]) == (1, 0)

@@ -139,7 +139,7 @@ def test_normals_stay_at_right_angles_and_zeros_are_none(sphere):
     assert geometry_of([add_layer(mesh_set, sphere)]).normals is None
 
 
-def test_data_that_carry_no_surface(sphere):
+def test_data_without_a_surface(sphere):
     mesh_set = pymeshlab.MeshSet()
     with pytest.raises(pymeshlab.PyMeshLabException, match=f"{NAME} requires at least one mesh"):
         mesh_set.apply_filter(NAME)

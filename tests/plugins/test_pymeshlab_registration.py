@@ -82,7 +82,7 @@ def test_a_native_filter_of_the_same_name_goes_first(pymeshlab, monkeypatch):
         pymeshlab.MeshSet().apply_filter(NAME)
 
 
-def test_progress_is_told(pymeshlab):
+def test_progress_is_reported(pymeshlab):
     points = np.random.default_rng(0).normal(size=(1000, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     told = []

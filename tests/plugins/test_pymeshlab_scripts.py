@@ -79,7 +79,7 @@ def test_parameters_that_cannot_be_used(tmp_path, element, message):
         ('<!DOCTYPE FilterScript [<!ENTITY a SYSTEM "b">]><FilterScript/>', "declares entities"),
     ],
 )
-def test_files_that_are_no_scripts(tmp_path, text, message):
+def test_files_that_are_not_scripts(tmp_path, text, message):
     path = tmp_path / "script.mlx"
     if text is not None:
         path.write_text(text)

@@ -7,7 +7,7 @@
     ms.load_new_mesh("scan.ply")
     ms.generate_surface_reconstruction_sasnet()
 
-docs/meshlab.md has the parameters.
+docs/meshlab.md lists the parameters.
 """
 
 from .registration import register, unregister

@@ -1,4 +1,4 @@
-"""compute_scalar_by_sasnet_distance_per_vertex: distances of vertices from another layer."""
+"""compute_scalar_by_sasnet_distance_per_vertex: distances of vertices from another layer's surface."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import numpy as np
 
 from sasnet_sdf import UnusableGeometry, UsageError
 
-from .filters import Filter, OnProgress
+from .filters import Filter, OnProgress, Parameter
 from .layers import store_scalar, vertices_of
-from .parameters import Parameter
 from .reconstruction import TRAINING, source_of, training_settings
 
 COARSE = 128
-"""Resolution of the surface, of which nothing is used but that there is one."""
+"""Resolution of the surface, which is extracted only to check that there is one."""
 
 
 def _current(mesh_set: Any) -> int:
@@ -22,7 +21,7 @@ def _current(mesh_set: Any) -> int:
 
 
 def _another(mesh_set: Any) -> int:
-    """The first layer that is not the current one, if there is one."""
+    """The first layer other than the current one; the current one if there is no other."""
     current = mesh_set.current_mesh_id()
     return next((layer.id() for layer in mesh_set if layer.id() != current), current)
 
@@ -33,10 +32,10 @@ PARAMETERS = (
         "refmesh",
         "layer",
         _another,
-        "The layer from whose surface they are measured: a field is trained on its points or triangles.",
+        "The layer that they are measured from: a field is trained on its points or triangles.",
     ),
-    Parameter("modelfile", "str", "", "A field that was kept (.sasnet), instead of training one on refmesh."),
-    Parameter("signeddist", "bool", True, "Negative inside; else the distance alone."),
+    Parameter("modelfile", "str", "", "A saved field (.sasnet), instead of training one on refmesh."),
+    Parameter("signeddist", "bool", True, "Distances are negative inside; off: distances without a sign."),
     *TRAINING,
 )
 
@@ -76,8 +75,8 @@ def _layer(mesh_set: Any, name: str, values: dict[str, Any]) -> Any:
 DISTANCE = Filter(
     "compute_scalar_by_sasnet_distance_per_vertex",
     "Distance from SASNet Surface",
-    "Signed distances of a layer's vertices from the surface of another layer, or of a field that was "
-    "kept, as the scalar of the vertices.",
+    "Set the scalar of a layer's vertices to their signed distances from the surface of another layer, or "
+    "of a saved field.",
     PARAMETERS,
     _run,
 )

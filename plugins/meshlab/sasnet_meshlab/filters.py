@@ -1,32 +1,156 @@
-"""A filter: its name, its parameters, and how it is run on a MeshSet as PyMeshLab runs its own."""
+"""Filters: their names, their parameters, and how they run on a MeshSet as PyMeshLab's own filters do."""
 
 from __future__ import annotations
 
+import operator
+import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any
 
-from sasnet_sdf import Progress, SasnetError
+import numpy as np
+
+from sasnet_sdf import PRESETS, Progress, SasnetError
 
 from .layers import diagonal, layers_of
-from .parameters import Parameter
-from .versions import load
+from .versions import length_classes, load
 
 OnProgress = Callable[[Progress], "bool | None"]
+"""A progress callback, as of sasnet_sdf.reconstruct."""
 
 
 def silent(progress: Progress) -> None:
-    """The callback of a filter that nobody watches."""
+    """The default callback: does nothing."""
+
+
+def help_of(setting: str) -> str:
+    """Return the help of a setting of sasnet_sdf.reconstruct, without the letters of its value."""
+    config = PRESETS["balanced"]
+    for owner in (config, *(part for part in vars(config).values() if is_dataclass(part))):
+        for part in fields(owner):
+            if "about" in part.metadata and part.metadata["about"].word == setting:
+                return re.sub(r" [NS] ", " this many ", part.metadata["about"].help)
+    raise KeyError(setting)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a filter.
+
+    kind: bool, int, float or str; enum: one of `choices`, by name or number; length: a percentage of
+    the diagonal or absolute; layer: the number of a layer. default: a value; for a length 0, for a layer
+    a function that finds it in a MeshSet. help: sentences.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: Any, diagonal: Callable[[], float]) -> Any:
+        """Return a given value as a bool, int, float or str; an enum by its name, a length in world units.
+
+        Raises PyMeshLabException for a value of another type, InvalidEnumException for one that is not
+        among the choices.
+        """
+        if self.kind == "enum":
+            return self._choice(value)
+        if self.kind == "length":
+            percentage, pure = length_classes()
+            if isinstance(value, percentage):
+                return value.value() / 100 * diagonal()
+            if isinstance(value, pure):
+                return value.value()
+            raise self._refusal(f"a pymeshlab.{percentage.__name__} or pymeshlab.{pure.__name__} object")
+        expected, reader = _READERS[self.kind]
+        try:
+            return reader(value)
+        except TypeError as error:
+            raise self._refusal(expected) from error
+
+    def parsed(self, text: str) -> Any:
+        """Return the value of a script's text, as Python would give it; lengths are absolute."""
+        if self.kind == "bool":
+            return {"true": True, "false": False}.get(text.lower(), text)
+        try:
+            if self.kind in ("int", "layer"):
+                return int(text)
+            if self.kind == "enum":
+                return int(text) if text.isdigit() else text
+            number = float(text) if self.kind in ("float", "length") else text
+        except ValueError:
+            return text  # read() will say which type it should be
+        return length_classes()[1](number) if self.kind == "length" else number
+
+    def shown(self, value: Any) -> Any:
+        """Return a value as filter_parameter_values shows it: an enum by its number."""
+        return self.choices.index(value) if self.kind == "enum" else value
+
+    def declared(self) -> str:
+        """Return name, type and default as print_filter_parameter_list prints them."""
+        if self.kind == "length":
+            return f"{self.name} : {length_classes()[0].__name__} = {self.default}%"
+        if self.kind == "layer":
+            return f"{self.name} : int = 0"
+        kind = "str" if self.kind == "enum" else self.kind
+        return f"{self.name} : {kind} = {self.default!r}"
+
+    def _choice(self, value: Any) -> str:
+        if isinstance(value, str):
+            if value in self.choices:
+                return value
+            known = "; ".join(f"'{choice}'" for choice in self.choices)
+            raise _invalid_enum(f"Enum '{value}' not found. Possible values are {known}; ")
+        try:
+            number = operator.index(value)
+        except TypeError as error:
+            raise self._refusal("a str or an int") from error
+        if 0 <= number < len(self.choices):
+            return self.choices[number]
+        raise _invalid_enum(f"Enum {number} not valid. Must be a value between 0 and {len(self.choices) - 1}")
+
+    def _refusal(self, expected: str) -> Exception:
+        return load().PyMeshLabException(
+            f"Parameter {self.name}: must be {expected}. Other type values are not accepted."
+        )
+
+
+def _bool(value: Any) -> bool:
+    return bool(value) if isinstance(value, np.bool_) else bool(operator.index(value))
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, str):  # float() takes it, PyMeshLab does not
+        raise TypeError
+    return float(value)
+
+
+_READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "bool": ("a bool", _bool),
+    "int": ("an int", operator.index),
+    "layer": ("an int", operator.index),
+    "float": ("a float", _float),
+    "str": ("a str", os.fspath),
+}
+
+
+def _invalid_enum(message: str) -> Exception:
+    """PyMeshLab's exception for enums, as a PyMeshLabException too, so that either can be caught."""
+    pymeshlab = load()
+    bases = (pymeshlab.InvalidEnumException, pymeshlab.PyMeshLabException)
+    return type("InvalidEnumException", bases, {})(message)
 
 
 Run = Callable[[Any, dict[str, Any], OnProgress], dict[str, Any]]
-"""Takes the MeshSet and the parameters' values; changes the MeshSet; gives what is worth knowing."""
+"""Takes the MeshSet and the parameters' values; changes the MeshSet; returns facts about the result."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """name: in Python. title: in MeshLab's menu and in scripts. help: what it does, in sentences."""
+    """A filter. name: in Python. title: in MeshLab's menu and in scripts. help: what it does."""
 
     name: str
     title: str
@@ -37,7 +161,7 @@ class Filter:
     def apply(
         self, mesh_set: Any, given: Mapping[str, Any], on_progress: OnProgress = silent
     ) -> dict[str, Any]:
-        """Run it with the parameters given. Raises PyMeshLabException; the layers are then as they were."""
+        """Run the filter. Raises PyMeshLabException, which leaves the layers as they were."""
         try:
             return self.run(mesh_set, self.values(mesh_set, given), on_progress)
         except SasnetError as error:
@@ -46,7 +170,7 @@ class Filter:
             ) from error
 
     def values(self, mesh_set: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The value of every parameter, given or not. Raises PyMeshLabException for what it does not take."""
+        """Return the value of every parameter, given or not. Raises PyMeshLabException for unknown ones."""
         failure = load().PyMeshLabException
         known = [parameter.name for parameter in self.parameters]
         for name in given:
@@ -67,12 +191,12 @@ class Filter:
         return values
 
     def shown_values(self, mesh_set: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The same as MeshSet.filter_parameter_values tells it."""
+        """Return the value of every parameter as MeshSet.filter_parameter_values shows them."""
         values = self.values(mesh_set, given)
         return {parameter.name: parameter.shown(values[parameter.name]) for parameter in self.parameters}
 
     def documentation(self) -> str:
-        """What help() shows: each parameter with its type, default, choices and meaning."""
+        """Return what help() shows: each parameter with its type, default, choices and meaning."""
         lines = [self.help, "", "Parameters:"]
         for parameter in self.parameters:
             lines += [f"    {parameter.declared()}", f"        {parameter.help}"]

@@ -1,4 +1,4 @@
-"""From a layer of a MeshSet to geometry, and back. Coordinates are those that layers are shown in."""
+"""Conversion between layers of a MeshSet and geometry, in the coordinates that layers are shown in."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from sasnet_sdf import PointCloud, TriangleMesh
 from .versions import load, transform_of
 
 SCALAR = "scalar"
-"""The name under which the scalar of a layer's vertices is carried."""
+"""The name that the scalar of a layer's vertices has in a cloud or mesh."""
 ATTRIBUTE = "sasnet_distance"
 """The name of the custom attribute through which distances become a layer's scalar."""
 
 
 def layers_of(mesh_set: Any, visible: bool) -> list[Any]:
-    """The visible layers, or the current one alone."""
+    """Return the visible layers, or the current one alone."""
     return [layer for layer in mesh_set if layer.is_visible()] if visible else [mesh_set.current_mesh()]
 
 
 def diagonal(layers: Sequence[Any]) -> float:
-    """The diagonal of the layers' common bounding box; 0 where they have no vertex."""
+    """Return the diagonal of the layers' common bounding box; 0 where they have no vertex."""
     points = np.concatenate([vertices_of(layer) for layer in layers]) if layers else np.zeros((0, 3))
     return float(np.linalg.norm(np.ptp(points, axis=0))) if len(points) else 0.0
 
 
 def vertices_of(layer: Any) -> NDArray[Any]:
-    """The vertices (N, 3) of a layer, its transform consumed."""
-    layer.compact()  # what a filter deleted may still have its place
+    """Return the vertices (N, 3) of a layer, with its transform applied."""
+    layer.compact()  # vertices that a filter deleted may still be in the arrays
     return layer.transformed_vertex_matrix()
 
 
 def geometry_of(
     layers: Sequence[Any], colors: bool = False, scalar: bool = False
 ) -> PointCloud | TriangleMesh:
-    """The layers as one mesh where all have faces, else as one cloud.
+    """Return the layers as one mesh where all have faces, else as one cloud.
 
-    Colours and scalars come along where they are asked for and all layers have them, normals where
-    they are not all zero: PyMeshLab's word for none.
+    It has colors and scalars where they are asked for and all layers have them, and normals unless they
+    are all zero, which is how PyMeshLab stores none.
     """
     points = np.concatenate([vertices_of(layer) for layer in layers])
     painted = colors and all(layer.has_vertex_color() for layer in layers)
@@ -57,8 +57,8 @@ def geometry_of(
 
 
 def add_surface(mesh_set: Any, mesh: TriangleMesh, name: str) -> None:
-    """A new current layer; a name that is taken gets a number, as MeshLab gives it."""
-    attributes = {}  # but no normals: PyMeshLab computes those of a mesh itself
+    """Add the mesh as a new current layer; MeshLab adds a number to a name that is taken."""
+    attributes = {}  # but no normals: PyMeshLab computes them
     if mesh.colors is not None:
         opaque = np.full((len(mesh.colors), 1), 255)
         attributes["v_color_matrix"] = np.hstack([mesh.colors, opaque]) / 255
@@ -69,10 +69,10 @@ def add_surface(mesh_set: Any, mesh: TriangleMesh, name: str) -> None:
 
 
 def store_scalar(mesh_set: Any, layer: Any, values: NDArray[Any]) -> str:
-    """Make values (N,) the scalar of a layer's vertices; gives the name of the custom attribute they are too.
+    """Make values (N,) the scalar of a layer's vertices, and return the name of their custom attribute.
 
-    PyMeshLab lets arrays into custom attributes only, which can be neither changed nor removed: each
-    run has its own.
+    PyMeshLab takes arrays as custom attributes only, which can be neither changed nor removed: each run
+    makes a new one.
     """
     name, number = ATTRIBUTE, 1
     while _has_attribute(layer, name):
@@ -97,15 +97,15 @@ def _has_attribute(layer: Any, name: str) -> bool:
 
 
 def _normals(layer: Any) -> NDArray[Any]:
-    """The normals (N, 3) of the vertices; at right angles to the surface whatever the transform is."""
+    """The normals (N, 3) of the vertices, perpendicular to the surface whatever the transform is."""
     return layer.vertex_normal_matrix() @ np.linalg.pinv(transform_of(layer)[:3, :3])
 
 
-def _faces(layer: Any) -> np.ndarray:
-    """The faces (F, 3), counter-clockwise seen from outside also where the transform mirrors the layer."""
+def _faces(layer: Any) -> NDArray[np.int64]:
+    """The faces (F, 3), counter-clockwise from outside, even where the transform mirrors the layer."""
     faces = layer.face_matrix().astype(np.int64)
     return faces[:, ::-1] if np.linalg.det(transform_of(layer)[:3, :3]) < 0 else faces
 
 
-def _colors(layer: Any) -> np.ndarray:
+def _colors(layer: Any) -> NDArray[np.uint8]:
     return np.rint(layer.vertex_color_matrix()[:, :3] * 255).astype(np.uint8)

@@ -7,9 +7,8 @@ from typing import Any
 
 from sasnet_sdf import PRESETS, PointCloud, TriangleMesh, UnusableGeometry, UsageError
 
-from .filters import Filter, OnProgress
+from .filters import Filter, OnProgress, Parameter, help_of
 from .layers import SCALAR, add_surface, geometry_of, layers_of
-from .parameters import Parameter
 
 LAYER = "SASNet surface"
 
@@ -19,77 +18,53 @@ TRAINING = (
         "normals",
         "enum",
         "auto",
-        "What says where outside is, of a layer without faces. file: its normals; estimate: its points; "
-        "auto: its normals where it has some.",
+        "What decides which side of a layer without faces is outside. file: its normals. estimate: its "
+        "points. auto: its normals if it has any.",
         ("auto", "file", "estimate"),
     ),
-    Parameter("seed", "int", 0, "The same seed gives the same surface."),
-    Parameter("steps", "int", 0, "Training steps; 0: those of the preset."),
-    Parameter("timelimit", "float", 0.0, "Training ends after so many seconds; 0: no limit."),
+    Parameter("seed", "int", 0, help_of("seed")),
+    Parameter("steps", "int", 0, f"{help_of('steps')} 0: the preset's."),
+    Parameter("timelimit", "float", 0.0, f"{help_of('time_limit')} 0: no limit."),
 )
 
 PARAMETERS = (
-    Parameter(
-        "visiblelayer", "bool", False, "Take all visible layers together instead of the current one alone."
-    ),
+    Parameter("visiblelayer", "bool", False, "Take all visible layers together instead of the current one."),
     TRAINING[0],
-    Parameter(
-        "resolution",
-        "int",
-        0,
-        "Cells of the lattice along the longest side, which decide how fine the triangles are; "
-        "0: those of the preset.",
-    ),
-    Parameter("edgelength", "length", 0, "Size of a cell, instead of the resolution; 0: by the resolution."),
+    Parameter("resolution", "int", 0, f"{help_of('resolution')} 0: the preset's."),
+    Parameter("edgelength", "length", 0, f"{help_of('edge_length')} 0: the resolution decides it."),
     Parameter(
         "trim",
         "length",
         0,
-        "Surface farther than this from the points is cut away; 0: as far as the spacing of the points "
-        "tells; 100%: nothing is.",
+        "Cut surface away that is farther from the points than this. 0: the spacing of the points decides, "
+        "and nothing is cut where they surround a solid. 100%: cut nothing away.",
     ),
-    Parameter("watertight", "bool", False, "Close what is open instead of cutting it away."),
-    Parameter(
-        "refine",
-        "bool",
-        True,
-        "Follow the points where there are points, and the network across holes; off: the network "
-        "everywhere.",
-    ),
+    Parameter("watertight", "bool", False, help_of("watertight")),
+    Parameter("refine", "bool", True, help_of("refine").replace("auto:", "On:").replace("off:", "Off:")),
     TRAINING[1],
-    Parameter("faces", "int", 0, "Decimate to so many triangles; 0: keep all."),
-    Parameter("colors", "bool", True, "Carry the colours of the vertices over."),
+    Parameter("faces", "int", 0, f"{help_of('faces')} 0: keep all."),
+    Parameter("colors", "bool", True, help_of("colors")),
     Parameter("scalar", "bool", True, "Carry the scalar (quality) of the vertices over."),
     *TRAINING[2:],
-    Parameter(
-        "savemodel",
-        "str",
-        "",
-        "Keep the signed distance field as this file (.sasnet); empty: none is kept.",
-    ),
+    Parameter("savemodel", "str", "", "Write the signed distance field to this file (.sasnet), if given."),
 )
 
 
 def training_settings(values: dict[str, Any]) -> dict[str, Any]:
-    """The words of sasnet_sdf.reconstruct for the parameters of TRAINING."""
-    return {
-        "preset": values["preset"],
-        "normals": values["normals"],
-        "seed": values["seed"],
-        "steps": values["steps"] or None,
-        "time_limit": values["timelimit"] or None,
-    }
+    """Return the settings of sasnet_sdf.reconstruct for the parameters in TRAINING."""
+    settings = {name: values[name] for name in ("preset", "normals", "seed")}
+    return settings | {"steps": values["steps"] or None, "time_limit": values["timelimit"] or None}
 
 
 def source_of(layers: list[Any], colors: bool = False, scalar: bool = False) -> PointCloud | TriangleMesh:
-    """The layers as geometry. Raises UnusableGeometry where there is none."""
+    """Return the layers as geometry. Raises UnusableGeometry where there are no points."""
     if not any(layer.vertex_number() for layer in layers):
         raise UnusableGeometry("there are no points" if layers else "no layer is visible")
     return geometry_of(layers, colors, scalar)
 
 
 def _check_model(path: Path) -> None:
-    """Refuse, before the work, a name that no model can have. Raises UsageError."""
+    """Refuse, before the work, a path where no model can be written. Raises UsageError."""
     if path.suffix.lower() != ".sasnet":
         raise UsageError(f"{path}: the name of a model ends in .sasnet")
     if not path.parent.is_dir():
@@ -131,7 +106,7 @@ RECONSTRUCTION = Filter(
     "generate_surface_reconstruction_sasnet",
     "Surface Reconstruction: SASNet",
     "Train a neural signed distance field on the points or triangles of the current layer, or of all "
-    "visible ones, and make its surface a new layer. Normals are not needed.",
+    "visible ones, and add its surface as a new layer. Normals are not needed.",
     PARAMETERS,
     _run,
 )

@@ -1,4 +1,4 @@
-"""The filters among PyMeshLab's own: called, listed and explained by the same functions."""
+"""Adds the filters to PyMeshLab's own, so that the same functions call, list and explain them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .versions import load
 FILTERS = (RECONSTRUCTION, DISTANCE)
 
 _replaced: list[tuple[Any, str, Any, Any]] = []
-"""What register changed: the owner, the name, what stood there (None: nothing) and what stands there now."""
+"""What register changed: the owner, the name, the value before (None: none) and the value now."""
 
 
 def register(on_progress: OnProgress = silent) -> None:
-    """Make the filters part of PyMeshLab in this process; again: with another callback.
+    """Add the filters to PyMeshLab in this process. A second call sets another callback.
 
-    on_progress: told how far a filter is; returning False ends its training early, with what there is,
-    and in any other stage stops the filter, which raises PyMeshLabException.
-    A native filter of the same name goes first. Raises MissingBackend without PyMeshLab.
+    on_progress: called with a Progress while a filter runs. Returning False ends its training early, with
+    the result so far; in any other stage it stops the filter, which raises PyMeshLabException.
+    A native filter of the same name takes precedence. Raises MissingBackend without PyMeshLab.
     """
     unregister()
     pymeshlab = load()
@@ -63,17 +63,17 @@ def register(on_progress: OnProgress = silent) -> None:
 
 
 def ours() -> dict[str, Filter]:
-    """The filters by name, but those that PyMeshLab has itself, from a plugin that was loaded."""
+    """Return the filters by name, without those that PyMeshLab has natively, from a loaded plugin."""
     native = load().pmeshlab.filter_list()  # the compiled function, which register does not touch
     return {found.name: found for found in FILTERS if found.name not in native}
 
 
 def unregister() -> None:
-    """Leave PyMeshLab as it was before register; does nothing where there was none."""
+    """Restore PyMeshLab as it was before `register`; without it, do nothing."""
     while _replaced:
         owner, name, before, now = _replaced.pop()
         if getattr(owner, name, None) is not now:
-            continue  # someone else has put something on top of it
+            continue  # other code has replaced it since
         if before is None:
             delattr(owner, name)
         else:
@@ -89,7 +89,7 @@ def _replace(owner: Any, name: str, now: Any) -> None:
 
 
 def _method(pymeshlab: Any, found: Filter) -> Any:
-    """The filter as a method of MeshSet, made as PyMeshLab makes those of its own."""
+    """The filter as a method of MeshSet, made as PyMeshLab makes its own."""
     method = pymeshlab.bind_function(found.name)
     method.__doc__ = found.documentation()
     return method

@@ -1,4 +1,4 @@
-"""Filter scripts of MeshLab (.mlx) in which these filters stand among native ones."""
+"""Filter scripts of MeshLab (.mlx) that mix these filters with native ones."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .registration import ours
 HEAD = "<!DOCTYPE FilterScript>\n"
 
 COMMAND = "command"
-"""A parameter of the plugin for MeshLab's window alone: the program that it runs."""
+"""A parameter that only the plugin for the desktop MeshLab has: the program that it runs."""
 
 
 def apply_filter_script(mesh_set: Any, path: str | Path, on_progress: OnProgress = silent) -> None:
-    """Run the filters of a script one after another; it needs no register().
+    """Run the filters of a script one after another; works without `register`.
 
-    These filters are known by their names in MeshLab and in Python; PyMeshLab runs all others, so the
-    MeshSet's own script is then that of the last of them. Raises UnreadableInput for a file that is no
-    script, PyMeshLabException where a filter fails.
+    A script names these filters as in MeshLab or as in Python. PyMeshLab runs all others, and the
+    MeshSet's own script is then that of the last of them. Raises UnreadableInput for a file that is not
+    a filter script, PyMeshLabException where a filter fails.
     """
     for found, elements in groupby(_filters(Path(path)), key=_filter_of):
         if found is None:
@@ -36,7 +36,7 @@ def apply_filter_script(mesh_set: Any, path: str | Path, on_progress: OnProgress
 
 
 def _filters(path: Path) -> list[ElementTree.Element]:
-    """The elements of a script, a filter each."""
+    """The elements of a script, one for each filter."""
 
     def refuse(*_: Any) -> None:
         raise UnreadableInput(f"{path}: declares entities, which no filter script needs")
@@ -44,7 +44,7 @@ def _filters(path: Path) -> list[ElementTree.Element]:
     try:
         text = path.read_bytes()
         checked = expat.ParserCreate()
-        checked.EntityDeclHandler = refuse  # they could grow without bound, or name other files
+        checked.EntityDeclHandler = refuse  # entities could grow without bound, or name other files
         checked.Parse(text, True)
         root = ElementTree.fromstring(text)
     except (OSError, expat.ExpatError, ElementTree.ParseError) as error:
@@ -60,7 +60,7 @@ def _filter_of(element: ElementTree.Element) -> Filter | None:
 
 
 def _parameters(found: Filter, element: ElementTree.Element) -> dict[str, Any]:
-    """The parameters of a filter's element as Python gives them; those that it does not know as text."""
+    """The parameters of a filter's element as Python would give them; unknown ones as text."""
     known = {parameter.name: parameter for parameter in found.parameters}
     given: dict[str, Any] = {}
     for child in element:
@@ -68,7 +68,7 @@ def _parameters(found: Filter, element: ElementTree.Element) -> dict[str, Any]:
             continue
         name, text = child.get("name", "").lower(), child.get("value", "")
         if name in known:
-            # an enum's number counts in the list of the plugin that wrote it
+            # the number of an enum is its index in the list of the plugin that wrote it
             text = child.get(f"enum_val{text}", text)
         given[name] = known[name].parsed(text) if name in known else text
     return given

@@ -1,4 +1,4 @@
-"""What PyMeshLab's versions call differently, and how it is loaded."""
+"""How PyMeshLab is loaded, and what differs between its versions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sasnet_sdf import MissingBackend
 from sasnet_sdf.runtime.optional import require
 
 FIRST_FOR_NUMPY_2 = (2023, 12, 3)
-"""The version, 2023.12.post3, from which on arrays of NumPy 2 do not end the process."""
+"""Version 2023.12.post3: earlier ones end the process when they get arrays of NumPy 2."""
 
 
 def load() -> Any:
-    """The module pymeshlab. Raises MissingBackend where it is missing, broken or would crash."""
+    """Return the module pymeshlab. Raises MissingBackend where it is missing, broken or would crash."""
     try:
         found = version("pymeshlab")
     except PackageNotFoundError:
@@ -34,15 +35,15 @@ def load() -> Any:
         raise MissingBackend(f"pymeshlab needs libGL: apt-get install libgl1 ({error.__cause__})") from error
 
 
-def length_classes() -> tuple[type, type]:
-    """The classes of a length: a percentage of the bounding box's diagonal, and an absolute one."""
+def length_classes() -> tuple[type[Any], type[Any]]:
+    """Return the classes of lengths: a percentage of the bounding box's diagonal, and an absolute length."""
     pymeshlab = load()
     if hasattr(pymeshlab, "PercentageValue"):  # the names since 2023
         return pymeshlab.PercentageValue, pymeshlab.PureValue
     return pymeshlab.Percentage, pymeshlab.AbsoluteValue
 
 
-def transform_of(layer: Any) -> np.ndarray:
-    """The matrix (4, 4) from a layer's own coordinates to those that it is shown in."""
-    # 2022 has the method under a misspelt name
+def transform_of(layer: Any) -> NDArray[np.float64]:
+    """Return the matrix (4, 4) from a layer's own coordinates to those that it is shown in."""
+    # 2022 has the method under a misspelled name
     return layer.transform_matrix() if hasattr(layer, "transform_matrix") else layer.trasform_matrix()

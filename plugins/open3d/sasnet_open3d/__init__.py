@@ -1,4 +1,4 @@
-"""SASNet surface reconstruction among Open3D's own: the same names, the same habits.
+"""SASNet surface reconstruction in Open3D, with Open3D's names and types.
 
     import open3d as o3d, sasnet_open3d
 
@@ -8,8 +8,7 @@
 Importing this imports neither Open3D nor PyTorch.
 """
 
-from .reconstruction import Reconstruction, create_from_point_cloud_sasnet, reconstruct
-from .registration import register, unregister
+from .reconstruction import Reconstruction, create_from_point_cloud_sasnet, reconstruct, register, unregister
 from .scene import FieldScene
 
 __all__ = [

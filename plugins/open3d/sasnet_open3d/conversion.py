@@ -1,4 +1,4 @@
-"""Between Open3D's clouds and meshes, legacy and tensor, and those of sasnet_sdf."""
+"""Conversion between Open3D's clouds and meshes, legacy and tensor, and those of sasnet_sdf."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import sasnet_sdf
 from sasnet_sdf.runtime.optional import require
 
 SENSOR = ("vx", "vy", "vz")
-"""Attributes of a tensor cloud that are the position of the sensor, as in a PLY file."""
+"""The attributes of a tensor cloud that hold the position of the sensor, as in a PLY file."""
 
 COARSE = 1e-4
-"""The rounding of single precision, by the longest side of the cloud, from which on it shows."""
+"""The rounding of coordinates, relative to the longest side of the cloud, above which a note is due."""
 
 
 def open3d() -> Any:
-    """The library. Raises MissingBackend with the command that installs it, or what its loader misses."""
+    """The module open3d. Raises MissingBackend with the command that installs it or a library it needs."""
     return require("open3d", "open3d", "sasnet_open3d")
 
 
 def cloud_of(pcd: Any) -> sasnet_sdf.PointCloud:
-    """A legacy or tensor cloud with its normals and colours, in double precision.
+    """The points, normals and colors of a legacy or tensor cloud, in double precision.
 
-    Of a tensor cloud also the sensors (attributes vx, vy, vz) and attributes of one column as
-    scalars. Raises UsageError for anything else.
+    A tensor cloud has its sensors (attributes vx, vy, vz) and its attributes of one column, as scalars,
+    as well. Raises UsageError for another object.
     """
     if isinstance(pcd, open3d().geometry.PointCloud):
         normals = np.array(pcd.normals) if pcd.has_normals() else None
@@ -38,7 +38,7 @@ def cloud_of(pcd: Any) -> sasnet_sdf.PointCloud:
     raise sasnet_sdf.UsageError(f"pcd must be {kinds}, found {type(pcd).__name__}")
 
 
-def _of_tensors(values: dict[str, NDArray]) -> sasnet_sdf.PointCloud:
+def _of_tensors(values: dict[str, NDArray[Any]]) -> sasnet_sdf.PointCloud:
     points = values.pop("positions", np.empty((0, 3)))
     normals, colors = values.pop("normals", None), values.pop("colors", None)
     scalars = {name: column.reshape(-1) for name, column in values.items() if column.size == len(points)}
@@ -55,7 +55,7 @@ def _of_tensors(values: dict[str, NDArray]) -> sasnet_sdf.PointCloud:
     )
 
 
-def _rounding(points: NDArray) -> tuple[str, ...]:
+def _rounding(points: NDArray[Any]) -> tuple[str, ...]:
     """A note where single precision is too coarse for points (N, 3) so far from the origin."""
     points = points[np.isfinite(points).all(axis=1)]
     if points.dtype != np.float32 or not len(points):
@@ -66,8 +66,8 @@ def _rounding(points: NDArray) -> tuple[str, ...]:
     return (f"the cloud is Float32, which rounds these coordinates to {step:.2g}: make it Float64",)
 
 
-def to_bytes(colors: NDArray) -> NDArray[np.uint8]:
-    """Colours as 0 to 255: floats are from 0 to 1, integers from 0 to the highest of their type."""
+def to_bytes(colors: NDArray[Any]) -> NDArray[np.uint8]:
+    """Colors (N, 3) as 0 to 255, from floats in [0, 1] or integers from 0 to the largest of their type."""
     if colors.dtype == np.uint8:
         return colors
     highest = np.iinfo(colors.dtype).max if colors.dtype.kind in "ui" else 1
@@ -75,7 +75,7 @@ def to_bytes(colors: NDArray) -> NDArray[np.uint8]:
 
 
 def mesh_like(pcd: Any, mesh: sasnet_sdf.TriangleMesh) -> Any:
-    """The mesh of the cloud's kind: legacy, or tensor, of the type of its positions and on its device."""
+    """The mesh, legacy or tensor as the cloud, whose type and device a tensor mesh has."""
     if isinstance(pcd, open3d().geometry.PointCloud):
         return _legacy(mesh)
     result = open3d().t.geometry.TriangleMesh(pcd.device)
@@ -84,19 +84,19 @@ def mesh_like(pcd: Any, mesh: sasnet_sdf.TriangleMesh) -> Any:
     if mesh.normals is not None:
         result.vertex.normals = tensor_like(pcd, mesh.normals)
     if mesh.colors is not None:
-        # Open3D takes the colours of a tensor mesh to be floats, whatever those of a cloud are
+        # Open3D expects floats as the colors of a tensor mesh, whatever those of the cloud are
         result.vertex.colors = tensor_like(pcd, mesh.colors / 255)
     for name, values in mesh.scalars.items():
         result.vertex[name] = _tensor(values[:, None], pcd.device)
     return result
 
 
-def tensor_like(pcd: Any, values: NDArray) -> Any:
-    """An open3d.core.Tensor of the type of a tensor cloud's positions and on its device."""
+def tensor_like(pcd: Any, values: NDArray[Any]) -> Any:
+    """The values as an open3d.core.Tensor of the type of a tensor cloud's positions, on its device."""
     return _tensor(values, pcd.device).to(pcd.point.positions.dtype)
 
 
-def _tensor(values: NDArray, device: Any) -> Any:
+def _tensor(values: NDArray[Any], device: Any) -> Any:
     return open3d().core.Tensor(np.ascontiguousarray(values), device=device)
 
 

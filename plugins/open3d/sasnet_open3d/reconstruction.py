@@ -1,4 +1,4 @@
-"""From an Open3D cloud to an Open3D mesh, as TriangleMesh.create_from_point_cloud_poisson does it."""
+"""From an Open3D cloud to an Open3D mesh, beside TriangleMesh.create_from_point_cloud_poisson."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import sasnet_sdf
 
 from .conversion import cloud_of, mesh_like, open3d, tensor_like
 
+NAME = "create_from_point_cloud_sasnet"
+
 
 class Reconstruction(NamedTuple):
-    """What `reconstruct` gives.
+    """The result of `reconstruct`.
 
-    mesh: of the cloud's kind. distances: of each vertex from the data, in the cloud's units.
-    field: the signed distance field; FieldScene(field) asks it as a RaycastingScene is asked,
-    field.save(path) keeps it. report: what was done, in numbers (docs/report.md).
+    mesh: legacy or tensor, as the cloud. distances: of each vertex from the data, in the cloud's units.
+    field: the signed distance field; FieldScene(field) has the methods of a RaycastingScene, and
+    field.save(path) writes it. report: what was done, in numbers (docs/report.md).
     """
 
     mesh: Any
@@ -36,24 +38,24 @@ def create_from_point_cloud_sasnet(
     SASNet is that of Feng et al., "SASNet: Spatially-Adaptive Sinusoidal Networks", CVPR 2026.
 
     Args:
-        pcd (open3d.geometry.PointCloud or open3d.t.geometry.PointCloud): Normals, if it has some, are
-            taken to point outward; without normals they are estimated and oriented. A tensor cloud
-            may have the position of the sensor of each point in the attributes vx, vy and vz.
+        pcd (open3d.geometry.PointCloud or open3d.t.geometry.PointCloud): Its normals, if any, must
+            point outward; without normals they are estimated and oriented. The attributes vx, vy and
+            vz of a tensor cloud are the position of the sensor that saw each point.
         preset (str, default="balanced"): How much work to spend: "fast", "balanced" or "fine".
         on_progress (callable, optional): Called with a sasnet_sdf.Progress, whose `total` goes from
-            0 to 1; returning False during training ends it, with the surface so far, and in any other
-            stage stops the run, which raises sasnet_sdf.Interrupted.
-        **settings: What sasnet_sdf.reconstruct takes, such as resolution, edge_length, trim (lengths
-            in the cloud's units), watertight, normals="estimate", faces, carry (attributes of a tensor
-            cloud), steps, time_limit, max_memory, seed, device.
+            0 to 1. Returning False during training ends it, with the surface so far; in any other
+            stage it stops the run, which raises sasnet_sdf.Interrupted.
+        **settings: The settings of sasnet_sdf.reconstruct, such as resolution, edge_length, trim
+            (lengths in the cloud's units), watertight, normals="estimate", faces, carry (attributes of
+            a tensor cloud), steps, time_limit, max_memory, seed, device.
 
     Returns:
-        (open3d.geometry.TriangleMesh, open3d.utility.DoubleVector), of a tensor cloud
-        (open3d.t.geometry.TriangleMesh, open3d.core.Tensor): the mesh, with normals, and with colours
-        if the cloud has some; and the distance of each vertex from the data, large where the surface
-        is made up. The tensor mesh has the type of the cloud's positions, and its device.
+        (open3d.geometry.TriangleMesh, open3d.utility.DoubleVector), for a tensor cloud
+        (open3d.t.geometry.TriangleMesh, open3d.core.Tensor): the mesh, with normals, and with colors
+        if the cloud has them; and the distance of each vertex from the data, which is large where the
+        surface covers a hole. A tensor mesh has the type of the cloud's positions, and its device.
 
-    Raises sasnet_sdf.SasnetError, whose message is one line: UsageError for a setting or an object
+    Raises sasnet_sdf.SasnetError with a message of one line: UsageError for a setting or an object
     that cannot be used, UnusableGeometry for too few points, points that are all equal, on a line or
     not finite, NoSurface, MissingBackend, and Interrupted.
     """
@@ -68,7 +70,7 @@ def reconstruct(
     on_progress: Callable[[sasnet_sdf.Progress], bool | None] | None = None,
     **settings: Any,
 ) -> Reconstruction:
-    """The same, with the field and the report."""
+    """Reconstruct as create_from_point_cloud_sasnet, and return the field and the report as well."""
     found = sasnet_sdf.reconstruct(
         cloud_of(pcd), preset=preset, on_progress=on_progress or _unwatched, **settings
     )
@@ -83,25 +85,43 @@ def reconstruct(
     )
 
 
+def register() -> None:
+    """Add create_from_point_cloud_sasnet to open3d.geometry.TriangleMesh and to the tensor mesh.
+
+    It becomes a static method; an existing method of that name stays. Raises MissingBackend where
+    Open3D is missing.
+    """
+    for mesh in _meshes():
+        if not hasattr(mesh, NAME):
+            setattr(mesh, NAME, staticmethod(create_from_point_cloud_sasnet))
+
+
+def unregister() -> None:
+    """Remove what `register` added, and nothing else."""
+    for mesh in _meshes():
+        if getattr(mesh, NAME, None) is create_from_point_cloud_sasnet:
+            delattr(mesh, NAME)
+
+
+def _meshes() -> tuple[Any, Any]:
+    return open3d().geometry.TriangleMesh, open3d().t.geometry.TriangleMesh
+
+
 def _unwatched(progress: sasnet_sdf.Progress) -> None:
-    """The callback of a run that nobody watches."""
+    """The default callback: does nothing."""
 
 
 def _log(report: dict[str, Any]) -> None:
-    """What came out and what to know of it, as far as Open3D's verbosity level lets it through."""
+    """Print the result and what to know about it, as Open3D's verbosity level allows."""
     utility = open3d().utility
     level = utility.get_verbosity_level()
     if level >= utility.VerbosityLevel.Info:
-        print(f"[Open3D INFO] SASNet: {_summary(report)}")
+        surface, loops = report["extraction"], report["extraction"]["boundary_loops"]
+        print(
+            f"[Open3D INFO] SASNet: {surface['vertices']:,} vertices and {surface['faces']:,} triangles from "
+            f"{report['input']['used_points']:,} points in {report['seconds']['total']:.1f} s, "
+            + (f"open, {loops:,} boundary loop{'s'[: loops != 1]}" if surface["boundary_edges"] else "closed")
+        )
     if level >= utility.VerbosityLevel.Warning:
         for note in [*report["warnings"], *report["notes"]]:
             print(f"[Open3D WARNING] SASNet: {note}")
-
-
-def _summary(report: dict[str, Any]) -> str:
-    surface, loops = report["extraction"], report["extraction"]["boundary_loops"]
-    return (
-        f"{surface['vertices']:,} vertices and {surface['faces']:,} triangles from "
-        f"{report['input']['used_points']:,} points in {report['seconds']['total']:.1f} s, "
-        + (f"open, {loops:,} boundary loop{'s'[: loops != 1]}" if surface["boundary_edges"] else "closed")
-    )

@@ -1,4 +1,4 @@
-"""A trained field that is asked as an open3d.t.geometry.RaycastingScene is asked."""
+"""A trained field with the methods of open3d.t.geometry.RaycastingScene."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from .conversion import open3d
 class FieldScene:
     """Distances and occupancy from a signed distance field, without a mesh.
 
-    field: a sasnet_sdf.Field or the path of a .sasnet file. Raises UnreadableInput for a file that
-    is not one.
+    field: a sasnet_sdf.Field or the path of a .sasnet file. Raises UnreadableInput for a file that is
+    not a model of a surface.
 
-    Query points are an open3d.core.Tensor or an array of shape {..., 3}, with two dimensions at
-    least, in the cloud's coordinates: Float32 as of a RaycastingScene, or Float64, which keeps its
-    decimals far from the origin. The answer is a Float32 tensor of shape {...} on their device, NaN
-    where a point is not finite. Another shape raises UsageError. nthreads and nsamples have no meaning
-    here and change nothing: the threads are PyTorch's, and the field has a sign of its own, which no
-    ray counts.
+    Query points are an open3d.core.Tensor or an array of shape {..., 3}, with at least two dimensions,
+    in the cloud's coordinates: Float32 as for a RaycastingScene, or Float64, which keeps its precision
+    far from the origin. Results are Float32 tensors of shape {...} on their device, NaN where a point
+    is not finite. Another shape raises UsageError. nthreads and nsamples are accepted and ignored:
+    PyTorch decides the threads, and the sign needs no rays.
     """
 
-    def __init__(self, field: sasnet_sdf.Field | str | Path):
-        self.field = field if isinstance(field, sasnet_sdf.Field) else sasnet_sdf.Field.load(field)
+    def __init__(self, field: sasnet_sdf.Field | str | Path) -> None:
+        loaded = field if isinstance(field, sasnet_sdf.Field) else sasnet_sdf.Field.load(field)
+        self.field: sasnet_sdf.Field = loaded
 
     def compute_signed_distance(self, query_points: Any, nthreads: int = 0, nsamples: int = 1) -> Any:
         """Signed distances, negative inside."""
         return self._computed(query_points, lambda distance: distance)
 
     def compute_distance(self, query_points: Any, nthreads: int = 0) -> Any:
-        """Distances from the field's surface, which has no holes where the mesh was trimmed."""
+        """Unsigned distances from the field's surface, which has no holes where the mesh was trimmed."""
         return self._computed(query_points, np.abs)
 
     def compute_occupancy(self, query_points: Any, nthreads: int = 0, nsamples: int = 1) -> Any:
         """1 inside, 0 outside."""
         return self._computed(query_points, lambda distance: np.where(distance < 0, 1, 0 * distance))
 
-    def _computed(self, query_points: Any, answer: Callable[[NDArray], NDArray]) -> Any:
-        """The answer to the signed distances at the query points."""
+    def _computed(self, query_points: Any, answer: Callable[[NDArray[Any]], NDArray[Any]]) -> Any:
+        """What `answer` makes of the signed distances at the query points."""
         core = open3d().core
         tensor = query_points if isinstance(query_points, core.Tensor) else core.Tensor(query_points)
         if len(tensor.shape) < 2 or tensor.shape[-1] != 3:

@@ -1,10 +1,9 @@
 """The filter of the desktop MeshLab: its C++ source, and what builds and installs it.
 
-docs/meshlab-plugin.md says how it is used; LICENSE.md what licence a compiled plugin has.
+docs/meshlab-plugin.md explains its use, LICENSE.md the license of a compiled plugin.
 """
 
-from .build import APT_LINE, build_plugin
+from .build import APT_LINE, build_plugin, fetch_source
 from .install import install_plugin
-from .source import fetch_source
 
 __all__ = ["APT_LINE", "build_plugin", "fetch_source", "install_plugin"]

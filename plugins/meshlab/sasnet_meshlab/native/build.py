@@ -1,17 +1,18 @@
-"""Compiles the plugin against a source tree of MeshLab."""
+"""Downloads MeshLab's source, as Debian and its relatives package it, and compiles the plugin against it."""
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from sasnet_sdf import MissingBackend, SasnetError, UsageError
-
-from .tools import run
 
 SOURCES = Path(__file__).resolve().parent
 NAME = "libfilter_sasnet.so"
@@ -19,14 +20,14 @@ APT_LINE = "apt-get install cmake g++ qtbase5-dev libqt5opengl5-dev libeigen3-de
 
 
 def build_plugin(meshlab: Path, output: Path, scalar: str = "float") -> Path:
-    """Compile the plugin and return its file.
+    """Compile the plugin and return the path of its file.
 
-    meshlab: root of MeshLab's source, with vcglib; its version is the one that will load the plugin.
-    output: folder for the file, made where it is missing.
-    scalar: float, or double where that MeshLab was built so.
+    meshlab: root of MeshLab's source, with vcglib, in the version that will load the plugin.
+    output: folder for the file; it is made if it does not exist.
+    scalar: float, or double for a MeshLab that was built in double precision.
 
-    Raises UsageError where `meshlab` is no source of MeshLab, MissingBackend with what is to be
-    installed, SasnetError where compiling fails.
+    Raises UsageError where `meshlab` is not MeshLab's source, MissingBackend with what to install,
+    SasnetError where compiling fails.
     """
     if not sys.platform.startswith("linux"):
         raise MissingBackend("the plugin of MeshLab is built on Linux only")
@@ -34,43 +35,105 @@ def build_plugin(meshlab: Path, output: Path, scalar: str = "float") -> Path:
     if missing:
         raise MissingBackend(f"building the plugin needs {' and '.join(missing)}: {APT_LINE}")
     if not (meshlab / "ML_VERSION").is_file():
-        raise UsageError(f"{meshlab} is no source of MeshLab: it has no ML_VERSION")
+        raise UsageError(f"{meshlab} is not MeshLab's source: it has no ML_VERSION")
     settings = {
         "MESHLAB_SOURCE": meshlab.resolve(),
         "MESHLAB_SCALAR": scalar,
-        "SASNET_SDF_COMMAND": _command() or "",
+        # the sasnet-sdf of this Python, which the plugin runs where no other is named or found
+        "SASNET_SDF_COMMAND": shutil.which("sasnet-sdf", path=str(Path(sys.executable).parent)) or "",
     }
     with tempfile.TemporaryDirectory() as folder:
-        words = [
-            "cmake",
-            "-S",
-            SOURCES,
-            "-B",
-            folder,
-            *(f"-D{key}={value}" for key, value in settings.items()),
-        ]
+        definitions = [f"-D{key}={value}" for key, value in settings.items()]
         try:
-            run(words, "preparing the plugin")
+            _run(["cmake", "-S", SOURCES, "-B", folder, *definitions], "preparing the plugin")
         except SasnetError as error:
             raise _explained(error) from error
         jobs = min(3, os.cpu_count() or 1)
-        run(["cmake", "--build", folder, "--parallel", str(jobs)], "compiling the plugin")
+        _run(["cmake", "--build", folder, "--parallel", str(jobs)], "compiling the plugin")
         output.mkdir(parents=True, exist_ok=True)
-        # Copied beside and renamed: a MeshLab that runs keeps the file that it has mapped.
+        # Copied beside it and renamed: a running MeshLab keeps the file that it has mapped.
         partial = output / f".{NAME}.partial"
         shutil.copyfile(Path(folder) / NAME, partial)
         return partial.replace(output / NAME)
 
 
-def _command() -> str | None:
-    """The sasnet-sdf of this Python, which the plugin runs where no other is named or found."""
-    return shutil.which("sasnet-sdf", path=str(Path(sys.executable).parent))
-
-
 def _explained(error: SasnetError) -> SasnetError:
-    """What CMakeLists.txt found missing, with the line that installs it."""
+    """The error, or for packages that CMakeLists.txt found missing the command that installs them."""
     missing = re.search(r"missing: ([\w. -]+)", str(error))
     if not missing:
         return error
     packages = missing[1].strip()
     return MissingBackend(f"building the plugin needs {packages}: apt-get install {packages}")
+
+
+def fetch_source(folder: Path, suite: str | None = None) -> Path:
+    """Download MeshLab's source package with apt-get, without root, and return the folder of the source.
+
+    folder: an empty folder for it and for a private list of sources; the system's list is not changed.
+    suite: a release of the distribution, such as trixie; by default that of this system.
+
+    Raises MissingBackend where there is no apt-get, or it has no sources.
+    """
+    folder = folder.resolve()
+    for name in ("lists/partial", "cache/archives/partial", "parts", "meshlab"):
+        (folder / name).mkdir(parents=True)
+    (folder / "sources.list").write_text("\n".join(_source_lines(suite)) + "\n", encoding="utf-8")
+    private = {
+        "Dir::Etc::SourceList": folder / "sources.list",
+        "Dir::Etc::SourceParts": folder / "parts",
+        "Dir::State::Lists": folder / "lists",
+        "Dir::Cache": folder / "cache",
+        # apt's user cannot write into the folder
+        "APT::Sandbox::User": "root",
+    }
+    apt = ["apt-get", "-qq", *(word for key, value in private.items() for word in ("-o", f"{key}={value}"))]
+    _run([*apt, "update"], "fetching MeshLab's source", folder)
+    _run([*apt, "source", "--tar-only", "--download-only", "meshlab"], "fetching MeshLab's source", folder)
+    archive = next(folder.glob("meshlab_*.orig.tar.*"))
+    root = folder / "meshlab"
+    _run(["tar", "-xf", archive, "-C", root, "--strip-components=1"], "unpacking MeshLab's source")
+    return root
+
+
+def _source_lines(suite: str | None) -> list[str]:
+    """The package sources of this system's distribution, as lines of sources.list."""
+    try:
+        distribution = platform.freedesktop_os_release()["ID"]
+    except OSError as error:
+        raise MissingBackend(
+            "MeshLab's source is downloaded on Debian and Ubuntu only: give its folder with --meshlab-source"
+        ) from error
+    form = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
+    words = ["apt-get", "indextargets", "--format", form]
+    listed = _run([*words, f"Origin: {distribution.capitalize()}", "Created-By: Packages"], "listing sources")
+    targets = [line.split() for line in listed.splitlines()]
+    if not targets:
+        raise MissingBackend("apt-get knows no packages of this system: run apt-get update first")
+    if suite:
+        targets = [[targets[0][0], suite, component] for component in {target[2] for target in targets}]
+    keyring = Path(f"/usr/share/keyrings/{distribution}-archive-keyring.gpg")
+    signed = f"[signed-by={keyring}] " if keyring.exists() else ""
+    return [f"deb-src {signed}{' '.join(target)}" for target in targets]
+
+
+def _run(words: Sequence[str | Path], purpose: str, folder: Path | None = None) -> str:
+    """Run a program in a folder and return its output.
+
+    Raises MissingBackend where there is no such program, SasnetError with its messages where it fails.
+    """
+    try:
+        done = subprocess.run(
+            [str(word) for word in words],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise MissingBackend(f"{purpose} needs {words[0]}, which was not found") from error
+    if done.returncode:
+        errors = [line for line in done.stdout.splitlines() if "rror" in line or line.startswith("E:")]
+        raise SasnetError(f"{purpose} failed: {' '.join(errors[:5]) or done.stdout[-500:]}")
+    return done.stdout

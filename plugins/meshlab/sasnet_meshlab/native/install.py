@@ -1,4 +1,4 @@
-"""Puts a built plugin where MeshLab looks for it."""
+"""Copies a built plugin to where MeshLab looks for it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 from sasnet_sdf import MissingBackend, SasnetError, UnreadableInput, UsageError
 
 OLD = "2020.09"
-"""The last version without a folder for the user's own plugins."""
+"""The last version of MeshLab without a folder for a user's own plugins."""
 
 
 @dataclass(frozen=True)
 class Installed:
-    """plugin: the file that was put; program: what to start; undo: what to delete."""
+    """What was installed. plugin: the copied file. program: what to start. undo: what to delete."""
 
     plugin: Path
     program: str
@@ -28,10 +28,11 @@ def install_plugin(plugin: Path, private_copy: Path | None = None) -> Installed:
     """Copy a plugin to where the MeshLab that it was built for looks.
 
     That is the user's own folder since MeshLab 2021.05, and the folder of the distribution before.
-    private_copy: a new folder for a MeshLab of its own, with links to the distribution's; for
-        those who may not write there.
+    private_copy: a new folder for a private copy of MeshLab, with links to the installed one; for users
+        who may not write there.
 
-    Raises UnreadableInput, UsageError where the plugin does not fit, MissingBackend without MeshLab.
+    Raises UnreadableInput for a file that is not a plugin, UsageError where it does not fit the
+    installed MeshLab, MissingBackend without MeshLab.
     """
     version, scalar = built_for(plugin)
     if private_copy:
@@ -47,7 +48,7 @@ def install_plugin(plugin: Path, private_copy: Path | None = None) -> Installed:
 
 
 def built_for(plugin: Path) -> tuple[str, str]:
-    """The version of MeshLab and the scalar, float or double, that a plugin was built for."""
+    """Return the version of MeshLab and the scalar, float or double, that a plugin was built for."""
     try:
         held = re.search(rb"sasnet-sdf plugin for MeshLab ([\w.]+) (float|double)\0", plugin.read_bytes())
     except OSError as error:
@@ -55,12 +56,12 @@ def built_for(plugin: Path) -> tuple[str, str]:
             f"{plugin}: {error.strerror}; sasnet-sdf meshlab build-plugin makes one"
         ) from error
     if not held:
-        raise UnreadableInput(f"{plugin} is no plugin that sasnet-sdf meshlab build-plugin made")
+        raise UnreadableInput(f"{plugin} is not a plugin that sasnet-sdf meshlab build-plugin made")
     return held[1].decode(), held[2].decode()
 
 
 def user_folder(version: str, scalar: str) -> Path:
-    """Where MeshLab 2021.05 and later look for plugins of a user, on Linux."""
+    """Return the folder where MeshLab 2021.05 and later look for a user's plugins, on Linux."""
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
     precision = {"float": "fp", "double": "dp"}[scalar]
     return data / "VCG" / f"MeshLab_64bit_{precision}" / "MeshLabExtraPlugins" / version
@@ -74,18 +75,18 @@ def _meshlab() -> Path:
 
 
 def _check(version: str) -> None:
-    """Refuse a MeshLab of another version, where the package tells it."""
+    """Refuse an installed MeshLab of another version, where dpkg knows it."""
     if not shutil.which("dpkg-query"):
         return
     done = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Version}", "meshlab"], capture_output=True, text=True, check=False
     )
     if done.returncode == 0 and not done.stdout.startswith(version):
-        raise UsageError(f"the plugin is for MeshLab {version}, this one is {done.stdout}: build it anew")
+        raise UsageError(f"the plugin is for MeshLab {version}, this one is {done.stdout}: build it again")
 
 
 def _plugins_beside(program: Path) -> Path:
-    """The plugins of a MeshLab that is installed as bin/meshlab."""
+    """The folder of plugins of a MeshLab that is installed as bin/meshlab."""
     folders = sorted((program.parent.parent / "lib").glob("*/meshlab/plugins"))
     folders += sorted((program.parent.parent / "lib").glob("meshlab/plugins"))
     if not folders:
@@ -94,7 +95,7 @@ def _plugins_beside(program: Path) -> Path:
 
 
 def _copy_meshlab(folder: Path, version: str) -> Path:
-    """A MeshLab that finds its plugins in `folder`: a copy of its programs, and links to the rest."""
+    """Make a MeshLab that finds its plugins in `folder`: a copy of its programs, and links to the rest."""
     program = _meshlab()
     _check(version)
     if folder.exists():
@@ -103,7 +104,7 @@ def _copy_meshlab(folder: Path, version: str) -> Path:
     place = folder / library.relative_to(program.parent.parent)
     (folder / "bin").mkdir(parents=True)
     (place / "plugins").mkdir(parents=True)
-    # MeshLab asks the system where its own file is, and a link would lead back.
+    # MeshLab asks the system for the path of its own file, and a link would lead back.
     for name in ("meshlab", "meshlabserver"):
         if (program.parent / name).exists():
             shutil.copy2(program.parent / name, folder / "bin" / name)

@@ -191,26 +191,27 @@ RichParameterList sasnet::parameters(const MeshDocument& md)
 	const Scalarm diagonal = box.IsNull() ? 1 : box.Diag();
 
 	RichParameterList list;
-	list.addParam(RichEnum("preset", 1, PRESETS, "Preset", "How much work to spend: fast, balanced or fine."));
+	list.addParam(RichEnum("preset", 1, PRESETS, "Preset", "How much work to spend."));
 	list.addParam(RichInt("resolution", 0, "Resolution",
-		"Lattice cells along the side of the cube around the layer. 0: the preset's."));
+		"Lattice cells along the side of the cube around the input. 0: the preset's."));
 	list.addParam(RichLength("edgelength", 0, 0, diagonal, "Edge length",
-		"Size of a lattice cell, instead of the resolution. 0: not used."));
+		"Size of a lattice cell in the units of the input; sets the resolution. 0: the resolution decides"
+		" it."));
 	list.addParam(RichLength("trim", 0, 0, diagonal, "Trim",
-		"Surface farther than this from the points is cut away. 0: as far as their spacing tells, unless "
-		"they lie all around a solid. 100 %: nothing is cut away."));
+		"Cut surface away that is farther from the points than this. 0: the spacing of the points "
+		"decides, and nothing is cut where they surround a solid. 100%: cut nothing away."));
 	list.addParam(RichBool("watertight", false, "Watertight", "Close what is open instead of trimming it."));
 	list.addParam(RichBool("refine", true, "Refine",
-		"Follow the points where there are points, and the network across holes. Off: the network everywhere."));
+		"On: the mesh follows the data where there are data, and the network across holes. Off: it is the"
+		" network's surface everywhere."));
 	list.addParam(RichEnum("normals", 0, NORMALS, "Normals",
-		"What says where outside is. auto: the layer's normals, else estimated. file: the layer's normals. "
-		"estimate: estimated, whatever the layer has."));
-	list.addParam(RichInt("faces", 0, "Faces",
-		"Decimate to this many triangles. 0: keep all."));
-	list.addParam(RichInt("seed", 0, "Seed", "The same seed gives the same surface."));
+		"What decides which side of a layer without faces is outside. file: its normals. estimate: its "
+		"points. auto: its normals if it has any."));
+	list.addParam(RichInt("faces", 0, "Faces", "Decimate to this many triangles. 0: keep all."));
+	list.addParam(RichInt("seed", 0, "Seed", "The same seed gives the same bytes."));
 	list.addParam(RichInt("steps", 0, "Training steps", "Training steps, instead of the preset's. 0: the preset's."));
-	list.addParam(RichFloat("timelimit", 0, "Time limit", "End training after so many seconds. 0: no limit."));
-	list.addParam(RichBool("colors", true, "Colours", "Carry the layer's colours over to the surface."));
+	list.addParam(RichFloat("timelimit", 0, "Time limit", "End training after this many seconds. 0: no limit."));
+	list.addParam(RichBool("colors", true, "Colors", "Carry the input's colors over to the vertices."));
 	list.addParam(RichString("command", "", "Command",
 		"The command line sasnet-sdf. Empty: the environment variable SASNET_SDF, else the one on the PATH, "
 		"else the one that built this plugin."));

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.cli.facts import cloud_facts, mesh_facts
+from sasnet_sdf.cli.info import cloud_facts, mesh_facts
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 
 
@@ -26,7 +26,7 @@ def test_mesh_facts():
     assert (facts["vertices"], facts["faces"], facts["closed"], facts["boundary_edges"]) == (3, 1, False, 3)
 
 
-def test_what_a_reader_says_of_a_cloud():
+def test_sensors_scalars_and_notes_of_a_cloud():
     points = np.random.default_rng(0).normal(size=(20, 3))
     sensors = np.repeat([[0.0, 0, 9], [5.0, 0, 9]], 10, axis=0)
     cloud = PointCloud(points, None, None, sensors, {"intensity": np.ones(20)}, ("3 points were left out",))
