@@ -62,7 +62,7 @@ class TriangleMesh:
 
         Gives back a sentence about each thing that the format cannot keep.
         """
-        from .io.writing import write_mesh
+        from .io import write_mesh
 
         return write_mesh(path, self)
 

@@ -53,9 +53,7 @@ def command(
     that its surface is trimmed as it was then. Colours are not in it.
     """
     make_config(device=device, engine=engine, **lattice)  # refuses what is out of range before the work
-    from ..io.files import MESHES
-
-    check_outputs(model, output, formats=MESHES, overwrite=overwrite)
+    check_outputs(model, output, formats=("mesh",), overwrite=overwrite)
     with StopRequest() as stop, shown(progress, quiet) as show:
         watch = watcher(stop, show)
         watch(Progress("read", 0.0, "reading"))

@@ -35,7 +35,7 @@ def _facts(file: Path) -> dict[str, Any]:
         return {"file": str(file), **model_facts(load_model(file, device="cpu"))}
     from ..io import read_geometry
     from ..io.columns import finite
-    from ..io.kinds import signal_kind
+    from ..io.formats import signal_kind
 
     if kind := signal_kind(file):
         from ..pipelines.fit_signal import load_signal

@@ -72,7 +72,8 @@ def check_inputs(sources: Sequence[Path]) -> None:
 
     Raises UnreadableInput, or UsageError where the last of two looks like an output.
     """
-    from ..io.files import MESHES, check_address
+    from ..io.files import check_address
+    from ..io.formats import find
 
     for source in sources:
         check_address(source)
@@ -80,7 +81,7 @@ def check_inputs(sources: Sequence[Path]) -> None:
     if not missing:
         return
     last = sources[-1]
-    if missing == [last] and len(sources) == 2 and last.suffix.lower() in MESHES:
+    if missing == [last] and len(sources) == 2 and find(last, "mesh", writing=True):
         raise UsageError(f"{last}: no such file; if it is the mesh to write, put -o before it")
     raise UnreadableInput(f"{', '.join(map(str, missing))}: no such file")
 

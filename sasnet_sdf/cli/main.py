@@ -44,10 +44,10 @@ class LazyGroup(click.Group):
 
 
 def _no_command(word: str) -> str:
-    from ..io import READABLE
+    from ..io.formats import find
 
     path = Path(word)
-    if path.suffix.lower() in READABLE:
+    if find(path, "cloud", "mesh"):
         return f"{word} is not a command; to make a surface of it: sasnet-sdf reconstruct {shlex.quote(word)}"
     return unknown("command", word, COMMANDS)
 

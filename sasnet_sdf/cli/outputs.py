@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -16,8 +15,8 @@ def check_outputs(
 ) -> None:
     """Refuse outputs that exist (unless `overwrite`), cannot be written, or would replace each other.
 
-    formats: the extensions that `output` may have. Raises UsageError, and UnreadableInput where the source
-    is an address: then there is no folder beside it either.
+    formats: the kinds of file of which `output` must be one. Raises UsageError, and UnreadableInput where
+    the source is an address: then there is no folder beside it either.
     """
     from ..io import check_writable
     from ..io.files import check_address
@@ -74,7 +73,6 @@ class Saver:
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write plain values as indented JSON, at once or not at all."""
-    from ..io import atomic_write
+    from ..io.access import write
 
-    with atomic_write(path) as partial:
-        Path(partial).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    write(path, "report", values)

@@ -34,9 +34,7 @@ def command(
     POINTS is any file of points or vertices that `reconstruct` reads, in the coordinates of the
     scan that MODEL.sasnet was trained on; distances are in its units.
     """
-    from ..io.files import TABLES
-
-    check_outputs(model, output, formats=TABLES, overwrite=overwrite)
+    check_outputs(model, output, formats=("table",), overwrite=overwrite)
     import numpy as np
 
     from ..errors import UnreadableInput, UnusableGeometry

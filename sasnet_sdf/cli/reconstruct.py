@@ -125,14 +125,13 @@ def command(
     a second Ctrl-C, or one outside training, stops at once and writes nothing.
     """
     config = make_config(preset, **changes)
-    from ..io.files import MESHES
 
     jobs = planned(
         [sources] if merge else [(source,) for source in sources], output, save_model, report, form
     )
     for job in jobs:
         for source in job.sources:
-            check_outputs(source, *job.outputs, formats=MESHES, overwrite=overwrite)
+            check_outputs(source, *job.outputs, formats=("mesh",), overwrite=overwrite)
     from .summary import batch_warnings, summarise, summarise_batch, warning_lines
 
     failures: list[Exception] = []

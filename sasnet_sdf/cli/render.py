@@ -99,9 +99,10 @@ def command(
     with the spacing and the frame of the one that was fitted; with --isosurface a mesh. Without
     options it has the samples that were fitted. Nothing outside their domain is made up.
     """
-    from ..io.files import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
+    from ..io import check_writable
+    from ..io.formats import suffix_of
 
-    check_outputs(model, output, formats=(*IMAGES, *VOLUMES, *MESHES), overwrite=overwrite)
+    check_outputs(model, output, formats=("image", "volume", "mesh"), overwrite=overwrite)
     if isosurface is None and resolution is not None:
         raise UsageError("--resolution is for an isosurface; for samples give --scale or --size")
     limit = None if max_memory is None else parse_memory(max_memory)
@@ -113,10 +114,10 @@ def command(
         if isosurface is not None:
             if given := [name for name, value in view.items() if value is not None]:
                 raise UsageError(f"--{given[0]} is for samples, not for an isosurface")
-            check_writable(output, overwrite, MESHES)
+            check_writable(output, overwrite, ("mesh",))
             lines = _surface(fitted, isosurface, resolution, limit, output, watch)
         else:
-            check_writable(output, overwrite, IMAGES if fitted.kind == "image" else VOLUMES)
+            check_writable(output, overwrite, (fitted.kind,))
             if suffix_of(output) in (".nii", ".nii.gz"):  # before the work, not after it
                 require("nibabel", "volumes", "writing NIfTI files")
             lines = _samples(fitted, view, limit, output, watch)
@@ -138,19 +139,14 @@ def _surface(
 def _samples(
     fitted: Any, view: dict[str, Any], limit: int | None, output: Path, watch: OnProgress
 ) -> list[str]:
-    from ..io.images import check_samples, write_image
+    from ..io import write_image, write_volume
+    from ..io.images import check_samples
     from .summary import note_lines
 
     if fitted.kind == "image":
         check_samples(fitted.dtype, len(fitted.low), output)
     signal = fitted.render(**view, max_memory=limit, on_progress=watch)
     shape = signal.grid.shape[::-1] if fitted.kind == "image" else signal.grid.shape
-    if fitted.kind == "image":
-        write_image(signal.values, output)
-        notes: list[str] = []
-    else:
-        from ..io.volumes import write_volume
-
-        notes = write_volume(signal, output)
+    notes = (write_image if fitted.kind == "image" else write_volume)(output, signal)
     size = " x ".join(f"{n:,}" for n in shape)
     return [f"{fitted.kind} of {size}", f"wrote {output}", *note_lines(notes)]

@@ -93,17 +93,17 @@ def run_fit(
 ) -> None:
     """Fit, write what was asked for, and say what came out."""
     started = time.perf_counter()
-    from ..io.files import suffix_of
-    from ..io.kinds import refused
+    from ..io.access import refused
+    from ..io.formats import suffix_of
 
     if suffix_of(source) == ".sasnet":  # whose model would be itself
-        raise refused(source, ())
+        raise refused(source, "image", "volume")
     output = output or source.with_name(source.name[: -len(suffix_of(source)) or None] + ".sasnet")
     if output.suffix.lower() != ".sasnet":
         raise UsageError(
             f"{output}: a model's name ends in .sasnet; `sasnet-sdf render` makes pictures of it"
         )
-    check_outputs(source, output, report, formats=(".sasnet",), overwrite=overwrite)
+    check_outputs(source, output, report, formats=("model",), overwrite=overwrite)
     if pictures:
         check_pictures(pictures, overwrite)
     with StopRequest() as stop, shown(progress, quiet) as show:
@@ -159,4 +159,4 @@ def check_pictures(folder: Path, overwrite: bool) -> None:
 
     make_folder(folder)
     for name in PICTURES:
-        check_writable(folder / name, overwrite, (".png",))
+        check_writable(folder / name, overwrite, ("image",))

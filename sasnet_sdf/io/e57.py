@@ -20,9 +20,8 @@ from ..errors import UnreadableInput
 from ..geometry import Array
 from ..runtime.optional import require
 from ..runtime.progress import tick
-from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns
+from .columns import COLOR, NORMAL, PIECE, POSITION, SENSOR, Columns, Scan, empty_rows
 from .files import reason_of
-from .scan import PIECE, Scan, empty_rows
 
 _DEEPEST = 64
 _CHECKSUM = 4
@@ -83,7 +82,7 @@ _INVALID = ("cartesianInvalidState", "sphericalInvalidState")
 
 
 def read(path: Path) -> Scan:
-    """All scans of the file in its coordinates, with colours and scalars where all of them have these.
+    """All scans of the file in its coordinates, with colors and scalars where all of them have these.
 
     The sensor of a scan with a pose stands where the pose puts it. Points that the file calls invalid
     are left out. Raises UnreadableInput; MissingBackend where pye57 is not installed.
@@ -126,7 +125,7 @@ def _pieces(library: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
 
 
 def _raw_pieces(library: Any, image: Any, points: Any) -> Iterator[Columns]:
-    """The numeric fields of a scan, float64, but whole-numbered colours uint16, as the file has them."""
+    """The numeric fields of a scan, float64, but whole-numbered colors uint16, as the file has them."""
     prototype = library.StructureNode(points.prototype())
     fields = [prototype.get(k) for k in range(prototype.childCount())]
     whole, text = library.NodeType.E57_INTEGER, library.NodeType.E57_STRING
@@ -173,7 +172,7 @@ def _rotation(quaternion: Array) -> Array:
 
 
 def _columns(raw: Columns, pose: tuple[Array, Array] | None) -> Columns:
-    """Points in the file's coordinates, normals, colours, and the sensor where there is a pose."""
+    """Points in the file's coordinates, normals, colors, and the sensor where there is a pose."""
     points, normals = _points(raw), _popped(raw, _NORMALS)
     if pose is not None:
         rotation, translation = pose

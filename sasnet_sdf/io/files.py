@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 import uuid
-import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from io import BufferedReader, FileIO
@@ -17,22 +17,10 @@ from ..errors import SasnetError, UnreadableInput, UsageError
 from ..runtime.progress import tick
 from ..runtime.system import check_memory, format_memory, held_bytes, memory_limit_bytes
 
-MESHES = (".ply", ".obj", ".stl", ".off", ".glb")
-TABLES = (".csv", ".txt", ".npy", ".npz", ".ply")
-IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-VOLUMES = (".npy", ".npz", ".nii", ".nii.gz", ".nrrd", ".tif", ".tiff")
-WRITABLE = tuple(dict.fromkeys((*MESHES, *TABLES, ".sasnet", ".json", *IMAGES, *VOLUMES)))
-
 _USERS_TO_MEND = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT),
     *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL),
 }
-
-
-def suffix_of(path: str | Path) -> str:
-    """The extension that says the format, in small letters; .nii.gz is one."""
-    name = Path(path).name.lower()
-    return ".nii.gz" if name.endswith(".nii.gz") else Path(path).suffix.lower()
 
 
 @contextmanager
@@ -45,7 +33,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     target = Path(path).resolve()  # a link stays one: what it points to is written
     partial = _beside(target)
     try:
-        _check_place(target, path)
+        _check_target(target, path)
         yield partial
         partial.replace(target)
     except OSError as error:
@@ -55,17 +43,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def check_writable(path: str | Path, overwrite: bool, formats: Collection[str] = WRITABLE) -> None:
-    """Refuse an output before the work starts: of another format, there already, or not writable.
-
-    Raises UsageError.
-    """
-    path = Path(path)
-    if suffix_of(path) not in formats:
-        found = f"extension {path.suffix}" if path.suffix else "file without an extension"
-        raise UsageError(f"{path}: unknown {found}; known: {' '.join(formats)}")
-    target = path.resolve()
-    _check_place(target, path)
+def check_place(path: str | Path, overwrite: bool) -> None:
+    """Refuse an output that cannot be written, or exists and is to be kept. Raises UsageError."""
+    target = Path(path).resolve()
+    _check_target(target, path)
     if target.exists() and not overwrite:
         raise UsageError(f"{path}: exists; give --overwrite or another name")
     probe = _beside(target)
@@ -76,7 +57,7 @@ def check_writable(path: str | Path, overwrite: bool, formats: Collection[str] =
         raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _check_place(target: Path, path: str | Path) -> None:
+def _check_target(target: Path, path: str | Path) -> None:
     """The folder is there, and what is to be replaced is a file."""
     if target.is_dir():
         raise UsageError(f"{path}: is a folder; give the name of a file")
@@ -87,10 +68,8 @@ def _check_place(target: Path, path: str | Path) -> None:
 
 
 def _beside(target: Path) -> Path:
-    """A name in the same folder, so that the file can be renamed; whoever finds it knows whose it is."""
-    suffix = target.name[len(target.name) - len(suffix_of(target)) :]
-    stem = target.name.removesuffix(suffix)[:40]
-    return target.with_name(f".{stem}.{uuid.uuid4().hex[:8]}{suffix}")
+    """A hidden name in the same folder, with the same extension, that shows whose it is."""
+    return target.with_name(f".{uuid.uuid4().hex[:8]}.{target.name[-40:]}")
 
 
 _RATIO = 1400
@@ -98,10 +77,6 @@ _RATIO = 1400
 
 _HARMLESS = 2**28
 """Bytes that a header may claim whatever its file's size; an image of 8,000 x 8,000 RGBA has fewer."""
-
-_TIMES = {".ply": 15, ".obj": 8, ".stl": 13, ".off": 23, ".glb": 18, ".npz": 6}
-"""Times a file's size that reading it takes where it is read as a whole; measured on 5 to 22 MB of each."""
-
 
 _COPIES = 2.5
 """Of the samples that a header names, what reading them takes: Pillow's picture, and the array."""
@@ -146,6 +121,11 @@ class _Told(FileIO):
             if buffer[k] > 127:
                 buffer[k] = ord("?")
         return count
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write plain values as indented JSON."""
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager
@@ -202,27 +182,6 @@ def check_claim(path: Path, wanted: int, ratio: int = _RATIO) -> None:
         held = held_bytes()
         advice = f"the process holds {format_memory(held)} already; NPY files alone are read where they lie"
         check_memory(f"{path}: reading it", held + _COPIES * wanted, most, lambda: advice)
-
-
-def check_room(path: Path, max_memory: int | None) -> None:
-    """Refuse a file that is read as a whole and needs more than `max_memory` bytes. Raises UsageError."""
-    if max_memory is not None:
-        advice = "a binary PLY of points alone is read piece by piece"
-        check_memory(f"{path}: reading it", held_bytes() + _taken(path), max_memory, lambda: advice)
-
-
-def _taken(path: Path) -> float:
-    """Bytes that reading a file takes at its worst moment, by its size; 0 where it comes in pieces."""
-    kind, size = path.suffix.lower(), path.stat().st_size
-    if kind == ".ply":
-        with path.open("rb") as file:
-            head = file.read(1 << 16)
-        whole = b"format ascii" in head or re.search(rb"element face +[1-9]", head) is not None
-        return _TIMES[kind] * size * whole
-    if kind == ".npz" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    return _TIMES.get(kind, 0) * size
 
 
 def count_of(word: str) -> int | None:

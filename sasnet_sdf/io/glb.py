@@ -32,6 +32,7 @@ from .gltf import (
     points_under,
 )
 from .polygons import strips
+from .stl import rounding_of
 
 FEW_FACES = 0.25
 """Triangles over points up to which a scene of both is a cloud, and its meshes mark the cameras."""
@@ -268,3 +269,28 @@ def _bytes(primitive: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
 def _copies(node: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
     counts = [count_of(item(accessors, index)) for index in attributes_of_instances(node).values()]
     return max(counts, default=1)
+
+
+def write(path: Path, mesh: TriangleMesh) -> list[str]:
+    """Write single precision; far from the origin around the mesh's center, which the scene puts back."""
+    import trimesh
+
+    far = rounding_of(mesh.vertices) > 0
+    offset = np.rint((mesh.vertices.min(0) + mesh.vertices.max(0)) / 2) if far else np.zeros(3)
+    part = trimesh.Trimesh(
+        mesh.vertices - offset,
+        mesh.faces,
+        vertex_normals=mesh.normals,
+        vertex_colors=mesh.colors,
+        process=False,
+    )
+    scene = trimesh.Scene()
+    scene.add_geometry(part, transform=trimesh.transformations.translation_matrix(offset))
+    scene.export(path, file_type="glb", include_normals=mesh.normals is not None)
+    if not far:
+        return []
+    place = " ".join(f"{number:.0f}" for number in offset)
+    return [
+        f"GLB is single precision: vertices are written about {place}, a translation in its scene"
+        " that most programs apply"
+    ]

@@ -14,9 +14,8 @@ import numpy as np
 from ..errors import UnreadableInput
 from ..runtime.optional import require
 from ..runtime.progress import tick
-from .columns import COLOR, POSITION, Columns
+from .columns import COLOR, PIECE, POSITION, Columns, Scan, is_numeric, numbers
 from .files import check_claim, reason_of
-from .scan import PIECE, Scan, is_numeric, numbers
 
 _WKT, _GEOKEYS, _GEOTEXT = 2112, 34735, 34737
 _PROJECTED, _GEOGRAPHIC = 3072, 2048
@@ -49,7 +48,7 @@ def system_of(records: Iterable[Any]) -> System:
 def _is_geographic(text: str) -> bool:
     """By the outermost system of a WKT, or the first of a compound one: a projected one holds another.
 
-    A geodetic one of Cartesian axes is measured from the earth's centre.
+    A geodetic one of Cartesian axes is measured from the earth's center.
     """
     kind = _KINDS.search(text.upper())
     return bool(kind and kind[2] and not re.search(r"\bCS\s*\[\s*CARTESIAN", text.upper()))
@@ -86,7 +85,7 @@ T = TypeVar("T")
 
 
 def read(path: Path) -> Scan:
-    """Double precision coordinates, colours, and every other dimension as a scalar under its own name.
+    """Double precision coordinates, colors, and every other dimension as a scalar under its own name.
 
     The coordinate reference system, where the file names one, is a note. Raises UnreadableInput;
     MissingBackend where laspy is not installed, or lazrs for a compressed file.
@@ -194,7 +193,7 @@ def _columns(record: Any) -> Columns:
 
 
 def _without_empty_colors(columns: Columns) -> Columns:
-    """Programs write formats with colours for scans without: all are black."""
+    """Programs write formats with colors for scans without: all are black."""
     if any(columns[name].any() for name in COLOR if name in columns):
         return columns
     return {name: values for name, values in columns.items() if name not in COLOR}

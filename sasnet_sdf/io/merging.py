@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from ..config import InputConfig
 from ..errors import UnusableGeometry, UsageError
 from ..geometry import PointCloud, TriangleMesh
-from .columns import Columns, finite, positions
+from .columns import Columns, Scan, finite, joined, positions, rows_in, taken
 from .files import readable
-from .scan import Scan, joined, rows_in, taken
 from .thinning import numbered, thin_together, thinned
 
 _NOISE = (7, 18)

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from ..errors import SasnetError, UnreadableInput, UsageError
 from ..runtime.optional import require
+from ..signals import Signal
 from .files import check_claim, reason_of
+from .volumes import volume_of
 
 _TYPES = {
     "u1": "uint8",
@@ -36,10 +38,10 @@ _MOST_SKIPPED = 1 << 20
 _KEPT = ("space", "space units", "content", "sample units")
 
 
-def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any], list[str]]:
-    """Values (X, Y, Z) or (X, Y, Z, C), the fastest axis first, affine (4, 4), header and notes.
+def read(path: Path) -> Signal:
+    """The volume; a further axis without a direction in space holds its channels.
 
-    A further axis without a direction in space holds the channels. Raises UnreadableInput, MissingBackend.
+    Raises UnreadableInput, MissingBackend.
     """
     nrrd = require("nrrd", "volumes", "reading NRRD files")
     try:
@@ -68,7 +70,7 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any],
         if len(set(kept.get("space units", ()))) > 1:
             words = ", ".join(map(str, kept["space units"]))
             notes = [*notes, f"its axes have different units ({words}): lengths are kept"]
-        return values, affine, kept, [f"{path}: {note}" for note in notes]
+        return volume_of(path, values, affine, kept, [f"{path}: {note}" for note in notes])
     except SasnetError:
         raise
     except Exception as error:
@@ -201,11 +203,12 @@ def _channel_axis(header: dict[str, Any], directions: NDArray[np.float64]) -> in
     return int(without[0]) if int(header["dimension"]) == 4 and len(without) == 1 else None
 
 
-def write(path: Path, values: NDArray[Any], affine: NDArray[Any], header: dict[str, Any], name: str) -> None:
-    """Write values (X, Y, Z, C), C in 1..4, compressed with gzip. Raises UsageError."""
+def write(path: Path, volume: Signal) -> None:
+    """Write the values and the affine as they are, compressed with gzip. Raises UsageError."""
+    values, affine, header = volume.values, volume.grid.affine, volume.header
     kind = _TYPES.get(values.dtype.str[1:])
     if kind is None:
-        raise UsageError(f"{name}: NRRD holds no {values.dtype}; NPY and NPZ do")
+        raise UsageError(f"NRRD holds no {values.dtype}; NPY and NPZ do")
     channels = values.shape[-1]
     steps = [_vector(column) for column in affine[:3, :3].T]
     sizes, kinds = list(map(str, values.shape[:3])), ["domain"] * 3

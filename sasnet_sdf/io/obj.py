@@ -18,7 +18,7 @@ from ..errors import UnreadableInput
 from ..geometry import PointCloud, TriangleMesh
 from ..runtime.progress import each, steps
 from .columns import as_colors
-from .files import atomic_write, division, not_carried, text_of
+from .files import division, not_carried, text_of
 from .polygons import triangles_of
 
 _LARGEST = 2**53
@@ -115,7 +115,7 @@ def _from_zero(word: str, count: int) -> int:
 
 
 def _split(vertices: list[list[float]]) -> tuple[NDArray[np.float64], NDArray[np.uint8] | None]:
-    """Positions (V, 3), and colours (V, 3) where every vertex has one."""
+    """Positions (V, 3), and colors (V, 3) where every vertex has one."""
     if any(len(vertex) < 6 for vertex in vertices):
         return np.array([vertex[:3] for vertex in vertices]), None
     table = np.array(vertices)
@@ -133,13 +133,13 @@ def _faces(
     return triangles_of(points, index, np.array(sizes, np.int64))[0]
 
 
-def write(path: str | Path, mesh: TriangleMesh) -> None:
-    """Write positions in full precision, colours after them, normals, and faces f v//vn."""
+def write(path: Path, mesh: TriangleMesh) -> None:
+    """Write positions in full precision, colors after them, normals, and faces f v//vn."""
     table = mesh.vertices.astype(np.float64)
     if mesh.colors is not None:
         table = np.hstack([table, np.round(mesh.colors / 255, 4)])
     step = steps()
-    with atomic_write(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
+    with path.open("w", encoding="ascii", newline="\n") as file:
         step(0.4)
         # repr gives the shortest digits, at most 17, that read back as the same number
         file.writelines("v " + " ".join(map(repr, row)) + "\n" for row in each(table.tolist(), OFTEN))

@@ -18,7 +18,7 @@ from ..geometry import PointCloud, TriangleMesh
 from ..mesh import colors_at_vertices
 from ..runtime.progress import each, steps, tick
 from .columns import as_colors
-from .files import atomic_write, count_of, not_carried, text_of
+from .files import count_of, not_carried, text_of
 from .obj import OFTEN
 from .polygons import triangles_of
 
@@ -74,15 +74,16 @@ def read(path: Path) -> PointCloud | TriangleMesh:
     return TriangleMesh(points, triangles, normals, colors, notes=(*notes, *not_carried(lost)))
 
 
-def write(path: str | Path, mesh: TriangleMesh) -> None:
+def write(path: Path, mesh: TriangleMesh) -> list[str]:
     """Write positions in full precision, and triangles."""
     step = steps()
-    with atomic_write(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
+    with path.open("w", encoding="ascii", newline="\n") as file:
         step(0.5)
         file.write(f"OFF\n{len(mesh.vertices)} {len(mesh.faces)} 0\n")
         file.writelines(" ".join(map(repr, row)) + "\n" for row in each(mesh.vertices.tolist(), OFTEN))
         step(1.0)
         file.writelines("3 {} {} {}\n".format(*row) for row in each(mesh.faces.tolist(), OFTEN))
+    return ["OFF is written without colors; PLY keeps them"] if mesh.colors is not None else []
 
 
 def _table(rows: list[str], path: Path) -> NDArray[np.float64]:

@@ -11,10 +11,22 @@ import numpy as np
 
 from ..errors import UnreadableInput
 from ..runtime.compiled import kept
-from .columns import SENSOR, Columns, finite, is_known, is_packed, positions
+from .columns import (
+    SENSOR,
+    Columns,
+    Scan,
+    columns_of,
+    empty_rows,
+    finite,
+    is_known,
+    is_packed,
+    numbers,
+    positions,
+    records,
+    taken,
+)
 from .files import not_carried, reason_of
 from .rows import row_of, tables_of
-from .scan import Scan, columns_of, empty_rows, numbers, records, taken
 
 
 @kept()
@@ -60,14 +72,14 @@ _LONGEST_HEADER = 1 << 16
 
 @dataclass(frozen=True)
 class _Header:
-    """row: its dtype, by the file's own names. organised: a depth image, NaN where it saw nothing.
+    """row: its dtype, by the file's own names. organized: a depth image, NaN where it saw nothing.
 
     lines, size: of the header, after which the data begin.
     """
 
     row: np.dtype
     points: int
-    organised: bool
+    organized: bool
     viewpoint: tuple[float, ...]
     encoding: str
     lines: int
@@ -75,10 +87,10 @@ class _Header:
 
 
 def read(path: Path) -> Scan:
-    """The points of a PCD file, with normals, packed colours and further fields where it has them.
+    """The points of a PCD file, with normals, packed colors and further fields where it has them.
 
-    The empty pixels of an organised cloud are left out. The viewpoint is the sensor's position where
-    it is not the default, or the cloud is organised: a depth camera's images are taken from 0 0 0.
+    The empty pixels of an organized cloud are left out. The viewpoint is the sensor's position where
+    it is not the default, or the cloud is organized: a depth camera's images are taken from 0 0 0.
     Raises UnreadableInput.
     """
     header = _header(path)
@@ -97,15 +109,15 @@ def read(path: Path) -> Scan:
 
 
 def _measured(pieces: Iterable[Columns], header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
-    """The pieces without the empty pixels of an organised cloud, and with their sensor."""
+    """The pieces without the empty pixels of an organized cloud, and with their sensor."""
     missing = 0
     for piece in pieces:
         points = positions(piece, path)
-        if header.organised:
+        if header.organized:
             seen = finite(points)
             missing += int((~seen).sum())
             piece, points = taken(piece, seen), points[seen]
-        if header.organised or header.viewpoint != _DEFAULT_VIEWPOINT:
+        if header.organized or header.viewpoint != _DEFAULT_VIEWPOINT:
             piece |= {n: np.full(len(points), v) for n, v in zip(SENSOR, header.viewpoint, strict=False)}
         yield piece
     notes += empty_rows(missing, header.points)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..runtime.progress import each
+from .columns import PIECE
 from .files import count_of, opened
 from .rows import number_of
-from .scan import PIECE
 
 _TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),

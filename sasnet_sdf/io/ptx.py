@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import Array
-from .columns import COLOR, POSITION, SENSOR, Columns
+from .columns import COLOR, PIECE, POSITION, SENSOR, Columns, Scan, empty_rows
 from .files import opened
-from .scan import PIECE, Scan, empty_rows
 
 _HEADER = 10
 _WIDTHS = (3, 4, 6, 7)

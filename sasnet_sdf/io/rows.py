@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
+from .columns import PIECE
 from .files import count_of, opened
-from .scan import PIECE
 
 COMMENT = re.compile(r"#|//")
 _SEPARATORS = (";", ",", None)

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from .columns import POSITION, Columns, canonical
+from .columns import FIELD, POSITION, Columns, Scan, canonical
 from .files import count_of, not_carried
 from .names import named, names_coordinates, names_for, unnamed, words_in
 from .rows import COMMENT, check_text, number_of, opened_text, row_of, tables_of
-from .scan import Scan
 
 _SEPARATORS = (";", ",", "\t", None)
 _MISSING = {"", "-", "--", "na", "n/a", "#n/a", "none", "null", "nil", "missing", "?"}
@@ -247,3 +246,12 @@ def _names(
         return names
     found = words_in(header, separator)
     raise UnreadableInput(f"{path}: {len(found)} columns are named ({' '.join(found)}), rows have {width}")
+
+
+def write_table(path: Path, table: NDArray[np.float64]) -> None:
+    """Write a line of FIELD, and a row (7,) a line."""
+    mark = "," if path.suffix.lower() == ".csv" else " "
+    with path.open("w", encoding="ascii", newline="\n") as file:
+        file.write(mark.join(FIELD) + "\n")
+        # repr gives the shortest digits that read back as the same number
+        file.writelines(mark.join(map(repr, row)) + "\n" for row in table.tolist())

@@ -13,8 +13,7 @@ from ..errors import UsageError
 from ..geometry import Array, PointCloud
 from ..runtime.compiled import kept
 from ..runtime.progress import tick
-from .columns import Columns, finite, positions
-from .scan import PIECE, joined, rows_in, taken
+from .columns import PIECE, Columns, finite, joined, positions, rows_in, taken
 
 _SALT = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -24,7 +23,7 @@ _FREE, _ONE = np.uint64(0), np.uint64(1)
 
 @kept()
 def _stirred(bits):  # pragma: no cover - compiled
-    """A permutation of 64 bits that spreads neighbours apart (Steele et al. 2014, SplitMix64)."""
+    """A permutation of 64 bits that spreads neighbors apart (Steele et al. 2014, SplitMix64)."""
     bits = bits + _SALT
     bits = (bits ^ (bits >> _30)) * _FIRST
     bits = (bits ^ (bits >> _27)) * _SECOND
@@ -97,7 +96,7 @@ def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> 
     piece are in memory.
 
     The first point rather than the mean: a mean lies between the sides of a thin sheet, has no normal
-    and no sensor, and has less noise than its neighbours where they are fewer.
+    and no sensor, and has less noise than its neighbors where they are fewer.
     """
     return thin_together([(pieces, path, notes)], most, notes)[0]
 

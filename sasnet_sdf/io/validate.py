@@ -58,7 +58,7 @@ def _usable_cloud(cloud: PointCloud, path: str | Path, notes: list[str]) -> Poin
         notes.append(f"{total - usable.sum()} of {total} points are not finite and were left out")
         cloud = cloud.select(usable)
     if cloud.normals is not None:
-        normals = _normalised(_decoded(cloud.normals, notes))
+        normals = _normalized(_decoded(cloud.normals, notes))
         cloud = _without_gaps(replace(cloud, normals=normals), "normals", notes)
     if cloud.sensors is not None:
         cloud = _without_empty_sensors(cloud, notes)
@@ -105,7 +105,7 @@ def _decoded(normals: Array, notes: list[str]) -> Array:
     return 2 * normals - 1
 
 
-def _normalised(normals: Array) -> Array:
+def _normalized(normals: Array) -> Array:
     """Unit normals (N, 3); NaN where the length is zero or not finite."""
     with np.errstate(all="ignore"):
         # by the largest component first, so that squares neither overflow nor vanish
@@ -138,7 +138,7 @@ def _usable_mesh(mesh: TriangleMesh, path: str | Path, notes: list[str]) -> Tria
     if not len(mesh.faces):
         raise UnusableGeometry(f"{path}: has no face that is finite and has an area, of {total}")
     if mesh.normals is not None:
-        normals = _normalised(mesh.normals)
+        normals = _normalized(mesh.normals)
         mesh = replace(mesh, normals=normals if np.isfinite(normals).all() else None)
     return mesh
 
@@ -159,5 +159,5 @@ def _check_extent(points: Array, path: str | Path) -> None:
 
 def _extents(points: Array) -> NDArray[Any]:
     """The extents of points (N, 3) along their principal axes, ascending."""
-    centred = points - points.mean(axis=0)
-    return np.sqrt(np.maximum(np.linalg.eigvalsh(centred.T @ centred), 0))
+    centered = points - points.mean(axis=0)
+    return np.sqrt(np.maximum(np.linalg.eigvalsh(centered.T @ centered), 0))

@@ -16,7 +16,7 @@ from ..config import PRESETS, Config, TrainingConfig
 from ..errors import Interrupted, MissingBackend, NoSurface, UnusableGeometry, UsageError
 from ..field import Field
 from ..geometry import Array, PointCloud, TriangleMesh
-from ..io.kinds import signal_kind
+from ..io.formats import signal_kind
 from ..model_config import ModelConfig
 from ..networks.trained import choose
 from ..runtime.progress import OnProgress, silent, stage

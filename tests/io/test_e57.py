@@ -52,7 +52,7 @@ def test_scans_are_pooled_with_poses_and_sensors(tmp_path):
     assert list(cloud.scalars) == ["intensity"] and cloud.notes == ()
 
 
-def test_invalid_points_and_colours_of_one_scan_only_are_left_out(tmp_path):
+def test_invalid_points_and_colors_of_one_scan_only_are_left_out(tmp_path):
     path = tmp_path / "site.e57"
     invalid = np.zeros(300, np.int8)
     invalid[::3] = 1

@@ -162,7 +162,7 @@ WRITERS = {
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_format_keeps_the_same_points_as_in_memory(tmp_path, monkeypatch, name):
-    for room in ("scan", "rows", "las"):
+    for room in ("columns", "rows", "las"):
         monkeypatch.setattr(f"sasnet_sdf.io.{room}.PIECE", 700)
     path = tmp_path / name
     WRITERS[name](path, sphere(5000))
