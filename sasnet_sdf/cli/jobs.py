@@ -6,8 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import UnreadableInput, UsageError
+import click
+
+from ..errors import UnreadableInput, UsageError, unknown
 from .outputs import make_folder
+
+
+class MeshFormat(click.ParamType):
+    """A format that meshes are written in: its extension without the dot."""
+
+    name = "[ply|obj|stl|off|glb]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The extension in lower case."""
+        from ..io.formats import extensions, find
+
+        if find(f"mesh.{value}", "mesh", writing=True) is None:
+            known = (extension[1:] for extension in extensions("mesh", writing=True))
+            self.fail(unknown("format", value, known), param, ctx)
+        return value.lower()
 
 
 class Job(NamedTuple):

@@ -17,7 +17,7 @@ from ..errors import Interrupted, NoSurface
 from ..pipelines.settings import make_config
 from ..runtime.progress import OnProgress, Progress, stage
 from ..runtime.system import peak_memory_bytes
-from .jobs import Job, planned
+from .jobs import Job, MeshFormat, planned
 from .options import (
     FILE,
     INPUT,
@@ -70,7 +70,8 @@ INTERRUPTED = "interrupted: training ended early, the surface is the one it had 
     "--format",
     "form",
     group=OUTPUT_GROUP,
-    type=click.Choice(["ply", "obj", "stl", "off", "glb"]),
+    type=MeshFormat(),
+    metavar=MeshFormat.name,
     help="Format of the mesh where --output names no file. [default: ply]",
 )
 @overwrite_option

@@ -187,7 +187,7 @@ def test_tiff_of_other_programs(tmp_path):
     notes = list(signal.notes)
     assert signal.values.dtype == np.float32 and "float64" in notes[0]
     tifffile.imwrite(path, np.zeros((8, 8, 4), np.uint16), photometric="separated")
-    with pytest.raises(UnreadableInput, match=r"a\.tif: 16 bits a channel with SEPARATED colors"):
+    with pytest.raises(UnreadableInput, match=r"a\.tif: 16 bits per channel with SEPARATED colors"):
         read_image(path)
     Image.fromarray(values[..., 0]).save(path, compression="tiff_lzw")
     np.testing.assert_array_equal(read_image(path).values[..., 0], values[..., 0])
