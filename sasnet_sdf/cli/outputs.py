@@ -5,13 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SasnetError, UsageError
 
+if TYPE_CHECKING:
+    from ..io.formats import Kind
+
 
 def check_outputs(
-    source: Path, output: Path, *others: Path | None, formats: Collection[str], overwrite: bool
+    source: Path, output: Path, *others: Path | None, formats: Collection[Kind], overwrite: bool
 ) -> None:
     """Refuse outputs that exist (unless `overwrite`), cannot be written, or would replace each other.
 

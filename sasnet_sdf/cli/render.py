@@ -117,7 +117,7 @@ def command(
             check_writable(output, overwrite, ("mesh",))
             lines = _surface(fitted, isosurface, resolution, limit, output, watch)
         else:
-            check_writable(output, overwrite, (fitted.kind,))
+            check_writable(output, overwrite, ("image",) if fitted.kind == "image" else ("volume",))
             if suffix_of(output) in (".nii", ".nii.gz"):  # before the work, not after it
                 require("nibabel", "volumes", "writing NIfTI files")
             lines = _samples(fitted, view, limit, output, watch)

@@ -76,7 +76,7 @@ def check_writable(path: str | Path, overwrite: bool, kinds: Collection[Kind] = 
 
 def _unknown(path: Path, known: Collection[str], *kinds: Kind) -> str:
     found = f"extension {path.suffix}" if path.suffix else "file without an extension"
-    what = {("image",): " of an image", ("volume",): " of a volume"}.get(kinds, "")
+    what = " of an image" if kinds == ("image",) else " of a volume" if kinds == ("volume",) else ""
     return f"{path}: unknown {found}{what}; known: {' '.join(known)}"
 
 

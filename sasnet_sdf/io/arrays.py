@@ -28,10 +28,10 @@ from .volumes import FOR_POINTS, lost, volume_of
 _ATTRIBUTES = ("points", "normals", "colors", "sensors")
 _DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError)
 _LONGEST_HEADER = 10_000
-"""Bytes of the header of an array: NumPy's own limit, which it looks at when it has read them."""
+"""The most bytes of an array's header: NumPy's own limit, which it checks after it has read them."""
 
 _MOST_MEMBERS = 1000
-"""Of an archive; each takes some of the memory before anything is read of it."""
+"""The most arrays of an archive: each takes memory before anything of it is read."""
 
 
 def content(path: Path) -> Literal["cloud", "volume"]:
@@ -106,21 +106,21 @@ def read_npz(path: Path) -> PointCloud:
     for name, values in known.items():
         if values.ndim != 2 or values.shape[1] != 3 or len(values) != len(known["points"]):
             raise UnreadableInput(
-                f"{path}: {name} must have the shape (N, 3), one row a point, found {values.shape}"
+                f"{path}: {name} must have the shape (N, 3), one row per point, found {values.shape}"
             )
         known[name] = as_colors(values) if name == "colors" else values.astype(np.float64)
     return PointCloud(**known, scalars=arrays)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The arrays of an NPZ archive by their name. ValueError where there are too many."""
+    """The arrays of an NPZ archive by their names. Raises ValueError where there are too many."""
     if len(archive.infolist()) > _MOST_MEMBERS:
         raise ValueError(f"it has {len(archive.infolist())} members, {_MOST_MEMBERS} at most are read")
     return {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
 
 
 def _checked_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, order and type of an NPY stream of `size` bytes; ValueError where it is cut short."""
+    """The shape, order and type of an NPY stream of `size` bytes. Raises ValueError where it is cut short."""
     version = npy.read_magic(file)
     first = version == (1, 0)
     length = file.read(2 if first else 4)

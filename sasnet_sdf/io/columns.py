@@ -72,13 +72,13 @@ _STEMS = {
     NORMAL: ("n", "norm", "normal", "normals"),
     COLOR: ("color", "colors", "colour", "colours", "col", "diffuse", "rgb", "rgba"),
 }
-"""What other programs write before or after the axis, or, as ParaView does, before its number."""
+"""Words of other programs before or after the axis or, as ParaView has it, before its number."""
 
 _SPECIAL = {f"vp_{axis}": f"v{axis}" for axis in "xyz"} | {name: name for name in (*SENSOR, *_SPLAT)}
 _SPECIAL |= dict.fromkeys(("easting", "east", "e"), "x") | dict.fromkeys(("northing", "north", "n"), "y")
 _SPECIAL |= dict.fromkeys(("elevation", "altitude", "height", "elev", "h"), "z")
 _UNIT = re.compile(r"\s*[\[(][^\])]*[\])]$|(?:\s*/\s*|_)(?:mm|cm|m|km|ft)$")
-"""What stands behind a name: in brackets, or as in `x_m` and `X /m`."""
+"""A unit after a name: in brackets, or as in `x_m` and `X /m`."""
 
 _SH_0 = 0.28209479177387814
 """The constant spherical harmonic, whose coefficients are the colors of 3D Gaussian splats."""
@@ -103,7 +103,7 @@ _KNOWN = _known_names()
 
 
 def canonical(name: str) -> str:
-    """The name under which this room knows a column, whatever its case, alias, unit or quotes."""
+    """The name under which this package knows a column, whatever its case, alias, unit or quotes."""
     name = _UNIT.sub("", name.strip("#/\"' \t").lower())
     return _SPECIAL.get(name) or _KNOWN.get(re.sub(r"[\s._:-]", "", name), name)
 
@@ -196,11 +196,11 @@ PIECE = 1 << 18
 
 @dataclass
 class Scan:
-    """What a reader gives for points that it can read piece by piece.
+    """The points of a file that is read piece by piece.
 
     pieces: columns under the file's own names, at most PIECE rows each, read when they are drawn;
     they may raise UnreadableInput. notes: sentences for the user, complete once all are drawn.
-    named: the columns under their names, for what can only be told when all of them are there.
+    named: the columns under their names, for what only all values can say.
     geographic: whether x and y are longitude and latitude; like notes, known once all pieces are drawn.
     """
 
@@ -231,7 +231,7 @@ def columns_of(rows: NDArray[Any]) -> Columns:
 
 
 def numbers(values: NDArray[Any]) -> NDArray[Any]:
-    """A copy in this machine's byte order that holds on to nothing else."""
+    """A copy in this machine's byte order, which keeps no larger array alive."""
     return np.array(values, values.dtype.newbyteorder("="))
 
 

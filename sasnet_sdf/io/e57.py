@@ -101,7 +101,7 @@ def _pieces(library: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
         for index in range(len(scans)):
             tick(index / len(scans))
             pose, count = _pose(scans[index]), scans[index]["points"].childCount()
-            # a bit a point, which a scan of numbers that never change does without
+            # a scan takes a bit per point at least, unless its numbers never change
             if count > 8 * path.stat().st_size:
                 raise UnreadableInput(f"{path}: is damaged: it cannot hold the {count} points that it names")
             for raw in _raw_pieces(library, image, scans[index]["points"]):

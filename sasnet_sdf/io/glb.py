@@ -67,7 +67,7 @@ class _Part:
 def read(path: Path) -> PointCloud | TriangleMesh:
     """The default scene as a mesh, its vertices welded, or as a cloud where it has points.
 
-    A scene of both is a cloud where it has at most `FEW_FACES` triangles a point, and refused where it
+    A scene of both is a cloud where it has at most `FEW_FACES` triangles per point, and refused where it
     has more. Colors of vertices times those of materials are kept as the file's numbers; a note names
     textures, lines, deformations and parts, which are not. Raises UnreadableInput, which names a
     compression, and what the file requires, that this reader does not know.
@@ -99,7 +99,7 @@ class _Scene:
             (node["mesh"], matrix, node) for node, matrix in placements(self.document) if "mesh" in node
         ]
         self.elsewhere = len(self.document.tree["meshes"]) - len({index for index, *_ in placed})
-        self._check_room(placed)
+        self._check_size(placed)
         parts = list(self._placed(placed))
         clouds = [part for part in parts if part.faces is None]
         meshes = [part for part in parts if part.faces is not None]
@@ -124,7 +124,7 @@ class _Scene:
             )
         return self._cloud(clouds)
 
-    def _check_room(self, placed: list[tuple[int, Matrix, dict[str, Any]]]) -> None:
+    def _check_size(self, placed: list[tuple[int, Matrix, dict[str, Any]]]) -> None:
         """Refuse scenes that place more vertices and triangles than the file can stand for."""
         accessors, meshes = self.document.tree["accessors"], self.document.tree["meshes"]
         sizes: dict[int, int] = {}

@@ -115,7 +115,7 @@ _RATIO = 32
 _JSON, _BINARY = 0x4E4F534A, 0x004E4942
 
 
-def item(items: list, index: int) -> Any:
+def item(items: list[Any], index: int) -> Any:
     """The item at an index that a file names. Raises IndexError, of negative ones too."""
     if index < 0:
         raise IndexError(f"an index of {index}")

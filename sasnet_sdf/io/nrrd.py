@@ -78,7 +78,7 @@ def read(path: Path) -> Signal:
 
 
 def _check_header(header: dict[str, Any], path: Path, there: int) -> int:
-    """The bytes of the samples, which the file may hold."""
+    """The bytes of the samples, once the file is known to hold them. Raises UnreadableInput, ValueError."""
     if any(name in header for name in ("data file", "datafile")):
         raise UnreadableInput(f"{path}: its data lie in another file; save them in one")
     sizes = [int(n) for n in header["sizes"]]
@@ -132,8 +132,8 @@ def _item_size(kind: str) -> int:
 
 
 def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """(axes, 3) steps in space of each axis, NaN for one that has none; the first sample's place, of the
-    axes or in space; and notes."""
+    """The steps in space (axes, 3) of each axis, NaN where it has none; the first sample's position, along
+    the axes or in space; and notes."""
     given, origin = header.get("space directions"), header.get("space origin")
     if given is not None and any(row is not None and np.isfinite(row).any() for row in given):
         width = max(len(row) for row in given if row is not None)
@@ -160,8 +160,8 @@ def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
 
 
 def _along_axes(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """The step (axes,) between samples along each axis, NaN where nothing tells it; the place (axes,) of
-    the first sample, 0 unless told; and notes.
+    """The step (axes,) between samples along each axis, NaN where the file does not say; the position (axes,)
+    of the first sample, 0 where it does not say; and notes.
 
     `axis mins` and `axis maxs` bound the samples of an axis whose centering is node, and their cells
     otherwise, as in the Teem library.
@@ -193,7 +193,7 @@ def _numbers(header: dict[str, Any], name: str) -> NDArray[np.float64]:
 
 
 def _shortest(header: dict[str, Any]) -> list[int]:
-    """Of four axes that nothing tells apart, the channels are the first or the last with up to 4 samples."""
+    """The axis of the channels where nothing says it: the first, if it has up to 4 samples, or the last."""
     sizes = [int(n) for n in header["sizes"]]
     return [0] if sizes[0] <= 4 else [3]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..runtime.compiled import kept
@@ -30,8 +31,8 @@ from .rows import row_of, tables_of
 
 
 @kept()
-def decompress(source, target):  # pragma: no cover - compiled
-    """Fill `target` from `source`, both uint8 arrays; the bytes written, or -1 where the stream is damaged.
+def decompress(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> int:  # pragma: no cover - compiled
+    """Fill `target` from `source` and return the bytes written, or -1 where the stream is damaged.
 
     A control byte below 32 is followed by that many literals and one; any other holds the length of
     a copy, less two, in its upper three bits (7: a further byte adds to it) and the upper five bits

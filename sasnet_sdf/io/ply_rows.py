@@ -67,7 +67,7 @@ class Header:
 
     @classmethod
     def of(cls, path: Path) -> Header:
-        """The header of a file that has room for what it names. Raises UnreadableInput."""
+        """Read the header of a file that can hold what it names. Raises UnreadableInput."""
         with path.open("rb") as file:
             head = file.read(_LONGEST)
         if head[:3] != b"ply":
@@ -79,10 +79,10 @@ class Header:
         words = [line.split() for line in lines]
         is_ascii = any(line[:2] == ["format", "ascii"] for line in words)
         header = cls(_elements(words, is_ascii, path), len(text) + len(end), len(lines), is_ascii)
-        header._check_room(path)
+        header._check_size(path)
         return header
 
-    def _check_room(self, path: Path) -> None:
+    def _check_size(self, path: Path) -> None:
         room = path.stat().st_size - self.size
         for element in self.elements:
             if element.count and not element.least:

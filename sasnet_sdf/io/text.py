@@ -38,7 +38,7 @@ class Cells:
 
     @classmethod
     def of(cls, line: str, header: str) -> Cells | None:
-        """Those that a header names, where they fit a line that has numbers for x, y and z."""
+        """The cells that a header names, where they fit a line that has numbers for x, y and z; else None."""
         if found := _with_list(line, header):
             return found
         for separator in _SEPARATORS:

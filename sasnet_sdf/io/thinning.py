@@ -22,7 +22,7 @@ _FREE, _ONE = np.uint64(0), np.uint64(1)
 
 
 @kept()
-def _stirred(bits):  # pragma: no cover - compiled
+def _stirred(bits: np.uint64) -> np.uint64:  # pragma: no cover - compiled
     """A permutation of 64 bits that spreads neighbors apart (Steele et al. 2014, SplitMix64)."""
     bits = bits + _SALT
     bits = (bits ^ (bits >> _30)) * _FIRST
@@ -31,12 +31,14 @@ def _stirred(bits):  # pragma: no cover - compiled
 
 
 @kept()
-def mark_first(points, edges, offsets, table, first):  # pragma: no cover - compiled
+def mark_first(
+    points: Array, edges: Array, offsets: Array, table: NDArray[np.uint64], first: NDArray[np.bool_]
+) -> int:  # pragma: no cover - compiled
     """Mark the finite points (N, 3) whose cell is not yet in the table; the number of them.
 
     The cell is floor(point / edge + offset), edges and offsets (3,).
     table: (2^k,) uint64, zeros at first; it keeps 64 bits of each cell, so two of 10⁷ cells are
-    taken for one with a chance of 10⁻⁵, and a point is lost. It must have room. first: (N,) bool.
+    taken for one with a chance of 10⁻⁵, and a point is lost. It must not be full. first: (N,) bool.
     """
     last = np.uint64(table.size - 1)
     count = 0
@@ -113,7 +115,7 @@ def thin_together(
     sieve, ends, own = _Sieve(most), [0], []
     for pieces, path, of_scan in scans:
         for piece in pieces:
-            # some formats come whole; the sieve's table has room for a piece
+            # some formats come whole; the sieve's table can take a piece
             for start in range(0, max(rows_in(piece), 1), PIECE):
                 tick()
                 sieve.add(taken(piece, slice(start, start + PIECE)), path)
@@ -129,14 +131,14 @@ def thin_together(
 
 
 class _Sieve:
-    """Pieces of which at most `room` finite rows are kept: all, or the first of each voxel.
+    """Pieces of which at most `most` finite rows are kept: all, or the first of each voxel.
 
     Where they become too many the voxels double, and what is kept is sifted again. The grids are nested:
     the first of a large voxel is among the firsts of its small ones, so none is lost by the way.
     """
 
-    def __init__(self, room: int):
-        self.room = room
+    def __init__(self, most: int):
+        self.most = most
         self.kept: list[Columns] = []
         self.seen = self.finite = self.count = 0
         self.level: int | None = None
@@ -149,14 +151,14 @@ class _Sieve:
         piece = piece if usable.all() else taken(piece, usable)
         self.kept.append(piece if self.level is None else self._sifted(piece, self.level))
         self.count += rows_in(self.kept[-1])
-        while self.count > self.room:
+        while self.count > self.most:
             self._coarsen()
 
     def _coarsen(self) -> None:
         if self.level is None:
-            self.table = _table(self.room + PIECE)
-            # by the first `room` points, however they came
-            points = np.concatenate([_points(piece) for piece in self.kept])[: self.room]
+            self.table = _table(self.most + PIECE)
+            # by the first `most` points, however they came
+            points = np.concatenate([_points(piece) for piece in self.kept])[: self.most]
             self.level = _first_level(points, self.table)
         else:
             self.level += 1
@@ -216,5 +218,5 @@ def _first_level(points: Array, table: NDArray[np.uint64]) -> int:
 
 
 def _table(rows: int) -> NDArray[np.uint64]:
-    """Room for the voxels of so many rows; three quarters full is still quick."""
+    """A table for the voxels of so many rows; three quarters full is still quick."""
     return np.zeros(1 << int(np.ceil(np.log2(rows / 0.75 + 1))), np.uint64)

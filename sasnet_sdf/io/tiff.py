@@ -152,7 +152,9 @@ def write_volume(path: Path, volume: Signal) -> list[str]:
         **{f"PhysicalSize{axis}": float(step) for axis, step in zip("XYZ", spacing[::-1], strict=True)},
         **ome_units(volume.header),
         # by the values, not by the clock, so that the same volume gives the same bytes
-        "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(np.ascontiguousarray(values)).hexdigest())),
+        "UUID": str(
+            uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(np.ascontiguousarray(values).data).hexdigest())
+        ),
     }
     _write(path, values, ome=True, metadata=metadata)
     return lost(volume.grid, _AXES @ np.diag([*spacing, 1.0]), "TIFF", "origin and directions")

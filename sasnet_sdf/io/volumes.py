@@ -146,7 +146,7 @@ def _placed(image: Any) -> tuple[NDArray[np.float64], list[str]]:
 
 
 def _check_offset(path: Path) -> None:
-    """That the samples begin where a header and some extensions end: nibabel unpacks all before them."""
+    """Check that the samples begin near the header's end: nibabel unpacks all that is before them."""
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         head = file.read(352)
     if len(head) < 348:

@@ -101,7 +101,7 @@ def test_points_that_are_not_finite_are_left_out_and_said():
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_files_that_come_whole_are_cut_into_pieces(tmp_path, order):
-    """More rows than the sieve's table has room for."""
+    """More rows than the sieve's table can take."""
     path = tmp_path / "cloud.npy"
     np.save(path, np.asarray(np.random.default_rng(0).random((600_000, 3)), order=order))
     assert 5000 <= len(read_geometry(path, max_points=10_000)) <= 10_000
