@@ -16,7 +16,7 @@ from ..geometry import Array, PointCloud
 from ..runtime.progress import tick
 
 Columns = dict[str, NDArray[Any]]
-"""Numbers (N,) by the file's own names."""
+"""Numbers (N,) under the names that the file has for them."""
 
 
 def is_packed(name: str) -> bool:
@@ -72,7 +72,7 @@ _STEMS = {
     NORMAL: ("n", "norm", "normal", "normals"),
     COLOR: ("color", "colors", "colour", "colours", "col", "diffuse", "rgb", "rgba"),
 }
-"""Words of other programs before or after the axis or, as ParaView has it, before its number."""
+"""What other programs write before or after the axis, or, in ParaView, before the number of the axis."""
 
 _SPECIAL = {f"vp_{axis}": f"v{axis}" for axis in "xyz"} | {name: name for name in (*SENSOR, *_SPLAT)}
 _SPECIAL |= dict.fromkeys(("easting", "east", "e"), "x") | dict.fromkeys(("northing", "north", "n"), "y")
@@ -249,7 +249,7 @@ def taken(columns: Columns, keep: NDArray[Any] | slice) -> Columns:
 
 
 def joined(pieces: Iterable[Columns], notes: list[str]) -> Columns:
-    """All pieces in one; columns that only some of them have are left out, and a note says so."""
+    """Join the pieces; columns that only some of them have are left out, with a note."""
     parts = []
     for piece in pieces:
         tick()

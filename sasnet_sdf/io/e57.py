@@ -82,7 +82,7 @@ _INVALID = ("cartesianInvalidState", "sphericalInvalidState")
 
 
 def read(path: Path) -> Scan:
-    """All scans of the file in its coordinates, with colors and scalars where all of them have these.
+    """Read all scans, in the file's coordinates, with the colors and scalars that all of them have.
 
     The sensor of a scan with a pose stands where the pose puts it. Points that the file calls invalid
     are left out. Raises UnreadableInput; MissingBackend where pye57 is not installed.
@@ -199,7 +199,7 @@ def _points(raw: Columns) -> Array:
 
 
 def _popped(raw: Columns, names: tuple[str, ...]) -> NDArray[Any] | None:
-    """The columns (N, 3) of these names, taken out, where all are there."""
+    """Remove and return the columns (N, 3) of these names, if all are there."""
     if not all(name in raw for name in names):
         return None
     return np.stack([raw.pop(name) for name in names], axis=1)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ..errors import UsageError
 
 Kind = Literal["cloud", "mesh", "image", "volume", "model", "table", "report"]
-"""What a file may hold. Tables, of distances and gradients at points, and reports are only written."""
+"""What a file may hold. Tables (distances and gradients at points) and reports are only written."""
 
 Function = Callable[..., Any] | str
 """A function, or `module:name`, which is imported when it is first called."""
@@ -51,10 +51,6 @@ class Format:
     def __post_init__(self) -> None:
         if not self.extensions or any(e != e.lower() or e[:1] != "." for e in self.extensions):
             raise UsageError(f"{self.name}: extensions must be like '.ply', found {self.extensions!r}")
-
-    def does(self, kind: Kind, writing: bool) -> bool:
-        """Whether the format reads, or writes, that kind."""
-        return kind in (self.write if writing else self.read)
 
 
 def _geometry(function: str) -> dict[Kind, Function]:
@@ -181,8 +177,9 @@ def find(path: str | Path, *kinds: Kind, writing: bool = False) -> Format | None
 
 def extensions(*kinds: Kind, writing: bool = False) -> tuple[str, ...]:
     """All extensions that are read, or written, for one of the kinds; without kinds, for any."""
-    rows = [row for row in _rows() if not kinds or any(row.does(kind, writing) for kind in kinds)]
-    return tuple(dict.fromkeys(e for row in rows for e in row.extensions if row.write or not writing))
+    held = [(row, row.write if writing else row.read) for row in _rows()]
+    rows = [row for row, functions in held if (functions.keys() & set(kinds) if kinds else functions)]
+    return tuple(dict.fromkeys(extension for row in rows for extension in row.extensions))
 
 
 def function_of(function: Function) -> Callable[..., Any]:

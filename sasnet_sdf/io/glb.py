@@ -35,7 +35,7 @@ from .polygons import strips
 from .stl import rounding_of
 
 FEW_FACES = 0.25
-"""Triangles over points up to which a scene of both is a cloud, and its meshes mark the cameras."""
+"""The most triangles per point for which a scene of both is a cloud, whose meshes mark the cameras."""
 
 _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 _LINES = (1, 2, 3)
@@ -44,7 +44,7 @@ _READ = re.compile(
     # what changes how a surface looks, not where it lies
     r"|(KHR|EXT|MSFT|ADOBE|AGI)_(materials|texture|lights|xmp|animation)_.*|KHR_materials.*|KHR_xmp.*"
 )
-"""Extensions that a file may require."""
+"""The extensions that a file may require."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def _faces(indices: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
 
 
 def _bytes(primitive: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
-    """What vertices and triangles become in memory."""
+    """The memory that vertices and triangles take."""
     corners = count_of(item(accessors, primitive["indices"])) if "indices" in primitive else 0
     if "POSITION" not in primitive["attributes"]:
         return 0

@@ -28,16 +28,16 @@ _SHOWN_AS = {
     **dict.fromkeys(("P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"), "RGB"),
     **dict.fromkeys(("PA", "RGBA", "RGBa"), "RGBA"),
 }
-"""Pillow's modes, and those in which they become arrays of 8 bits."""
+"""Pillow's modes, and the mode that each is converted to for an array of 8 bits."""
 
 _WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
 _SAMPLES = {"I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "F": np.float32}
 
 _DEEP = {b"\x10\0": 2, b"\x10\2": 6, b"\x10\4": 4, b"\x10\6": 8}
-"""Bytes a pixel of a PNG whose header says 16 bits and these colors."""
+"""Bytes per pixel of a PNG whose header has 16 bits and these colors."""
 
 _A_ROW = 48
-"""Bytes that Pillow takes for a row beside its pixels; an image may be all rows."""
+"""Bytes that Pillow takes for a row beside its pixels: an image may have rows of one pixel."""
 
 
 def read(path: Path) -> Signal:

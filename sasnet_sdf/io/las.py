@@ -85,7 +85,7 @@ T = TypeVar("T")
 
 
 def read(path: Path) -> Scan:
-    """Double precision coordinates, colors, and every other dimension as a scalar under its own name.
+    """Read coordinates in double precision, colors, and every other dimension as a scalar of its own name.
 
     The coordinate reference system, where the file names one, is a note. Raises UnreadableInput;
     MissingBackend where laspy is not installed, or lazrs for a compressed file.
@@ -193,7 +193,7 @@ def _columns(record: Any) -> Columns:
 
 
 def _without_empty_colors(columns: Columns) -> Columns:
-    """Programs write formats with colors for scans without: all are black."""
+    """The columns, without colors that are all black: programs write these for scans that have none."""
     if any(columns[name].any() for name in COLOR if name in columns):
         return columns
     return {name: values for name, values in columns.items() if name not in COLOR}

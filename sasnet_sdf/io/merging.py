@@ -1,4 +1,4 @@
-"""One cloud of what several files and clouds hold, and which of its points are wanted."""
+"""Merging several files and clouds into one cloud, and choosing which of its points are kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .files import readable
 from .thinning import numbered, thin_together, thinned
 
 _NOISE = (7, 18)
-"""Low and high noise, as the ASPRS numbers classifications."""
+"""Low and high noise in the classification of the ASPRS."""
 
 
 class Filter:

@@ -81,7 +81,7 @@ def _different(names: Sequence[str]) -> list[str]:
 
 
 _UNIT_LENGTH = 0.05
-"""How far the length of a normal may be from 1: it may have been written with two decimals."""
+"""The largest deviation of a normal's length from 1: it may have been written with two decimals."""
 
 _MOST = 0.95
 _ONE_SCALE = 4

@@ -121,7 +121,7 @@ def _skipped(header: dict[str, Any], what: str) -> int:
 
 
 def _item_size(kind: str) -> int:
-    """Bytes a sample of a type such as `unsigned long long int`, `uint16_t` or `ushort`."""
+    """Bytes per sample of a type such as `unsigned long long int`, `uint16_t` or `ushort`."""
     bits = "".join(letter for letter in kind if letter.isdigit())
     if bits:
         return int(bits) // 8

@@ -26,7 +26,7 @@ from .files import count_of, division, not_carried, text_of
 from .polygons import triangles_of
 
 OFTEN = 10_000
-"""Lines after which the run may be stopped."""
+"""Lines between two chances to stop the run."""
 
 _CURVED = {"l": "lines", "curv": "curves", "surf": "curved surfaces"}
 """Elements beside faces that become no triangles."""

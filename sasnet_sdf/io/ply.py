@@ -68,7 +68,7 @@ def read_faces(tables: Mapping[str, NDArray[Any]], points: Array, path: Path) ->
 
 
 def left_out(tables: Mapping[str, NDArray[Any]]) -> list[str]:
-    """What the elements hold that is neither in triangles nor in numbers of vertices."""
+    """The names of what the elements hold beside triangles and numbers of vertices."""
     names = {name: set(table.dtype.names or ()) for name, table in tables.items() if len(table)}
     of_vertices, of_faces = names.get("vertex", set()), names.get("face", set())
     lost = []

@@ -37,7 +37,7 @@ _LONGEST = 1 << 20
 
 @dataclass
 class Element:
-    """Its rows, the types of its properties, of lists their items', and the least bytes of a row."""
+    """An element: its rows, the types of its properties (of a list's items), and the least bytes of a row."""
 
     name: str
     count: int
@@ -46,7 +46,7 @@ class Element:
     least: int = 0
 
     def dtype(self, sizes: Mapping[str, int] | None = None) -> np.dtype:
-        """Of its rows; lists are objects, or subarrays where their sizes are given."""
+        """The type of a row; lists are objects, or subarrays where their sizes are given."""
         sizes = sizes or {}
         return np.dtype(
             [

@@ -31,7 +31,7 @@ class _Header:
 
 
 def read(path: Path) -> Scan:
-    """All scans of the file in world coordinates, with colors and intensity where all of them have it.
+    """Read all scans in world coordinates, with the colors and intensity that all of them have.
 
     The scanner's position is the sensor's. Rows of 0 0 0, which are rays without a return, are left out.
     Raises UnreadableInput, which names the line.
@@ -121,7 +121,7 @@ def _columns(table: NDArray[Any], header: _Header) -> Columns:
 
 
 def _colors(values: NDArray[Any]) -> NDArray[Any]:
-    """Bytes as such; what they cannot hold, shares of 1 or 16-bit numbers, as it is."""
+    """Colors as bytes where these hold them; fractions of 1 and 16-bit numbers as they are."""
     small = values.astype(np.uint8)
     return small if np.array_equal(small, values) else values.astype(np.float32)
 

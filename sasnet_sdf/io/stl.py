@@ -116,9 +116,9 @@ def _colors(attributes: NDArray[Any], header: bytes) -> NDArray[np.uint8] | None
 
 
 def rounding_of(vertices: Array) -> float:
-    """What single precision makes of the largest coordinate, in world units; 0 where that does not show.
+    """The rounding error of single precision at the largest coordinate, in world units.
 
-    It shows from 1e-5 of the mesh's diagonal on.
+    0 where it is below 1e-5 of the mesh's diagonal, which does not show.
     """
     rounding = float(np.spacing(np.float32(np.abs(vertices).max(initial=0))))
     return rounding if rounding > 1e-5 * float(np.linalg.norm(np.ptp(vertices, axis=0))) else 0.0

@@ -22,10 +22,10 @@ from .rows import COMMENT, check_text, number_of, opened_text, row_of, tables_of
 
 _SEPARATORS = (";", ",", "\t", None)
 _MISSING = {"", "-", "--", "na", "n/a", "#n/a", "none", "null", "nil", "missing", "?"}
-"""What stands for a number that is not there, in lower case."""
+"""What is written for a missing number, in lower case."""
 
 _LIST = "[]"
-"""What a name holds whose column has several words, and is the last."""
+"""A name with this is that of the last column, which has several words."""
 
 
 @dataclass
@@ -134,7 +134,7 @@ def _has_position(names: list[str], cells: list[str], separator: str | None) -> 
 
 
 _PREAMBLE = 100
-"""Lines of words that may come before the names of the columns."""
+"""The most lines of words before the names of the columns."""
 
 
 @dataclass(frozen=True)

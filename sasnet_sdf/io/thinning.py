@@ -1,4 +1,4 @@
-"""Clouds of more points than memory carries: one point a voxel, chosen while the file is read."""
+"""Thinning clouds of more points than memory holds to one point per voxel, while they are read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _stirred(bits: np.uint64) -> np.uint64:  # pragma: no cover - compiled
 def mark_first(
     points: Array, edges: Array, offsets: Array, table: NDArray[np.uint64], first: NDArray[np.bool_]
 ) -> int:  # pragma: no cover - compiled
-    """Mark the finite points (N, 3) whose cell is not yet in the table; the number of them.
+    """Mark the finite points (N, 3) whose cell is not yet in the table, and return their number.
 
     The cell is floor(point / edge + offset), edges and offsets (3,).
     table: (2^k,) uint64, zeros at first; it keeps 64 bits of each cell, so two of 10⁷ cells are
@@ -60,7 +60,7 @@ def mark_first(
 
 
 BYTES_A_POINT = 1000
-"""What supervision and training take for a point of the cloud."""
+"""Memory that supervision and training take per point of the cloud."""
 _SAMPLE = 100_000
 _REFINEMENTS, _ALL_APART = 20, 1.1
 
@@ -71,7 +71,7 @@ def default_max_points(available_bytes: int) -> int:
 
 
 def thinned(cloud: PointCloud, max_points: int) -> PointCloud:
-    """The cloud, or where it has more than `max_points` points one point a voxel, and a note that says so.
+    """The cloud, or where it has more than `max_points` points one point per voxel, and a note that says so.
 
     The same points that `read_geometry(path, max_points)` keeps of a file with these.
     """
@@ -106,7 +106,7 @@ def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> 
 def thin_together(
     scans: Iterable[tuple[Iterable[Columns], Path, list[str]]], most: int, notes: list[str]
 ) -> list[Columns]:
-    """What `thin` keeps of several scans as one, for each of them; `most` of all.
+    """What `thin` keeps of several scans as of one, for each of them; `most` in all.
 
     scans: pieces, the file they come from, and where notes on these go; what concerns all goes to `notes`.
     """
@@ -126,7 +126,7 @@ def thin_together(
         notes.append(f"{sieve.seen - sieve.finite} of {sieve.seen} points are not finite and were left out")
     if sieve.level is not None:
         voxel = " x ".join(f"{edge:.3g}" for edge in _edges(sieve.level))
-        notes.append(f"thinned from {sieve.seen} to {sieve.count} points: one a voxel of {voxel}")
+        notes.append(f"thinned from {sieve.seen} to {sieve.count} points: one per voxel of {voxel}")
     return found
 
 

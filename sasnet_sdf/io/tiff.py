@@ -217,7 +217,7 @@ def _samples(path: Path, series: Any) -> NDArray[Any]:
 
 @contextmanager
 def _errors_logged() -> Iterator[list[str]]:
-    """What tifffile logs as an error, and does not raise."""
+    """The errors that tifffile logs within the block, and does not raise."""
     errors: list[str] = []
     handler = logging.Handler(logging.ERROR)
     handler.emit = lambda record: errors.append(" ".join(record.getMessage().split())[:120])

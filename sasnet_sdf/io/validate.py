@@ -1,4 +1,4 @@
-"""What is read is made fit for use, or refused: no surprise later, nothing dropped in silence."""
+"""Making what was read fit for use, or refusing it; a note names everything that is left out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FEW = 0.05
 NARROWEST = 0.01
 """The width of a scan over its distance, below which a sensor at 0 0 0 is one that nobody filled in."""
 OF_EIGHT_BITS = 0.02
-"""How far from 1 rounding to 256 steps leaves the length of a unit normal."""
+"""The largest deviation from 1 of a unit normal's length that is rounded to 256 steps."""
 ON_A_LINE = 1e-6
 """The second extent over the first up to which points lie on a line: single precision's rounding and some."""
 

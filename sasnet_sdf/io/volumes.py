@@ -1,4 +1,4 @@
-"""Volumes: what holds of those of every format, and NIfTI-1 and NIfTI-2, which nibabel reads and writes."""
+"""Volumes: the checks for every format, and NIfTI-1 and NIfTI-2, which nibabel reads and writes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _checked(values: NDArray[Any], path: Path) -> NDArray[Any]:
 
 
 def _not_finite(values: NDArray[Any]) -> int:
-    """How many values are not finite; slab by slab, since the file may be larger than memory."""
+    """The number of values that are not finite; by slabs, since the file may be larger than memory."""
     if values.dtype.kind != "f":
         return 0
     return sum(slab.size - int(np.count_nonzero(np.isfinite(slab))) for slab in values)
@@ -81,7 +81,7 @@ def lost(grid: Grid, kept: NDArray[Any], name: str, what: str) -> list[str]:
 
 
 _FARTHEST = 64 << 20
-"""Where samples may begin, after a header and its extensions."""
+"""The last byte at which samples may begin, after a header and its extensions."""
 
 RAS = "right-anterior-superior"
 """The world of every NIfTI file: x to the right, y to the front, z up, usually in millimeters."""
@@ -173,7 +173,7 @@ def _check_size(image: Any, path: Path) -> None:
 
 
 def _scaled(image: Any) -> NDArray[Any]:
-    """As they stand, or scaled: in single precision where that is finer than what the file has."""
+    """The values as they are or scaled: in single precision where that is finer than the file's type."""
     data = image.dataobj
     if image.get_data_dtype() in _COLORS:
         colors = np.asarray(data.get_unscaled())
@@ -190,7 +190,7 @@ def _without_single_axes(values: NDArray[Any]) -> NDArray[Any]:
 
 _FLIPPED = {"left-posterior-superior": (-1, -1, 1), "lps": (-1, -1, 1), "left-anterior-superior": (-1, 1, 1)}
 _FLIPPED["las"] = _FLIPPED["left-anterior-superior"]
-"""What takes the spaces that a NRRD may name to NIfTI's."""
+"""The signs of the axes that turn the spaces of NRRD into that of NIfTI."""
 
 
 def write_nifti(path: Path, volume: Signal) -> None:

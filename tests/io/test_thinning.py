@@ -1,4 +1,4 @@
-"""Thinning: at most so many points, one a voxel, the same however they come."""
+"""Thinning: at most so many points, one per voxel, the same however they come."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_number_kept_and_what_is_kept(count, most, size, seed):
         assert len(rows) == count and notes == []
         return
     assert len(rows) >= most / 2
-    assert notes[0].startswith(f"thinned from {count} to {len(rows)} points: one a voxel of ")
+    assert notes[0].startswith(f"thinned from {count} to {len(rows)} points: one per voxel of ")
     # the note has three digits of them
     assert len(notes) == 1 and max(edges_in(notes)) <= 2.01 * min(edges_in(notes))
     other = thin(pieces_of(cloud, count), Path("scan"), most, [])
