@@ -86,16 +86,15 @@ def read_merged(
     """
     from .merging import merged
 
-    found = [(_found(s, max_memory), s) if isinstance(s, (str, Path)) else (s, "the input") for s in sources]
+    found: list[tuple[PointCloud | TriangleMesh | Scan, Path]] = []
     # numbers too large for their type become infinite here, and are counted and left out later
     with np.errstate(all="ignore"):
-        return merged([(part, Path(path)) for part, path in found], max_points, wanted)
-
-
-def _found(path: str | Path, max_memory: int | None) -> PointCloud | TriangleMesh | Scan:
-    """What the file's reader returns: for most clouds, pieces that are yet to be drawn."""
-    with np.errstate(all="ignore"):
-        return read(path, "cloud", "mesh", max_memory=max_memory)
+        for source in sources:
+            if isinstance(source, (str, Path)):
+                found.append((read(source, "cloud", "mesh", max_memory=max_memory), Path(source)))
+            else:
+                found.append((source, Path("the input")))
+        return merged(found, max_points, wanted)
 
 
 def read_cloud(path: str | Path) -> PointCloud:
@@ -104,8 +103,7 @@ def read_cloud(path: str | Path) -> PointCloud:
     Args:
         path: the file, of any format that `read_geometry` reads.
 
-    Raises:
-        UnreadableInput, MissingBackend: as `read_geometry` raises them.
+    Raises what `read_geometry` raises for one file.
 
     Example:
         >>> cloud = read_cloud("scan.ply")
@@ -125,9 +123,7 @@ def read_mesh(path: str | Path) -> TriangleMesh:
     Args:
         path: the file, of any format that `read_geometry` reads.
 
-    Raises:
-        UnreadableInput, MissingBackend: as `read_geometry` raises them.
-        UnusableGeometry: the file holds points and no faces.
+    Raises what `read_geometry` raises for one file, and UnusableGeometry where it holds no faces.
 
     Example:
         >>> mesh = read_mesh("part.stl")

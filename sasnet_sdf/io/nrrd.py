@@ -146,7 +146,9 @@ def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
     count, kinds = int(header["dimension"]), header.get("kinds", [])
     no_space = [k for k, name in enumerate(kinds) if name not in ("domain", "space", "???", "none")]
     if count == 4 and not no_space:
-        no_space = [int(np.isnan(steps).argmax())] if np.isnan(steps).sum() == 1 else _shortest(header)
+        # the axis without a step has the channels; else the first, if it has up to 4 samples, or the last
+        shortest = 0 if int(header["sizes"][0]) <= 4 else 3
+        no_space = [int(np.isnan(steps).argmax()) if np.isnan(steps).sum() == 1 else shortest]
     directions, axis = np.full((count, 3), np.nan), 0
     for k in range(count):
         if k not in no_space[:1] and axis < 3:
@@ -190,12 +192,6 @@ def _numbers(header: dict[str, Any], name: str) -> NDArray[np.float64]:
     if len(found) != count:
         raise ValueError(f"{len(found)} {name} for {count} axes")
     return np.array(found, np.float64)
-
-
-def _shortest(header: dict[str, Any]) -> list[int]:
-    """The axis of the channels where nothing says it: the first, if it has up to 4 samples, or the last."""
-    sizes = [int(n) for n in header["sizes"]]
-    return [0] if sizes[0] <= 4 else [3]
 
 
 def _channel_axis(header: dict[str, Any], directions: NDArray[np.float64]) -> int | None:

@@ -106,7 +106,11 @@ def read(path: Path) -> Scan:
         pieces = map(columns_of, records(path, header.row, header.size, header.points))
     else:
         pieces = iter([_compressed(header, path)])
-    return Scan(_measured(pieces, header, path, notes), notes, _without_padding)
+    return Scan(
+        _measured(pieces, header, path, notes),
+        notes,
+        lambda columns: {name: values for name, values in columns.items() if not name.startswith("_")},
+    )
 
 
 def _measured(pieces: Iterable[Columns], header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
@@ -223,10 +227,6 @@ def _compressed(header: _Header, path: Path) -> Columns:
             found[name] = numbers(columns[start : start + header.points * kind.itemsize].view(kind))
         start += header.points * kind.itemsize
     return found
-
-
-def _without_padding(columns: Columns) -> Columns:
-    return {name: values for name, values in columns.items() if not name.startswith("_")}
 
 
 def _check_size(found: int, wanted: int, header: _Header, path: Path) -> None:

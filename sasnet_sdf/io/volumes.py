@@ -108,7 +108,8 @@ def read_nifti(path: Path) -> Signal:
                 raise UnreadableInput(f"{path}: not a NIfTI file (nibabel finds {type(image).__name__})")
             _check_size(image, path)
             header = image.header
-            values = _without_single_axes(_scaled(image))
+            values = _scaled(image)
+            values = values.squeeze(tuple(k for k in range(3, values.ndim) if values.shape[k] == 1))
             units = header.get_xyzt_units()
             kept = {
                 "space": RAS,
@@ -182,10 +183,6 @@ def _scaled(image: Any) -> NDArray[Any]:
         return np.asanyarray(data.get_unscaled())
     fine = image.get_data_dtype().itemsize > 2
     return np.asarray(data, np.float64 if fine else np.float32)
-
-
-def _without_single_axes(values: NDArray[Any]) -> NDArray[Any]:
-    return values.squeeze(tuple(axis for axis in range(3, values.ndim) if values.shape[axis] == 1))
 
 
 _FLIPPED = {"left-posterior-superior": (-1, -1, 1), "lps": (-1, -1, 1), "left-anterior-superior": (-1, 1, 1)}
