@@ -88,9 +88,9 @@ _ROWS = [
         content=".arrays:content",
     ),
     Format("PCD", (".pcd",), {"cloud": ".pcd:read"}),
-    Format("PTX", (".ptx",), {"cloud": ".ptx:read"}),
+    Format("PTX", (".ptx",), {"cloud": ".scanners:read_ptx"}),
     Format("LAS and LAZ", (".las", ".laz"), {"cloud": ".las:read"}, extra="lidar"),
-    Format("E57", (".e57",), {"cloud": ".e57:read"}, extra="lidar"),
+    Format("E57", (".e57",), {"cloud": ".scanners:read_e57"}, extra="lidar"),
     Format("PNG", (".png",), {"image": ".images:read"}, {"image": ".images:write_png"}),
     Format("JPEG", (".jpg", ".jpeg"), {"image": ".images:read"}, {"image": ".images:write_jpeg"}),
     Format(

@@ -9,7 +9,7 @@ import pytest
 
 from sasnet_sdf.errors import MissingBackend, UnreadableInput
 from sasnet_sdf.io import read_cloud, read_geometry
-from sasnet_sdf.io.e57 import _columns
+from sasnet_sdf.io.scanners import _columns
 
 pye57 = pytest.importorskip("pye57", reason="pye57 is not installed (the lidar extra)")
 

@@ -71,7 +71,7 @@ def test_a_scan_far_from_a_scanner_at_zero_has_no_sensor(tmp_path):
 def test_pieces_do_not_change_what_is_read(tmp_path, monkeypatch):
     text = block(place=(1, 2, 3)) + block(place=(4, 5, 6))
     whole = load(tmp_path, text)
-    monkeypatch.setattr("sasnet_sdf.io.ptx.PIECE", 5)
+    monkeypatch.setattr("sasnet_sdf.io.scanners.PIECE", 5)
     assert columns.PIECE > 5
     assert np.array_equal(load(tmp_path, text).points, whole.points)
 
@@ -110,7 +110,7 @@ def test_a_real_file(data_dir):
 
 @pytest.mark.parametrize("scale", [1 / 255, 257])
 def test_colors_of_other_scales(tmp_path, scale, monkeypatch):
-    monkeypatch.setattr("sasnet_sdf.io.ptx.PIECE", 5)
+    monkeypatch.setattr("sasnet_sdf.io.scanners.PIECE", 5)
     text = block()
     for row, color in zip(text.splitlines()[10:], COLORS, strict=True):
         values = [*row.split()[:4], *(f"{c * scale:.9g}" for c in color)]
