@@ -24,7 +24,7 @@ from common import circumstances, data_file
 from PIL import Image
 
 from sasnet_sdf import fit_image, fit_volume
-from sasnet_sdf.io.volumes import read_volume
+from sasnet_sdf.io import read_volume
 from sasnet_sdf.metrics.signals import signal_figures
 from sasnet_sdf.signals import Grid, Signal
 
@@ -120,7 +120,7 @@ def up(scale: int) -> Any:
 def volumes(wanted: list[str] | None) -> Iterator[tuple[str, Problem]]:
     for name in VOLUMES:
         if wanted is None or name in wanted:
-            signal, _ = read_volume(data_file("volumes", f"{name}.npz"))
+            signal = read_volume(data_file("volumes", f"{name}.npz"))
             count = min(round(OF_A_VOXEL * signal.values.size), MOST)
             yield name, Problem(signal, signal.values, 1, count)
 

@@ -25,9 +25,17 @@ if TYPE_CHECKING:
     from .field import Field
     from .fitted import FittedSignal, load_model
     from .geometry import Frame, PointCloud, TriangleMesh
-    from .io import read_geometry, write_mesh
-    from .io.images import read_image, write_image
-    from .io.volumes import read_volume, write_volume
+    from .io import (
+        read_cloud,
+        read_geometry,
+        read_image,
+        read_mesh,
+        read_volume,
+        write_cloud,
+        write_image,
+        write_mesh,
+        write_volume,
+    )
     from .problems.evaluate import Evaluation, evaluate
     from .problems.extract import Extraction
     from .problems.isosurface import isosurface
@@ -46,9 +54,8 @@ _HOME = {
     ".field": "Field",
     ".fitted": "FittedSignal load_model",
     ".geometry": "Frame PointCloud TriangleMesh",
-    ".io": "read_geometry write_mesh",
-    ".io.images": "read_image write_image",
-    ".io.volumes": "read_volume write_volume",
+    ".io": "read_cloud read_geometry read_image read_mesh read_volume "
+    "write_cloud write_image write_mesh write_volume",
     ".problems.evaluate": "Evaluation evaluate",
     ".problems.extract": "Extraction",
     ".problems.isosurface": "isosurface",
@@ -94,10 +101,13 @@ __all__ = [
     "isosurface",
     "load_model",
     "make_config",
+    "read_cloud",
     "read_geometry",
     "read_image",
+    "read_mesh",
     "read_volume",
     "reconstruct",
+    "write_cloud",
     "write_image",
     "write_mesh",
     "write_volume",

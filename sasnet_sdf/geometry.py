@@ -69,7 +69,7 @@ class TriangleMesh:
 
         Returns a sentence about each attribute that the format cannot hold.
         """
-        from .io.writing import write_mesh
+        from .io import write_mesh
 
         return write_mesh(path, self)
 

@@ -135,12 +135,14 @@ class Signal:
 
     values: (*grid.shape, C) of C channels, of any real type, perhaps memory-mapped; of an image C
     is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha), rows from the top. header: what its file
-    holds beside that a writer of the same format needs, else nothing.
+    holds beside that a writer of the same format needs, else nothing. notes: what a user should know
+    of how it was read, a sentence each.
     """
 
     values: NDArray[Any]
     grid: Grid
     header: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Literal["image", "volume"]:

@@ -95,7 +95,7 @@ def command(
     if output:
         from ..io import check_writable
 
-        check_writable(output, overwrite, (".json",))
+        check_writable(output, overwrite, ("report",))
     with shown("auto", quiet) as show:
         from ..problems.evaluate import evaluate
 

@@ -41,13 +41,11 @@ def extract(
     surface is trimmed in the same way. It keeps no colors.
     """
     make_config(device=device, engine=engine, **lattice)  # refuses what is out of range before the work
-    from ..io.files import MESHES
-
-    check_outputs(model, output, formats=MESHES, overwrite=overwrite)
+    check_outputs(model, output, formats=("mesh",), overwrite=overwrite)
     with watched(progress, quiet) as (_, watch):
         watch(Progress("read", 0.0, "reading"))
-        from ..field import Field
         from ..api import extract as surface_of
+        from ..field import Field
         from .summary import log_network, note_lines, surface_lines
 
         field = Field.load(model, device=device, engine=engine)
@@ -79,9 +77,7 @@ def query(
     POINTS is any file of points or vertices that `reconstruct` reads, in the coordinates of the scan
     that MODEL.sasnet was trained on; distances are in its units.
     """
-    from ..io.files import TABLES
-
-    check_outputs(model, output, formats=TABLES, overwrite=overwrite)
+    check_outputs(model, output, formats=("table",), overwrite=overwrite)
     import numpy as np
 
     from ..errors import UnreadableInput, UnusableGeometry

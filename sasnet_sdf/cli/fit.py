@@ -102,23 +102,24 @@ def _fit(
 ) -> None:
     """Fit, write what was asked for, and print what came out."""
     started = time.perf_counter()
-    from ..io.files import check_writable, suffix_of
-    from ..io.kinds import refused
+    from ..io import check_writable
+    from ..io.access import refused
+    from ..io.formats import suffix_of
 
     if suffix_of(source) == ".sasnet":  # whose model would be itself
-        raise refused(source, ())
+        raise refused(source, "image", "volume")
     output = output or source.with_name(source.name[: -len(suffix_of(source)) or None] + ".sasnet")
     if output.suffix.lower() != ".sasnet":
         raise UsageError(
             f"{output}: a model's name ends in .sasnet; `sasnet-sdf render` makes pictures of it"
         )
-    check_outputs(source, output, report, formats=(".sasnet",), overwrite=overwrite)
+    check_outputs(source, output, report, formats=("model",), overwrite=overwrite)
     if pictures:
         from ..problems.signal_figures import PICTURES
 
         make_folder(pictures)
         for name in PICTURES:
-            check_writable(pictures / name, overwrite, (".png",))
+            check_writable(pictures / name, overwrite, ("image",))
     with watched(progress, quiet, STOPPING) as (stop, watch):
         watch(Progress("read", 0.0, "reading"))
         from ..problems.signal import fit_signal

@@ -40,7 +40,7 @@ def _facts(file: Path) -> dict[str, Any]:
     from ..geometry import TriangleMesh
     from ..io import read_geometry
     from ..io.columns import finite
-    from ..io.kinds import signal_kind
+    from ..io.formats import signal_kind
 
     if kind := signal_kind(file):
         from ..problems.signal import load_signal

@@ -58,9 +58,9 @@ class LazyGroup(click.Group):
 
 
 def _no_command(word: str) -> str:
-    from ..io import READABLE
+    from ..io.formats import find
 
-    if Path(word).suffix.lower() in READABLE:
+    if find(Path(word), "cloud", "mesh"):
         return f"{word} is not a command; to make a surface of it: sasnet-sdf reconstruct {shlex.quote(word)}"
     return unknown("command", word, COMMANDS)
 

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ..errors import SasnetError, UnreadableInput, UsageError
+import click
+
+from ..errors import SasnetError, UnreadableInput, UsageError, unknown
 from ..runtime.system import peak_memory_bytes
 
+if TYPE_CHECKING:
+    from ..io.formats import Kind
+
 T = TypeVar("T")
+
+
+class MeshFormat(click.ParamType):
+    """A format that meshes are written in: its extension without the dot."""
+
+    name = "[ply|obj|stl|off|glb]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The extension in lower case."""
+        from ..io.formats import extensions, find
+
+        if find(f"mesh.{value}", "mesh", writing=True) is None:
+            known = (extension[1:] for extension in extensions("mesh", writing=True))
+            self.fail(unknown("format", value, known), param, ctx)
+        return value.lower()
 
 
 class Job(NamedTuple):
@@ -77,7 +96,8 @@ def planned(
 
 def _check_inputs(sources: Sequence[Path]) -> None:
     """Refuse missing files; where the last of two looks like an output, say how to give that."""
-    from ..io.files import MESHES, check_address
+    from ..io.files import check_address
+    from ..io.formats import find
 
     for source in sources:
         check_address(source)
@@ -85,7 +105,7 @@ def _check_inputs(sources: Sequence[Path]) -> None:
     if not missing:
         return
     last = sources[-1]
-    if missing == [last] and len(sources) == 2 and last.suffix.lower() in MESHES:
+    if missing == [last] and len(sources) == 2 and find(last, "mesh", writing=True):
         raise UsageError(f"{last}: no such file; if it is the mesh to write, put -o before it")
     raise UnreadableInput(f"{', '.join(map(str, missing))}: no such file")
 
@@ -103,12 +123,12 @@ def _placed(path: Path, name: str, several: bool) -> Path:
 
 
 def check_outputs(
-    source: Path, output: Path, *others: Path | None, formats: Collection[str], overwrite: bool
+    source: Path, output: Path, *others: Path | None, formats: Collection[Kind], overwrite: bool
 ) -> None:
     """Refuse outputs that exist (unless `overwrite`), cannot be written, or would replace each other.
 
-    formats: the extensions that `output` may have. Raises UsageError, and UnreadableInput where the source
-    is an address: then there is no folder beside it either.
+    formats: the kinds of file of which `output` must be one. Raises UsageError, and UnreadableInput where
+    the source is an address: then there is no folder beside it either.
     """
     from ..io import check_writable
     from ..io.files import check_address
@@ -192,7 +212,6 @@ def command_line(arguments: Sequence[str]) -> str:
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write plain values as indented JSON, at once or not at all."""
-    from ..io import atomic_write
+    from ..io.access import write
 
-    with atomic_write(path) as partial:
-        Path(partial).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    write(path, "report", values)

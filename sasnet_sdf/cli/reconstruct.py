@@ -16,7 +16,7 @@ from ..errors import Interrupted, NoSurface
 from ..problems.settings import make_config
 from ..runtime.progress import OnProgress, Progress, stage
 from . import options
-from .outputs import Job, Saver, check_outputs, planned
+from .outputs import Job, MeshFormat, Saver, check_outputs, planned
 from .progress import StopRequest, watched
 
 STOPPING = "stopping: the surface so far will be written; Ctrl-C again stops at once"
@@ -41,7 +41,8 @@ INTERRUPTED = "interrupted: training ended early, and the surface is the one tha
     "Format of the mesh where --output names no file. [default: ply]",
     "Output",
     name="form",
-    type=options.Choice(["ply", "obj", "stl", "off", "glb"]),
+    type=MeshFormat(),
+    metavar=MeshFormat.name,
 )
 @options.overwrite
 @options.settings(Config, *options.LATTICE, "refine", "colors", "carry")
@@ -90,12 +91,10 @@ def command(
     second one, or one outside training, stops at once and writes nothing.
     """
     config = make_config(preset, **values)
-    from ..io.files import MESHES
-
     jobs = planned([sources] if merge else [(each,) for each in sources], output, save_model, report, form)
     for job in jobs:
         for source in job.sources:
-            check_outputs(source, *job.outputs, formats=MESHES, overwrite=overwrite)
+            check_outputs(source, *job.outputs, formats=("mesh",), overwrite=overwrite)
     from .summary import batch_warnings, summarize, summarize_batch, warning_lines
 
     failures: list[Exception] = []

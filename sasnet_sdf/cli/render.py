@@ -90,9 +90,10 @@ def command(
     for a volume, with the spacing and the frame of the fitted one; a mesh with --isosurface. Without
     options it has the samples that were fitted. Nothing is made up outside their domain.
     """
-    from ..io.files import IMAGES, MESHES, VOLUMES, check_writable, suffix_of
+    from ..io import check_writable
+    from ..io.formats import suffix_of
 
-    check_outputs(model, output, formats=(*IMAGES, *VOLUMES, *MESHES), overwrite=overwrite)
+    check_outputs(model, output, formats=("image", "volume", "mesh"), overwrite=overwrite)
     if isosurface is None and resolution is not None:
         raise UsageError("--resolution is for an isosurface; for samples give --scale or --size")
     if isosurface is not None and (given := [name for name, value in view.items() if value is not None]):
@@ -100,8 +101,8 @@ def command(
     limit = None if max_memory is None else parse_memory(max_memory)
     with watched(progress, quiet) as (_, watch):
         from ..fitted import FittedSignal
-        from ..io.images import check_samples, write_image
-        from ..io.volumes import write_volume
+        from ..io import write_image, write_volume
+        from ..io.images import check_samples
         from ..problems.isosurface import isosurface as surface_at
         from .summary import log_network, note_lines, surface_lines
 
@@ -109,24 +110,20 @@ def command(
         log_network(fitted.model, fitted.device)
         notes: Sequence[str] = ()
         if isosurface is not None:
-            check_writable(output, overwrite, MESHES)
+            check_writable(output, overwrite, ("mesh",))
             mesh, facts = surface_at(
                 fitted, isosurface, resolution=resolution, max_memory=limit, on_progress=watch
             )
             lines, notes = surface_lines(facts), mesh.save(output)
         else:
-            check_writable(output, overwrite, IMAGES if fitted.kind == "image" else VOLUMES)
+            check_writable(output, overwrite, ("image",) if fitted.kind == "image" else ("volume",))
             if suffix_of(output) in (".nii", ".nii.gz"):  # before the work, not after it
                 require("nibabel", "volumes", "writing NIfTI files")
             if fitted.kind == "image":
                 check_samples(fitted.dtype, len(fitted.low), output)
             signal = fitted.render(**view, max_memory=limit, on_progress=watch)
-            shape = signal.grid.shape
-            if fitted.kind == "image":
-                shape = shape[::-1]
-                write_image(signal.values, output)
-            else:
-                notes = write_volume(signal, output)
+            notes = (write_image if fitted.kind == "image" else write_volume)(output, signal)
+            shape = signal.grid.shape[::-1] if fitted.kind == "image" else signal.grid.shape
             lines = [f"{fitted.kind} of {' x '.join(f'{n:,}' for n in shape)}"]
     if not quiet:
         click.echo("\n".join([*lines, f"wrote {output}", *note_lines(notes)]), err=True)

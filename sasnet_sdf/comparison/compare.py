@@ -13,7 +13,7 @@ from .. import __version__
 from ..config import Config
 from ..errors import Interrupted
 from ..geometry import PointCloud, TriangleMesh
-from ..io.kinds import signal_kind
+from ..io.formats import signal_kind
 from ..networks.trained import choose
 from ..problems.problem import Report
 from ..problems.settings import make_config

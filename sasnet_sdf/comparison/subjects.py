@@ -17,7 +17,7 @@ from ..errors import MissingBackend, NoSurface, UnusableGeometry, UsageError
 from ..field import Field
 from ..fitted import FittedSignal
 from ..geometry import TriangleMesh
-from ..io.kinds import signal_kind
+from ..io.formats import signal_kind
 from ..model_config import ModelConfig
 from ..problems.evaluate import evaluate
 from ..problems.extract import surface_of

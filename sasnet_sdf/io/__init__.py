@@ -1,49 +1,37 @@
-"""Clouds, meshes, images, volumes and models from files and to files; the extension says the format."""
+"""Clouds, meshes, images, volumes and models from files and to files; the extension says the format.
+
+The table of formats is in `formats.py`: a reader or a writer is the function that a row of it names.
+"""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import InputConfig
-from ..geometry import PointCloud, TriangleMesh
-from .files import atomic_write, check_file, check_room, check_writable, readable
-from .images import read_image, write_image
-from .kinds import refused, signal_kind
-from .ply import write_cloud
-from .scan import Scan
-from .volumes import read_volume, write_volume
-from .writing import write_mesh, write_table
-
-_READERS = {
-    ".ply": "ply",
-    **dict.fromkeys((".xyz", ".pts", ".csv", ".txt", ".asc"), "text"),
-    ".pcd": "pcd",
-    **dict.fromkeys((".npy", ".npz"), "arrays"),
-    **dict.fromkeys((".las", ".laz"), "las"),
-    ".e57": "e57",
-    ".ptx": "ptx",
-    ".obj": "obj",
-    ".off": "off",
-    ".stl": "stl",
-    ".glb": "glb",
-}
-"""The module of this room whose `read(path)` knows an extension: it gives a mesh, a cloud or a Scan."""
-
-READABLE = tuple(_READERS)
+from ..errors import UnusableGeometry, UsageError
+from ..geometry import Array, PointCloud, TriangleMesh
+from ..signals import Signal
+from .access import check_writable, read, write
+from .columns import Scan
+from .files import atomic_write
+from .formats import Format, register
 
 __all__ = [
-    "READABLE",
+    "Format",
     "atomic_write",
     "check_writable",
     "read_cloud",
     "read_geometry",
     "read_image",
     "read_merged",
+    "read_mesh",
     "read_volume",
+    "register",
     "write_cloud",
     "write_image",
     "write_mesh",
@@ -58,16 +46,29 @@ def read_geometry(
     max_memory: int | None = None,
     wanted: InputConfig | None = None,
 ) -> PointCloud | TriangleMesh:
-    """What a file holds, in its own coordinates: a TriangleMesh where it has faces, else a PointCloud.
+    """Read a point cloud or a mesh, in its own coordinates: a TriangleMesh where the file has faces.
 
-    As it stands in the file: `validate.validated` leaves out what cannot be used. A cloud of more than
-    `max_points` points is thinned to one point a voxel (`thinning.thin`); LAS, E57, PTX, text, NPY,
-    binary PLY and binary PCD while they are read, so that the whole is never in memory. Meshes are
-    not thinned. max_memory: bytes that the process may hold, asked before a file is read that comes as
-    a whole. wanted: which points of a cloud, chosen before it is thinned; None: all of them. A cloud's
-    `notes` say what was left out. Raises UnreadableInput where the file is missing, damaged or of an
-    unknown format, MissingBackend where its format needs a library that is not installed, UsageError
-    where reading would need more than max_memory, and what `read_merged` raises of `wanted`.
+    The geometry is as it stands in the file, points that are not finite included; `reconstruct` leaves
+    out what cannot be used. Its `notes` say what the reader left out.
+
+    Args:
+        path: the file. docs/scans.md lists the formats.
+        max_points: a cloud of more points is thinned to one point per voxel. LAS, E57, PTX, text, NPY,
+            binary PLY and binary PCD files are thinned while they are read, so that the whole is never in
+            memory. Meshes are not thinned. None: all points.
+        max_memory: bytes that the process may hold, checked before a file is read that is read as a whole.
+            None: no limit.
+        wanted: which points of a cloud are kept, chosen before it is thinned. None: all of them.
+
+    Raises:
+        UnreadableInput: the file is missing, damaged or of an unknown format.
+        MissingBackend: its format needs a library that is not installed.
+        UsageError: reading would need more than `max_memory`, or `wanted` chooses points of a mesh.
+        UnusableGeometry: none of the points is wanted.
+
+    Example:
+        >>> scan = read_geometry("scan.ply", max_points=1_000_000)
+        >>> scan.points.shape
     """
     return read_merged([path], max_points, max_memory, wanted)
 
@@ -78,35 +79,212 @@ def read_merged(
     max_memory: int | None = None,
     wanted: InputConfig | None = None,
 ) -> PointCloud | TriangleMesh:
-    """One cloud of several files and clouds, as `read_geometry` gives it of one file; a mesh alone is itself.
+    """One cloud of several files and clouds, as `read_geometry` returns it for one file.
 
-    Attributes that only some of them have are left out, with a note. Raises what `read_geometry` does;
-    UsageError where a mesh is among several, or points of a mesh are to be chosen; UnusableGeometry where
-    none of the points is wanted.
+    Attributes that only some of them have are left out, with a note. A mesh alone is returned as it is.
+    Raises what `read_geometry` does, and UsageError where a mesh is among several.
     """
     from .merging import merged
 
-    found = [(_found(s, max_memory), s) if isinstance(s, (str, Path)) else (s, "the input") for s in sources]
+    found: list[tuple[PointCloud | TriangleMesh | Scan, Path]] = []
     # numbers too large for their type become infinite here, and are counted and left out later
     with np.errstate(all="ignore"):
-        return merged([(part, Path(path)) for part, path in found], max_points, wanted)
-
-
-def _found(path: str | Path, max_memory: int | None) -> PointCloud | TriangleMesh | Scan:
-    """What the file's reader gives: of most clouds, pieces that are yet to be drawn."""
-    path = Path(path)
-    name = _READERS.get(path.suffix.lower())
-    if name is None or signal_kind(path):
-        raise refused(path, READABLE)
-    check_file(path)
-    with readable(path), np.errstate(all="ignore"):
-        check_room(path, max_memory)
-        return importlib.import_module(f".{name}", __package__).read(path)
+        for source in sources:
+            if isinstance(source, (str, Path)):
+                found.append((read(source, "cloud", "mesh", max_memory=max_memory), Path(source)))
+            else:
+                found.append((source, Path("the input")))
+        return merged(found, max_points, wanted)
 
 
 def read_cloud(path: str | Path) -> PointCloud:
-    """The points of a file; of a mesh, its vertices."""
+    """Read the points of a file; of a mesh, its vertices with their attributes.
+
+    Args:
+        path: the file, of any format that `read_geometry` reads.
+
+    Raises what `read_geometry` raises for one file.
+
+    Example:
+        >>> cloud = read_cloud("scan.ply")
+        >>> cloud.points.mean(axis=0)
+    """
     geometry = read_geometry(path)
     if isinstance(geometry, PointCloud):
         return geometry
-    return PointCloud(geometry.vertices, geometry.normals, geometry.colors, scalars=geometry.scalars)
+    return PointCloud(
+        geometry.vertices, geometry.normals, geometry.colors, scalars=geometry.scalars, notes=geometry.notes
+    )
+
+
+def read_mesh(path: str | Path) -> TriangleMesh:
+    """Read a triangle mesh; polygons become triangles.
+
+    Args:
+        path: the file, of any format that `read_geometry` reads.
+
+    Raises what `read_geometry` raises for one file, and UnusableGeometry where it holds no faces.
+
+    Example:
+        >>> mesh = read_mesh("part.stl")
+        >>> mesh.faces.shape
+    """
+    geometry = read_geometry(path)
+    if isinstance(geometry, TriangleMesh):
+        return geometry
+    raise UnusableGeometry(f"{path}: holds {len(geometry)} points and no faces; a mesh was expected")
+
+
+def read_image(path: str | Path) -> Signal:
+    """Read an image, rows from the top, as the file shows it, bit for bit.
+
+    The content says whether it is PNG, JPEG or TIFF. Its channels are gray, gray and alpha, RGB, or RGB and
+    alpha. Palettes and 1-bit images become what they show, the camera's orientation is applied, alpha is
+    not multiplied in. CMYK and other color spaces become RGB; of several pictures or pages the first is
+    read; `notes` say so.
+
+    Args:
+        path: the file.
+
+    Returns:
+        A Signal with values (H, W, C), C in 1..4, of uint8, uint16 or, for a TIFF of floats, float32.
+
+    Raises:
+        UnreadableInput: the file is missing, damaged, no image, or claims more pixels than it can hold.
+
+    Example:
+        >>> image = read_image("photo.png")
+        >>> image.values.shape, image.notes
+    """
+    return read(path, "image")
+
+
+def read_volume(path: str | Path) -> Signal:
+    """Read a volume of any real type: three axes, or four with 1 to 4 channels last.
+
+    NPY, NIfTI and uncompressed NPZ files are memory-mapped where their values need no change. Booleans
+    become uint8; pickles are never loaded. Values that are not finite stay, and a note counts them.
+
+    Args:
+        path: the file.
+
+    Returns:
+        A Signal with values (I, J, K, C), C in 1..4. The affine of its `grid` has the spacing, origin and
+        directions of the file: NPZ `spacing` (3,) beside `volume`, the spacing that ImageJ or OME says of a
+        TIFF stack, NIfTI's affine, NRRD's directions in the space that `header["space"]` names.
+
+    Raises:
+        UnreadableInput: the file is missing, damaged, no volume, or claims more than it can hold.
+        MissingBackend: its format needs a library that is not installed.
+
+    Example:
+        >>> volume = read_volume("head.nii.gz")
+        >>> volume.values.shape, volume.grid.spacing
+    """
+    return read(path, "volume")
+
+
+def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
+    """Write a mesh in the format of the extension: .ply, .obj, .stl, .off or .glb; whole or not at all.
+
+    PLY, OBJ and OFF keep double precision. STL has single precision; so has GLB, which far from the origin
+    is written around the mesh's center, which its scene puts back. Only PLY keeps scalars.
+
+    Args:
+        path: the file; one that exists is replaced.
+        mesh: vertices (V, 3) in world units, faces (F, 3).
+
+    Returns:
+        A sentence about each thing that the format cannot keep as it is.
+
+    Raises:
+        UsageError: the extension is unknown, or the file cannot be written.
+
+    Example:
+        >>> notes = write_mesh("surface.obj", mesh)
+    """
+    return write(path, "mesh", mesh)
+
+
+def write_cloud(path: str | Path, cloud: PointCloud) -> tuple[str, ...]:
+    """Write a point cloud as a binary PLY with all its attributes; whole or not at all.
+
+    Args:
+        path: the file, .ply; one that exists is replaced.
+        cloud: points (N, 3) in world units. Positions and sensors keep double precision, normals are
+            written as float, scalars in their own types, 64-bit integers as doubles.
+
+    Returns:
+        A sentence about each thing that the format cannot keep as it is: none for PLY.
+
+    Raises:
+        UsageError: the extension is unknown, or the file cannot be written.
+
+    Example:
+        >>> write_cloud("cloud.ply", sasnet_sdf.PointCloud(points))
+    """
+    return write(path, "cloud", cloud)
+
+
+def write_image(path: str | Path, image: Signal | NDArray[Any]) -> tuple[str, ...]:
+    """Write an image in the format of the extension: .png, .jpg or .tif; whole or not at all.
+
+    PNG and TIFF keep uint8 and uint16 bit for bit, TIFF float32 too. JPEG is lossy, of uint8 gray or RGB.
+
+    Args:
+        path: the file; one that exists is replaced.
+        image: samples (H, W, C), C in 1..4, rows from the top, or a Signal of them.
+
+    Returns:
+        A sentence about each thing that the format cannot keep as it is.
+
+    Raises:
+        UsageError: the format cannot hold the samples, the extension is unknown, or the file cannot be
+            written.
+
+    Example:
+        >>> write_image("gray.png", numpy.zeros((48, 64, 1), numpy.uint8))
+    """
+    from .images import check_samples
+
+    values = image.values if isinstance(image, Signal) else np.asarray(image)
+    if values.ndim != 3 or not 1 <= values.shape[2] <= 4 or not values.size:
+        raise UsageError(
+            f"{path}: an image has the shape (H, W, C) with 1 to 4 channels, found {values.shape}"
+        )
+    check_samples(values.dtype, values.shape[2], path)
+    return write(path, "image", values)
+
+
+def write_volume(path: str | Path, volume: Signal) -> tuple[str, ...]:
+    """Write a volume in the format of the extension: .npy, .npz, .tif, .nii, .nii.gz or .nrrd.
+
+    Values are kept bit for bit. NIfTI and NRRD keep the affine (NIfTI in single precision), NPZ and TIFF the
+    spacing, NPY neither.
+
+    Args:
+        path: the file; one that exists is replaced.
+        volume: values (I, J, K, C), C in 1..4, and where they lie.
+
+    Returns:
+        A sentence about each thing that the format cannot keep.
+
+    Raises:
+        UsageError: the format cannot hold the values, the extension is unknown, or the file cannot be
+            written.
+        MissingBackend: the format needs a library that is not installed.
+
+    Example:
+        >>> notes = write_volume("copy.nrrd", read_volume("head.nii.gz"))
+    """
+    if volume.values.ndim != 4 or volume.grid.dim != 3:
+        raise UsageError(f"{path}: an image is no volume; write it as PNG or TIFF")
+    return write(path, "volume", volume)
+
+
+def write_table(path: str | Path, points: Array, distances: Array, gradients: Array) -> None:
+    """Write points (N, 3), distances (N,) and gradients (N, 3) in float64, one row per point.
+
+    The format is that of the extension: .csv, .txt, .npy, .npz or .ply. Raises UsageError.
+    """
+    write(path, "table", np.column_stack([points, distances, gradients]).astype(np.float64))

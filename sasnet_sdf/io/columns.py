@@ -1,9 +1,10 @@
-"""From columns of numbers, named or not, to a point cloud: the one rule for every format."""
+"""Columns of numbers, in pieces as they come from a file, and the point cloud that they make."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import Array, PointCloud
+from ..runtime.progress import tick
+
+Columns = dict[str, NDArray[Any]]
+"""Numbers (N,) under the names that the file has for them."""
 
 
 def is_packed(name: str) -> bool:
@@ -54,11 +59,11 @@ def _bits(packed: NDArray[Any]) -> NDArray[np.uint32]:
     return bits
 
 
-Columns = dict[str, NDArray[Any]]
-"""Numbers (N,) by the file's own names."""
-
 POSITION, NORMAL = ("x", "y", "z"), ("nx", "ny", "nz")
 COLOR, SENSOR = ("red", "green", "blue"), ("vx", "vy", "vz")
+FIELD = (*POSITION, "distance", "gx", "gy", "gz")
+"""A table of signed distances and their gradients at points."""
+
 _SPLAT = ("f_dc_0", "f_dc_1", "f_dc_2")
 _GROUPS = (POSITION, NORMAL, COLOR, SENSOR, _SPLAT)
 _STEMS = {
@@ -67,13 +72,13 @@ _STEMS = {
     NORMAL: ("n", "norm", "normal", "normals"),
     COLOR: ("color", "colors", "colour", "colours", "col", "diffuse", "rgb", "rgba"),
 }
-"""What other programs write before or after the axis, or, as ParaView does, before its number."""
+"""What other programs write before or after the axis, or, in ParaView, before the number of the axis."""
 
 _SPECIAL = {f"vp_{axis}": f"v{axis}" for axis in "xyz"} | {name: name for name in (*SENSOR, *_SPLAT)}
 _SPECIAL |= dict.fromkeys(("easting", "east", "e"), "x") | dict.fromkeys(("northing", "north", "n"), "y")
 _SPECIAL |= dict.fromkeys(("elevation", "altitude", "height", "elev", "h"), "z")
 _UNIT = re.compile(r"\s*[\[(][^\])]*[\])]$|(?:\s*/\s*|_)(?:mm|cm|m|km|ft)$")
-"""What stands behind a name: in brackets, or as in `x_m` and `X /m`."""
+"""A unit after a name: in brackets, or as in `x_m` and `X /m`."""
 
 _SH_0 = 0.28209479177387814
 """The constant spherical harmonic, whose coefficients are the colors of 3D Gaussian splats."""
@@ -98,7 +103,7 @@ _KNOWN = _known_names()
 
 
 def canonical(name: str) -> str:
-    """The name under which this room knows a column, whatever its case, alias, unit or quotes."""
+    """The name under which this package knows a column, whatever its case, alias, unit or quotes."""
     name = _UNIT.sub("", name.strip("#/\"' \t").lower())
     return _SPECIAL.get(name) or _KNOWN.get(re.sub(r"[\s._:-]", "", name), name)
 
@@ -183,3 +188,82 @@ def as_colors(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _are_shares(values: NDArray[Any]) -> bool:
     return bool(np.any(values != np.rint(values)) and np.quantile(values, 0.99) < 2)
+
+
+PIECE = 1 << 18
+"""The most rows of a piece."""
+
+
+@dataclass
+class Scan:
+    """The points of a file that is read piece by piece.
+
+    pieces: columns under the file's own names, at most PIECE rows each, read when they are drawn;
+    they may raise UnreadableInput. notes: sentences for the user, complete once all are drawn.
+    named: the columns under their names, for what only all values can say.
+    geographic: whether x and y are longitude and latitude; like notes, known once all pieces are drawn.
+    """
+
+    pieces: Iterable[Columns]
+    notes: list[str] = field(default_factory=list)
+    named: Callable[[Columns], Columns] = lambda columns: columns
+    geographic: bool = False
+
+    def cloud(self, columns: Columns, path: Path) -> PointCloud:
+        """The cloud of columns that were kept of the pieces. Raises UnreadableInput."""
+        cloud = cloud_from(self.named(columns), path, self.notes)
+        return replace(cloud, geographic=self.geographic)
+
+
+def records(path: Path, kind: np.dtype, offset: int, count: int) -> Iterator[NDArray[Any]]:
+    """Arrays of at most PIECE of the `count` records that the file holds from `offset` on."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        for start in range(0, max(count, 1), PIECE):
+            tick(start / max(count, 1))
+            yield np.fromfile(file, kind, min(PIECE, count - start))
+
+
+def columns_of(rows: NDArray[Any]) -> Columns:
+    """The fields of a structured array (N,) that are numbers, each (N,) on its own."""
+    names = rows.dtype.names or ()
+    return {name: numbers(rows[name]) for name in names if is_numeric(rows[name])}
+
+
+def numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """A copy in this machine's byte order, which keeps no larger array alive."""
+    return np.array(values, values.dtype.newbyteorder("="))
+
+
+def is_numeric(values: NDArray[Any]) -> bool:
+    return values.ndim == 1 and values.dtype.kind in "fiu"
+
+
+def rows_in(columns: Columns) -> int:
+    return len(next(iter(columns.values()), ()))
+
+
+def taken(columns: Columns, keep: NDArray[Any] | slice) -> Columns:
+    """The rows that a boolean mask, an index array or a slice keeps."""
+    return {name: values[keep] for name, values in columns.items()}
+
+
+def joined(pieces: Iterable[Columns], notes: list[str]) -> Columns:
+    """Join the pieces; columns that only some of them have are left out, with a note."""
+    parts = []
+    for piece in pieces:
+        tick()
+        parts.append(piece)
+    if len(parts) < 2:
+        return parts[0] if parts else {}
+    everywhere = [name for name in parts[0] if all(name in part for part in parts)]
+    elsewhere = dict.fromkeys(name for part in parts for name in part if name not in everywhere)
+    if elsewhere:
+        notes.append(f"only some of its scans have {', '.join(elsewhere)}: left out")
+    # taken out of the parts one by one, so that no more than a column is there twice
+    return {name: np.concatenate([part.pop(name) for part in parts]) for name in everywhere}
+
+
+def empty_rows(missing: int, total: int) -> list[str]:
+    """The note about rows of a depth image or a scanner's raster that saw nothing."""
+    return [f"{missing} of {total} rows hold no measurement and were left out"] if missing else []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 import uuid
-import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from io import BufferedReader, FileIO
@@ -17,22 +17,10 @@ from ..errors import SasnetError, UnreadableInput, UsageError
 from ..runtime.progress import tick
 from ..runtime.system import check_memory, format_memory, held_bytes, memory_limit_bytes
 
-MESHES = (".ply", ".obj", ".stl", ".off", ".glb")
-TABLES = (".csv", ".txt", ".npy", ".npz", ".ply")
-IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-VOLUMES = (".npy", ".npz", ".nii", ".nii.gz", ".nrrd", ".tif", ".tiff")
-WRITABLE = tuple(dict.fromkeys((*MESHES, *TABLES, ".sasnet", ".json", *IMAGES, *VOLUMES)))
-
-_USERS_TO_MEND = {
+_USERS_FAULT = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT),
     *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL),
 }
-
-
-def suffix_of(path: str | Path) -> str:
-    """The extension that says the format, in small letters; .nii.gz is one."""
-    name = Path(path).name.lower()
-    return ".nii.gz" if name.endswith(".nii.gz") else Path(path).suffix.lower()
 
 
 @contextmanager
@@ -45,27 +33,20 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     target = Path(path).resolve()  # a link stays one: what it points to is written
     partial = _beside(target)
     try:
-        _check_place(target, path)
+        _check_target(target, path)
         yield partial
         partial.replace(target)
     except OSError as error:
-        kind = UsageError if error.errno in _USERS_TO_MEND else SasnetError
+        kind = UsageError if error.errno in _USERS_FAULT else SasnetError
         raise kind(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         partial.unlink(missing_ok=True)
 
 
-def check_writable(path: str | Path, overwrite: bool, formats: Collection[str] = WRITABLE) -> None:
-    """Refuse an output before the work starts: of another format, there already, or not writable.
-
-    Raises UsageError.
-    """
-    path = Path(path)
-    if suffix_of(path) not in formats:
-        found = f"extension {path.suffix}" if path.suffix else "file without an extension"
-        raise UsageError(f"{path}: unknown {found}; known: {' '.join(formats)}")
-    target = path.resolve()
-    _check_place(target, path)
+def check_place(path: str | Path, overwrite: bool) -> None:
+    """Refuse an output that cannot be written, or exists and is to be kept. Raises UsageError."""
+    target = Path(path).resolve()
+    _check_target(target, path)
     if target.exists() and not overwrite:
         raise UsageError(f"{path}: exists; give --overwrite or another name")
     probe = _beside(target)
@@ -76,8 +57,8 @@ def check_writable(path: str | Path, overwrite: bool, formats: Collection[str] =
         raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _check_place(target: Path, path: str | Path) -> None:
-    """The folder is there, and what is to be replaced is a file."""
+def _check_target(target: Path, path: str | Path) -> None:
+    """Check that the folder is there, and that what is to be replaced is a file. Raises UsageError."""
     if target.is_dir():
         raise UsageError(f"{path}: is a folder; give the name of a file")
     if target.exists() and not target.is_file():
@@ -87,37 +68,31 @@ def _check_place(target: Path, path: str | Path) -> None:
 
 
 def _beside(target: Path) -> Path:
-    """A name in the same folder, so that the file can be renamed; whoever finds it knows whose it is."""
-    suffix = target.name[len(target.name) - len(suffix_of(target)) :]
-    stem = target.name.removesuffix(suffix)[:40]
-    return target.with_name(f".{stem}.{uuid.uuid4().hex[:8]}{suffix}")
+    """A hidden name in the same folder, with the same extension, that shows whose it is."""
+    return target.with_name(f".{uuid.uuid4().hex[:8]}.{target.name[-40:]}")
 
 
 _RATIO = 1400
-"""No byte of the usual compressions stands for more (deflate: 1,032; the LZW of TIFF: 1,340)."""
+"""The most bytes that a compressed byte stands for (deflate: 1,032; the LZW of TIFF: 1,340)."""
 
 _HARMLESS = 2**28
-"""Bytes that a header may claim whatever its file's size; an image of 8,000 x 8,000 RGBA has fewer."""
-
-_TIMES = {".ply": 15, ".obj": 8, ".stl": 13, ".off": 23, ".glb": 18, ".npz": 6}
-"""Times a file's size that reading it takes where it is read as a whole; measured on 5 to 22 MB of each."""
-
+"""Bytes that a header may claim whatever the file's size; an image of 8,000 x 8,000 RGBA has fewer."""
 
 _COPIES = 2.5
-"""Of the samples that a header names, what reading them takes: Pillow's picture, and the array."""
+"""Memory that reading takes, over that of the samples: Pillow's picture, and the array."""
 
 _AT_ONCE = 1 << 19
-"""Bytes that a library gets at once; the slowest takes a tenth of a second for them."""
+"""Bytes that a library gets at a time; the slowest takes a tenth of a second for them."""
 
 _ADDRESS = re.compile(r"(https?|ftp|s3|gs|sftp):[/\\\\]+", re.IGNORECASE)
-"""How an address begins, as a path too, which has one slash there."""
+"""The beginning of an address, also as a path, which has one slash there."""
 
 _LIMIT: ContextVar[int | None] = ContextVar("max_memory", default=None)
 
 
 @contextmanager
 def within(max_memory: int | None) -> Iterator[None]:
-    """Readers refuse, inside, samples whose reading would take more than `max_memory` bytes in all."""
+    """Within the block, refuse to read samples that would take more than `max_memory` bytes in all."""
     token = _LIMIT.set(max_memory)
     try:
         yield
@@ -126,16 +101,16 @@ def within(max_memory: int | None) -> Iterator[None]:
 
 
 def opened(path: Path, plain: int = 0) -> BufferedReader:
-    """A file that is open in binary, and tells how much of it has been read: for libraries that read it.
+    """The file, open in binary, which reports progress while a library reads it.
 
-    plain: the number of bytes at its beginning of which those beyond ASCII are read as question marks.
+    plain: bytes beyond ASCII among its first `plain` bytes are read as question marks.
     """
-    file = _Told(path)
+    file = _Reported(path)
     file.plain = plain
     return BufferedReader(file, _AT_ONCE)
 
 
-class _Told(FileIO):
+class _Reported(FileIO):
     plain = 0
 
     def readinto(self, buffer: Any) -> int | None:
@@ -148,9 +123,14 @@ class _Told(FileIO):
         return count
 
 
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write plain values as indented JSON."""
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Whatever the system says against reading a file inside is an UnreadableInput that names it."""
+    """Turn the system's errors in reading a file within the block into UnreadableInput, which names it."""
     try:
         yield
     except OSError as error:
@@ -165,7 +145,7 @@ def check_address(path: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is an address, missing, a folder, locked or empty. Raises UnreadableInput."""
+    """Refuse an input that is an address, missing, a folder, locked or empty. Raises UnreadableInput."""
     check_address(path)
     try:
         if not path.exists():
@@ -183,11 +163,10 @@ def check_file(path: Path) -> None:
 
 
 def check_claim(path: Path, wanted: int, ratio: int = _RATIO) -> None:
-    """Refuse to take `wanted` bytes of memory that the file cannot hold, or that are not there.
+    """Refuse to take `wanted` bytes that the file cannot hold, or that the machine does not have.
 
-    ratio: bytes that a byte of the file may stand for.
-
-    Raises UnreadableInput, and UsageError where there would be more than `within` allows.
+    ratio: the most bytes that a byte of the file may stand for. Raises UnreadableInput, and UsageError
+    where there would be more than `within` allows.
     """
     size, limit = path.stat().st_size, memory_limit_bytes()
     if wanted > max(_HARMLESS, ratio * size):
@@ -204,34 +183,13 @@ def check_claim(path: Path, wanted: int, ratio: int = _RATIO) -> None:
         check_memory(f"{path}: reading it", held + _COPIES * wanted, most, lambda: advice)
 
 
-def check_room(path: Path, max_memory: int | None) -> None:
-    """Refuse a file that is read as a whole and needs more than `max_memory` bytes. Raises UsageError."""
-    if max_memory is not None:
-        advice = "a binary PLY of points alone is read piece by piece"
-        check_memory(f"{path}: reading it", held_bytes() + _taken(path), max_memory, lambda: advice)
-
-
-def _taken(path: Path) -> float:
-    """Bytes that reading a file takes at its worst moment, by its size; 0 where it comes in pieces."""
-    kind, size = path.suffix.lower(), path.stat().st_size
-    if kind == ".ply":
-        with path.open("rb") as file:
-            head = file.read(1 << 16)
-        whole = b"format ascii" in head or re.search(rb"element face +[1-9]", head) is not None
-        return _TIMES[kind] * size * whole
-    if kind == ".npz" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    return _TIMES.get(kind, 0) * size
-
-
 def count_of(word: str) -> int | None:
-    """The number from 0 on that a header's word is; None where it is none, or none of things in a file."""
+    """The count, 0 or more, that a header's word is; None where it is no count, or one no file can hold."""
     return int(word) if re.fullmatch(r"[0-9]{1,18}", word) else None
 
 
 def reason_of(error: BaseException) -> str:
-    """What a library says about a damaged file, in one short line."""
+    """A library's message about a damaged file, as one short line."""
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
@@ -244,10 +202,10 @@ def text_of(path: Path) -> str:
 
 
 def not_carried(things: Sequence[str]) -> list[str]:
-    """The note that names these things; none where there are none."""
+    """The note that these things of a file are not in the result; no note where there are none."""
     return [f"not carried over: {', '.join(things)}"] if things else []
 
 
 def division(parts: int) -> list[str]:
-    """What is lost of that many parts that become one mesh."""
+    """What `not_carried` names of a file whose parts become one mesh."""
     return [f"the division into {parts} parts"] if parts > 1 else []

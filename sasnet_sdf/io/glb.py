@@ -32,9 +32,10 @@ from .gltf import (
     points_under,
 )
 from .polygons import strips
+from .stl import rounding_of
 
 FEW_FACES = 0.25
-"""Triangles over points up to which a scene of both is a cloud, and its meshes mark the cameras."""
+"""The most triangles per point for which a scene of both is a cloud, whose meshes mark the cameras."""
 
 _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 _LINES = (1, 2, 3)
@@ -43,7 +44,7 @@ _READ = re.compile(
     # what changes how a surface looks, not where it lies
     r"|(KHR|EXT|MSFT|ADOBE|AGI)_(materials|texture|lights|xmp|animation)_.*|KHR_materials.*|KHR_xmp.*"
 )
-"""Extensions that a file may require."""
+"""The extensions that a file may require."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class _Part:
 def read(path: Path) -> PointCloud | TriangleMesh:
     """The default scene as a mesh, its vertices welded, or as a cloud where it has points.
 
-    A scene of both is a cloud where it has at most `FEW_FACES` triangles a point, and refused where it
+    A scene of both is a cloud where it has at most `FEW_FACES` triangles per point, and refused where it
     has more. Colors of vertices times those of materials are kept as the file's numbers; a note names
     textures, lines, deformations and parts, which are not. Raises UnreadableInput, which names a
     compression, and what the file requires, that this reader does not know.
@@ -98,7 +99,7 @@ class _Scene:
             (node["mesh"], matrix, node) for node, matrix in placements(self.document) if "mesh" in node
         ]
         self.elsewhere = len(self.document.tree["meshes"]) - len({index for index, *_ in placed})
-        self._check_room(placed)
+        self._check_size(placed)
         parts = list(self._placed(placed))
         clouds = [part for part in parts if part.faces is None]
         meshes = [part for part in parts if part.faces is not None]
@@ -123,7 +124,7 @@ class _Scene:
             )
         return self._cloud(clouds)
 
-    def _check_room(self, placed: list[tuple[int, Matrix, dict[str, Any]]]) -> None:
+    def _check_size(self, placed: list[tuple[int, Matrix, dict[str, Any]]]) -> None:
         """Refuse scenes that place more vertices and triangles than the file can stand for."""
         accessors, meshes = self.document.tree["accessors"], self.document.tree["meshes"]
         sizes: dict[int, int] = {}
@@ -258,7 +259,7 @@ def _faces(indices: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
 
 
 def _bytes(primitive: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
-    """What vertices and triangles become in memory."""
+    """The memory that vertices and triangles take."""
     corners = count_of(item(accessors, primitive["indices"])) if "indices" in primitive else 0
     if "POSITION" not in primitive["attributes"]:
         return 0
@@ -268,3 +269,28 @@ def _bytes(primitive: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
 def _copies(node: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
     counts = [count_of(item(accessors, index)) for index in attributes_of_instances(node).values()]
     return max(counts, default=1)
+
+
+def write(path: Path, mesh: TriangleMesh) -> list[str]:
+    """Write single precision; far from the origin around the mesh's center, which the scene puts back."""
+    import trimesh
+
+    far = rounding_of(mesh.vertices) > 0
+    offset = np.rint((mesh.vertices.min(0) + mesh.vertices.max(0)) / 2) if far else np.zeros(3)
+    part = trimesh.Trimesh(
+        mesh.vertices - offset,
+        mesh.faces,
+        vertex_normals=mesh.normals,
+        vertex_colors=mesh.colors,
+        process=False,
+    )
+    scene = trimesh.Scene()
+    scene.add_geometry(part, transform=trimesh.transformations.translation_matrix(offset))
+    scene.export(path, file_type="glb", include_normals=mesh.normals is not None)
+    if not far:
+        return []
+    place = " ".join(f"{number:.0f}" for number in offset)
+    return [
+        f"GLB is single precision: vertices are written about {place}, a translation in its scene"
+        " that most programs apply"
+    ]

@@ -110,12 +110,12 @@ def _rotation(quaternion: Array) -> Array:
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _NUMBERS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _RATIO = 32
-"""Bytes of accessors over those of the file: they may overlap, but a mesh has few of them."""
+"""The most bytes of accessors per byte of the file: they may overlap, but a mesh has few of them."""
 
 _JSON, _BINARY = 0x4E4F534A, 0x004E4942
 
 
-def item(items: list, index: int) -> Any:
+def item(items: list[Any], index: int) -> Any:
     """The item at an index that a file names. Raises IndexError, of negative ones too."""
     if index < 0:
         raise IndexError(f"an index of {index}")
@@ -207,7 +207,7 @@ class Document:
 
 
 def count_of(part: dict[str, Any]) -> int:
-    """How many items an accessor has. Raises ValueError."""
+    """The number of items of an accessor. Raises ValueError."""
     count = part["count"]
     if not isinstance(count, int) or count < 0:
         raise ValueError(f"an accessor of {count} items")

@@ -1,30 +1,26 @@
-"""Images: PNG, JPEG and TIFF as arrays (H, W, C), rows from the top; what the file shows, bit for bit."""
+"""Images: PNG, JPEG and TIFF as arrays (H, W, C), rows from the top; what the file shows, bit for bit.
+
+Pillow reads and writes PNG with 16 bits a channel as 8 bits wherever there is color or alpha. That is done
+here, after W3C, Portable Network Graphics (third edition): chunks in section 11, filters in section 9.
+"""
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SasnetError, UnreadableInput, UsageError
+from ..runtime.compiled import kept
 from ..signals import Grid, Signal
-from .files import IMAGES, atomic_write, check_claim, check_file, reason_of, suffix_of
-from .kinds import refused
-
-
-def turned(values: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Samples (H, W, C) as they are to be seen, from Exif's orientation 1..8."""
-    if orientation in (5, 6, 7, 8):
-        values = values.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        values = values[::-1]
-    if orientation in (2, 3, 6, 7):
-        values = values[:, ::-1]
-    return np.ascontiguousarray(values)
-
+from .files import check_claim, reason_of
+from .formats import suffix_of
 
 _SHOWN_AS = {
     **dict.fromkeys(("1", "L"), "L"),
@@ -32,52 +28,35 @@ _SHOWN_AS = {
     **dict.fromkeys(("P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"), "RGB"),
     **dict.fromkeys(("PA", "RGBA", "RGBa"), "RGBA"),
 }
-"""Pillow's modes, and those in which they become arrays of 8 bits."""
+"""Pillow's modes, and the mode that each is converted to for an array of 8 bits."""
 
 _WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
 _SAMPLES = {"I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "F": np.float32}
 
 _DEEP = {b"\x10\0": 2, b"\x10\2": 6, b"\x10\4": 4, b"\x10\6": 8}
-"""Bytes a pixel of a PNG whose header says 16 bits and these colours."""
+"""Bytes per pixel of a PNG whose header has 16 bits and these colors."""
 
 _A_ROW = 48
-"""Bytes that Pillow takes for a row beside its pixels; an image may be all rows."""
+"""Bytes that Pillow takes for a row beside its pixels: an image may have rows of one pixel."""
 
 
-def read_image(path: str | Path) -> tuple[Signal, list[str]]:
-    """An image as uint8, uint16 or float32 (only of a TIFF of floats), and notes for the user.
+def read(path: Path) -> Signal:
+    """The image in a file whose content says which of the formats it is. See `sasnet_sdf.io.read_image`."""
+    with path.open("rb") as file:
+        head = file.read(26)
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        from . import tiff
 
-    The content says which of the formats it is. Grey, grey and alpha, RGB, or RGB and alpha; palettes
-    and 1-bit images become what they show, the camera's orientation is applied, alpha is not
-    multiplied in. CMYK and other colour spaces become RGB, and a note says so; of several pictures
-    or pages the first is read. Raises UnreadableInput where the file is missing, damaged, no image,
-    or claims more pixels than it can hold.
-    """
-    path = Path(path)
-    if suffix_of(path) not in IMAGES:
-        raise refused(path, IMAGES, " of an image")
-    check_file(path)
-    try:
-        with path.open("rb") as file:
-            head = file.read(26)
-        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            from . import tiff
-
-            found = tiff.read_image(path)
-            values, notes = found if found is not None else _from_pillow(path)
-        else:
-            values, notes = _from_pillow(path, _DEEP.get(head[24:26], 0) if head[:4] == b"\x89PNG" else 0)
-    except SasnetError:
-        raise
-    except OSError as error:
-        raise UnreadableInput(f"{path}: cannot be read ({error.strerror or reason_of(error)})") from error
+        values, notes = tiff.read_image(path) or _from_pillow(path)
+    else:
+        values, notes = _from_pillow(path, _DEEP.get(head[24:26], 0) if head[:4] == b"\x89PNG" else 0)
     if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
         notes.append(f"{int((~finite).sum())} of {values.size} samples are not finite")
-    return Signal(values, Grid.of_image(*values.shape[:2])), notes
+    return Signal(values, Grid.of_image(*values.shape[:2]), notes=tuple(notes))
 
 
 def _from_pillow(path: Path, deep: int = 0) -> tuple[NDArray[Any], list[str]]:
-    """Samples and notes; deep: bytes a pixel of a PNG of 16 bits, of which Pillow only reads the header."""
+    """Samples and notes. deep: bytes per pixel of a PNG with 16 bits, whose header alone Pillow reads."""
     from PIL import Image, ImageOps
 
     try:
@@ -90,9 +69,7 @@ def _from_pillow(path: Path, deep: int = 0) -> tuple[NDArray[Any], list[str]]:
                 if pictures > 1:
                     notes.append(f"{path}: holds {pictures} pictures, the first is read")
                 if deep:
-                    from . import png16
-
-                    return png16.read(path), notes
+                    return _read_deep(path), notes
                 image.load()
                 return _shown(ImageOps.exif_transpose(image), path, notes), notes
     except SasnetError:
@@ -116,46 +93,32 @@ def _shown(image: Any, path: Path, notes: list[str]) -> NDArray[Any]:
     if mode is None:
         raise UnreadableInput(f"{path}: has samples of a kind ({image.mode}) that is not read")
     if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-        notes.append(f"{path}: colours are {image.mode} and become RGB, without a colour profile")
+        notes.append(f"{path}: colors are {image.mode} and become RGB, without a color profile")
     if image.has_transparency_data and mode in _WITH_ALPHA:
         mode = _WITH_ALPHA[mode]
     values = np.array(image if image.mode == mode else image.convert(mode))
     return values.reshape(*values.shape[:2], -1)
 
 
-def write_image(values: NDArray[Any], path: str | Path) -> None:
-    """Write samples (H, W, C), C in 1..4, in the format of the extension, whole or not at all.
+def write_png(path: Path, values: NDArray[Any]) -> None:
+    """Write samples (H, W, C) of 8 or 16 bits."""
+    if values.dtype == np.uint16:
+        _write_deep(path, values)
+    else:
+        _to_pillow(values).save(path)
 
-    PNG and TIFF keep uint8 and uint16 bit for bit, TIFF float32 too; JPEG is lossy, of uint8 grey or
-    RGB. Raises UsageError where the format cannot hold the samples.
-    """
-    kind, values = suffix_of(path), np.asarray(values)
-    if kind not in IMAGES:
-        raise UsageError(
-            f"{path}: unknown extension {kind or '(none)'} of an image; known: {' '.join(IMAGES)}"
-        )
-    if values.ndim != 3 or not 1 <= values.shape[2] <= 4 or not values.size:
-        raise UsageError(
-            f"{path}: an image has the shape (H, W, C) with 1 to 4 channels, found {values.shape}"
-        )
-    check_samples(values.dtype, values.shape[2], path)
-    if kind in (".jpg", ".jpeg") and max(values.shape[:2]) > 65535:
-        raise UsageError(f"{path}: JPEG holds at most 65,535 rows and columns; PNG and TIFF hold more")
-    with atomic_write(path) as partial:
-        if kind in (".tif", ".tiff"):
-            from . import tiff
 
-            tiff.write_image(partial, values)
-        elif values.dtype == np.uint16:
-            from . import png16
+def write_jpeg(path: Path, values: NDArray[Any]) -> None:
+    """Write samples (H, W, C) of 8 bits, C 1 or 3."""
+    if max(values.shape[:2]) > 65535:
+        raise UsageError("JPEG holds at most 65,535 rows and columns; PNG and TIFF hold more")
+    _to_pillow(values).save(path, quality=95, subsampling=0)
 
-            png16.write(partial, values)
-        else:
-            from PIL import Image
 
-            options: dict[str, Any] = {} if kind == ".png" else {"quality": 95, "subsampling": 0}
-            flat = values[..., 0] if values.shape[2] == 1 else values
-            Image.fromarray(np.ascontiguousarray(flat)).save(partial, **options)
+def _to_pillow(values: NDArray[Any]) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(values[..., 0] if values.shape[2] == 1 else values))
 
 
 def check_samples(dtype: np.dtype, channels: int, path: str | Path) -> None:
@@ -163,7 +126,7 @@ def check_samples(dtype: np.dtype, channels: int, path: str | Path) -> None:
 
     Raises UsageError, which names a format that can.
     """
-    kind = suffix_of(Path(path))
+    kind = suffix_of(path)
     if dtype not in (np.uint8, np.uint16, np.float32):
         raise UsageError(f"{path}: an image has samples of uint8, uint16 or float32, found {dtype}")
     if kind == ".png" and dtype == np.float32:
@@ -176,3 +139,153 @@ def check_samples(dtype: np.dtype, channels: int, path: str | Path) -> None:
         raise UsageError(f"{path}: JPEG holds 8 bits a channel, not 16; PNG and TIFF do")
     if channels in (2, 4):
         raise UsageError(f"{path}: JPEG holds no alpha; PNG and TIFF do")
+
+
+def upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Samples (H, W, C) turned and mirrored as Exif's orientation 1..8 says, to how they are to be seen."""
+    if orientation in (5, 6, 7, 8):
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return np.ascontiguousarray(values)
+
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+_COLOR_TYPES = {channels: kind for kind, channels in _CHANNELS.items()}
+
+
+def _read_deep(path: Path) -> NDArray[np.uint16]:
+    """The samples (H, W, C) of a PNG with 16 bits; a color that counts as transparent gives an alpha channel.
+
+    The caller has bounded what the header claims. Raises UnreadableInput.
+    """
+    found: dict[bytes, list[bytes]] = {}
+    for name, content in _chunks(path):
+        found.setdefault(name, []).append(content)
+    if b"IHDR" not in found or len(found[b"IHDR"][0]) != 13 or b"IDAT" not in found:
+        raise UnreadableInput(f"{path}: not a PNG file that can be read (it has no image)")
+    width, height, depth, kind, _, _, interlace = struct.unpack(">IIBBBBB", found[b"IHDR"][0])
+    if depth != 16 or kind not in _CHANNELS or not width or not height:
+        raise UnreadableInput(f"{path}: not a PNG file that can be read (its header is damaged)")
+    if interlace:
+        raise UnreadableInput(f"{path}: is interlaced, with 16 bits a channel; save it without interlacing")
+    channels = _CHANNELS[kind]
+    rows = _inflated(b"".join(found[b"IDAT"]), (height, 1 + 2 * channels * width), path)
+    row = unfilter(rows, 2 * channels)
+    if row >= 0:
+        raise UnreadableInput(f"{path}: is damaged: row {row} has an unknown filter")
+    packed = np.ascontiguousarray(rows[:, 1:]).view(">u2").reshape(height, width, channels)
+    values = packed.astype(np.uint16)
+    clear = found.get(b"tRNS", [b""])[0]
+    if channels in (1, 3) and len(clear) == 2 * channels:
+        alpha = np.where((values == np.frombuffer(clear, ">u2")).all(-1, keepdims=True), 0, 65535)
+        values = np.concatenate([values, alpha.astype(np.uint16)], -1)
+    return upright(values, _exif_orientation(found.get(b"eXIf", [b""])[0]))
+
+
+def _write_deep(path: Path, values: NDArray[np.uint16]) -> None:
+    """Write samples (H, W, C), C in 1..4. Every row is filtered as differences to the Paeth predictor."""
+    height, width, channels = values.shape
+    pixel, pack = 2 * channels, zlib.compressobj(6)
+    above = np.zeros(pixel * (width + 1), np.int16)
+    with path.open("wb") as file:
+        file.write(_SIGNATURE)
+        kind = _COLOR_TYPES[channels]
+        _put(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
+        for row in values:
+            here = np.zeros_like(above)
+            here[pixel:] = np.frombuffer(row.astype(">u2").tobytes(), np.uint8)
+            left, up, corner = here[:-pixel], above[pixel:], above[:-pixel]
+            from_left, from_up = np.abs(up - corner), np.abs(left - corner)
+            from_corner = np.abs(left + up - 2 * corner)
+            guess = np.where(from_up <= from_corner, up, corner)
+            guess = np.where((from_left <= from_up) & (from_left <= from_corner), left, guess)
+            part = pack.compress(b"\x04" + (here[pixel:] - guess).astype(np.uint8).tobytes())
+            if part:
+                _put(file, b"IDAT", part)
+            above = here
+        _put(file, b"IDAT", pack.flush())
+        _put(file, b"IEND", b"")
+
+
+@kept()
+def unfilter(rows: NDArray[np.uint8], pixel: int) -> int:  # pragma: no cover - compiled
+    """Undo the filters of rows (H, 1 + bytes) in place; the first byte of a row is its filter's number.
+
+    pixel: bytes per pixel. Returns the first row whose filter is unknown, or -1.
+    """
+    for y in range(rows.shape[0]):
+        kind = rows[y, 0]
+        if kind > 4:
+            return y
+        for x in range(1, rows.shape[1]):
+            left = np.int64(rows[y, x - pixel]) if x > pixel else 0
+            up = np.int64(rows[y - 1, x]) if y > 0 else 0
+            corner = np.int64(rows[y - 1, x - pixel]) if y > 0 and x > pixel else 0
+            if kind == 0:
+                guess = 0
+            elif kind == 1:
+                guess = left
+            elif kind == 2:
+                guess = up
+            elif kind == 3:
+                guess = (left + up) // 2
+            else:
+                from_left, from_up = abs(up - corner), abs(left - corner)
+                from_corner = abs(left + up - 2 * corner)
+                if from_left <= from_up and from_left <= from_corner:
+                    guess = left
+                elif from_up <= from_corner:
+                    guess = up
+                else:
+                    guess = corner
+            rows[y, x] = np.uint8((np.int64(rows[y, x]) + guess) & 255)
+    return -1
+
+
+def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Names and contents of the chunks up to the end of the image."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(len(_SIGNATURE))
+        while True:
+            head = file.read(8)
+            length = int.from_bytes(head[:4], "big")
+            content = file.read(min(length, size)) if len(head) == 8 else b""
+            check = file.read(4)
+            if len(check) < 4 or len(content) < length:
+                raise UnreadableInput(f"{path}: cut short: the file ends before its image does")
+            if zlib.crc32(head[4:] + content) != int.from_bytes(check, "big"):
+                raise UnreadableInput(f"{path}: is damaged: the checksum of a chunk is wrong")
+            if head[4:] == b"IEND":
+                return
+            yield head[4:], content
+
+
+def _inflated(packed: bytes, shape: tuple[int, int], path: Path) -> NDArray[np.uint8]:
+    """Rows of bytes, never more than the header claims, whatever the stream holds."""
+    wanted = shape[0] * shape[1]
+    try:
+        data = zlib.decompressobj().decompress(packed, wanted)
+    except zlib.error as error:
+        raise UnreadableInput(f"{path}: is damaged ({error})") from error
+    if len(data) < wanted:
+        raise UnreadableInput(f"{path}: cut short: holds {len(data)} of its image's {wanted} bytes")
+    return np.frombuffer(bytearray(data), np.uint8).reshape(shape)
+
+
+def _exif_orientation(exif: bytes) -> int:
+    from PIL import Image
+
+    tags = Image.Exif()
+    if exif:
+        tags.load(b"Exif\0\0" + exif)
+    return int(tags.get(0x0112, 1))
+
+
+def _put(file: IO[Any], name: bytes, content: bytes) -> None:
+    body = name + content
+    file.write(len(content).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big"))

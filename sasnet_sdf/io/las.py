@@ -14,9 +14,8 @@ import numpy as np
 from ..errors import UnreadableInput
 from ..runtime.optional import require
 from ..runtime.progress import tick
-from .columns import COLOR, POSITION, Columns
+from .columns import COLOR, PIECE, POSITION, Columns, Scan, is_numeric, numbers
 from .files import check_claim, reason_of
-from .scan import PIECE, Scan, is_numeric, numbers
 
 _WKT, _GEOKEYS, _GEOTEXT = 2112, 34735, 34737
 _PROJECTED, _GEOGRAPHIC = 3072, 2048
@@ -29,14 +28,14 @@ _KINDS = re.compile(
 
 
 class System(NamedTuple):
-    """name: with its EPSG code, or None. geographic: whether x and y are longitude and latitude."""
+    """A reference system: its name with the EPSG code; whether x and y are longitude and latitude."""
 
     name: str | None = None
     geographic: bool = False
 
 
 def system_of(records: Iterable[Any]) -> System:
-    """By the WKT, else by the GeoTIFF keys of laspy's variable length records."""
+    """The reference system in laspy's variable length records: that of the WKT, else of the GeoTIFF keys."""
     found = {r.record_id: r.record_data_bytes() for r in records if r.user_id == "LASF_Projection"}
     text = found.get(_WKT, b"").decode("utf-8", "replace").strip("\0 \r\n")
     if text:
@@ -47,9 +46,9 @@ def system_of(records: Iterable[Any]) -> System:
 
 
 def _is_geographic(text: str) -> bool:
-    """By the outermost system of a WKT, or the first of a compound one: a projected one holds another.
+    """Whether the outermost system of a WKT, or the first of a compound one, has longitude and latitude.
 
-    A geodetic one of Cartesian axes is measured from the earth's centre.
+    A geodetic system with Cartesian axes is measured from the earth's center.
     """
     kind = _KINDS.search(text.upper())
     return bool(kind and kind[2] and not re.search(r"\bCS\s*\[\s*CARTESIAN", text.upper()))
@@ -64,7 +63,7 @@ def _from_wkt(text: str) -> str:
 
 
 def _from_geotiff(keys: bytes, text: bytes) -> System:
-    """Four 16-bit numbers a key: which, where its value stands (0: here), how many, value or place."""
+    """The system of GeoTIFF keys: four 16-bit numbers each, for which, where (0: here), how many, value."""
     words = [struct.unpack_from("<4H", keys, start) for start in range(8, len(keys) - 7, 8)]
     values = {key: value for key, place, _, value in words if place == 0}
     texts = {
@@ -86,7 +85,7 @@ T = TypeVar("T")
 
 
 def read(path: Path) -> Scan:
-    """Double precision coordinates, colours, and every other dimension as a scalar under its own name.
+    """Read coordinates in double precision, colors, and every other dimension as a scalar of its own name.
 
     The coordinate reference system, where the file names one, is a note. Raises UnreadableInput;
     MissingBackend where laspy is not installed, or lazrs for a compressed file.
@@ -122,30 +121,30 @@ def _pieces(laspy: Any, path: Path, scan: Scan) -> Iterator[Columns]:
 
 
 def _check_records(path: Path, file: BinaryIO) -> None:
-    """That there is room for the variable length records that the header names; laspy makes them all."""
+    """Check that the file can hold the records that its header names: laspy makes them all."""
     head, size = file.read(247).ljust(247, b"\0"), path.stat().st_size
     file.seek(0)
     count = struct.unpack_from("<I", head, 100)[0]
     start, extended = struct.unpack_from("<QI", head, 235) if head[25] >= 4 else (0, 0)
-    for number, room, least in ((count, size, 54), (extended, size - start, 60)):
-        if number * least > max(room, 0):
+    for number, there, least in ((count, size, 54), (extended, size - start, 60)):
+        if number * least > max(there, 0):
             raise UnreadableInput(
-                f"{path}: is damaged: it has no room for the {number} records that its header names"
+                f"{path}: is damaged: it cannot hold the {number} records that its header names"
             )
 
 
 def _check_size(path: Path, header: Any) -> None:
-    """That what unpacks a file is there; that one that is not packed can hold what its header names."""
+    """Check that a packed file can be unpacked, and that another can hold what its header names."""
     if header.are_points_compressed:
         require("lazrs", "lidar", "reading LAZ files")
         return
-    room = max(path.stat().st_size - header.offset_to_point_data, 0) // max(header.point_format.size, 1)
-    if room < header.point_count:
-        raise _cut_short(path, room, header.point_count)
+    there = max(path.stat().st_size - header.offset_to_point_data, 0) // max(header.point_format.size, 1)
+    if there < header.point_count:
+        raise _cut_short(path, there, header.point_count)
 
 
 def _check_chunks(path: Path, file: BinaryIO, header: Any) -> None:
-    """That packed points need no more memory than the file can stand for: lazrs ends the process then."""
+    """Refuse packed points that need more memory than the file can stand for: lazrs would end the process."""
     lazrs: Any = require("lazrs", "lidar", "reading LAZ files")
     size, place = path.stat().st_size, file.tell()
     records = lazrs.LazVlr(header.vlrs[header.vlrs.index("LasZipVlr")].record_data)
@@ -172,7 +171,7 @@ def _check_chunks(path: Path, file: BinaryIO, header: Any) -> None:
 
 
 def _or_unreadable(path: Path, action: Callable[[], T]) -> T:
-    """What the action gives; laspy and lazrs raise errors of many kinds, which no two damages share."""
+    """The action's result; whatever laspy and lazrs raise, errors of many kinds, is UnreadableInput."""
     try:
         return action()
     except (KeyboardInterrupt, SystemExit, UnreadableInput):
@@ -194,7 +193,7 @@ def _columns(record: Any) -> Columns:
 
 
 def _without_empty_colors(columns: Columns) -> Columns:
-    """Programs write formats with colours for scans without: all are black."""
+    """The columns, without colors that are all black: programs write these for scans that have none."""
     if any(columns[name].any() for name in COLOR if name in columns):
         return columns
     return {name: values for name, values in columns.items() if name not in COLOR}

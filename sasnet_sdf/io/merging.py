@@ -1,4 +1,4 @@
-"""One cloud of what several files and clouds hold, and which of its points are wanted."""
+"""Merging several files and clouds into one cloud, and choosing which of its points are kept."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from ..config import InputConfig
 from ..errors import UnusableGeometry, UsageError
 from ..geometry import PointCloud, TriangleMesh
-from .columns import Columns, finite, positions
+from .columns import Columns, Scan, finite, joined, positions, rows_in, taken
 from .files import readable
-from .scan import Scan, joined, rows_in, taken
 from .thinning import numbered, thin_together, thinned
 
 _NOISE = (7, 18)
-"""Low and high noise, as the ASPRS numbers classifications."""
+"""Low and high noise in the classification of the ASPRS."""
 
 
 class Filter:
@@ -202,7 +201,8 @@ def _joined(parts: Sequence[tuple[PointCloud, str]]) -> PointCloud:
     clouds = [cloud for cloud, _ in parts]
     if len(clouds) == 1:
         return clouds[0]
-    columns = [{**_attributes(cloud), **cloud.scalars} for cloud in clouds]
+    columns = [{**{name: getattr(cloud, name) for name in _ATTRIBUTES}, **cloud.scalars} for cloud in clouds]
+    columns = [{name: values for name, values in part.items() if values is not None} for part in columns]
     notes = [note for note in clouds[0].notes if all(note in cloud.notes for cloud in clouds)]
     notes += [f"{name}: {note}" for cloud, name in parts for note in cloud.notes if note not in notes]
     everywhere = [name for name in columns[0] if all(name in part for part in columns)]
@@ -214,8 +214,3 @@ def _joined(parts: Sequence[tuple[PointCloud, str]]) -> PointCloud:
     points = np.concatenate([cloud.points for cloud in clouds])
     geographic = any(cloud.geographic for cloud in clouds)
     return PointCloud(points, **attributes, scalars=whole, notes=tuple(notes), geographic=geographic)
-
-
-def _attributes(cloud: PointCloud) -> dict[str, np.ndarray]:
-    found = {name: getattr(cloud, name) for name in _ATTRIBUTES}
-    return {name: values for name, values in found.items() if values is not None}

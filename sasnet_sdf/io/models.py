@@ -55,7 +55,7 @@ def read_model(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any
 
 
 def _check_header(path: Path) -> None:
-    """The first eight bytes are the length of a JSON header that the file has room for."""
+    """The first eight bytes are the length of a JSON header that fits into the file."""
     with path.open("rb") as file:
         length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
     if brace != b"{" or length > _LONGEST_HEADER:

@@ -56,16 +56,16 @@ def _has_position(words: Sequence[str]) -> bool:
 
 
 def _rejoined(words: Sequence[str], width: int) -> list[str] | None:
-    """One run of words that name nothing known is one name with blanks, or several, which are numbered."""
+    """The names, where one run of unknown words is one name with blanks, or several, which are numbered."""
     unknown = [k for k, word in enumerate(words) if not is_known(word)]
     if not unknown or unknown[-1] - unknown[0] + 1 != len(unknown):
         return None
     first, last = unknown[0], unknown[-1] + 1
-    room = width - (len(words) - len(unknown))
-    if not 0 < room < len(unknown):
+    free = width - (len(words) - len(unknown))
+    if not 0 < free < len(unknown):
         return None
     name = " ".join(words[first:last])
-    several = [name] if room == 1 else [f"{name} {k + 1}" for k in range(room)]
+    several = [name] if free == 1 else [f"{name} {k + 1}" for k in range(free)]
     names = [*words[:first], *several, *words[last:]]
     return _different(names) if _has_position(names) else None
 
@@ -81,11 +81,11 @@ def _different(names: Sequence[str]) -> list[str]:
 
 
 _UNIT_LENGTH = 0.05
-"""How far the length of a normal may be from 1: it may have been written with two decimals."""
+"""The largest deviation of a normal's length from 1: it may have been written with two decimals."""
 
 _MOST = 0.95
 _ONE_SCALE = 4
-"""The most that the largest values of a color's channels differ by; those of other things differ by more."""
+"""The largest ratio between the maxima of a color's channels; those of other things differ by more."""
 
 _LARGEST = 65535
 
@@ -100,7 +100,7 @@ def unnamed(table: NDArray[Any]) -> Columns:
 
 
 def named(columns: Columns, path: Path, notes: list[str]) -> Columns:
-    """The same columns under their names, now that all their values are there to tell what they are.
+    """The columns of a table without names, under the names that all their values suggest.
 
     Colors that are black everywhere are those of a scanner without a camera, and are left out.
     """
@@ -146,7 +146,7 @@ def unnamed_columns(table: NDArray[Any], path: Path) -> list[str]:
     if count == 9 and _are_colors(table[:, 6:9]):
         return [*POSITION, *NORMAL, *COLOR]
     raise UnreadableInput(
-        f"{path}: what its {count} columns mean cannot be told; name them in a first line such as"
+        f"{path}: what its {count} columns mean is not clear; name them in a first line such as"
         " 'x y z nx ny nz red green blue'"
     )
 

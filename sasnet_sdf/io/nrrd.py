@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from ..errors import SasnetError, UnreadableInput, UsageError
 from ..runtime.optional import require
+from ..signals import Signal
 from .files import check_claim, reason_of
+from .volumes import volume_of
 
 _TYPES = {
     "u1": "uint8",
@@ -36,10 +38,10 @@ _MOST_SKIPPED = 1 << 20
 _KEPT = ("space", "space units", "content", "sample units")
 
 
-def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any], list[str]]:
-    """Values (X, Y, Z) or (X, Y, Z, C), the fastest axis first, affine (4, 4), header and notes.
+def read(path: Path) -> Signal:
+    """The volume; a further axis without a direction in space holds its channels.
 
-    A further axis without a direction in space holds the channels. Raises UnreadableInput, MissingBackend.
+    Raises UnreadableInput, MissingBackend.
     """
     nrrd = require("nrrd", "volumes", "reading NRRD files")
     try:
@@ -68,7 +70,7 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any],
         if len(set(kept.get("space units", ()))) > 1:
             words = ", ".join(map(str, kept["space units"]))
             notes = [*notes, f"its axes have different units ({words}): lengths are kept"]
-        return values, affine, kept, [f"{path}: {note}" for note in notes]
+        return volume_of(path, values, affine, kept, [f"{path}: {note}" for note in notes])
     except SasnetError:
         raise
     except Exception as error:
@@ -76,7 +78,7 @@ def read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], dict[str, Any],
 
 
 def _check_header(header: dict[str, Any], path: Path, there: int) -> int:
-    """The bytes of the samples, which the file may hold."""
+    """The bytes of the samples, once the file is known to hold them. Raises UnreadableInput, ValueError."""
     if any(name in header for name in ("data file", "datafile")):
         raise UnreadableInput(f"{path}: its data lie in another file; save them in one")
     sizes = [int(n) for n in header["sizes"]]
@@ -119,7 +121,7 @@ def _skipped(header: dict[str, Any], what: str) -> int:
 
 
 def _item_size(kind: str) -> int:
-    """Bytes a sample of a type such as `unsigned long long int`, `uint16_t` or `ushort`."""
+    """Bytes per sample of a type such as `unsigned long long int`, `uint16_t` or `ushort`."""
     bits = "".join(letter for letter in kind if letter.isdigit())
     if bits:
         return int(bits) // 8
@@ -130,8 +132,8 @@ def _item_size(kind: str) -> int:
 
 
 def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """(axes, 3) steps in space of each axis, NaN for one that has none; the first sample's place, of the
-    axes or in space; and notes."""
+    """The steps in space (axes, 3) of each axis, NaN where it has none; the first sample's position, along
+    the axes or in space; and notes."""
     given, origin = header.get("space directions"), header.get("space origin")
     if given is not None and any(row is not None and np.isfinite(row).any() for row in given):
         width = max(len(row) for row in given if row is not None)
@@ -144,7 +146,9 @@ def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
     count, kinds = int(header["dimension"]), header.get("kinds", [])
     no_space = [k for k, name in enumerate(kinds) if name not in ("domain", "space", "???", "none")]
     if count == 4 and not no_space:
-        no_space = [int(np.isnan(steps).argmax())] if np.isnan(steps).sum() == 1 else _shortest(header)
+        # the axis without a step has the channels; else the first, if it has up to 4 samples, or the last
+        shortest = 0 if int(header["sizes"][0]) <= 4 else 3
+        no_space = [int(np.isnan(steps).argmax()) if np.isnan(steps).sum() == 1 else shortest]
     directions, axis = np.full((count, 3), np.nan), 0
     for k in range(count):
         if k not in no_space[:1] and axis < 3:
@@ -158,8 +162,8 @@ def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
 
 
 def _along_axes(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """The step (axes,) between samples along each axis, NaN where nothing tells it; the place (axes,) of
-    the first sample, 0 unless told; and notes.
+    """The step (axes,) between samples along each axis, NaN where the file does not say; the position (axes,)
+    of the first sample, 0 where it does not say; and notes.
 
     `axis mins` and `axis maxs` bound the samples of an axis whose centering is node, and their cells
     otherwise, as in the Teem library.
@@ -190,22 +194,17 @@ def _numbers(header: dict[str, Any], name: str) -> NDArray[np.float64]:
     return np.array(found, np.float64)
 
 
-def _shortest(header: dict[str, Any]) -> list[int]:
-    """Of four axes that nothing tells apart, the channels are the first or the last with up to 4 samples."""
-    sizes = [int(n) for n in header["sizes"]]
-    return [0] if sizes[0] <= 4 else [3]
-
-
 def _channel_axis(header: dict[str, Any], directions: NDArray[np.float64]) -> int | None:
     without = np.flatnonzero(np.isnan(directions).any(1))
     return int(without[0]) if int(header["dimension"]) == 4 and len(without) == 1 else None
 
 
-def write(path: Path, values: NDArray[Any], affine: NDArray[Any], header: dict[str, Any], name: str) -> None:
-    """Write values (X, Y, Z, C), C in 1..4, compressed with gzip. Raises UsageError."""
+def write(path: Path, volume: Signal) -> None:
+    """Write the values and the affine as they are, compressed with gzip. Raises UsageError."""
+    values, affine, header = volume.values, volume.grid.affine, volume.header
     kind = _TYPES.get(values.dtype.str[1:])
     if kind is None:
-        raise UsageError(f"{name}: NRRD holds no {values.dtype}; NPY and NPZ do")
+        raise UsageError(f"NRRD holds no {values.dtype}; NPY and NPZ do")
     channels = values.shape[-1]
     steps = [_vector(column) for column in affine[:3, :3].T]
     sizes, kinds = list(map(str, values.shape[:3])), ["domain"] * 3

@@ -8,18 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..runtime.compiled import kept
-from .columns import SENSOR, Columns, finite, is_known, is_packed, positions
+from .columns import (
+    SENSOR,
+    Columns,
+    Scan,
+    columns_of,
+    empty_rows,
+    finite,
+    is_known,
+    is_packed,
+    numbers,
+    positions,
+    records,
+    taken,
+)
 from .files import not_carried, reason_of
 from .rows import row_of, tables_of
-from .scan import Scan, columns_of, empty_rows, numbers, records, taken
 
 
 @kept()
-def decompress(source, target):  # pragma: no cover - compiled
-    """Fill `target` from `source`, both uint8 arrays; the bytes written, or -1 where the stream is damaged.
+def decompress(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> int:  # pragma: no cover - compiled
+    """Fill `target` from `source` and return the bytes written, or -1 where the stream is damaged.
 
     A control byte below 32 is followed by that many literals and one; any other holds the length of
     a copy, less two, in its upper three bits (7: a further byte adds to it) and the upper five bits
@@ -60,14 +73,14 @@ _LONGEST_HEADER = 1 << 16
 
 @dataclass(frozen=True)
 class _Header:
-    """row: its dtype, by the file's own names. organised: a depth image, NaN where it saw nothing.
+    """row: its dtype, by the file's own names. organized: a depth image, NaN where it saw nothing.
 
     lines, size: of the header, after which the data begin.
     """
 
     row: np.dtype
     points: int
-    organised: bool
+    organized: bool
     viewpoint: tuple[float, ...]
     encoding: str
     lines: int
@@ -75,10 +88,10 @@ class _Header:
 
 
 def read(path: Path) -> Scan:
-    """The points of a PCD file, with normals, packed colours and further fields where it has them.
+    """The points of a PCD file, with normals, packed colors and further fields where it has them.
 
-    The empty pixels of an organised cloud are left out. The viewpoint is the sensor's position where
-    it is not the default, or the cloud is organised: a depth camera's images are taken from 0 0 0.
+    The empty pixels of an organized cloud are left out. The viewpoint is the sensor's position where
+    it is not the default, or the cloud is organized: a depth camera's images are taken from 0 0 0.
     Raises UnreadableInput.
     """
     header = _header(path)
@@ -93,19 +106,23 @@ def read(path: Path) -> Scan:
         pieces = map(columns_of, records(path, header.row, header.size, header.points))
     else:
         pieces = iter([_compressed(header, path)])
-    return Scan(_measured(pieces, header, path, notes), notes, _without_padding)
+    return Scan(
+        _measured(pieces, header, path, notes),
+        notes,
+        lambda columns: {name: values for name, values in columns.items() if not name.startswith("_")},
+    )
 
 
 def _measured(pieces: Iterable[Columns], header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
-    """The pieces without the empty pixels of an organised cloud, and with their sensor."""
+    """The pieces without the empty pixels of an organized cloud, and with their sensor."""
     missing = 0
     for piece in pieces:
         points = positions(piece, path)
-        if header.organised:
+        if header.organized:
             seen = finite(points)
             missing += int((~seen).sum())
             piece, points = taken(piece, seen), points[seen]
-        if header.organised or header.viewpoint != _DEFAULT_VIEWPOINT:
+        if header.organized or header.viewpoint != _DEFAULT_VIEWPOINT:
             piece |= {n: np.full(len(points), v) for n, v in zip(SENSOR, header.viewpoint, strict=False)}
         yield piece
     notes += empty_rows(missing, header.points)
@@ -210,10 +227,6 @@ def _compressed(header: _Header, path: Path) -> Columns:
             found[name] = numbers(columns[start : start + header.points * kind.itemsize].view(kind))
         start += header.points * kind.itemsize
     return found
-
-
-def _without_padding(columns: Columns) -> Columns:
-    return {name: values for name, values in columns.items() if not name.startswith("_")}
 
 
 def _check_size(found: int, wanted: int, header: _Header, path: Path) -> None:

@@ -15,11 +15,24 @@ from numpy.typing import NDArray
 from ..errors import UnreadableInput
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..mesh import colors_at_vertices
-from .columns import COLOR, NORMAL, POSITION, SENSOR, Columns, as_colors, canonical, cloud_from
-from .files import atomic_write, not_carried, opened, reason_of
+from .columns import (
+    COLOR,
+    FIELD,
+    NORMAL,
+    POSITION,
+    SENSOR,
+    Columns,
+    Scan,
+    as_colors,
+    canonical,
+    cloud_from,
+    columns_of,
+    joined,
+    records,
+)
+from .files import not_carried, opened, reason_of
 from .ply_rows import Header, cut_short, read_rows
 from .polygons import strips, triangles_of
-from .scan import Scan, columns_of, joined, records
 
 _LISTS = ("vertex_indices", "vertex_index")
 _TEXTURE = ({"texcoord"}, {"s", "t"}, {"u", "v"}, {"texture_u", "texture_v"})
@@ -55,7 +68,7 @@ def read_faces(tables: Mapping[str, NDArray[Any]], points: Array, path: Path) ->
 
 
 def left_out(tables: Mapping[str, NDArray[Any]]) -> list[str]:
-    """What the elements hold that is neither in triangles nor in numbers of vertices."""
+    """The names of what the elements hold beside triangles and numbers of vertices."""
     names = {name: set(table.dtype.names or ()) for name, table in tables.items() if len(table)}
     of_vertices, of_faces = names.get("vertex", set()), names.get("face", set())
     lost = []
@@ -184,25 +197,33 @@ def _place(error: Any) -> tuple[str, int, int]:
     return error.element.name, error.row or 0, error.element.count
 
 
-def write_cloud(path: str | Path, cloud: PointCloud) -> None:
-    """Write a binary PLY: positions and sensors in double precision, normals float, colours uchar.
+def memory(path: Path) -> float:
+    """Bytes that reading a file takes: none where it is binary and has points alone."""
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    whole = b"format ascii" in head or re.search(rb"element face +[1-9]", head) is not None
+    return 15 * path.stat().st_size * whole
+
+
+def write_cloud(path: Path, cloud: PointCloud) -> None:
+    """Write a binary PLY: positions and sensors in double precision, normals float, colors uchar.
 
     Scalars follow under their names, each in its own type, 64-bit integers as doubles.
     """
     columns = _columns(POSITION, cloud.points, "f8")
     columns |= _columns(NORMAL, cloud.normals, "f4") | _columns(COLOR, cloud.colors, "u1")
     columns |= _columns(SENSOR, cloud.sensors, "f8")
-    write_columns(path, _with_scalars(columns, cloud.scalars))
+    _write(path, _with_scalars(columns, cloud.scalars))
 
 
-def write_mesh(path: str | Path, mesh: TriangleMesh) -> None:
-    """Write a binary PLY: positions in double precision, normals float, colours uchar, faces int32.
+def write_mesh(path: Path, mesh: TriangleMesh) -> None:
+    """Write a binary PLY: positions in double precision, normals float, colors uchar, faces int32.
 
     Scalars follow under their names, each in its own type, 64-bit integers as doubles.
     """
     columns = _columns(POSITION, mesh.vertices, "f8")
     columns |= _columns(NORMAL, mesh.normals, "f4") | _columns(COLOR, mesh.colors, "u1")
-    write_columns(path, _with_scalars(columns, mesh.scalars), mesh.faces)
+    _write(path, _with_scalars(columns, mesh.scalars), mesh.faces)
 
 
 def _columns(names: tuple[str, ...], values: NDArray[Any] | None, kind: str) -> dict[str, NDArray[Any]]:
@@ -221,9 +242,12 @@ def _with_scalars(
     return columns
 
 
-def write_columns(
-    path: str | Path, columns: Mapping[str, NDArray[Any]], faces: NDArray[Any] | None = None
-) -> None:
+def write_table(path: Path, table: NDArray[np.float64]) -> None:
+    """Write a row of FIELD (N, 7) as a vertex."""
+    _write(path, dict(zip(FIELD, table.T, strict=True)))
+
+
+def _write(path: Path, columns: Mapping[str, NDArray[Any]], faces: NDArray[Any] | None = None) -> None:
     """Write vertices of columns (N,) under their names and triangles (F, 3), binary little endian."""
     count = len(next(iter(columns.values())))
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
@@ -235,7 +259,7 @@ def write_columns(
     if faces is not None:
         header += [f"element face {len(faces)}", "property list uchar int vertex_indices"]
         triangles["corners"], triangles["indices"] = 3, faces
-    with atomic_write(path) as partial, partial.open("wb") as file:
+    with path.open("wb") as file:
         file.write(("\n".join([*header, "end_header"]) + "\n").encode("ascii"))
         file.write(rows.tobytes())
         file.write(triangles.tobytes())

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..runtime.progress import each
+from .columns import PIECE
 from .files import count_of, opened
 from .rows import number_of
-from .scan import PIECE
 
 _TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
@@ -37,7 +37,7 @@ _LONGEST = 1 << 20
 
 @dataclass
 class Element:
-    """Its rows, the types of its properties, of lists their items', and the least bytes of a row."""
+    """An element: its rows, the types of its properties (of a list's items), and the least bytes of a row."""
 
     name: str
     count: int
@@ -46,7 +46,7 @@ class Element:
     least: int = 0
 
     def dtype(self, sizes: Mapping[str, int] | None = None) -> np.dtype:
-        """Of its rows; lists are objects, or subarrays where their sizes are given."""
+        """The type of a row; lists are objects, or subarrays where their sizes are given."""
         sizes = sizes or {}
         return np.dtype(
             [
@@ -67,7 +67,7 @@ class Header:
 
     @classmethod
     def of(cls, path: Path) -> Header:
-        """The header of a file that has room for what it names. Raises UnreadableInput."""
+        """Read the header of a file that can hold what it names. Raises UnreadableInput."""
         with path.open("rb") as file:
             head = file.read(_LONGEST)
         if head[:3] != b"ply":
@@ -79,10 +79,10 @@ class Header:
         words = [line.split() for line in lines]
         is_ascii = any(line[:2] == ["format", "ascii"] for line in words)
         header = cls(_elements(words, is_ascii, path), len(text) + len(end), len(lines), is_ascii)
-        header._check_room(path)
+        header._check_size(path)
         return header
 
-    def _check_room(self, path: Path) -> None:
+    def _check_size(self, path: Path) -> None:
         room = path.stat().st_size - self.size
         for element in self.elements:
             if element.count and not element.least:

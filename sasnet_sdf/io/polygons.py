@@ -14,10 +14,10 @@ from ..geometry import Array
 from ..runtime.progress import each
 
 OFTEN = 1000
-"""Polygons after which the run may be stopped."""
+"""Polygons between two chances to stop the run."""
 
 _BEND = 1e-9
-"""Twice the area that three corners span the wrong way round, over the square of the polygon's extent."""
+"""Twice the area of a corner that bends the wrong way, over the square of the polygon's extent."""
 
 
 def triangles_of(
@@ -158,7 +158,7 @@ def _skipped(ahead: dict[int, list[int]], count: int) -> Iterator[list[int]]:
 
 
 def _loops(ahead: dict[int, list[int]]) -> Iterator[list[int]]:
-    """What is left of the sides, as loops that pass no corner twice."""
+    """The remaining sides, as loops that pass no corner twice."""
     for start in list(ahead):
         way = [start]
         while way[1:] or ahead[start]:

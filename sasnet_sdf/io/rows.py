@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
+from .columns import PIECE
 from .files import count_of, opened
-from .scan import PIECE
 
 COMMENT = re.compile(r"#|//")
 _SEPARATORS = (";", ",", None)
 _NAN = re.compile(r"[-+]?(?:1\.#\w+|nan\(\w*\))", re.IGNORECASE)
-"""As Microsoft's libraries write it, cut to any length. The first holds the mark of a comment."""
+"""NaN as Microsoft's libraries write it, cut to any length; the first form holds the mark of a comment."""
 
 _FORTRAN = re.compile(r"(?<=[\d.])d(?=[-+]?\d)", re.IGNORECASE)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")

@@ -113,3 +113,25 @@ def _colors(attributes: NDArray[Any], header: bytes) -> NDArray[np.uint8] | None
     if not materialise:
         colors = colors[:, ::-1]
     return np.where(own[:, None], colors, np.frombuffer(default, np.uint8))
+
+
+def rounding_of(vertices: Array) -> float:
+    """The rounding error of single precision at the largest coordinate, in world units.
+
+    0 where it is below 1e-5 of the mesh's diagonal, which does not show.
+    """
+    rounding = float(np.spacing(np.float32(np.abs(vertices).max(initial=0))))
+    return rounding if rounding > 1e-5 * float(np.linalg.norm(np.ptp(vertices, axis=0))) else 0.0
+
+
+def write(path: Path, mesh: TriangleMesh) -> list[str]:
+    """Write binary: programs read the digits of an ASCII file into single precision all the same."""
+    import trimesh
+
+    trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(path, file_type="stl")
+    notes = []
+    if rounding := rounding_of(mesh.vertices):
+        notes.append(f"STL is single precision, coordinates are rounded to {rounding:.2g}; PLY keeps them")
+    if mesh.colors is not None:
+        notes.append("STL is written without colors; PLY keeps them")
+    return notes

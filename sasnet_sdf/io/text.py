@@ -15,18 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
-from .columns import POSITION, Columns, canonical
+from .columns import FIELD, POSITION, Columns, Scan, canonical
 from .files import count_of, not_carried
 from .names import named, names_coordinates, names_for, unnamed, words_in
 from .rows import COMMENT, check_text, number_of, opened_text, row_of, tables_of
-from .scan import Scan
 
 _SEPARATORS = (";", ",", "\t", None)
 _MISSING = {"", "-", "--", "na", "n/a", "#n/a", "none", "null", "nil", "missing", "?"}
-"""What stands for a number that is not there, in lower case."""
+"""What is written for a missing number, in lower case."""
 
 _LIST = "[]"
-"""What a name holds whose column has several words, and is the last."""
+"""A name with this is that of the last column, which has several words."""
 
 
 @dataclass
@@ -39,7 +38,7 @@ class Cells:
 
     @classmethod
     def of(cls, line: str, header: str) -> Cells | None:
-        """Those that a header names, where they fit a line that has numbers for x, y and z."""
+        """The cells that a header names, where they fit a line that has numbers for x, y and z; else None."""
         if found := _with_list(line, header):
             return found
         for separator in _SEPARATORS:
@@ -135,7 +134,7 @@ def _has_position(names: list[str], cells: list[str], separator: str | None) -> 
 
 
 _PREAMBLE = 100
-"""Lines of words that may come before the names of the columns."""
+"""The most lines of words before the names of the columns."""
 
 
 @dataclass(frozen=True)
@@ -247,3 +246,12 @@ def _names(
         return names
     found = words_in(header, separator)
     raise UnreadableInput(f"{path}: {len(found)} columns are named ({' '.join(found)}), rows have {width}")
+
+
+def write_table(path: Path, table: NDArray[np.float64]) -> None:
+    """Write a line of FIELD, and a row (7,) a line."""
+    mark = "," if path.suffix.lower() == ".csv" else " "
+    with path.open("w", encoding="ascii", newline="\n") as file:
+        file.write(mark.join(FIELD) + "\n")
+        # repr gives the shortest digits that read back as the same number
+        file.writelines(mark.join(map(repr, row)) + "\n" for row in table.tolist())

@@ -1,4 +1,4 @@
-"""Clouds of more points than memory carries: one point a voxel, chosen while the file is read."""
+"""Thinning clouds of more points than memory holds to one point per voxel, while they are read."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from ..errors import UsageError
 from ..geometry import Array, PointCloud
 from ..runtime.compiled import kept
 from ..runtime.progress import tick
-from .columns import Columns, finite, positions
-from .scan import PIECE, joined, rows_in, taken
+from .columns import PIECE, Columns, finite, joined, positions, rows_in, taken
 
 _SALT = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -23,8 +22,8 @@ _FREE, _ONE = np.uint64(0), np.uint64(1)
 
 
 @kept()
-def _stirred(bits):  # pragma: no cover - compiled
-    """A permutation of 64 bits that spreads neighbours apart (Steele et al. 2014, SplitMix64)."""
+def _stirred(bits: np.uint64) -> np.uint64:  # pragma: no cover - compiled
+    """A permutation of 64 bits that spreads neighbors apart (Steele et al. 2014, SplitMix64)."""
     bits = bits + _SALT
     bits = (bits ^ (bits >> _30)) * _FIRST
     bits = (bits ^ (bits >> _27)) * _SECOND
@@ -32,12 +31,14 @@ def _stirred(bits):  # pragma: no cover - compiled
 
 
 @kept()
-def mark_first(points, edges, offsets, table, first):  # pragma: no cover - compiled
-    """Mark the finite points (N, 3) whose cell is not yet in the table; the number of them.
+def mark_first(
+    points: Array, edges: Array, offsets: Array, table: NDArray[np.uint64], first: NDArray[np.bool_]
+) -> int:  # pragma: no cover - compiled
+    """Mark the finite points (N, 3) whose cell is not yet in the table, and return their number.
 
     The cell is floor(point / edge + offset), edges and offsets (3,).
     table: (2^k,) uint64, zeros at first; it keeps 64 bits of each cell, so two of 10⁷ cells are
-    taken for one with a chance of 10⁻⁵, and a point is lost. It must have room. first: (N,) bool.
+    taken for one with a chance of 10⁻⁵, and a point is lost. It must not be full. first: (N,) bool.
     """
     last = np.uint64(table.size - 1)
     count = 0
@@ -59,7 +60,7 @@ def mark_first(points, edges, offsets, table, first):  # pragma: no cover - comp
 
 
 BYTES_A_POINT = 1000
-"""What supervision and training take for a point of the cloud."""
+"""Memory that supervision and training take per point of the cloud."""
 _SAMPLE = 100_000
 _REFINEMENTS, _ALL_APART = 20, 1.1
 
@@ -70,7 +71,7 @@ def default_max_points(available_bytes: int) -> int:
 
 
 def thinned(cloud: PointCloud, max_points: int) -> PointCloud:
-    """The cloud, or where it has more than `max_points` points one point a voxel, and a note that says so.
+    """The cloud, or where it has more than `max_points` points one point per voxel, and a note that says so.
 
     The same points that `read_geometry(path, max_points)` keeps of a file with these.
     """
@@ -97,7 +98,7 @@ def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> 
     piece are in memory.
 
     The first point rather than the mean: a mean lies between the sides of a thin sheet, has no normal
-    and no sensor, and has less noise than its neighbours where they are fewer.
+    and no sensor, and has less noise than its neighbors where they are fewer.
     """
     return thin_together([(pieces, path, notes)], most, notes)[0]
 
@@ -105,7 +106,7 @@ def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> 
 def thin_together(
     scans: Iterable[tuple[Iterable[Columns], Path, list[str]]], most: int, notes: list[str]
 ) -> list[Columns]:
-    """What `thin` keeps of several scans as one, for each of them; `most` of all.
+    """What `thin` keeps of several scans as of one, for each of them; `most` in all.
 
     scans: pieces, the file they come from, and where notes on these go; what concerns all goes to `notes`.
     """
@@ -114,7 +115,7 @@ def thin_together(
     sieve, ends, own = _Sieve(most), [0], []
     for pieces, path, of_scan in scans:
         for piece in pieces:
-            # some formats come whole; the sieve's table has room for a piece
+            # some formats come whole; the sieve's table can take a piece
             for start in range(0, max(rows_in(piece), 1), PIECE):
                 tick()
                 sieve.add(taken(piece, slice(start, start + PIECE)), path)
@@ -125,19 +126,19 @@ def thin_together(
         notes.append(f"{sieve.seen - sieve.finite} of {sieve.seen} points are not finite and were left out")
     if sieve.level is not None:
         voxel = " x ".join(f"{edge:.3g}" for edge in _edges(sieve.level))
-        notes.append(f"thinned from {sieve.seen} to {sieve.count} points: one a voxel of {voxel}")
+        notes.append(f"thinned from {sieve.seen} to {sieve.count} points: one per voxel of {voxel}")
     return found
 
 
 class _Sieve:
-    """Pieces of which at most `room` finite rows are kept: all, or the first of each voxel.
+    """Pieces of which at most `most` finite rows are kept: all, or the first of each voxel.
 
     Where they become too many the voxels double, and what is kept is sifted again. The grids are nested:
     the first of a large voxel is among the firsts of its small ones, so none is lost by the way.
     """
 
-    def __init__(self, room: int):
-        self.room = room
+    def __init__(self, most: int):
+        self.most = most
         self.kept: list[Columns] = []
         self.seen = self.finite = self.count = 0
         self.level: int | None = None
@@ -150,14 +151,14 @@ class _Sieve:
         piece = piece if usable.all() else taken(piece, usable)
         self.kept.append(piece if self.level is None else self._sifted(piece, self.level))
         self.count += rows_in(self.kept[-1])
-        while self.count > self.room:
+        while self.count > self.most:
             self._coarsen()
 
     def _coarsen(self) -> None:
         if self.level is None:
-            self.table = _table(self.room + PIECE)
-            # by the first `room` points, however they came
-            points = np.concatenate([_points(piece) for piece in self.kept])[: self.room]
+            self.table = _table(self.most + PIECE)
+            # by the first `most` points, however they came
+            points = np.concatenate([_points(piece) for piece in self.kept])[: self.most]
             self.level = _first_level(points, self.table)
         else:
             self.level += 1
@@ -217,5 +218,5 @@ def _first_level(points: Array, table: NDArray[np.uint64]) -> int:
 
 
 def _table(rows: int) -> NDArray[np.uint64]:
-    """Room for the voxels of so many rows; three quarters full is still quick."""
+    """A table for the voxels of so many rows; three quarters full is still quick."""
     return np.zeros(1 << int(np.ceil(np.log2(rows / 0.75 + 1))), np.uint64)

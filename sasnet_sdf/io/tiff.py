@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import uuid
@@ -9,28 +10,27 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SasnetError, UnreadableInput, UsageError
+from ..signals import Signal
 from .files import check_claim, reason_of
-from .images import turned
+from .images import upright
 from .tiff_spacing import ome_units, spacing_of
+from .volumes import lost, volume_of
 
-_GREY_OR_RGB = (0, 1, 2)
-"""Photometric interpretations: grey, white or black at 0; RGB."""
-
-_AS_STORED = (1, 2, 3)
-"""Photometric interpretations whose samples Pillow gives as they are stored: black at 0, RGB, palettes."""
+_WHITE_AT_0, _BLACK_AT_0, _RGB, _PALETTE = range(4)
+"""Photometric interpretations."""
 
 _MULTIPLIED = 1
-"""The extra sample is alpha, and the colours are multiplied by it."""
+"""The extra sample is alpha, and the colors are multiplied by it."""
 
 
 def read_image(path: Path) -> tuple[NDArray[Any], list[str]] | None:
-    """The first page (H, W, C) and notes; None where Pillow shows it better: palettes, other colours, codecs.
+    """The first page (H, W, C) and notes; None where Pillow shows it better: palettes, other colors, codecs.
 
     Raises UnreadableInput.
     """
@@ -39,19 +39,18 @@ def read_image(path: Path) -> tuple[NDArray[Any], list[str]] | None:
         notes: list[str] = []
         if page.dtype is None or page.ndim < 2 or page.imagedepth > 1:
             raise UnreadableInput(f"{path}: its samples are of a kind that is not read")
-        colours, codec = (getattr(x, "name", x) for x in (page.photometric, page.compression))
-        plain = page.photometric in _GREY_OR_RGB and page.bitspersample in (8, 16, 32, 64)
+        colors, codec = (getattr(x, "name", x) for x in (page.photometric, page.compression))
+        plain = page.photometric in (_WHITE_AT_0, _BLACK_AT_0, _RGB) and page.bitspersample in (8, 16, 32, 64)
         if not (plain and _can_decode(page)):
-            if page.dtype.itemsize > 1 and page.samplesperpixel > 1:
-                raise UnreadableInput(
-                    f"{path}: {page.bitspersample} bits a channel with {colours} colours and"
-                    f" {codec} compression are not read; save it as RGB with ZIP or no"
-                    " compression, or: pip install imagecodecs"
-                )
-            return None
+            if page.dtype.itemsize == 1 or page.samplesperpixel == 1:
+                return None
+            raise UnreadableInput(
+                f"{path}: {page.bitspersample} bits per channel with {colors} colors and {codec} compression"
+                " are not read; save it as RGB with ZIP or no compression, or: pip install imagecodecs"
+            )
         if len(tif.pages) > 1:
             notes.append(f"{path}: holds {len(tif.pages)} pages, the first is read")
-        check_pages(path, [page])
+        _check_pages(path, [page])
         values = page.asarray()
         values = values[..., None] if page.samplesperpixel == 1 else values
         if page.planarconfig == 2 and page.samplesperpixel > 1:
@@ -60,7 +59,7 @@ def read_image(path: Path) -> tuple[NDArray[Any], list[str]] | None:
             raise UnreadableInput(f"{path}: has {page.samplesperpixel} channels; 1 to 4 are read")
         orientation = page.tags.valueof(274, 1)
         values = _shown(page, values, path, notes)
-    return turned(values, int(orientation)), notes
+    return upright(values, int(orientation)), notes
 
 
 def _shown(page: Any, values: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
@@ -71,38 +70,46 @@ def _shown(page: Any, values: NDArray[Any], path: Path, notes: list[str]) -> NDA
             notes.append(f"{path}: samples are {kind} and become float32")
         return values.astype(np.float32, copy=False)
     top = np.iinfo(kind).max
-    if page.photometric == 0:
+    if page.photometric == _WHITE_AT_0:
         values = values.copy()
         values[..., 0] = top - values[..., 0]
     if page.extrasamples and page.extrasamples[0] == _MULTIPLIED and values.shape[-1] in (2, 4):
         alpha = values[..., -1:].astype(np.float64)
-        colours = np.divide(
-            values[..., :-1] * float(top), alpha, where=alpha > 0, out=np.zeros_like(alpha + values[..., :-1])
-        )
-        values = np.concatenate([np.rint(colours.clip(0, top)).astype(kind), values[..., -1:]], -1)
+        with np.errstate(all="ignore"):
+            colors = np.nan_to_num(values[..., :-1] * float(top) / alpha, posinf=0.0)
+        values = np.concatenate([np.rint(colors.clip(0, top)).astype(kind), values[..., -1:]], -1)
     return values
 
 
 def write_image(path: Path, values: NDArray[Any]) -> None:
     """Write samples (H, W, C) of uint8, uint16 or float32, compressed without loss."""
+    _write(path, values, metadata=None)
+
+
+def _write(path: Path, values: NDArray[Any], **options: Any) -> None:
+    """Write samples (..., C), C in 1..4."""
     import tifffile
 
     channels = values.shape[-1]
     flat = np.ascontiguousarray(values[..., 0] if channels == 1 else values)
-    options: dict[str, Any] = {"planarconfig": "contig"} if channels > 1 else {}
+    if channels > 1:
+        options["planarconfig"] = "contig"
     if channels in (2, 4):
         options["extrasamples"] = ["unassalpha"]
     photometric = "rgb" if channels > 2 else "minisblack"
-    tifffile.imwrite(path, flat, photometric=photometric, compression="zlib", metadata=None, **options)
+    tifffile.imwrite(path, flat, photometric=photometric, compression="zlib", **options)
 
 
-def read_volume(path: Path) -> tuple[NDArray[Any], tuple[float, ...], dict[str, Any], list[str]]:
-    """A stack (pages, H, W) or (pages, H, W, C), spacing (3,), header and notes.
+def content(path: Path) -> Literal["image", "volume"]:
+    """A volume where the file has several pages."""
+    import tifffile
 
-    The spacing and its unit are those that ImageJ or OME says, else 1.
+    with tifffile.TiffFile(path) as file:
+        return "volume" if len(file.pages) > 1 else "image"
 
-    Raises UnreadableInput.
-    """
+
+def read_volume(path: Path) -> Signal:
+    """A stack of pages, with the spacing that ImageJ or OME says, else 1. Raises UnreadableInput."""
     # where the chain of pages breaks, tifffile logs it and gives those before
     with _errors_logged() as errors, _opened(path) as tif:
         series = tif.series[0]
@@ -113,7 +120,7 @@ def read_volume(path: Path) -> tuple[NDArray[Any], tuple[float, ...], dict[str, 
             raise UnreadableInput(f"{path}: its samples are of a kind that is not read")
         check_claim(path, math.prod(series.shape) * series.dtype.itemsize)
         pages = [page for page in series.pages if page is not None]
-        check_pages(path, [page for page in pages if hasattr(page, "dataoffsets")])
+        _check_pages(path, [page for page in pages if hasattr(page, "dataoffsets")])
         values, axes = _samples(path, series), series.axes
         if errors:
             raise UnreadableInput(f"{path}: is damaged or cut short ({errors[0]})")
@@ -130,39 +137,34 @@ def read_volume(path: Path) -> tuple[NDArray[Any], tuple[float, ...], dict[str, 
         if axes[0] == "T" and len(values) > 1:
             notes.append(f"{path}: its pages are steps in time, and are read as slices along z")
         spacing, header, more = spacing_of(tif)
-        return values, spacing, header, notes + [f"{path}: {note}" for note in more]
+    # pages lie along z, rows along y: the world is (x, y, z), as ImageJ shows it
+    affine = _AXES @ np.diag([*spacing, 1.0])
+    return volume_of(path, values, affine, header, notes + [f"{path}: {note}" for note in more])
 
 
-def write_volume(
-    path: Path, values: NDArray[Any], spacing: NDArray[Any], header: dict[str, Any], name: str
-) -> None:
-    """Write a stack (pages, H, W, C) as OME-TIFF, which says the spacing and its unit. Raises UsageError."""
-    import tifffile
-
+def write_volume(path: Path, volume: Signal) -> list[str]:
+    """Write a stack of pages as OME-TIFF, which says the spacing and its unit. Raises UsageError."""
+    values, spacing = volume.values, volume.grid.spacing
     if values.dtype.str[1:] not in ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"):
-        raise UsageError(f"{name}: TIFF stacks hold no {values.dtype}; NPY and NPZ do")
-    channels = values.shape[-1]
-    flat = np.ascontiguousarray(values[..., 0] if channels == 1 else values)
-    z, y, x = map(float, spacing)
+        raise UsageError(f"TIFF stacks hold no {values.dtype}; NPY and NPZ do")
     metadata = {
-        "axes": "ZYX" if channels == 1 else "ZYXS",
-        "PhysicalSizeX": x,
-        "PhysicalSizeY": y,
-        "PhysicalSizeZ": z,
-        **ome_units(header),
-        # by the name, not by the clock, so that the same volume gives the same bytes
-        "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, Path(name).name)),
+        "axes": "ZYX" if volume.channels == 1 else "ZYXS",
+        **{f"PhysicalSize{axis}": float(step) for axis, step in zip("XYZ", spacing[::-1], strict=True)},
+        **ome_units(volume.header),
+        # by the values, not by the clock, so that the same volume gives the same bytes
+        "UUID": str(
+            uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(np.ascontiguousarray(values).data).hexdigest())
+        ),
     }
-    options: dict[str, Any] = {"planarconfig": "contig"} if channels > 1 else {}
-    if channels in (2, 4):
-        options["extrasamples"] = ["unassalpha"]
-    photometric = "rgb" if channels > 2 else "minisblack"
-    tifffile.imwrite(
-        *(path, flat), ome=True, photometric=photometric, compression="zlib", metadata=metadata, **options
-    )
+    _write(path, values, ome=True, metadata=metadata)
+    return lost(volume.grid, _AXES @ np.diag([*spacing, 1.0]), "TIFF", "origin and directions")
 
 
-def check_pages(path: Path, pages: list[Any]) -> None:
+_AXES = np.eye(4)[[2, 1, 0, 3]]
+"""Takes (page, row, column) to (x, y, z)."""
+
+
+def _check_pages(path: Path, pages: list[Any]) -> None:
     """Refuse pages that claim more than there is, or whose samples the file ends before."""
     size = path.stat().st_size
     check_claim(path, sum(math.prod(page.shape) * page.dtype.itemsize for page in pages))
@@ -176,10 +178,12 @@ def check_pages(path: Path, pages: list[Any]) -> None:
 
 
 def _can_decode(page: Any) -> bool:
+    """Whether tifffile has what decodes the page: it takes None for a segment that is not there."""
     try:
-        return not page.decode.__name__.startswith("decode_raise")
+        page.decode(None, 0)
     except Exception:  # noqa: BLE001 - whatever tifffile finds amiss, Pillow may know better
         return False
+    return True
 
 
 def _samples(path: Path, series: Any) -> NDArray[Any]:
@@ -191,7 +195,10 @@ def _samples(path: Path, series: Any) -> NDArray[Any]:
 
     codec = getattr(page.compression, "name", page.compression)
     refused = f"{path}: {page.dtype} samples with {codec} compression are not read; pip install imagecodecs"
-    if page.photometric not in _AS_STORED or any(p is None or len(p.treeindex) > 1 for p in series.pages):
+    # Pillow gives the samples of these as they are stored
+    if page.photometric not in (_BLACK_AT_0, _RGB, _PALETTE) or any(
+        p is None or len(p.treeindex) > 1 for p in series.pages
+    ):
         raise UnreadableInput(refused)
     found = []
     try:
@@ -210,7 +217,7 @@ def _samples(path: Path, series: Any) -> NDArray[Any]:
 
 @contextmanager
 def _errors_logged() -> Iterator[list[str]]:
-    """What tifffile logs as an error, and does not raise."""
+    """The errors that tifffile logs within the block, and does not raise."""
     errors: list[str] = []
     handler = logging.Handler(logging.ERROR)
     handler.emit = lambda record: errors.append(" ".join(record.getMessage().split())[:120])

@@ -1,4 +1,4 @@
-"""How far apart the samples of a TIFF stack are, and in which unit, as ImageJ and OME say it."""
+"""The spacing of a TIFF stack's samples and its unit, as ImageJ and OME say it."""
 
 from __future__ import annotations
 
@@ -9,32 +9,25 @@ from typing import Any
 from ..errors import printable
 
 _METERS = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "inch": 0.0254, "m": 1.0}
-
-_NAMES = {
-    **dict.fromkeys(
-        ("\N{MICRO SIGN}m", "\N{GREEK SMALL LETTER MU}m", "micron", "microns", "micrometer"), "um"
-    ),
-    **dict.fromkeys(("nanometer", "nanometers"), "nm"),
-    **dict.fromkeys(("millimeter", "millimeters"), "mm"),
-    **dict.fromkeys(("centimeter", "centimeters"), "cm"),
-    **dict.fromkeys(("meter", "meters"), "m"),
-    **dict.fromkeys(("in", "inches"), "inch"),
-    **dict.fromkeys(("pixel", "pixels", "reference frame", "unknown", "none", "null"), ""),
+_OTHER_NAMES = {
+    "um": ("\N{MICRO SIGN}m", "\N{GREEK SMALL LETTER MU}m", "micron", "microns", "micrometer"),
+    **{unit: (name, f"{name}s") for unit, name in (("nm", "nanometer"), ("m", "meter"))},
+    **{unit: (name, f"{name}s") for unit, name in (("mm", "millimeter"), ("cm", "centimeter"))},
+    "inch": ("in", "inches"),
+    "": ("pixel", "pixels", "reference frame", "unknown", "none", "null"),
 }
-"""Other names of units; empty: none."""
-
+_UNITS = {name: unit for unit, names in _OTHER_NAMES.items() for name in names}
 _IN_NIFTI = {"um": "micron", "mm": "mm", "m": "meter"}
 _IN_OME = {"um": "\N{MICRO SIGN}m", "inch": "in"}
 
 
-def spacing_of(tif: Any) -> tuple[tuple[float, ...], dict[str, Any], list[str]]:
-    """Lengths (3,) between pages, rows and columns of an open TIFF file, the header of a signal that
-    keeps their unit, and notes.
+def spacing_of(tif: Any) -> tuple[list[float], dict[str, Any], list[str]]:
+    """Lengths (3,) between pages, rows and columns, the header that keeps their unit, and notes.
 
     Negative lengths count without their sign, as in ImageJ; what is no length is 1.
     """
-    program, lengths, units = _told(tif)
-    spacing, notes = [], []
+    program, lengths, words = _said(tif)
+    spacing, notes, units = [], [], [_unit(word) for word in words]
     for axis, length in zip("zyx", lengths, strict=True):
         usable = math.isfinite(length) and length != 0
         spacing.append(abs(length) if usable else 1.0)
@@ -44,17 +37,20 @@ def spacing_of(tif: Any) -> tuple[tuple[float, ...], dict[str, Any], list[str]]:
             notes.append(f"its spacing along {axis} is negative, {length:g}: read as {-length:g}")
     unit = units[2]
     if len(set(units)) > 1:
-        words = ", ".join(f"{axis} {unit or 'none'}" for axis, unit in zip("zyx", units, strict=True))
+        named = ", ".join(f"{axis} {unit or 'none'}" for axis, unit in zip("zyx", units, strict=True))
+        different = f"its axes have different units ({named})"
         if not all(unit in _METERS for unit in units):
-            return tuple(spacing), {}, [*notes, f"its axes have different units ({words}): lengths are kept"]
+            return spacing, {}, [*notes, f"{different}: lengths are kept"]
         spacing = [s * (_METERS[u] / _METERS[unit]) for s, u in zip(spacing, units, strict=True)]
-        notes.append(f"its axes have different units ({words}): all become {unit}")
+        notes.append(f"{different}: all become {unit}")
     if not unit:
-        return tuple(spacing), {}, notes
-    header: dict[str, Any] = {"space units": [unit] * 3}
-    if unit in _IN_NIFTI:
-        header["units"] = [_IN_NIFTI[unit], "unknown"]
-    return tuple(spacing), header, [*notes, f"lengths are in {unit}, as {program} says"]
+        return spacing, {}, notes
+    in_nifti = {"units": [_IN_NIFTI[unit], "unknown"]} if unit in _IN_NIFTI else {}
+    return (
+        spacing,
+        {"space units": [unit] * 3, **in_nifti},
+        [*notes, f"lengths are in {unit}, as {program} says"],
+    )
 
 
 def ome_units(header: dict[str, Any]) -> dict[str, str]:
@@ -65,7 +61,7 @@ def ome_units(header: dict[str, Any]) -> dict[str, str]:
     return {f"PhysicalSize{axis}Unit": _IN_OME.get(unit, unit) for axis in "XYZ"} if unit in _METERS else {}
 
 
-def _told(tif: Any) -> tuple[str, list[float], list[str]]:
+def _said(tif: Any) -> tuple[str, list[float], list[Any]]:
     """The program that says it; lengths and units of z, y and x."""
     if tif.is_ome:
         import tifffile
@@ -73,32 +69,28 @@ def _told(tif: Any) -> tuple[str, list[float], list[str]]:
         image = tifffile.xml2dict(tif.ome_metadata)["OME"]["Image"]
         pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
         names = [f"PhysicalSize{axis}" for axis in "ZYX"]
-        if not any(name in pixels for name in names):
+        units = [pixels.get(f"{name}Unit", "") for name in names if name in pixels]
+        if not units:
             return "OME", [1.0] * 3, [""] * 3
-        units = _units([pixels.get(f"{name}Unit", "") for name in names if name in pixels])
-        told = iter(units)
-        units = [next(told) if name in pixels else units[-1] for name in names]
-        return "OME", [_number(pixels.get(name)) for name in names], units
+        # an axis without a length has the unit of the others
+        units = [pixels.get(f"{name}Unit", "") if name in pixels else units[-1] for name in names]
+        return "OME", [_length(pixels.get(name)) for name in names], units
     if tif.is_imagej:
         tags, said = tif.pages[0].tags, tif.imagej_metadata or {}
         ratios = [tags.valueof(code, (1, 1)) for code in (283, 282)]
-        lengths = [_number(said.get("spacing", 1.0)), *(b / a if a else math.nan for a, b in ratios)]
+        lengths = [_length(said.get("spacing", 1.0)), *(b / a if a else math.nan for a, b in ratios)]
         unit = said.get("unit", "")
-        return "ImageJ", lengths, _units([said.get("zunit", unit), said.get("yunit", unit), unit])
+        return "ImageJ", lengths, [said.get("zunit", unit), said.get("yunit", unit), unit]
     return "", [1.0] * 3, [""] * 3
 
 
-def _units(words: list[Any]) -> list[str]:
-    return [_unit(word) for word in words]
-
-
 def _unit(word: Any) -> str:
-    """A unit under the name that this room uses; ImageJ escapes letters beyond ASCII."""
+    """A unit under its name in this module; ImageJ escapes letters beyond ASCII."""
     word = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), str(word)).strip()
-    return _NAMES.get(word.lower(), printable(word[:40]))
+    return _UNITS.get(word.lower(), printable(word[:40]))
 
 
-def _number(value: Any) -> float:
+def _length(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What is read is made fit for use, or refused: no surprise later, nothing dropped in silence."""
+"""Making what was read fit for use, or refusing it; a note names everything that is left out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FEW = 0.05
 NARROWEST = 0.01
 """The width of a scan over its distance, below which a sensor at 0 0 0 is one that nobody filled in."""
 OF_EIGHT_BITS = 0.02
-"""How far from 1 rounding to 256 steps leaves the length of a unit normal."""
+"""The largest deviation from 1 of a unit normal's length that is rounded to 256 steps."""
 ON_A_LINE = 1e-6
 """The second extent over the first up to which points lie on a line: single precision's rounding and some."""
 
@@ -58,7 +58,7 @@ def _usable_cloud(cloud: PointCloud, path: str | Path, notes: list[str]) -> Poin
         notes.append(f"{total - usable.sum()} of {total} points are not finite and were left out")
         cloud = cloud.select(usable)
     if cloud.normals is not None:
-        normals = _normalised(_decoded(cloud.normals, notes))
+        normals = _normalized(_decoded(cloud.normals, notes))
         cloud = _without_gaps(replace(cloud, normals=normals), "normals", notes)
     if cloud.sensors is not None:
         cloud = _without_empty_sensors(cloud, notes)
@@ -105,7 +105,7 @@ def _decoded(normals: Array, notes: list[str]) -> Array:
     return 2 * normals - 1
 
 
-def _normalised(normals: Array) -> Array:
+def _normalized(normals: Array) -> Array:
     """Unit normals (N, 3); NaN where the length is zero or not finite."""
     with np.errstate(all="ignore"):
         # by the largest component first, so that squares neither overflow nor vanish
@@ -138,7 +138,7 @@ def _usable_mesh(mesh: TriangleMesh, path: str | Path, notes: list[str]) -> Tria
     if not len(mesh.faces):
         raise UnusableGeometry(f"{path}: has no face that is finite and has an area, of {total}")
     if mesh.normals is not None:
-        normals = _normalised(mesh.normals)
+        normals = _normalized(mesh.normals)
         mesh = replace(mesh, normals=normals if np.isfinite(normals).all() else None)
     return mesh
 
@@ -159,5 +159,5 @@ def _check_extent(points: Array, path: str | Path) -> None:
 
 def _extents(points: Array) -> NDArray[Any]:
     """The extents of points (N, 3) along their principal axes, ascending."""
-    centred = points - points.mean(axis=0)
-    return np.sqrt(np.maximum(np.linalg.eigvalsh(centred.T @ centred), 0))
+    centered = points - points.mean(axis=0)
+    return np.sqrt(np.maximum(np.linalg.eigvalsh(centered.T @ centered), 0))

@@ -1,69 +1,52 @@
-"""Volumes: NPY, NPZ, TIFF stacks, NIfTI and NRRD as arrays with a grid that says where they lie."""
+"""Volumes: the checks for every format, and NIfTI-1 and NIfTI-2, which nibabel reads and writes."""
 
 from __future__ import annotations
 
+import gzip
+import logging
+import math
 import struct
-import zipfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ..errors import UnreadableInput, UsageError
+from ..errors import SasnetError, UnreadableInput, UsageError
+from ..runtime.optional import require
 from ..signals import Grid, Signal
-from .arrays import DAMAGED, checked_header, members_of
-from .files import VOLUMES, atomic_write, check_claim, check_file, reason_of, suffix_of
-from .kinds import refused
-
-_Found = tuple[NDArray[Any], NDArray[Any], dict[str, Any], list[str]]
-"""Values, affine (4, 4) or spacing (3,), header and notes."""
+from .files import check_claim, reason_of
 
 FOR_POINTS = "points are for `sasnet-sdf reconstruct`"
 
-_FLIPPED = {"left-posterior-superior": (-1, -1, 1), "lps": (-1, -1, 1), "left-anterior-superior": (-1, 1, 1)}
-_FLIPPED["las"] = _FLIPPED["left-anterior-superior"]
-"""What takes the spaces that a NRRD may name to NIfTI's."""
 
+def volume_of(
+    path: Path,
+    values: NDArray[Any],
+    affine: NDArray[Any],
+    header: dict[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> Signal:
+    """The volume of values (I, J, K) or (I, J, K, C), C in 1..4, that affine (4, 4) places in the world.
 
-def read_volume(path: str | Path) -> tuple[Signal, list[str]]:
-    """A volume of any real type, and notes for the user; three axes, or four with 1 to 4 channels last.
-
-    NPY, NIfTI and uncompressed NPZ are memory-mapped where their values need no change. The grid's
-    affine holds the spacing, origin and directions of the file: NPZ `spacing` (3,) beside `volume`,
-    ImageJ's and OME's spacing of a TIFF stack, NIfTI's affine, NRRD's directions in the space that
-    `header["space"]` names. Values that are not finite stay, and a note counts them: the fit leaves
-    them out. Booleans become uint8; pickles are never loaded. Raises UnreadableInput where the file
-    is missing, damaged, no volume or claims more than it can hold; MissingBackend where its format
-    needs a library.
+    Raises UnreadableInput where they are no volume, or the affine spans no space.
     """
-    path = Path(path)
-    reader = _READERS.get(suffix_of(path))
-    if reader is None:
-        raise refused(path, VOLUMES, " of a volume")
-    check_file(path)
-    try:
-        values, place, header, notes = reader(path)
-    except OSError as error:
-        raise UnreadableInput(f"{path}: cannot be read ({error.strerror or reason_of(error)})") from error
     values = _checked(values, path)
-    shape = values.shape[:3]
-    affine = np.asarray(place, np.float64)
-    grid = Grid(shape, affine) if affine.shape == (4, 4) else Grid.of_volume(shape, affine)
+    grid = Grid(values.shape[:3], np.asarray(affine, np.float64))
     with np.errstate(all="ignore"):
         volume = abs(float(np.linalg.det(grid.affine[:3, :3])))
     if not (np.isfinite(grid.affine).all() and 0 < volume < np.inf):
         raise UnreadableInput(f"{path}: its axes do not span a space (spacing {grid.spacing.tolist()})")
-    missing = _not_finite(values)
-    if missing:
+    if missing := _not_finite(values):
         notes = [*notes, f"{missing} of {values.size} values are not finite; a fit leaves them out"]
-    return Signal(values, grid, header), notes
+    return Signal(values, grid, header or {}, tuple(notes))
 
 
 def _checked(values: NDArray[Any], path: Path) -> NDArray[Any]:
-    """As (X, Y, Z, C) in the machine's byte order."""
+    """The values (I, J, K, C) in the machine's byte order."""
     if values.dtype.kind not in "iufb":
         raise UnreadableInput(f"{path}: a volume must hold real numbers, found {values.dtype}")
     if values.ndim == 3:
@@ -84,139 +67,165 @@ def _checked(values: NDArray[Any], path: Path) -> NDArray[Any]:
 
 
 def _not_finite(values: NDArray[Any]) -> int:
-    """How many values are not finite; slab by slab, since the file may be larger than memory."""
+    """The number of values that are not finite; by slabs, since the file may be larger than memory."""
     if values.dtype.kind != "f":
         return 0
     return sum(slab.size - int(np.count_nonzero(np.isfinite(slab))) for slab in values)
 
 
-def _read_npy(path: Path) -> _Found:
-    try:
-        with path.open("rb") as file:
-            shape, by_columns, kind = checked_header(file, path.stat().st_size)
-            values = _mapped(path, shape, by_columns, kind, file.tell())
-    except DAMAGED as error:
-        raise UnreadableInput(f"{path}: not an array that can be read ({reason_of(error)})") from error
-    return values, np.ones(3), {}, []
-
-
-def _read_npz(path: Path) -> _Found:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = members_of(archive)
-            if "volume" not in members:
-                found = ", ".join(members) or "none"
-                advice = f"; {FOR_POINTS}" if "points" in members else ""
-                raise UnreadableInput(f"{path}: has no array named volume (found: {found}){advice}")
-            values = _member(archive, members["volume"], path)
-            spacing = np.ones(3)
-            if "spacing" in members:
-                spacing = _member(archive, members["spacing"], path)
-    except DAMAGED as error:
-        raise UnreadableInput(f"{path}: not an archive that can be read ({reason_of(error)})") from error
-    if spacing.shape != (3,) or not (np.isfinite(spacing) & (spacing > 0)).all():
-        raise UnreadableInput(f"{path}: spacing must be three lengths above 0, found {spacing.tolist()}")
-    return values, spacing, {}, []
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
-    check_claim(path, info.file_size)
-    with archive.open(info) as file:
-        shape, by_columns, kind = checked_header(file, info.file_size)
-        start = file.tell()
-    if kind.kind not in "iufb":
-        raise UnreadableInput(f"{path}: {info.filename} must hold real numbers, found {kind}")
-    if info.compress_type == zipfile.ZIP_STORED:
-        with path.open("rb") as file:
-            file.seek(info.header_offset + 26)
-            name, extra = struct.unpack("<HH", file.read(4))
-        return _mapped(path, shape, by_columns, kind, info.header_offset + 30 + name + extra + start)
-    with archive.open(info) as file:
-        return npy.read_array(file, allow_pickle=False)
-
-
-def _mapped(path: Path, shape: tuple[int, ...], by_columns: bool, kind: np.dtype, start: int) -> NDArray[Any]:
-    if kind.kind not in "iufb":
-        raise UnreadableInput(f"{path}: a volume must hold real numbers, found {kind}")
-    if 0 in shape:
-        return np.empty(shape, kind)
-    return np.memmap(path, kind, "r", start, shape, "F" if by_columns else "C")
-
-
-def _read_tiff(path: Path) -> _Found:
-    from . import tiff
-
-    values, spacing, header, notes = tiff.read_volume(path)
-    # pages lie along z, rows along y: the world is (x, y, z), as ImageJ shows it
-    affine = np.zeros((4, 4))
-    affine[[2, 1, 0], [0, 1, 2]] = spacing
-    affine[3, 3] = 1
-    return values, affine, header, notes
-
-
-def _read_nifti(path: Path) -> _Found:
-    from . import nifti
-
-    return nifti.read(path)
-
-
-def _read_nrrd(path: Path) -> _Found:
-    from . import nrrd
-
-    return nrrd.read(path)
-
-
-_READERS: dict[str, Callable[[Path], _Found]] = {
-    ".npy": _read_npy,
-    ".npz": _read_npz,
-    **dict.fromkeys((".tif", ".tiff"), _read_tiff),
-    **dict.fromkeys((".nii", ".nii.gz"), _read_nifti),
-    ".nrrd": _read_nrrd,
-}
-
-
-def write_volume(signal: Signal, path: str | Path) -> list[str]:
-    """Write a volume in the format of the extension, whole or not at all; notes on what it cannot keep.
-
-    NIfTI and NRRD keep the affine (NIfTI in single precision), NPZ and TIFF the spacing, NPY neither.
-    Values are kept bit for bit. Raises UsageError where the format cannot hold them, MissingBackend.
-    """
-    kind, values, grid = suffix_of(path), signal.values, signal.grid
-    if kind not in VOLUMES:
-        raise UsageError(
-            f"{path}: unknown extension {kind or '(none)'} of a volume; known: {' '.join(VOLUMES)}"
-        )
-    if values.ndim != 4 or grid.dim != 3:
-        raise UsageError(f"{path}: an image is no volume; write it as PNG or TIFF")
-    flat, name = (values[..., 0] if signal.channels == 1 else values), str(path)
-    with atomic_write(path) as partial:
-        if kind == ".npy":
-            np.save(partial, flat, allow_pickle=False)
-        elif kind == ".npz":
-            np.savez_compressed(partial, volume=flat, spacing=grid.spacing)
-        elif kind in (".tif", ".tiff"):
-            from . import tiff
-
-            tiff.write_volume(partial, values, grid.spacing, signal.header, name)
-        elif kind == ".nrrd":
-            from . import nrrd
-
-            nrrd.write(partial, values, grid.affine, signal.header, name)
-        else:
-            from . import nifti
-
-            flips = _FLIPPED.get(str(signal.header.get("space", "")).lower(), (1, 1, 1))
-            nifti.write(partial, values, np.diag([*flips, 1.0]) @ grid.affine, signal.header, name)
-    return _lost(grid, kind, path)
-
-
-def _lost(grid: Grid, kind: str, path: str | Path) -> list[str]:
-    if kind in (".nii", ".nii.gz", ".nrrd"):
-        return []
-    kept = np.diag([*(np.ones(3) if kind == ".npy" else grid.spacing), 1.0])
-    if kind in (".tif", ".tiff"):
-        kept = kept[[2, 1, 0, 3]]
+def lost(grid: Grid, kept: NDArray[Any], name: str, what: str) -> list[str]:
+    """The note that a format writes a volume without `what`, unless `kept` (4, 4) is its whole affine."""
     if np.allclose(grid.affine, kept, rtol=1e-9, atol=0):
         return []
-    what = "spacing, origin and directions" if kind == ".npy" else "origin and directions"
-    return [f"{path}: {kind[1:].upper()} is written without the volume's {what}; NIfTI and NRRD keep them"]
+    return [f"{name} is written without the volume's {what}; NIfTI and NRRD keep them"]
+
+
+_FARTHEST = 64 << 20
+"""The last byte at which samples may begin, after a header and its extensions."""
+
+RAS = "right-anterior-superior"
+"""The world of every NIfTI file: x to the right, y to the front, z up, usually in millimeters."""
+
+_COLORS = tuple(np.dtype([(name, "u1") for name in names]) for names in ("RGB", "RGBA"))
+"""The types of samples that are colors."""
+
+_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
+
+
+def read_nifti(path: Path) -> Signal:
+    """The volume, scaled where its file has a scale; memory-mapped unless it is scaled or compressed.
+
+    Axes of one sample beyond the third are left out: vectors and colors have their channels last.
+    Raises UnreadableInput, MissingBackend.
+    """
+    nibabel = require("nibabel", "volumes", "reading NIfTI files")
+    try:
+        with _quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _check_offset(path)
+            image = nibabel.load(path)
+            if not isinstance(image, (nibabel.Nifti1Image, nibabel.Nifti2Image)):
+                raise UnreadableInput(f"{path}: not a NIfTI file (nibabel finds {type(image).__name__})")
+            _check_size(image, path)
+            header = image.header
+            values = _scaled(image)
+            values = values.squeeze(tuple(k for k in range(3, values.ndim) if values.shape[k] == 1))
+            units = header.get_xyzt_units()
+            kept = {
+                "space": RAS,
+                "nifti": 2 if isinstance(image, nibabel.Nifti2Image) else 1,
+                "units": list(units),
+                "codes": [int(header["qform_code"]), int(header["sform_code"])],
+                "description": bytes(header["descrip"]).rstrip(b"\0").decode("latin-1"),
+            }
+            affine, notes = _placed(image)
+            notes = [f"{path}: {note}" for note in notes]
+            if values.ndim == 4 == len(image.shape) and units[1] in ("sec", "msec", "usec"):
+                notes.append(f"{path}: its {values.shape[3]} volumes in time are read as channels")
+            return volume_of(path, values, affine, kept, notes)
+    except SasnetError:
+        raise
+    except Exception as error:
+        raise UnreadableInput(f"{path}: not a NIfTI file that can be read ({reason_of(error)})") from error
+
+
+def _placed(image: Any) -> tuple[NDArray[np.float64], list[str]]:
+    """The affine (4, 4): the header's sform, its qform where that spans no space; and notes."""
+    affine, header = np.array(image.affine, np.float64), image.header
+    quaternion = header.get_qform(coded=True)[0]
+    if not np.linalg.det(affine[:3, :3]):
+        other = header.get_base_affine() if quaternion is None else quaternion
+        word = "sizes of voxels are" if quaternion is None else "qform is"
+        return np.array(other, np.float64), [f"its sform spans no space: its {word} read instead"]
+    if header["sform_code"] > 0 and quaternion is not None:
+        corners = np.array(image.shape[:3]) * [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+        apart = (affine[:3, :3] - quaternion[:3, :3]) @ corners.T + (affine[:3, 3:] - quaternion[:3, 3:])
+        distance = float(np.linalg.norm(apart, axis=0).max())
+        if distance > np.linalg.norm(affine[:3, :3], axis=0).min():
+            return affine, [f"its qform and its sform are {distance:.3g} apart: the sform is read"]
+    return affine, []
+
+
+def _check_offset(path: Path) -> None:
+    """Check that the samples begin near the header's end: nibabel unpacks all that is before them."""
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        head = file.read(352)
+    if len(head) < 348:
+        raise ValueError("it ends inside its header")
+    order = "<" if int.from_bytes(head[:4], "little") in (348, 540) else ">"
+    second = int.from_bytes(head[:4], "little" if order == "<" else "big") == 540
+    (offset,) = (
+        struct.unpack_from(f"{order}q", head, 168) if second else struct.unpack_from(f"{order}f", head, 108)
+    )
+    if not 0 <= offset <= _FARTHEST:
+        raise ValueError(f"its samples begin at byte {offset:.0f}")
+
+
+def _check_size(image: Any, path: Path) -> None:
+    kind = image.get_data_dtype()
+    if kind.kind not in "iufb" and kind not in _COLORS:
+        raise UnreadableInput(f"{path}: a volume must hold real numbers, found {kind}")
+    wanted = math.prod(int(n) for n in image.shape) * kind.itemsize
+    there, data = path.stat().st_size - int(image.dataobj.offset), image.dataobj
+    if path.suffix.lower() == ".gz" or (data.slope, data.inter) != (1.0, 0.0):
+        check_claim(path, wanted)  # else it stays in the file
+    if path.suffix.lower() != ".gz" and wanted > there:
+        raise UnreadableInput(f"{path}: cut short: holds {max(there, 0)} of its volume's {wanted} bytes")
+
+
+def _scaled(image: Any) -> NDArray[Any]:
+    """The values as they are or scaled: in single precision where that is finer than the file's type."""
+    data = image.dataobj
+    if image.get_data_dtype() in _COLORS:
+        colors = np.asarray(data.get_unscaled())
+        return np.stack([colors[name] for name in colors.dtype.names or ()], -1)
+    if (data.slope, data.inter) == (1.0, 0.0):
+        return np.asanyarray(data.get_unscaled())
+    fine = image.get_data_dtype().itemsize > 2
+    return np.asarray(data, np.float64 if fine else np.float32)
+
+
+_FLIPPED = {"left-posterior-superior": (-1, -1, 1), "lps": (-1, -1, 1), "left-anterior-superior": (-1, 1, 1)}
+_FLIPPED["las"] = _FLIPPED["left-anterior-superior"]
+"""The signs of the axes that turn the spaces of NRRD into that of NIfTI."""
+
+
+def write_nifti(path: Path, volume: Signal) -> None:
+    """Write the values bit for bit, the affine in single precision; compressed where `path` ends in .gz.
+
+    Raises UsageError, MissingBackend.
+    """
+    nibabel = require("nibabel", "volumes", "writing NIfTI files")
+    values, header = volume.values, volume.header
+    if values.dtype.str[1:] not in _TYPES:
+        raise UsageError(f"NIfTI holds no {values.dtype}; NPY and NPZ do")
+    flips = _FLIPPED.get(str(header.get("space", "")).lower(), (1, 1, 1))
+    affine = np.diag([*flips, 1.0]) @ volume.grid.affine
+    kind = (
+        nibabel.Nifti2Image if header.get("nifti") == 2 or max(values.shape) > 32767 else nibabel.Nifti1Image
+    )
+    with _quiet():
+        flat = values[..., 0] if values.shape[-1] == 1 else values
+        image = kind(flat, affine, dtype=values.dtype)
+        # what is stored is what was given, whatever the values
+        image.header.set_slope_inter(1, 0)
+        qform, sform = header["codes"] if len(header.get("codes", ())) == 2 else (0, 2)
+        image.set_sform(affine, code=int(sform) or 2)
+        image.set_qform(affine, code=int(qform), strip_shears=True)
+        units = header.get("units", ())
+        known = len(units) == 2 and all(unit in nibabel.nifti1.unit_codes for unit in units)
+        image.header.set_xyzt_units(*(units if known else ("unknown", "unknown")))
+        image.header["descrip"] = str(header.get("description", "")).encode("latin-1", "replace")[:79]
+        nibabel.save(image, path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """nibabel logs to the terminal what it mends in a header."""
+    logger = logging.getLogger("nibabel.global")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

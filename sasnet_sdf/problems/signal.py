@@ -151,10 +151,10 @@ def load_signal(source: Any, kind: str, spacing: Any = None) -> tuple[Signal, li
     elif isinstance(source, (str, Path)):
         if spacing is not None:
             raise UsageError("spacing is for arrays: a file has its own")
-        from ..io.images import read_image
-        from ..io.volumes import read_volume
+        from ..io import read_image, read_volume
 
-        signal, notes = (read_image if kind == "image" else read_volume)(source)
+        signal = (read_image if kind == "image" else read_volume)(source)
+        notes = signal.notes
     else:
         signal, notes = _of_array(np.asanyarray(source), kind, spacing), []
     if signal.grid.dim != (2 if kind == "image" else 3):

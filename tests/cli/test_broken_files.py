@@ -11,8 +11,11 @@ import pytest
 
 from sasnet_sdf.cli.main import run
 from sasnet_sdf.geometry import PointCloud
-from sasnet_sdf.io import READABLE, read_geometry
-from sasnet_sdf.io.files import IMAGES, VOLUMES, suffix_of
+from sasnet_sdf.io import read_geometry
+from sasnet_sdf.io.formats import extensions, suffix_of
+
+READABLE = extensions("cloud", "mesh")
+IMAGES, VOLUMES = extensions("image"), extensions("volume")
 
 TINY = ["--steps", "5", "--engine", "torch", "--device", "cpu", "--overwrite", "-q"]
 SMALL = ["--preset", "fast", "--resolution", "24", "--set", "targets=2000", "--set", "training.batch=256"]

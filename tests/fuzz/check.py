@@ -16,9 +16,8 @@ import numpy as np
 from sasnet_sdf.config import InputConfig
 from sasnet_sdf.errors import NoSurface, SasnetError, UnusableGeometry
 from sasnet_sdf.geometry import PointCloud
-from sasnet_sdf.io import READABLE, read_geometry, read_image, read_volume
-from sasnet_sdf.io.files import IMAGES, VOLUMES, suffix_of
-from sasnet_sdf.io.kinds import signal_kind
+from sasnet_sdf.io import read_geometry, read_image, read_volume
+from sasnet_sdf.io.formats import extensions, signal_kind, suffix_of
 from sasnet_sdf.io.validate import validated
 from sasnet_sdf.runtime.system import peak_memory_bytes
 
@@ -32,13 +31,13 @@ def check(path: Path) -> tuple[int, list[str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         signal_kind(path)
-        for suffixes, reader in (
-            (READABLE, _geometry),
-            (IMAGES, _image),
-            (VOLUMES, _volume),
-            ((".sasnet",), _model),
+        for kinds, reader in (
+            (("cloud", "mesh"), _geometry),
+            (("image",), _image),
+            (("volume",), _volume),
+            (("model",), _model),
         ):
-            if suffix not in suffixes:
+            if suffix not in extensions(*kinds):
                 continue
             try:
                 reader(path)
@@ -64,13 +63,13 @@ def _geometry(path: Path) -> None:
 
 
 def _image(path: Path) -> None:
-    signal, _ = read_image(path)
+    signal = read_image(path)
     assert signal.values.dtype in (np.uint8, np.uint16, np.float32) and signal.values.size
     assert signal.values.shape[:2] == signal.grid.shape and 1 <= signal.channels <= 4
 
 
 def _volume(path: Path) -> None:
-    signal, _ = read_volume(path)
+    signal = read_volume(path)
     assert signal.values.dtype.kind in "iuf" and signal.values.size and np.isfinite(signal.grid.affine).all()
     np.array(signal.values)
 

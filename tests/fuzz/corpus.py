@@ -188,8 +188,8 @@ def _images(folder: Path) -> Iterator[tuple[str, bytes | None]]:
 
     deep = _GENERATOR.integers(0, 65535, (4, 5, 3)).astype(np.uint16)
     small = (deep >> 8).astype(np.uint8)
-    write_image(deep, folder / "deep.png")
-    write_image(deep[..., :1], folder / "deep_grey.png")
+    write_image(folder / "deep.png", deep)
+    write_image(folder / "deep_gray.png", deep[..., :1])
     Image.fromarray(small).convert("P").save(folder / "palette.png")
     words = PngImagePlugin.PngInfo()
     words.add_text("Comment", "words " * 10, zip=True)
@@ -198,8 +198,8 @@ def _images(folder: Path) -> Iterator[tuple[str, bytes | None]]:
     exif[0x0112] = 6
     Image.fromarray(small).save(folder / "photo.jpg", exif=exif)
     Image.fromarray(small).convert("CMYK").save(folder / "print.jpg")
-    write_image(deep, folder / "deep.tif")
-    write_image(deep.astype(np.float32), folder / "reals.tif")
+    write_image(folder / "deep.tif", deep)
+    write_image(folder / "reals.tif", deep.astype(np.float32))
     tifffile.imwrite(folder / "plain.tif", small, photometric="rgb", metadata=None)
     Image.fromarray(small).convert("P").save(folder / "palette.tif", compression="tiff_lzw")
     yield from ()
@@ -219,7 +219,7 @@ def _volumes(folder: Path) -> Iterator[tuple[str, bytes | None]]:
         folder / "stack.tif", values[..., 0], imagej=True, metadata={"spacing": 2.0, "axes": "ZYX"}
     )
     signal.header["space units"] = ["um"] * 3
-    write_volume(signal, folder / "ome.tif")
+    write_volume(folder / "ome.tif", signal)
     first, *others = (Image.fromarray(page) for page in values[..., 0])
     first.save(folder / "lzw.tif", save_all=True, append_images=others, compression="tiff_lzw")
     head = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 3 4 5\nspacings: 1 2 0.5\nencoding: "
@@ -230,7 +230,7 @@ def _volumes(folder: Path) -> Iterator[tuple[str, bytes | None]]:
     yield "text.nrrd", f"{head}ascii\n\n{' '.join(map(str, values.ravel()))}\n".encode()
     for name in ("brain.nii", "brain.nii.gz", "packed.nrrd"):
         try:
-            write_volume(signal, folder / name)
+            write_volume(folder / name, signal)
         except MissingBackend:
             continue
 

@@ -81,7 +81,7 @@ def test_the_message_says_what_is_claimed(rows, name, words):
     [
         ("points.las", "holds 12 of the 4000000000 points"),
         ("points.laz", "holds 50000 of the 4000000000 points"),
-        ("records.las", "no room for the 3000000000 records"),
+        ("records.las", "cannot hold the 3000000000 records"),
         ("chunks.laz", "table of chunks"),
         ("chunk.laz", "cannot hold"),
         ("item.laz", "two sizes"),

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sasnet_sdf.io import READABLE
-from sasnet_sdf.io.files import IMAGES, VOLUMES, suffix_of
+from sasnet_sdf.io.formats import extensions, suffix_of
 
-SUFFIXES = sorted({*READABLE, *IMAGES, *VOLUMES, ".sasnet"} - {".jpeg", ".tiff"})
+SUFFIXES = sorted({e for e in extensions() if e not in (".jpeg", ".tiff", ".json")})
 WORDS = [b"nan", b"-1", b"0", b"1e999", b"4000000000", b"9" * 30, b"", b"\n", b"\0", b'"', b"x"]
 
 places = st.floats(0, 1, exclude_max=True)

@@ -83,7 +83,7 @@ SURFACE = {
     "flat": _at("frame", "scale", 0),
     "inside out": _at("frame", "scale", -1),
     "centre": _at("frame", "centre", [0, INF, 0]),
-    "two centres": _at("frame", "centre", [0, 0]),
+    "two centers": _at("frame", "centre", [0, 0]),
     "frame text": _at("frame", "scale", "1e999"),
     "bounds": _at("bounds", "low", [-1e9, -1e9, -1e9]),
     "no box": _at("bounds", "high", [NAN, 1, 1]),

@@ -7,9 +7,12 @@ import pytest
 
 from sasnet_sdf.errors import MissingBackend, UnreadableInput, UnusableGeometry, UsageError
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
-from sasnet_sdf.io import READABLE, read_cloud, read_geometry, write_cloud
+from sasnet_sdf.io import read_cloud, read_geometry, write_cloud
+from sasnet_sdf.io.formats import extensions
 from sasnet_sdf.io.validate import validated
 from sasnet_sdf.runtime.system import held_bytes
+
+READABLE = extensions("cloud", "mesh")
 
 
 @pytest.fixture(scope="module")

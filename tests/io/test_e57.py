@@ -9,7 +9,7 @@ import pytest
 
 from sasnet_sdf.errors import MissingBackend, UnreadableInput
 from sasnet_sdf.io import read_cloud, read_geometry
-from sasnet_sdf.io.e57 import _columns
+from sasnet_sdf.io.scanners import _columns
 
 pye57 = pytest.importorskip("pye57", reason="pye57 is not installed (the lidar extra)")
 
@@ -52,7 +52,7 @@ def test_scans_are_pooled_with_poses_and_sensors(tmp_path):
     assert list(cloud.scalars) == ["intensity"] and cloud.notes == ()
 
 
-def test_invalid_points_and_colours_of_one_scan_only_are_left_out(tmp_path):
+def test_invalid_points_and_colors_of_one_scan_only_are_left_out(tmp_path):
     path = tmp_path / "site.e57"
     invalid = np.zeros(300, np.int8)
     invalid[::3] = 1

@@ -86,5 +86,5 @@ def test_formats(tmp_path):
         with pytest.raises(UsageError, match=r"known: \.ply \.obj \.stl \.off \.glb \.csv"):
             check_writable(tmp_path / name, overwrite=False)
     with pytest.raises(UsageError, match=r"out\.csv: unknown extension \.csv; known: \.ply$"):
-        check_writable(tmp_path / "out.csv", overwrite=False, formats=[".ply"])
+        check_writable(tmp_path / "out.csv", overwrite=False, kinds=["cloud"])
     check_writable(tmp_path / "OUT.PLY", overwrite=False)

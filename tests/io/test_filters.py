@@ -44,7 +44,7 @@ def write_las(path):
 
 @pytest.fixture(params=["memory", "las", "laz", "ply", "npz"])
 def source(request, tmp_path, monkeypatch):
-    for room in ("scan", "las", "thinning"):
+    for room in ("columns", "las", "thinning"):
         monkeypatch.setattr(f"sasnet_sdf.io.{room}.PIECE", 700)
     if request.param == "memory":
         return surveyed()

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from sasnet_sdf.io.kinds import signal_kind
+from sasnet_sdf.io.formats import signal_kind
 
 
 def test_by_extension_and_by_content(tmp_path):

@@ -1,4 +1,4 @@
-"""LAS and LAZ: coordinates, colours, scalars and the reference system of airborne scans."""
+"""LAS and LAZ: coordinates, colors, scalars and the reference system of airborne scans."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_is_written_is_read(tmp_path, extension, point_format):
     assert cloud.sensors is None and cloud.normals is None and cloud.notes == ()
 
 
-def test_colours_of_eight_bits_and_of_none(tmp_path):
+def test_colors_of_eight_bits_and_of_none(tmp_path):
     write(tmp_path / "eight.las", colors=COLORS)
     assert np.array_equal(read_cloud(tmp_path / "eight.las").colors, COLORS)
     write(tmp_path / "none.las", colors=0 * COLORS)

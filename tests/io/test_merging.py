@@ -16,13 +16,13 @@ def part(count, seed, offset=0.0, **more):
     return PointCloud(points, scalars={"row": np.arange(count) + 10_000 * seed}, **more)
 
 
-def coloured(count, value):
+def colored(count, value):
     return np.full((count, 3), value, np.uint8)
 
 
 def test_points_and_shared_attributes_of_all(tmp_path):
-    first = part(300, 1, colors=coloured(300, 7), normals=np.tile([0.0, 0, 1], (300, 1)))
-    second = part(200, 2, 5.0, colors=coloured(200, 200))
+    first = part(300, 1, colors=colored(300, 7), normals=np.tile([0.0, 0, 1], (300, 1)))
+    second = part(200, 2, 5.0, colors=colored(200, 200))
     write_cloud(tmp_path / "a.ply", first)
     np.savez(tmp_path / "b.npz", points=second.points, colors=second.colors, row=second.scalars["row"])
     whole = read_merged([tmp_path / "a.ply", str(tmp_path / "b.npz"), second])
@@ -33,8 +33,8 @@ def test_points_and_shared_attributes_of_all(tmp_path):
     assert whole.notes == ("only some of the inputs have normals: left out",)
 
 
-def test_colours_of_different_depths_and_reference_systems(tmp_path):
-    """Each file says by all its colours whether they have 8 or 16 bits."""
+def test_colors_of_different_depths_and_reference_systems(tmp_path):
+    """Each file says by all its colors whether they have 8 or 16 bits."""
     laspy = pytest.importorskip("laspy", reason="laspy is not installed (the lidar extra)")
     for name, color, degrees in (("a", 200, False), ("b", 100 * 257, True)):
         header = laspy.LasHeader(point_format=7, version="1.4")
@@ -57,7 +57,7 @@ def test_colours_of_different_depths_and_reference_systems(tmp_path):
 
 @pytest.mark.parametrize("piece", [137, 5000])
 def test_the_points_of_all_are_thinned_as_those_of_one(tmp_path, monkeypatch, piece):
-    monkeypatch.setattr("sasnet_sdf.io.scan.PIECE", piece)
+    monkeypatch.setattr("sasnet_sdf.io.columns.PIECE", piece)
     first, second = part(2000, 1), part(3000, 2, 0.5)
     write_cloud(tmp_path / "a.ply", first)
     one = PointCloud(
@@ -70,7 +70,7 @@ def test_the_points_of_all_are_thinned_as_those_of_one(tmp_path, monkeypatch, pi
 
 
 def test_an_input_outside_the_crop_takes_no_attribute_away(tmp_path):
-    first, second = part(300, 1, colors=coloured(300, 7)), part(200, 2, 5.0)
+    first, second = part(300, 1, colors=colored(300, 7)), part(200, 2, 5.0)
     wanted = InputConfig(crop=(0, 0, 0, 1, 1, 1))
     for most in (None, 250):
         whole = read_merged([first, second], most, None, wanted)

@@ -84,7 +84,7 @@ def depth_image(tmp_path, viewpoint="0 0 0 1 0 0 0", height=2):
     return read_cloud(path)
 
 
-def test_the_empty_pixels_of_an_organised_cloud_are_left_out(tmp_path):
+def test_the_empty_pixels_of_an_organized_cloud_are_left_out(tmp_path):
     cloud = depth_image(tmp_path)
     assert cloud.points[:, 0].tolist() == list(range(20))
     assert cloud.notes == ("20 of 40 rows hold no measurement and were left out",)

@@ -107,7 +107,7 @@ def test_georeferenced_doubles_survive_exactly(tmp_path):
 
 
 @pytest.mark.parametrize("kind, scale", [("u1", 1), ("f4", 1 / 255), ("f4", 1), ("u2", 257)])
-def test_colours_of_every_kind(tmp_path, kind, scale):
+def test_colors_of_every_kind(tmp_path, kind, scale):
     colors = np.array([[255, 0, 10], [1, 128, 254]])
     rows = np.zeros(2, [(n, "f4") for n in "xyz"] + [(n, kind) for n in ("red", "green", "blue")])
     for k, name in enumerate(("red", "green", "blue")):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.errors import UnreadableInput
-from sasnet_sdf.io import read_cloud, read_geometry, scan
+from sasnet_sdf.io import columns, read_cloud, read_geometry
 from sasnet_sdf.io.validate import validated
 
 RNG = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def test_a_scanner_left_at_zero_stands_where_the_matrix_says(tmp_path):
     assert np.array_equal(load(tmp_path, block(shift=(7, 8, 9))).sensors[0], [7, 8, 9])
 
 
-def test_colours_of_some_scans_are_left_out(tmp_path):
+def test_colors_of_some_scans_are_left_out(tmp_path):
     cloud = load(tmp_path, block() + block(color=False))
     assert len(cloud) == 24 and cloud.colors is None and len(cloud.scalars) == 1
     assert cloud.notes == ("only some of its scans have red, green, blue: left out",)
@@ -71,8 +71,8 @@ def test_a_scan_far_from_a_scanner_at_zero_has_no_sensor(tmp_path):
 def test_pieces_do_not_change_what_is_read(tmp_path, monkeypatch):
     text = block(place=(1, 2, 3)) + block(place=(4, 5, 6))
     whole = load(tmp_path, text)
-    monkeypatch.setattr("sasnet_sdf.io.ptx.PIECE", 5)
-    assert scan.PIECE > 5
+    monkeypatch.setattr("sasnet_sdf.io.scanners.PIECE", 5)
+    assert columns.PIECE > 5
     assert np.array_equal(load(tmp_path, text).points, whole.points)
 
 
@@ -110,7 +110,7 @@ def test_a_real_file(data_dir):
 
 @pytest.mark.parametrize("scale", [1 / 255, 257])
 def test_colors_of_other_scales(tmp_path, scale, monkeypatch):
-    monkeypatch.setattr("sasnet_sdf.io.ptx.PIECE", 5)
+    monkeypatch.setattr("sasnet_sdf.io.scanners.PIECE", 5)
     text = block()
     for row, color in zip(text.splitlines()[10:], COLORS, strict=True):
         values = [*row.split()[:4], *(f"{c * scale:.9g}" for c in color)]

@@ -7,7 +7,7 @@ import pytest
 
 from sasnet_sdf.errors import UsageError
 from sasnet_sdf.io import read_cloud, write_table
-from sasnet_sdf.io.writing import COLUMNS
+from sasnet_sdf.io.columns import FIELD
 
 RNG = np.random.default_rng(0)
 POINTS, DISTANCES, GRADIENTS = RNG.normal(size=(20, 3)) + 5e6, RNG.normal(size=20), RNG.normal(size=(20, 3))
@@ -18,7 +18,7 @@ TABLE = np.column_stack([POINTS, DISTANCES, GRADIENTS])
 def test_text(tmp_path, extension, mark):
     path = tmp_path / f"out{extension}"
     write_table(path, POINTS, DISTANCES, GRADIENTS)
-    assert path.read_text().splitlines()[0].split(mark) == list(COLUMNS)
+    assert path.read_text().splitlines()[0].split(mark) == list(FIELD)
     assert np.array_equal(np.loadtxt(path, delimiter=mark, skiprows=1), TABLE)
     assert np.array_equal(read_cloud(path).points, POINTS)
 
@@ -43,5 +43,5 @@ def test_ply(tmp_path):
 
 
 def test_unknown_extension(tmp_path):
-    with pytest.raises(UsageError, match=r"out\.obj: unknown extension \.obj; known: \.csv"):
+    with pytest.raises(UsageError, match=r"out\.obj: unknown extension \.obj; known: \.ply \.csv"):
         write_table(tmp_path / "out.obj", POINTS, DISTANCES, GRADIENTS)

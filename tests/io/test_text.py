@@ -151,7 +151,7 @@ def test_further_columns_are_scalars_under_their_own_names(tmp_path):
 
 
 def test_pieces_do_not_change_what_is_read(tmp_path, monkeypatch):
-    """Colours that are bright in the last rows only, remarks and gaps between the rows."""
+    """Colors that are bright in the last rows only, remarks and gaps between the rows."""
     dark = np.minimum(COLORS, 1)
     dark[-1] = 200
     lines = rows(POINTS, dark).splitlines(keepends=True)

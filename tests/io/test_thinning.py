@@ -1,4 +1,4 @@
-"""Thinning: at most so many points, one a voxel, the same however they come."""
+"""Thinning: at most so many points, one per voxel, the same however they come."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_number_kept_and_what_is_kept(count, most, size, seed):
         assert len(rows) == count and notes == []
         return
     assert len(rows) >= most / 2
-    assert notes[0].startswith(f"thinned from {count} to {len(rows)} points: one a voxel of ")
+    assert notes[0].startswith(f"thinned from {count} to {len(rows)} points: one per voxel of ")
     # the note has three digits of them
     assert len(notes) == 1 and max(edges_in(notes)) <= 2.01 * min(edges_in(notes))
     other = thin(pieces_of(cloud, count), Path("scan"), most, [])
@@ -101,7 +101,7 @@ def test_points_that_are_not_finite_are_left_out_and_said():
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_files_that_come_whole_are_cut_into_pieces(tmp_path, order):
-    """More rows than the sieve's table has room for."""
+    """More rows than the sieve's table can take."""
     path = tmp_path / "cloud.npy"
     np.save(path, np.asarray(np.random.default_rng(0).random((600_000, 3)), order=order))
     assert 5000 <= len(read_geometry(path, max_points=10_000)) <= 10_000
@@ -162,7 +162,7 @@ WRITERS = {
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_format_keeps_the_same_points_as_in_memory(tmp_path, monkeypatch, name):
-    for room in ("scan", "rows", "las"):
+    for room in ("columns", "rows", "las"):
         monkeypatch.setattr(f"sasnet_sdf.io.{room}.PIECE", 700)
     path = tmp_path / name
     WRITERS[name](path, sphere(5000))

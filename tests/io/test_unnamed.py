@@ -78,7 +78,7 @@ def test_rows_that_are_not_finite_do_not_count():
 
 @pytest.mark.parametrize("columns", [(SHARE, CLASS), (COLORS, SHARE, CLASS)])
 def test_what_cannot_be_told_is_refused(columns):
-    with pytest.raises(UnreadableInput, match=r"table\.txt: what its \d columns mean cannot be told"):
+    with pytest.raises(UnreadableInput, match=r"table\.txt: what its \d columns mean is not clear"):
         meaning(*columns)
 
 

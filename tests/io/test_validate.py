@@ -37,7 +37,7 @@ def test_points_that_are_not_finite_are_counted_and_left_out():
 
 
 @pytest.mark.parametrize("length", [1e-300, 1e-200, 1e-6, 7.0, 1e200])
-def test_normals_are_normalised(length):
+def test_normals_are_normalized(length):
     found, notes = validated(replace(SPHERE, normals=SPHERE.normals * length), "scan.ply")
     assert notes == []
     np.testing.assert_allclose(found.normals, SPHERE.normals, atol=1e-12)

@@ -29,27 +29,31 @@ def imagej(path, resolution=(2, 2), kind="u1", **metadata):
 
 def test_lengths_that_imagej_writes(tmp_path):
     path = tmp_path / "a.tif"
-    signal, notes = imagej(path, spacing=-2, unit="\\u00B5m")
+    signal = imagej(path, spacing=-2, unit="\\u00B5m")
+    notes = list(signal.notes)
     assert signal.grid.spacing.tolist() == [2, 0.5, 0.5]
     assert signal.header == {"space units": ["um"] * 3, "units": ["micron", "unknown"]}
     assert [note.removeprefix(f"{path}: ") for note in notes] == [
         "its spacing along z is negative, -2: read as 2",
         "lengths are in um, as ImageJ says",
     ]
-    signal, notes = imagej(path, spacing=0, resolution=((0, 1), (4, 1)), unit="pixel")
+    signal = imagej(path, spacing=0, resolution=((0, 1), (4, 1)), unit="pixel")
+    notes = list(signal.notes)
     assert signal.grid.spacing.tolist() == [1, 0.25, 1] and signal.header == {}
     assert [note.split(": ", 1)[1] for note in notes] == [
         "has no spacing along z: taken as 1",
         "has no spacing along x: taken as 1",
     ]
-    signal, notes = imagej(path, spacing=0.5, unit="inch", zunit="cm")
+    signal = imagej(path, spacing=0.5, unit="inch", zunit="cm")
+    notes = list(signal.notes)
     np.testing.assert_allclose(signal.grid.spacing, [0.5 / 2.54, 0.5, 0.5])
     assert "(z cm, y inch, x inch): all become inch" in notes[0]
-    signal, notes = imagej(path, spacing=3, unit="um", zunit="furlong")
+    signal = imagej(path, spacing=3, unit="um", zunit="furlong")
+    notes = list(signal.notes)
     assert signal.grid.spacing.tolist() == [3, 0.5, 0.5] and signal.header == {}
     assert "z furlong, y um, x um): lengths are kept" in notes[0]
-    assert imagej(path, unit="a\\u000Ab")[0].header == {"space units": ["a b"] * 3}
-    assert "steps in time" in imagej(path, axes="TYX")[1][0]
+    assert imagej(path, unit="a\\u000Ab").header == {"space units": ["a b"] * 3}
+    assert "steps in time" in imagej(path, axes="TYX").notes[0]
 
 
 def test_lengths_that_ome_writes(tmp_path):
@@ -57,20 +61,21 @@ def test_lengths_that_ome_writes(tmp_path):
     units = {"PhysicalSizeXUnit": "\u00b5m", "PhysicalSizeYUnit": "nm", "PhysicalSizeZUnit": "\u00b5m"}
     metadata = {"axes": "ZYX", **sizes, **units}
     tifffile.imwrite(path, values_of("u1")[..., 0], ome=True, metadata=metadata)
-    signal, notes = read_volume(path)
+    signal = read_volume(path)
+    notes = list(signal.notes)
     np.testing.assert_allclose(signal.grid.spacing, [2, 0.25, 0.5], rtol=1e-12)
     assert "(z um, y nm, x um): all become um" in notes[0] and notes[1].endswith(
         "lengths are in um, as OME says"
     )
     for name in ("b.tif", "b.nii", "b.nrrd"):
         pytest.importorskip({"b.nii": "nibabel", "b.nrrd": "nrrd"}.get(name, "tifffile"))
-        write_volume(signal, tmp_path / name)
-        back = read_volume(tmp_path / name)[0]
+        write_volume(tmp_path / name, signal)
+        back = read_volume(tmp_path / name)
         np.testing.assert_allclose(back.grid.spacing, [2, 0.25, 0.5], rtol=1e-6)
         if name == "b.nii":
             assert back.header["units"] == ["micron", "unknown"]
-            write_volume(back, tmp_path / "c.tif")
-            assert read_volume(tmp_path / "c.tif")[0].header == signal.header
+            write_volume(tmp_path / "c.tif", back)
+            assert read_volume(tmp_path / "c.tif").header == signal.header
         else:
             assert back.header["space units"] == ["um"] * 3
 
@@ -82,7 +87,7 @@ def test_compressed_stacks(tmp_path, compression):
         values = values_of(kind, channels)
         first, *others = (Image.fromarray(page.squeeze()) for page in values)
         first.save(path, save_all=True, append_images=others, compression=compression)
-        signal = read_volume(path)[0]
+        signal = read_volume(path)
         assert signal.values.dtype == np.dtype(kind)
         np.testing.assert_array_equal(signal.values, values)
 
@@ -114,18 +119,21 @@ def test_axes_of_nifti_beyond_the_third(tmp_path):
 
     values = values_of("f4", 3)
     for shape, axes in (((*SHAPE, 1, 1), 1), ((*SHAPE, 1), 1), ((*SHAPE, 1, 3), 3), ((*SHAPE, 1, 1, 3), 3)):
-        signal, notes = saved(values[..., :axes].reshape(shape))
+        signal = saved(values[..., :axes].reshape(shape))
+        notes = list(signal.notes)
         np.testing.assert_array_equal(signal.values, values[..., :axes])
         np.testing.assert_allclose(signal.grid.affine, OBLIQUE, rtol=1e-6)
         assert notes == []
-    assert saved(values, "sec")[1] == [f"{tmp_path / 'a.nii.gz'}: its 3 volumes in time are read as channels"]
+    assert saved(values, "sec").notes == (
+        f"{tmp_path / 'a.nii.gz'}: its 3 volumes in time are read as channels",
+    )
     with pytest.raises(UnreadableInput, match="a series of 6 volumes"):
         saved(np.concatenate([values, values], -1), "sec")
     with pytest.raises(UnreadableInput, match=r"found \(5, 6, 7, 2, 3\)"):
         saved(np.stack([values, values], 3))
     colors = values_of("u1", 3)
     packed = np.ascontiguousarray(colors).view([(name, "u1") for name in "RGB"])[..., 0]
-    np.testing.assert_array_equal(saved(packed)[0].values, colors)
+    np.testing.assert_array_equal(saved(packed).values, colors)
 
 
 PLACES = {
@@ -160,7 +168,8 @@ def test_places_along_the_axes_of_nrrd(tmp_path, case):
     if case == "node":
         head = head.replace("36\n", "36\nunits: um um um\n")
     path.write_bytes(head.encode() + values.tobytes("F"))
-    signal, notes = read_volume(path)
+    signal = read_volume(path)
+    notes = list(signal.notes)
     np.testing.assert_array_equal(signal.values[..., 0], values)
     np.testing.assert_allclose(signal.grid.spacing, spacing, rtol=1e-12)
     np.testing.assert_allclose(signal.grid.affine[:3, 3], origin, rtol=1e-12)
@@ -179,12 +188,12 @@ def test_nrrd_of_space_and_time(tmp_path):
     head = "NRRD0004\ntype: uchar\ndimension: 4\nspace dimension: 4\nsizes: 5 6 7 2\nencoding: raw\n"
     place = "space directions: (2,0,0,0) (0,3,0,0) (0,0,4,0) (0,0,0,1)\nspace origin: (7,8,9,0)\n\n"
     path.write_bytes((head + place).encode() + values.tobytes("F"))
-    signal = read_volume(path)[0]
+    signal = read_volume(path)
     np.testing.assert_array_equal(signal.values, values)
     np.testing.assert_array_equal(signal.grid.affine[:3], [[2, 0, 0, 7], [0, 3, 0, 8], [0, 0, 4, 9]])
     bounds = "axis mins: nan 1 2 3\naxis maxs: nan 6 8 10\n\n"
     head = head.replace("space dimension: 4\n", "").replace("5 6 7 2", "2 5 6 7")
     path.write_bytes((head + bounds).encode() + np.moveaxis(values, -1, 0).tobytes("F"))
-    signal = read_volume(path)[0]
+    signal = read_volume(path)
     np.testing.assert_array_equal(signal.values, values)
     np.testing.assert_array_equal(signal.grid.affine[:3], [[1, 0, 0, 1.5], [0, 1, 0, 2.5], [0, 0, 1, 3.5]])

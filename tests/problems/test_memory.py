@@ -173,7 +173,7 @@ def test_images_and_volumes_are_refused_before_they_are_fitted(tmp_path):
     volume = np.random.default_rng(0).random((40, 40, 40))
     words = refused(fit_volume, volume, limit=held_bytes() + 110 * MEBI, model="siren")
     assert words.startswith("training on batches of 16384 needs") and "training.batch=" in words
-    write_image(image, tmp_path / "image.png")
+    write_image(tmp_path / "image.png", image)
     words = refused(fit_image, tmp_path / "image.png", limit=held_bytes() + 2 * MEBI)
     assert words.startswith(f"{tmp_path / 'image.png'}: reading it needs")
 
