@@ -26,9 +26,9 @@ from common import commit, data_file, medians_ms
 from scanner import clean_cloud, read_mesh
 
 from sasnet_sdf import compare
-from sasnet_sdf.comparison.budget import Budget, sized
 from sasnet_sdf.comparison.compare import MODELS
 from sasnet_sdf.comparison.contenders import is_poisson
+from sasnet_sdf.comparison.results import Budget, sized
 from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.field import Field
 from sasnet_sdf.io import write_cloud

@@ -164,7 +164,7 @@ def run(cloud: PointCloud, truth: Path, folder: Path, preset: str, seed: int, bl
 
 def right_normals(scan: PointCloud, truth: Path) -> float:
     """The fraction of a scan's points, as used for training, whose normals point to the right side."""
-    from sasnet_sdf.problems.selection import framed
+    from sasnet_sdf.problems.surface import framed
     from sasnet_sdf.supervision import CloudTarget, prepare
 
     cloud, frame, _ = framed(scan)

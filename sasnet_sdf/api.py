@@ -14,7 +14,7 @@ from .field import Field
 from .fitted import FittedSignal
 from .geometry import PointCloud, TriangleMesh
 from .problems.extract import Extraction, surface_of
-from .problems.memory import surface_memory
+from .problems.problem import surface_memory
 from .problems.reconstruct import Reconstruction, surface_of_source
 from .problems.settings import make_config
 from .problems.signal import fit_signal

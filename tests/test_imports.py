@@ -56,7 +56,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 PLUGINS = sorted(path.parent for path in (PACKAGE.parent / "plugins").glob("*/sasnet_*/__init__.py"))
 
-DOOR = "runtime.optional"
+DOOR = "runtime.extensions"
 """The one module that plugins use beside the public names."""
 
 

@@ -124,7 +124,7 @@ def _findings(cloud: PointCloud, name: str) -> list[Finding]:
     from ..config import SupervisionConfig
     from ..errors import SasnetError, notes, warning
     from ..io.validate import validated
-    from ..problems.selection import selected
+    from ..problems.surface import selected
 
     try:
         usable, texts = validated(cloud, name)

@@ -11,7 +11,7 @@ import click
 
 from ..config import Config
 from ..errors import UsageError
-from ..runtime.optional import require
+from ..runtime.extensions import require
 from ..runtime.system import parse_memory
 from . import options
 from .outputs import check_outputs

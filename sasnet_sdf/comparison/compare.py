@@ -21,9 +21,8 @@ from ..runtime.progress import OnProgress, Progress, silent, stage
 from ..runtime.system import hardware
 from ..settings import documented
 from ..signals import Signal
-from .budget import Budget, refuse_decided, refuse_of_surfaces
 from .contenders import trained
-from .results import Results
+from .results import Budget, Results, refuse_decided, refuse_of_surfaces
 from .subjects import SignalSubject, Subject, SurfaceSubject
 
 MODELS = (

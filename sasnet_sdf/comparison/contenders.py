@@ -19,8 +19,7 @@ from ..geometry import Array, Frame, TriangleMesh
 from ..model_config import ModelConfig
 from ..networks.network import Network
 from ..problems.extract import surface_of
-from ..problems.memory import surface_memory
-from ..problems.problem import Problem, Result, fit, new_network
+from ..problems.problem import Problem, Result, fit, new_network, surface_memory
 from ..problems.surface import SurfaceProblem
 from ..runtime.progress import OnProgress, silent
 from ..settings import to_dict

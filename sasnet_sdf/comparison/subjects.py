@@ -22,19 +22,17 @@ from ..model_config import ModelConfig
 from ..problems.evaluate import evaluate
 from ..problems.extract import surface_of
 from ..problems.loading import load
-from ..problems.memory import surface_memory
-from ..problems.model_choice import model_of
-from ..problems.problem import Problem, Result
-from ..problems.selection import selected
+from ..problems.problem import Problem, Result, surface_memory
+from ..problems.settings import model_of
 from ..problems.signal import SignalProblem, load_signal
 from ..problems.signal_figures import measured
 from ..problems.signal_settings import default_count, known_models, sized_model
-from ..problems.surface import SurfaceProblem
+from ..problems.surface import SurfaceProblem, selected
 from ..runtime.progress import OnProgress, stage
 from ..settings import to_dict
-from .budget import Budget, sized, training_of
 from .contenders import is_poisson, no_network, poisson_surface, supervision_surface
 from .pictures import draw_all, draw_signals
+from .results import Budget, sized, training_of
 
 TARGETS = 1_000_000
 """Targets of a comparison, unless others are asked for: a preset has fewer, as it trains for less time."""

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import UnreadableInput
-from ..runtime.optional import require
+from ..runtime.extensions import require
 from ..runtime.progress import tick
 from .columns import COLOR, PIECE, POSITION, Columns, Scan, is_numeric, numbers
 from .files import check_claim, reason_of

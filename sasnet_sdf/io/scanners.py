@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import Array
-from ..runtime.optional import require
+from ..runtime.extensions import require
 from ..runtime.progress import tick
 from .columns import COLOR, NORMAL, PIECE, POSITION, SENSOR, Columns, Scan, empty_rows
 from .files import opened, reason_of

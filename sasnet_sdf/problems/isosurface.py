@@ -12,7 +12,7 @@ from ..mesh import Edges
 from ..runtime.progress import OnProgress, silent, stage
 from ..runtime.system import parse_memory
 from .extract import Extraction
-from .memory import surface_memory
+from .problem import surface_memory
 
 
 def isosurface(

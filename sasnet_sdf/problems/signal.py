@@ -27,8 +27,7 @@ from ..signals import Array, Grid, Signal
 from ..training import Task
 from ..training.losses import SignalTask
 from ..training.samplers import SignalBatches
-from .memory import plan_of
-from .problem import Problem, Run, fit, new_network
+from .problem import Problem, Run, fit, new_network, plan_of
 from .signal_figures import MOST_MEASURED, measured
 from .signal_settings import notes_on, signal_config
 

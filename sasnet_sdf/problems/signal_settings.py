@@ -19,7 +19,7 @@ from ..networks.registry import parameters_of, with_parameters
 from ..settings import with_words
 from ..signal_tuning import VOLUME_TUNING, SignalTuning
 from ..signals import Signal
-from .model_choice import model_of, with_settings
+from .settings import model_of, with_settings
 
 _OF_SURFACES = ("eikonal_weight", "eikonal_batch", "normal_weight", "mask_sparsity_weight")
 

@@ -1,4 +1,4 @@
-"""The problem of a surface: geometry in its frame, the distance that it implies, and targets."""
+"""The problem of a surface: which points are used, the distance that they imply, and targets."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from ..config import SupervisionConfig, TrainingConfig
-from ..errors import Finding
+from ..errors import Finding, UsageError, notes
 from ..extraction import Support
 from ..field import Field
-from ..geometry import Frame, PointCloud, TriangleMesh
+from ..geometry import Array, Frame, PointCloud, TriangleMesh
+from ..mesh import without_unused
 from ..networks.network import Network
+from ..plausibility import Examined, examined
 from ..runtime.progress import steps
 from ..supervision import CloudTarget, MeshTarget, prepare
 from ..training import Task
@@ -94,3 +100,97 @@ class SurfaceProblem(Problem[Field]):
             return float(distance_error(values, held_out.distances).mean())
 
         return error_of
+
+
+INNER = 0.005
+"""Share of the points beyond each side of the inner box."""
+
+WIDER = 1.5
+"""Times the inner box, beyond which points may be far away."""
+
+FEW = 0.01
+"""Share of the points that may be left out as far away."""
+
+VOXELS = 32
+"""Voxels across the wider box; points are connected where no two voxels in a row between them are empty."""
+
+GROUP = 100
+"""Connected points that are an object of their own, however far from the rest."""
+
+
+def selected(
+    geometry: PointCloud | TriangleMesh, supervision: SupervisionConfig, name: str
+) -> tuple[Examined, Frame]:
+    """The part of the geometry that is used, examined, and the frame around it.
+
+    Raises UsageError where it does not have what the settings name, UnusableGeometry where it is
+    implausible.
+    """
+    geometry, frame, far = framed(with_normals(geometry, supervision.normals, name))
+    found = examined(geometry, frame, supervision, name)
+    return replace(found, findings=notes(far) + found.findings), frame
+
+
+def with_normals(geometry: PointCloud | TriangleMesh, source: str, name: str) -> PointCloud | TriangleMesh:
+    """The geometry with only those attributes for its orientation that `source` names.
+
+    auto: all. file: its normals. sensors: the places it was seen from. estimate: none. A mesh is
+    oriented by its faces. Raises UsageError where it does not have what is named.
+    """
+    if isinstance(geometry, TriangleMesh):
+        if source in ("sensors", "estimate"):
+            raise UsageError(f"{name} is a mesh, oriented by its faces: omit --normals {source}")
+        return geometry
+    if source == "file" and geometry.normals is None:
+        raise UsageError(f"{name} has no usable normals: omit --normals file")
+    if source == "sensors" and geometry.sensors is None:
+        raise UsageError(f"{name} does not say where its sensors stood: omit --normals sensors")
+    return replace(
+        geometry,
+        normals=geometry.normals if source in ("auto", "file") else None,
+        sensors=geometry.sensors if source in ("auto", "sensors") else None,
+    )
+
+
+def framed(geometry: PointCloud | TriangleMesh) -> tuple[PointCloud | TriangleMesh, Frame, list[str]]:
+    """The geometry without points far from all others, the frame around it, and a note about those."""
+    if isinstance(geometry, TriangleMesh):
+        return geometry, Frame.around(without_unused(geometry).vertices), []
+    far = far_points(geometry.points)
+    if not far.any():
+        return geometry, Frame.around(geometry.points), []
+    rest = geometry.select(~far)
+    note = f"{int(far.sum()):,} of {len(far):,} points lie far from all others and were left out"
+    return rest, Frame.around(rest.points), [note]
+
+
+def far_points(points: Array) -> NDArray[np.bool_]:
+    """Points (N,) so far from the others that a frame around them would cost resolution.
+
+    They lie beyond the box of the inner 99 % (in every direction), widened by half; they are not connected
+    with what is inside, as an antenna is, nor are they a group of their own; they are fewer than a
+    hundredth; and without them the longest side is shorter by at least a third. Otherwise there are none.
+    """
+    nobody = np.zeros(len(points), np.bool_)
+    low, high = np.quantile(points, [INNER, 1 - INNER], axis=0)
+    center, half = (low + high) / 2, WIDER * (high - low) / 2
+    half = np.maximum(half, half.max() / VOXELS)
+    outside = (np.abs(points - center) > half).any(1)
+    if not outside.any():
+        return nobody
+    group = _groups(np.floor((points - center) / (2 * half.max() / VOXELS)))
+    size = np.bincount(group)
+    size[group[~outside]] = len(points)
+    far = outside & (size[group] < GROUP)
+    if far.sum() > FEW * len(points) or not far.any():
+        return nobody
+    shorter = (np.ptp(points[~far], axis=0).max() * WIDER) <= np.ptp(points, axis=0).max()
+    return far if shorter else nobody
+
+
+def _groups(voxels: Array) -> NDArray[np.int32]:
+    """The number (N,) of the group of each point, by its voxel (N, 3) of whole coordinates."""
+    taken, number = np.unique(voxels, axis=0, return_inverse=True)
+    pairs = KDTree(taken).query_pairs(2, p=np.inf, output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(len(taken),) * 2)
+    return connected_components(graph, directed=False)[1][number.reshape(-1)]

@@ -9,7 +9,6 @@ from skimage import data
 from skimage.metrics import structural_similarity
 
 from sasnet_sdf.metrics import signals
-from sasnet_sdf.metrics.codecs import _decoded, _jpeg, bits_per_pixel, codec_bits
 from sasnet_sdf.metrics.signals import (
     background,
     noisiness,
@@ -20,6 +19,7 @@ from sasnet_sdf.metrics.signals import (
     signal_figures,
     ssim,
 )
+from sasnet_sdf.problems.signal_figures import _decoded, _jpeg, bits_per_pixel, codec_bits
 
 PHOTO = data.astronaut()[:256, :256]
 GAIN = {2: 0.946, 3: 0.985}

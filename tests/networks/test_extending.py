@@ -17,7 +17,7 @@ from sasnet_sdf.fitted import load_model
 from sasnet_sdf.model_config import PUBLISHED, SirenConfig, class_of
 from sasnet_sdf.networks import HashGrid, Network
 from sasnet_sdf.networks.registry import build_model, parameters_of, with_parameters
-from sasnet_sdf.problems.model_choice import model_of
+from sasnet_sdf.problems.settings import model_of
 from sasnet_sdf.training.losses import DistanceTask
 
 IMAGE = np.sin(np.arange(24)[:, None] / 4) * np.cos(np.arange(20) / 3)

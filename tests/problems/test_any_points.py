@@ -12,9 +12,8 @@ from sasnet_sdf.config import SupervisionConfig
 from sasnet_sdf.errors import SasnetError
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.problems.loading import load
-from sasnet_sdf.problems.selection import framed, with_normals
 from sasnet_sdf.problems.settings import make_config
-from sasnet_sdf.problems.surface import SurfaceProblem
+from sasnet_sdf.problems.surface import SurfaceProblem, framed, with_normals
 
 EXTREME = [np.nan, np.inf, -np.inf, 0.0, 5e-324, 1e-310, 1e-160, 1e99, 1e160, 1.7e308]
 SHAPES = {

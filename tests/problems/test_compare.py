@@ -11,12 +11,12 @@ import pytest
 import trimesh
 
 from sasnet_sdf import PointCloud, TriangleMesh, compare, evaluate
-from sasnet_sdf.comparison.budget import Budget
 from sasnet_sdf.comparison.compare import MODELS
 from sasnet_sdf.comparison.contenders import RATES
+from sasnet_sdf.comparison.results import Budget
 from sasnet_sdf.errors import Interrupted, UsageError
 from sasnet_sdf.io import read_geometry
-from sasnet_sdf.problems.model_choice import model_of
+from sasnet_sdf.problems.settings import model_of
 from sasnet_sdf.runtime.progress import Progress
 
 SMALL = {

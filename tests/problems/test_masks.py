@@ -11,8 +11,7 @@ import torch
 from sasnet_sdf import PRESETS, PointCloud
 from sasnet_sdf.config import SupervisionConfig
 from sasnet_sdf.problems.problem import fit, new_network
-from sasnet_sdf.problems.selection import framed
-from sasnet_sdf.problems.surface import SurfaceProblem
+from sasnet_sdf.problems.surface import SurfaceProblem, framed
 from sasnet_sdf.runtime.progress import silent
 
 FAR = 0.15

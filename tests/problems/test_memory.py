@@ -17,7 +17,7 @@ from sasnet_sdf.errors import UsageError
 from sasnet_sdf.extraction import extract_surface, lattice_around
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.io import write_image
-from sasnet_sdf.problems import memory
+from sasnet_sdf.problems import problem as memory
 from sasnet_sdf.problems.problem import new_network
 from sasnet_sdf.problems.surface import SurfaceProblem
 from sasnet_sdf.runtime.system import format_memory, held_bytes, parse_memory

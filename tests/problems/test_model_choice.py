@@ -7,8 +7,7 @@ import pytest
 from sasnet_sdf.config import Config
 from sasnet_sdf.errors import UsageError
 from sasnet_sdf.model_config import PUBLISHED, SASNetConfig, SirenConfig, WireConfig
-from sasnet_sdf.problems.model_choice import model_of, with_settings
-from sasnet_sdf.problems.settings import make_config
+from sasnet_sdf.problems.settings import make_config, model_of, with_settings
 
 
 @pytest.mark.parametrize(

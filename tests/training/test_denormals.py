@@ -13,10 +13,9 @@ from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
 from sasnet_sdf.networks.sasnet import SASNet
 from sasnet_sdf.runtime.compiled import denormals_are_zero, over_ranges
-from sasnet_sdf.training.cpu_adam import LARGE, CPUAdam
 from sasnet_sdf.training.loop import step_of
 from sasnet_sdf.training.losses import DistanceTask
-from sasnet_sdf.training.optimizers import BETAS, EPSILON, Optimizer
+from sasnet_sdf.training.optimizers import BETAS, EPSILON, LARGE, CPUAdam, Optimizer
 
 pytestmark = pytest.mark.skipif(
     not torch.set_flush_denormal(False), reason="PyTorch knows no way to do it on this processor"

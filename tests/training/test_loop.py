@@ -13,7 +13,7 @@ from torch import nn
 from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.errors import SasnetError
 from sasnet_sdf.training import loop, train
-from sasnet_sdf.training.cpu_adam import LARGE
+from sasnet_sdf.training.optimizers import LARGE
 
 
 class Slope:

@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from sasnet_sdf.training.cpu_adam import LARGE, CPUAdam
-from sasnet_sdf.training.optimizers import BETAS, EPSILON, Optimizer, schedule
+from sasnet_sdf.training.optimizers import BETAS, EPSILON, LARGE, CPUAdam, Optimizer, schedule
 
 
 def test_schedule_warms_up_then_follows_half_a_cosine():

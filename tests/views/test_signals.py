@@ -7,16 +7,7 @@ import pytest
 from PIL import Image
 
 from sasnet_sdf.signals import Grid
-from sasnet_sdf.views.gallery import (
-    ERROR_COLORS,
-    GAP,
-    MOST,
-    _panel,
-    _rgb,
-    _round_up,
-    error_map,
-    mask_tiles,
-)
+from sasnet_sdf.views.gallery import ERROR_COLORS, GAP, MOST, _panel, _rgb, _round_up, error_map, mask_tiles
 
 
 def written(path):
