@@ -15,9 +15,10 @@ from ..runtime.progress import each, steps, tick
 from ..spatial import Tree, first_of_equals, morton_order
 from .cloud_target import CloudTarget
 from .consensus import offsets
-from .denoise import belongs, denoise
+from .denoise import denoise
 from .depth_steps import without_steps
 from .hermite import HermiteFits, fewness
+from .noise import belongs
 from .orientation import WindingNumber, orient, surfels_of
 from .planes import fit_planes, in_layers, normals_of_plates, thin_walls, turn_to_sensors
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges, part
 from ..spatial import Tree, find_around
-from .denoise import AngularNoise
+from .noise import AngularNoise
 from .planes import BEHIND, MOST, Scan, Windows, cosine_to_view, seen_from_front
 
 TERMS = 6

@@ -120,7 +120,7 @@ from sasnet_sdf.cli.doctor import _kernel_cache
 from sasnet_sdf.extraction import lattice
 from sasnet_sdf.networks import grid_kernels, sasnet_reverse_kernels
 from sasnet_sdf.runtime import compiled
-from sasnet_sdf.training import cpu_adam
+from sasnet_sdf.training import optimizers
 from sasnet_sdf.io.pcd import decompress
 out = np.zeros(3, np.uint8)
 assert decompress(np.array([2, 7, 8, 9], np.uint8), out) == 3 and list(out) == [7, 8, 9]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sasnet_sdf.supervision.denoise import AngularNoise
+from sasnet_sdf.supervision.noise import AngularNoise
 
 COUNT = 20_000
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.spatial import morton_order
-from sasnet_sdf.supervision.denoise import Regions
+from sasnet_sdf.supervision.noise import Regions
 
 COUNT = 4000
 
