@@ -85,10 +85,10 @@ class Finer(_Layers[FinerConfig]):
 
     def build(self, generator: torch.Generator, engine: str) -> None:
         width, bound = self.config.width, (6 / self.config.width) ** 0.5 / self.config.omega0
-        self.first = Linear(self.dim, width, generator, 1 / self.dim)
+        self.first: Linear = Linear(self.dim, width, generator, 1 / self.dim)
         self.first.bias = uniform(self.config.first_bias, width, generator=generator)
-        self.hidden = hidden_layers(width, self.config.hidden_layers, generator, bound)
-        self.last = Linear(width, self.outputs, generator, bound)
+        self.hidden: nn.ModuleList = hidden_layers(width, self.config.hidden_layers, generator, bound)
+        self.last: nn.Module = Linear(width, self.outputs, generator, bound)
 
     def forward(self, points: Tensor) -> Tensor:
         return self._values(points, lambda z: z.detach().abs() + 1)
@@ -194,7 +194,7 @@ class InstantNGP(_Layers[InstantNGPConfig]):
         width, grid = self.config.width, self.config.grid
         inputs = grid.levels * grid.features
         self.grid: HashGrid = HashGrid(grid, self.dim, engine, generator)
-        self.engine = engine
+        self.engine: str = engine
         with torch.no_grad():
             self.grid.table.uniform_(-1e-4, 1e-4, generator=generator)
         bounds = (6 / (inputs + width)) ** 0.5, (3 / width) ** 0.5, (6 / (width + self.outputs)) ** 0.5

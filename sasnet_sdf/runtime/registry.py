@@ -23,7 +23,9 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __init__(self, group: str, what: str, own: Mapping[str, T]):
         """own: what the package has itself. what: what an object is, for messages."""
-        self.group, self.what, self.own = group, what, dict(own)
+        self.group: str = group
+        self.what: str = what
+        self.own: dict[str, T] = dict(own)
         self._added: dict[str, T] = {}
 
     def add(self, name: str, value: T) -> None:
