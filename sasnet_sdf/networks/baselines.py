@@ -60,7 +60,6 @@ class _Layers(Network[C]):
         return torch.relu(z)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Values (N, outputs) at points (N, dim)."""
         h = self.encode(points)
         for layer in (self.first, *self.hidden):
             h = self.activate(layer(h))
@@ -71,12 +70,10 @@ class Siren(_Layers[SirenConfig]):
     """h = sin(omega0 (W h + b)); W from U(+-1/dim) first, then U(+-sqrt(6 / width) / omega0) (sec. 3.2)."""
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        """Make the layers."""
         bound = (6 / self.config.width) ** 0.5 / self.config.omega0
         self.draw(self.dim, generator, 1 / self.dim, bound, bound)
 
     def activate(self, z: Tensor) -> Tensor:
-        """The sine."""
         return torch.sin(self.config.omega0 * z)
 
 
@@ -87,15 +84,13 @@ class Finer(_Layers[FinerConfig]):
     """
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        """Make the layers."""
         width, bound = self.config.width, (6 / self.config.width) ** 0.5 / self.config.omega0
-        self.first = Linear(self.dim, width, generator, 1 / self.dim)
+        self.first: Linear = Linear(self.dim, width, generator, 1 / self.dim)
         self.first.bias = uniform(self.config.first_bias, width, generator=generator)
-        self.hidden = hidden_layers(width, self.config.hidden_layers, generator, bound)
-        self.last = Linear(width, self.outputs, generator, bound)
+        self.hidden: nn.ModuleList = hidden_layers(width, self.config.hidden_layers, generator, bound)
+        self.last: nn.Module = Linear(width, self.outputs, generator, bound)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Values (N, outputs) at points (N, dim)."""
         return self._values(points, lambda z: z.detach().abs() + 1)
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,11 +111,9 @@ class Gauss(_Layers[GaussConfig]):
     """h = exp(-(scale (W h + b))^2), numbers drawn as PyTorch draws them."""
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        """Make the layers."""
         self.draw(self.dim, generator)
 
     def activate(self, z: Tensor) -> Tensor:
-        """The Gaussian."""
         return decay(-((self.config.scale * z) ** 2))
 
 
@@ -131,7 +124,6 @@ class Wire(_Layers[WireConfig]):
     """
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        """Make the layers."""
         width, layers = self.config.width, self.config.hidden_layers
         self.first = Linear(self.dim, width, generator)
         if self.config.complex_valued:
@@ -145,7 +137,6 @@ class Wire(_Layers[WireConfig]):
             self.last = Linear(width, self.outputs, generator)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Values (N, outputs) at points (N, dim)."""
         return self._complex(points) if self.config.complex_valued else self._real(points)
 
     def _complex(self, points: Tensor) -> Tensor:
@@ -174,13 +165,11 @@ class FourierFeatures(_Layers[FourierConfig]):
     """sin and cos of 2 pi B x, B from N(0, scale^2), x in a cube of side 1 (Tancik et al. 2020, eq. 5)."""
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        """Draw the frequencies B and make the layers."""
         frequencies = torch.empty(self.config.features, self.dim)
         self.register_buffer("frequencies", frequencies.normal_(0, self.config.scale, generator=generator))
         self.draw(2 * self.config.features, generator)
 
     def encode(self, points: Tensor) -> Tensor:
-        """The sines and cosines."""
         # a side of the cube is 2 long here
         angles = math.pi * points @ self.get_buffer("frequencies").t()
         return torch.cat([angles.sin(), angles.cos()], 1)
@@ -190,11 +179,9 @@ class PositionalEncoding(_Layers[PositionalConfig]):
     """x, sin and cos of 2^k pi x of every coordinate (Mildenhall et al. 2020, eq. 4)."""
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        """Make the layers."""
         self.draw(self.dim * (1 + 2 * self.config.octaves), generator)
 
     def encode(self, points: Tensor) -> Tensor:
-        """The coordinates, sines and cosines."""
         octaves = math.pi * 2.0 ** torch.arange(self.config.octaves, device=points.device)
         angles = (points[:, :, None] * octaves.to(points)).flatten(1)
         return torch.cat([points, angles.sin(), angles.cos()], 1)
@@ -204,18 +191,16 @@ class InstantNGP(_Layers[InstantNGPConfig]):
     """A hash grid, then ReLU layers; table from U(+-1e-4) (sec. 4), weights from Glorot's uniform range."""
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        """Make the grid and the layers."""
         width, grid = self.config.width, self.config.grid
         inputs = grid.levels * grid.features
         self.grid: HashGrid = HashGrid(grid, self.dim, engine, generator)
-        self.engine = engine
+        self.engine: str = engine
         with torch.no_grad():
             self.grid.table.uniform_(-1e-4, 1e-4, generator=generator)
         bounds = (6 / (inputs + width)) ** 0.5, (3 / width) ** 0.5, (6 / (width + self.outputs)) ** 0.5
         self.draw(inputs, generator, *bounds, layers=self.config.hidden_layers - 1)
 
     def encode(self, points: Tensor) -> Tensor:
-        """The features of the grid."""
         return self.grid(points).t()
 
 
@@ -231,7 +216,6 @@ class Bacon(Network[BaconConfig]):
     """
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        """Draw the frequencies and make the layers."""
         width, layers = self.config.width, self.config.hidden_layers
         if layers % len(SHARES):
             raise ValueError(f"the layers of bacon must be a multiple of {len(SHARES)}, found {layers}")

@@ -87,6 +87,7 @@ class HashGrid(nn.Module):
     def __init__(self, config: GridConfig, dim: int, engine: str, generator: torch.Generator):
         super().__init__()
         self.config: GridConfig = config
+        self.engine: str = engine
         self.layout: GridLayout = grid_layout(config, dim)
         self.encode: Encode = ENGINES.find(engine).load()
         table = torch.empty(self.layout.entries, config.features)

@@ -6,14 +6,14 @@ Its frozen frequencies are those of TUNER (Novello et al., CVPR 2025).
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..model_config import SASNetConfig
+from ..model_config import ModelConfig, SASNetConfig
 from . import sasnet_cpu
 from .hash_grid import HashGrid
 from .network import Network, uniform, value_and_gradient
@@ -93,7 +93,7 @@ class SASNet(Network[SASNetConfig]):
     too, draw it as SIREN's first layer, h0 = sin(omega0 (W0 x + b0)), or have no masks.
     """
 
-    Config = SASNetConfig
+    Config: ClassVar[type[ModelConfig]] = SASNetConfig
     frequencies: Tensor
     gate_rows: Tensor
     masks: MaskNetwork | None
@@ -131,8 +131,8 @@ class SASNet(Network[SASNetConfig]):
         self.masks = MaskNetwork(config, dim, masks, engine, generator) if config.masks else None
         # the compiled passes are of the whole method; its ablations are PyTorch's
         whole = config.frozen and config.masks and config.sampled
-        self.engine = engine if config.masks else "torch"
-        self.compiled = whole and engine == "numba"
+        self.engine: str = engine if config.masks else "torch"
+        self.compiled: bool = whole and engine == "numba"
         groups = np.arange(width) * config.groups // width
         first_of_layer = config.bands + config.groups * np.arange(layers)[:, None]
         self.mask_rows: NDArray[np.int64] = np.concatenate([band_of[None], first_of_layer + groups])

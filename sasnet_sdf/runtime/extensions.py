@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
+<<<<<<< HEAD:sasnet_sdf/runtime/extensions.py
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, Generic, TypeVar
+=======
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+>>>>>>> merge_networks:sasnet_sdf/runtime/registry.py
 
 from ..errors import MissingBackend, UsageError, unknown
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 
@@ -23,7 +30,9 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __init__(self, group: str, what: str, own: Mapping[str, T]):
         """own: what the package has itself. what: what an object is, for messages."""
-        self.group, self.what, self.own = group, what, dict(own)
+        self.group: str = group
+        self.what: str = what
+        self.own: dict[str, T] = dict(own)
         self._added: dict[str, T] = {}
 
     def add(self, name: str, value: T) -> None:
@@ -63,6 +72,8 @@ class Registry(Mapping[str, T], Generic[T]):
         return sum(1 for _ in self)
 
     def _points(self) -> dict[str, EntryPoint]:
+        from importlib.metadata import entry_points  # not needed for most runs, and help should be fast
+
         return {point.name: point for point in entry_points(group=self.group)}
 
     def _load(self, point: EntryPoint) -> None:
