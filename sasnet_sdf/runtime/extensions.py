@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-<<<<<<< HEAD:sasnet_sdf/runtime/extensions.py
-from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any, Generic, TypeVar
-=======
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
->>>>>>> merge_networks:sasnet_sdf/runtime/registry.py
 
 from ..errors import MissingBackend, UsageError, unknown
 

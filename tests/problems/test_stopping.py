@@ -10,8 +10,8 @@ import pytest
 
 import sasnet_sdf
 from sasnet_sdf import Interrupted, PointCloud, Progress
-from sasnet_sdf.cli import reconstruct as command
 from sasnet_sdf.cli.main import run
+from sasnet_sdf.cli.progress import StopRequest
 
 WORDS = {"preset": "fast", "steps": 60, "resolution": 32, "device": "cpu"}
 
@@ -138,19 +138,16 @@ def test_what_the_callback_raises_ends_the_run(cloud, place):
 def test_ctrl_c_on_the_command_line(cloud, tmp_path, monkeypatch, capsys, place):
     """In training it ends the training; anywhere else nothing is written."""
     np.savez(tmp_path / "cloud.npz", points=cloud.points, colors=cloud.colors)
-    pressed = []
+    pressed, goes_on = [], StopRequest.goes_on
 
-    def watcher(stop, show, stopping=""):
-        def watch(report: Progress) -> bool:
-            goes_on = stop.goes_on(report)
-            if (report.stage, report.message) == place and not pressed:
-                pressed.append(report)
-                signal.raise_signal(signal.SIGINT)
-            return goes_on
+    def watched(self: StopRequest, report: Progress) -> bool:
+        answer = goes_on(self, report)
+        if (report.stage, report.message) == place and not pressed:
+            pressed.append(report)
+            signal.raise_signal(signal.SIGINT)
+        return answer
 
-        return watch
-
-    monkeypatch.setattr(command, "watcher", watcher)
+    monkeypatch.setattr(StopRequest, "goes_on", watched)
     words = ["reconstruct", str(tmp_path / "cloud.npz"), "-o", str(tmp_path / "out.ply"), "--preset", "fast"]
     assert run([*words, "--steps", "60", "--resolution", "32", "--device", "cpu"]) == 130
     assert pressed
