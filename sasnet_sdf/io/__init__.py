@@ -48,27 +48,23 @@ def read_geometry(
 ) -> PointCloud | TriangleMesh:
     """Read a point cloud or a mesh, in its own coordinates: a TriangleMesh where the file has faces.
 
-    The geometry is as it stands in the file, points that are not finite included; `reconstruct` leaves
-    out what cannot be used. Its `notes` say what the reader left out.
+    The geometry is as it stands in the file, points that are not finite included; `reconstruct` omits what
+    cannot be used. Its `notes` say what the reader omitted.
 
-    Args:
-        path: the file. docs/scans.md lists the formats.
-        max_points: a cloud of more points is thinned to one point per voxel. LAS, E57, PTX, text, NPY,
-            binary PLY and binary PCD files are thinned while they are read, so that the whole is never in
-            memory. Meshes are not thinned. None: all points.
-        max_memory: bytes that the process may hold, checked before a file is read that is read as a whole.
-            None: no limit.
-        wanted: which points of a cloud are kept, chosen before it is thinned. None: all of them.
+    path: the file. docs/scans.md lists the formats.
 
-    Raises:
-        UnreadableInput: the file is missing, damaged or of an unknown format.
-        MissingBackend: its format needs a library that is not installed.
-        UsageError: reading would need more than `max_memory`, or `wanted` chooses points of a mesh.
-        UnusableGeometry: none of the points is wanted.
+    max_points: a larger cloud is thinned to one point per voxel. LAS, E57, PTX, text, NPY, binary PLY and
+    binary PCD files are thinned while they are read. Meshes are not thinned. None: all points.
 
-    Example:
-        >>> scan = read_geometry("scan.ply", max_points=1_000_000)
-        >>> scan.points.shape
+    max_memory: bytes that the process may hold, for a file that is read as a whole. None: no limit.
+
+    wanted: which points of a cloud are kept, chosen before it is thinned. None: all of them.
+
+    Raises UnreadableInput where the file is missing, damaged or of an unknown format; MissingBackend;
+    UsageError where reading would need more memory, or `wanted` chooses points of a mesh;
+    UnusableGeometry where no point is wanted.
+
+        scan = sasnet_sdf.read_geometry("scan.ply", max_points=1_000_000)
     """
     return read_merged([path], max_points, max_memory, wanted)
 
@@ -100,14 +96,9 @@ def read_merged(
 def read_cloud(path: str | Path) -> PointCloud:
     """Read the points of a file; of a mesh, its vertices with their attributes.
 
-    Args:
-        path: the file, of any format that `read_geometry` reads.
+    path: the file, of any format that `read_geometry` reads. Raises what `read_geometry` raises.
 
-    Raises what `read_geometry` raises for one file.
-
-    Example:
-        >>> cloud = read_cloud("scan.ply")
-        >>> cloud.points.mean(axis=0)
+        cloud = sasnet_sdf.read_cloud("scan.ply")
     """
     geometry = read_geometry(path)
     if isinstance(geometry, PointCloud):
@@ -120,14 +111,10 @@ def read_cloud(path: str | Path) -> PointCloud:
 def read_mesh(path: str | Path) -> TriangleMesh:
     """Read a triangle mesh; polygons become triangles.
 
-    Args:
-        path: the file, of any format that `read_geometry` reads.
+    path: the file, of any format that `read_geometry` reads. Raises what `read_geometry` raises, and
+    UnusableGeometry where the file holds no faces.
 
-    Raises what `read_geometry` raises for one file, and UnusableGeometry where it holds no faces.
-
-    Example:
-        >>> mesh = read_mesh("part.stl")
-        >>> mesh.faces.shape
+        mesh = sasnet_sdf.read_mesh("surface.ply")
     """
     geometry = read_geometry(path)
     if isinstance(geometry, TriangleMesh):
@@ -138,23 +125,16 @@ def read_mesh(path: str | Path) -> TriangleMesh:
 def read_image(path: str | Path) -> Signal:
     """Read an image, rows from the top, as the file shows it, bit for bit.
 
-    The content says whether it is PNG, JPEG or TIFF. Its channels are gray, gray and alpha, RGB, or RGB and
-    alpha. Palettes and 1-bit images become what they show, the camera's orientation is applied, alpha is
-    not multiplied in. CMYK and other color spaces become RGB; of several pictures or pages the first is
-    read; `notes` say so.
+    Palettes and 1-bit images become what they show, the camera's orientation is applied, alpha is not
+    multiplied in. CMYK and other color spaces become RGB; of several pages the first is read; `notes` say so.
 
-    Args:
-        path: the file.
+    path: a PNG, JPEG or TIFF file.
 
-    Returns:
-        A Signal with values (H, W, C), C in 1..4, of uint8, uint16 or, for a TIFF of floats, float32.
+    Returns a Signal with values (H, W, C), gray, gray and alpha, RGB, or RGB and alpha, of uint8, uint16
+    or, for a TIFF of floats, float32. Raises UnreadableInput where the file is missing, damaged, not an
+    image, or claims more pixels than it can hold.
 
-    Raises:
-        UnreadableInput: the file is missing, damaged, no image, or claims more pixels than it can hold.
-
-    Example:
-        >>> image = read_image("photo.png")
-        >>> image.values.shape, image.notes
+        values = sasnet_sdf.read_image("photo.png").values
     """
     return read(path, "image")
 
@@ -165,21 +145,14 @@ def read_volume(path: str | Path) -> Signal:
     NPY, NIfTI and uncompressed NPZ files are memory-mapped where their values need no change. Booleans
     become uint8; pickles are never loaded. Values that are not finite stay, and a note counts them.
 
-    Args:
-        path: the file.
+    path: an NPY, NPZ, TIFF, NIfTI or NRRD file.
 
-    Returns:
-        A Signal with values (I, J, K, C), C in 1..4. The affine of its `grid` has the spacing, origin and
-        directions of the file: NPZ `spacing` (3,) beside `volume`, the spacing that ImageJ or OME says of a
-        TIFF stack, NIfTI's affine, NRRD's directions in the space that `header["space"]` names.
+    Returns a Signal with values (I, J, K, C), C in 1..4. The affine of its `grid` has the spacing, origin
+    and directions of the file: NPZ `spacing` (3,) beside `volume`, the spacing that ImageJ or OME gives a
+    TIFF stack, NIfTI's affine, NRRD's directions in the space that `header["space"]` names. Raises
+    UnreadableInput where the file is missing, damaged or not a volume; MissingBackend.
 
-    Raises:
-        UnreadableInput: the file is missing, damaged, no volume, or claims more than it can hold.
-        MissingBackend: its format needs a library that is not installed.
-
-    Example:
-        >>> volume = read_volume("head.nii.gz")
-        >>> volume.values.shape, volume.grid.spacing
+        spacing = sasnet_sdf.read_volume("volume.npz").grid.spacing
     """
     return read(path, "volume")
 
@@ -190,18 +163,14 @@ def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
     PLY, OBJ and OFF keep double precision. STL has single precision; so has GLB, which far from the origin
     is written around the mesh's center, which its scene puts back. Only PLY keeps scalars.
 
-    Args:
-        path: the file; one that exists is replaced.
-        mesh: vertices (V, 3) in world units, faces (F, 3).
+    path: the file; one that exists is replaced.
 
-    Returns:
-        A sentence about each thing that the format cannot keep as it is.
+    mesh: vertices (V, 3) in world units, faces (F, 3).
 
-    Raises:
-        UsageError: the extension is unknown, or the file cannot be written.
+    Returns a sentence about each attribute that the format cannot keep. Raises UsageError where the
+    extension is unknown, or the file cannot be written.
 
-    Example:
-        >>> notes = write_mesh("surface.obj", mesh)
+        notes = sasnet_sdf.write_mesh("copy.obj", sasnet_sdf.read_mesh("surface.ply"))
     """
     return write(path, "mesh", mesh)
 
@@ -209,19 +178,15 @@ def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
 def write_cloud(path: str | Path, cloud: PointCloud) -> tuple[str, ...]:
     """Write a point cloud as a binary PLY with all its attributes; whole or not at all.
 
-    Args:
-        path: the file, .ply; one that exists is replaced.
-        cloud: points (N, 3) in world units. Positions and sensors keep double precision, normals are
-            written as float, scalars in their own types, 64-bit integers as doubles.
+    path: the file, .ply; one that exists is replaced.
 
-    Returns:
-        A sentence about each thing that the format cannot keep as it is: none for PLY.
+    cloud: points (N, 3) in world units. Positions and sensors keep double precision, normals are written
+    as float, scalars in their own types, 64-bit integers as doubles.
 
-    Raises:
-        UsageError: the extension is unknown, or the file cannot be written.
+    Returns a sentence about each attribute that the format cannot keep. Raises UsageError where the
+    extension is unknown, or the file cannot be written.
 
-    Example:
-        >>> write_cloud("cloud.ply", sasnet_sdf.PointCloud(points))
+        sasnet_sdf.write_cloud("cloud.ply", sasnet_sdf.PointCloud(points))
     """
     return write(path, "cloud", cloud)
 
@@ -229,21 +194,16 @@ def write_cloud(path: str | Path, cloud: PointCloud) -> tuple[str, ...]:
 def write_image(path: str | Path, image: Signal | NDArray[Any]) -> tuple[str, ...]:
     """Write an image in the format of the extension: .png, .jpg or .tif; whole or not at all.
 
-    PNG and TIFF keep uint8 and uint16 bit for bit, TIFF float32 too. JPEG is lossy, of uint8 gray or RGB.
+    PNG and TIFF keep uint8 and uint16 bit for bit, TIFF float32 too. JPEG is lossy, for uint8 gray or RGB.
 
-    Args:
-        path: the file; one that exists is replaced.
-        image: samples (H, W, C), C in 1..4, rows from the top, or a Signal of them.
+    path: the file; one that exists is replaced.
 
-    Returns:
-        A sentence about each thing that the format cannot keep as it is.
+    image: samples (H, W, C), C in 1..4, rows from the top, or a Signal of them.
 
-    Raises:
-        UsageError: the format cannot hold the samples, the extension is unknown, or the file cannot be
-            written.
+    Returns a sentence about each thing that the format cannot keep. Raises UsageError where the format
+    cannot hold the samples, the extension is unknown, or the file cannot be written.
 
-    Example:
-        >>> write_image("gray.png", numpy.zeros((48, 64, 1), numpy.uint8))
+        sasnet_sdf.write_image("copy.png", sasnet_sdf.read_image("photo.png"))
     """
     from .images import check_samples
 
@@ -262,20 +222,14 @@ def write_volume(path: str | Path, volume: Signal) -> tuple[str, ...]:
     Values are kept bit for bit. NIfTI and NRRD keep the affine (NIfTI in single precision), NPZ and TIFF the
     spacing, NPY neither.
 
-    Args:
-        path: the file; one that exists is replaced.
-        volume: values (I, J, K, C), C in 1..4, and where they lie.
+    path: the file; one that exists is replaced.
 
-    Returns:
-        A sentence about each thing that the format cannot keep.
+    volume: values (I, J, K, C), C in 1..4, and their grid.
 
-    Raises:
-        UsageError: the format cannot hold the values, the extension is unknown, or the file cannot be
-            written.
-        MissingBackend: the format needs a library that is not installed.
+    Returns a sentence about each thing that the format cannot keep. Raises UsageError where the format
+    cannot hold the values, the extension is unknown, or the file cannot be written; MissingBackend.
 
-    Example:
-        >>> notes = write_volume("copy.nrrd", read_volume("head.nii.gz"))
+        sasnet_sdf.write_volume("copy.npz", sasnet_sdf.read_volume("volume.npz"))
     """
     if volume.values.ndim != 4 or volume.grid.dim != 3:
         raise UsageError(f"{path}: an image is no volume; write it as PNG or TIFF")

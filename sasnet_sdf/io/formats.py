@@ -21,23 +21,23 @@ Function = Callable[..., Any] | str
 
 @dataclass(frozen=True)
 class Format:
-    """A file format: its names, and the functions that read and write it.
+    """A file format: its names, and the functions that read and write it (docs/extending.md).
 
-    Attributes:
-        name: as messages and the documentation have it, such as "PLY".
-        extensions: in lower case with their dots, such as (".ply",).
-        read: for each kind that a file may hold, a function `read(path)`. It returns a PointCloud or
-            a TriangleMesh for "cloud" and "mesh" (one function for both, which returns what is there),
-            a Signal for "image" and "volume". It raises UnreadableInput or ValueError where the file
-            is damaged. Empty where the format is only written.
-        write: for each kind, a function `write(path, value)`. The path is a temporary one beside the
-            output, with the same extension, renamed when the function returns. It returns sentences about
-            what the format cannot keep, or None, and raises UsageError where it cannot hold the value.
-        memory: the memory that reading takes at its worst moment, in bytes per byte of the file or as
-            a function `memory(path)` in bytes. 0 where the file is read piece by piece.
-        content: a function `content(path)`, which returns the kind that a file holds. None where the
-            extension tells; the first kind of `read` is taken then, and where the function raises.
-        extra: the extra of this package that installs the format's library. Empty: none is needed.
+    name: as messages and the documentation have it, such as "PLY". extensions: in lower case with their
+    dots, such as (".ply",).
+
+    read: for each kind that a file may hold, a function `read(path)`. It returns a PointCloud or a
+    TriangleMesh for "cloud" and "mesh" (one function for both, which returns what is there), a Signal for
+    "image" and "volume". It raises UnreadableInput or ValueError where the file is damaged.
+
+    write: for each kind, a function `write(path, value)`. The path is a temporary one beside the output,
+    with the same extension, renamed when the function returns. It returns sentences about what the format
+    cannot keep, or None, and raises UsageError where it cannot hold the value.
+
+    memory: the memory that reading takes at its worst moment, in bytes per byte of the file or as a
+    function `memory(path)` in bytes. 0 where the file is read piece by piece. content: a function
+    `content(path)`, which returns the kind that a file holds; None where the extension decides. extra: the
+    extra of this package that installs the format's library.
     """
 
     name: str
@@ -120,18 +120,8 @@ def register(row: Format) -> None:
     """Add a file format, which all functions, commands and lists of extensions then know.
 
     A package that is installed may instead name its `Format` as an entry point of the group
-    `sasnet_sdf.formats`; it is imported only when an extension is unknown or all are listed. Where
-    formats share an extension, this package's own come first, then those registered, in their order.
-
-    Args:
-        row: the format, its functions included.
-
-    Example:
-        >>> import sasnet_sdf
-        >>> from sasnet_sdf.io.formats import Format, register
-        >>> def read(path):
-        ...     return sasnet_sdf.PointCloud(numpy.fromfile(path, "<f8").reshape(-1, 3))
-        >>> register(Format("raw points", (".f8",), read={"cloud": read}))
+    `sasnet_sdf.formats`; it is imported only when an extension is unknown or all are listed. Where formats
+    share an extension, this package's own come first, then those registered, in their order.
     """
     _ROWS.append(row)
 

@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-from sasnet_sdf.cli.jobs import MeshFormat
 
 from sasnet_sdf.cli.main import run
+from sasnet_sdf.cli.outputs import MeshFormat
 from sasnet_sdf.errors import UnreadableInput, UsageError
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.io import Format, check_writable, formats, read_cloud, read_geometry, read_mesh, write_mesh
@@ -31,7 +31,7 @@ def own_table(monkeypatch):
 
 @pytest.fixture
 def page(root):
-    return (root / "docs" / "extending-format-draft.md").read_text(encoding="utf-8")
+    return (root / "docs" / "extending.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def test_names_that_an_option_could_not_hold(name):
 def installed(root, tmp_path, monkeypatch):
     """A package with the page's examples, an entry point that fails, and one that names nothing."""
     page = (root / "docs" / "extending.md").read_text(encoding="utf-8")
-    network, engine = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    network, engine, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     network = network.replace("Ripple.register()", "")
     engine = re.sub(r"\n(Engine\(.*)\.register\(\)", r"\nengine = \1", engine)
     (tmp_path / "my_package.py").write_text(network + engine)
