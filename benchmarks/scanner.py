@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sasnet_sdf.runtime.optional import require
+from sasnet_sdf.runtime.extensions import require
 from scipy.spatial.transform import Rotation
 
 from sasnet_sdf import PointCloud, TriangleMesh, read_geometry

@@ -14,8 +14,9 @@ from typing import Any
 from common import table
 
 from sasnet_sdf.config import PRESETS, SIGNAL_PRESETS
-from sasnet_sdf.model_config import CLASSES
+from sasnet_sdf.model_config import PUBLISHED
 from sasnet_sdf.settings import About, about, kind_of
+from sasnet_sdf.signal_tuning import VOLUME_TUNING, SignalTuning
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
@@ -48,6 +49,13 @@ settings are chosen from the signal ([signals.md](signals.md)).
 
 """
 
+TUNING = """### How the SASNet of an image or a volume is chosen
+
+By these numbers, from the signal's resolution and spectrum and from the number of parameters; `--set
+tuning.widest=0.25` changes one.
+
+"""
+
 NETWORKS = """## Networks
 
 The settings of each network, as `--model siren:omega0=10` or `--set model.omega0=10` changes them;
@@ -63,10 +71,15 @@ def page() -> str:
     """The text of docs/settings.md."""
     surfaces, signals = rows_of(PRESETS), rows_of(SIGNAL_PRESETS)
     new = [row for row in signals if row not in surfaces and row[0] != "`training.noisy_steps`"]
-    parts = [HEAD, table(COLUMNS, surfaces), "\n", SIGNALS, table(COLUMNS, new), "\n", NETWORKS]
+    tuning = network_rows({"images": SignalTuning(), "volumes": VOLUME_TUNING}, "tuning.")
+    parts = [HEAD, table(COLUMNS, surfaces), "\n", SIGNALS, table(COLUMNS, new), "\n"]
+    parts += [TUNING, table(NETWORK_COLUMNS, tuning), "\n", NETWORKS]
     models = {preset: config.model for preset, config in PRESETS.items()}
     usual = next(iter(models.values())).name
-    for name, kind in CLASSES.items():
+    for name, config in PUBLISHED.own.items():
+        if name != config.name:  # a preset of another network
+            continue
+        kind = type(config)
         parts += [f"\n### {name}\n\n", f"{inspect.getdoc(kind)}\n\n"]
         rows = network_rows(models if name == usual else {"": kind()})
         parts.append(table(NETWORK_COLUMNS, rows))
@@ -81,7 +94,7 @@ def rows_of(presets: Mapping[str, Any], section: str = "") -> list[list[str]]:
     for part in fields(first):
         name = f"{section}.{part.name}".removeprefix(".")
         values = {preset: getattr(config, part.name) for preset, config in presets.items()}
-        if name in ("preset", "model"):
+        if name in ("preset", "model", "tuning"):
             continue
         if is_dataclass(getattr(first, part.name)):
             inner += rows_of(values, name)

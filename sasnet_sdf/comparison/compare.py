@@ -23,7 +23,7 @@ from ..settings import documented
 from ..signals import Signal
 from .contenders import trained
 from .results import Budget, Results, refuse_decided, refuse_of_surfaces
-from .subjects import SignalSubject, Subject, SurfaceSubject
+from .subjects import SignalSubject, SurfaceSubject
 
 MODELS = (
     *("sasnet", "siren:omega0=10", "siren:omega0=30", "siren:omega0=90", "finer", "wire", "gauss"),
@@ -130,7 +130,7 @@ def compare(
     config = make_config(preset, settings=settings, **changes)
     refuse_decided(settings)
     before = on_part(on_progress, "", 0, len(models))
-    subject: Subject[Any]
+    subject: Any  # a Subject of either kind
     if isinstance(source, Signal) or (isinstance(source, (str, Path)) and signal_kind(source)):
         refuse_of_surfaces({"reference": reference, "settings": settings, **changes})
         subject = SignalSubject(source, config, budget, models, before)

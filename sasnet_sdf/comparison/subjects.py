@@ -176,6 +176,7 @@ class SignalSubject(Subject[FittedSignal]):
     ):
         with stage("read", on_progress, "reading"):
             kind = signal_kind(source) if isinstance(source, (str, Path)) else source.kind
+            assert kind is not None
             signal, self.notes = load_signal(source, kind)
             self._problem = SignalProblem.of(signal)[0]
         base = SignalConfig(seed=config.seed)
@@ -188,9 +189,10 @@ class SignalSubject(Subject[FittedSignal]):
             )
         count = budget.parameters or default_count(signal)
         known = known_models(signal, count, training)
-        self.wanted = {words: model_of(words, known) for words in models if words not in surfaces}
+        wanted = {words: model_of(words, known) for words in models if words not in surfaces}
         if budget.parameters is not None:
-            self.wanted = {words: sized_model(model, signal, count) for words, model in self.wanted.items()}
+            wanted = {words: sized_model(model, signal, count) for words, model in wanted.items()}
+        self.wanted = dict[str, ModelConfig | None](wanted)
         if not self.wanted:
             raise UsageError(f"no model is left to compare: {', '.join(surfaces)} is for surfaces only")
         shape = str((signal.values.shape, signal.values.dtype.str))
