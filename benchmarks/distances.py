@@ -21,7 +21,7 @@ from common import PRESETS, circumstances, data_file
 
 from sasnet_sdf import PointCloud, reconstruct
 from sasnet_sdf.geometry import Array
-from sasnet_sdf.supervision.mesh import MeshTarget
+from sasnet_sdf.supervision.targets import MeshTarget
 
 POINTS, PLACES = 100_000, 50_000
 BAND = 0.1

@@ -32,7 +32,7 @@ from sasnet_sdf.geometry import Frame
 from sasnet_sdf.model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
 from sasnet_sdf.networks.registry import build_model, parameter_count, parameters_of, with_parameters
 from sasnet_sdf.runtime.progress import Progress
-from sasnet_sdf.supervision.mesh import MeshTarget
+from sasnet_sdf.supervision.targets import MeshTarget
 from sasnet_sdf.training import History, train
 from sasnet_sdf.training.samplers import Batches, Pool
 

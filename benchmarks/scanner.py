@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sasnet_sdf.runtime.extensions import require
 from scipy.spatial.transform import Rotation
 
 from sasnet_sdf import PointCloud, TriangleMesh, read_geometry
 from sasnet_sdf.geometry import Array
 from sasnet_sdf.io import write_cloud
 from sasnet_sdf.metrics import Triangles, frame_around
+from sasnet_sdf.runtime.extensions import require
 
 OUTLIER_BOX = 1.2
 """Side of the box that outliers fill, relative to the bounding box."""

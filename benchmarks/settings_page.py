@@ -13,10 +13,10 @@ from typing import Any
 
 from common import table
 
-from sasnet_sdf.config import PRESETS, SIGNAL_PRESETS
+from sasnet_sdf.config import PRESETS
 from sasnet_sdf.model_config import PUBLISHED
 from sasnet_sdf.settings import About, about, kind_of
-from sasnet_sdf.signal_tuning import VOLUME_TUNING, SignalTuning
+from sasnet_sdf.signal_config import SIGNAL_PRESETS, VOLUME_TUNING, SignalTuning
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
@@ -42,7 +42,7 @@ are [below](#networks).
 SIGNALS = """## Images and volumes
 
 `sasnet-sdf fit-image` and `fit-volume`, `sasnet_sdf.fit_image` and `fit_volume`, class
-`sasnet_sdf.config.SignalConfig`: what is new here or has another default. `seed`, `device`, `engine`,
+`sasnet_sdf.SignalConfig`: what is new here or has another default. `seed`, `device`, `engine`,
 `max_memory`, the checkpoints and the rest of `training` are as for surfaces, but `noisy_steps` and the
 settings of eikonal, normals and masks have no effect. Without `--model` the network is a SASNet whose
 settings are chosen from the signal ([signals.md](signals.md)).

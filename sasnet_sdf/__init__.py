@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import extract, fit_image, fit_volume, reconstruct
+    from .api import extract, fit_image, fit_volume, load_model, reconstruct
     from .comparison.compare import Comparison, compare
-    from .config import PRESETS, SIGNAL_PRESETS, Config, SignalConfig
+    from .config import PRESETS, Config
     from .errors import (
         Interrupted,
         MissingBackend,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .field import Field
-    from .fitted import FittedSignal, load_model
+    from .fitted import FittedSignal
     from .geometry import Frame, PointCloud, TriangleMesh
     from .io import (
         read_cloud,
@@ -42,17 +42,19 @@ if TYPE_CHECKING:
     from .problems.reconstruct import Reconstruction
     from .problems.settings import make_config
     from .runtime.progress import Progress
+    from .signal_config import SIGNAL_PRESETS, SignalConfig
     from .signals import Grid, Signal
 
     __version__: str
 
 _HOME = {
-    ".api": "extract fit_image fit_volume reconstruct",
+    ".api": "extract fit_image fit_volume load_model reconstruct",
     ".comparison.compare": "Comparison compare",
-    ".config": "PRESETS SIGNAL_PRESETS Config SignalConfig",
+    ".config": "PRESETS Config",
+    ".signal_config": "SIGNAL_PRESETS SignalConfig",
     ".errors": "Interrupted MissingBackend NoSurface SasnetError UnreadableInput UnusableGeometry UsageError",
     ".field": "Field",
-    ".fitted": "FittedSignal load_model",
+    ".fitted": "FittedSignal",
     ".geometry": "Frame PointCloud TriangleMesh",
     ".io": "read_cloud read_geometry read_image read_mesh read_volume "
     "write_cloud write_image write_mesh write_volume",

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from .config import Config, ExtractionConfig, SignalConfig
+from .config import Config, ExtractionConfig
 from .errors import UsageError
 from .field import Field
 from .fitted import FittedSignal
@@ -20,6 +20,7 @@ from .problems.settings import make_config
 from .problems.signal import fit_signal
 from .runtime.progress import OnProgress, silent, stage
 from .settings import Settings, documented, words_of
+from .signal_config import SignalConfig
 from .signals import Signal
 
 
@@ -202,6 +203,21 @@ def fit_volume(
         fitted.render(scale=2).values  # (2 I, 2 J, 2 K, C)
     """
     return _fit("volume", locals())
+
+
+def load_model(path: str | Path, device: str = "auto", engine: str = "auto") -> Field | FittedSignal:
+    """Read a model file: a Field of a surface, a FittedSignal of an image or a volume.
+
+    path: a .sasnet file. device: "auto", "cpu" or "cuda". engine: what computes its hash grid.
+
+    Raises UnreadableInput where the file is damaged or not a model, MissingBackend.
+
+        model = sasnet_sdf.load_model("scan.sasnet")
+    """
+    from .io.models import read_model
+
+    kind = FittedSignal if "signal" in read_model(Path(path))[1] else Field
+    return kind.load(path, device, engine)
 
 
 def _fit(kind: str, given: Mapping[str, Any]) -> FittedSignal:

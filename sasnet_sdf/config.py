@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from .engines import ENGINES, as_engine
 from .errors import UsageError
 from .model_config import GridConfig, ModelConfig, SASNetConfig
 from .runtime.system import parse_memory
-from .settings import Settings, setting
-from .signal_tuning import SignalTuning
-from .values import as_classes, as_crop, as_names, as_trim, as_up, as_viewpoint
+from .settings import Settings, as_classes, as_names, as_trim, as_up, as_vector, setting
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class InputConfig(Settings):
         "Use points inside this box only: two opposite corners, in the units of the scan.",
         word="crop",
         form="X0,Y0,Z0,X1,Y1,Z1",
-        parse=as_crop,
+        parse=partial(as_vector, 6, "crop must be six numbers, X0,Y0,Z0,X1,Y1,Z1"),
     )
 
 
@@ -56,7 +55,7 @@ class SupervisionConfig(Settings):
         "Position of the one sensor that saw all points, in the units of the scan; its side is outside.",
         word="viewpoint",
         form="X,Y,Z",
-        parse=as_viewpoint,
+        parse=partial(as_vector, 3, "viewpoint must be three numbers, as in 1.5,0,-2"),
     )
     up: tuple[float, ...] | None = setting(
         None,
@@ -244,42 +243,6 @@ class Config(RunConfig):
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 
-@dataclass(frozen=True)
-class SignalConfig(RunConfig):
-    """Everything that decides the fit of an image or a volume, apart from its input.
-
-    `model`: None is a SASNet chosen from the signal, of the size that was asked for, by `tuning`; None is the
-    tuning for the signal's kind.
-    """
-
-    parameters: int | None = setting(
-        None,
-        "Size of the network: N trained numbers.",
-        word="parameters",
-        form="N",
-        low=100,
-        high=10**9,
-    )
-    ratio: float | None = setting(
-        None,
-        "Size of the network: R trained numbers for each of the input's.",
-        word="ratio",
-        form="R",
-        low=1e-6,
-        high=100.0,
-        usual="0.3, from 2,000 to 300,000 numbers",
-    )
-    model: ModelConfig | None = None
-    tuning: SignalTuning | None = None
-    training: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(steps=1500, batch=16_384, warmup=50)
-    )
-    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
-
-
-RATIO, FEWEST_PARAMETERS, MOST_PARAMETERS = 0.3, 2000, 300_000
-"""The size of a fit's network unless another is asked for: the time of a step grows with it."""
-
 PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",
@@ -295,9 +258,4 @@ PRESETS: dict[str, Config] = {
         model=SASNetConfig(grid=GridConfig(log2_table=19)),
         extraction=ExtractionConfig(resolution=640),
     ),
-}
-
-SIGNAL_PRESETS: dict[str, SignalConfig] = {
-    preset: SignalConfig(preset=preset, training=TrainingConfig(steps=steps, batch=16_384, warmup=50))
-    for preset, steps in (("fast", 500), ("balanced", 1500), ("fine", 6000))
 }

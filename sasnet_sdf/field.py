@@ -19,9 +19,9 @@ import torch
 from .errors import UnreadableInput, UsageError
 from .extraction import REACH, Support
 from .geometry import Array, Frame, TriangleMesh, as_places, at_finite
-from .networks import trained as networks
+from .networks import registry as networks
 from .networks.network import Network
-from .networks.trained import by_chunks
+from .networks.registry import by_chunks
 from .spatial import Tree, morton_order
 
 NEAR, FAR = 1.0, 3.0

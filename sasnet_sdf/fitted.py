@@ -10,11 +10,10 @@ import numpy as np
 import torch
 
 from .errors import UnreadableInput, UnusableGeometry, UsageError
-from .field import Field
 from .geometry import as_places
-from .networks import trained as networks
+from .networks import registry as networks
 from .networks.network import Network
-from .networks.trained import by_chunks
+from .networks.registry import by_chunks
 from .runtime.memory import RENDERED_COPIES, RENDERED_PLACE, RENDERING
 from .runtime.progress import ALONE, OnProgress, silent, stage, steps
 from .runtime.system import check_memory, format_memory, held_bytes
@@ -291,18 +290,3 @@ def _as(dtype: np.dtype, values: Array) -> np.ndarray:
     # the largest 64-bit integer is not a float64: the next one below is
     top = limits.max if limits.bits < 64 else np.nextafter(float(limits.max), 0)
     return values.round().clip(limits.min, top).astype(dtype)
-
-
-def load_model(path: str | Path, device: str = "auto", engine: str = "auto") -> Field | FittedSignal:
-    """Read a model file: a Field of a surface, a FittedSignal of an image or a volume.
-
-    path: a .sasnet file. device: "auto", "cpu" or "cuda". engine: what computes its hash grid.
-
-    Raises UnreadableInput where the file is damaged or not a model, MissingBackend.
-
-        model = sasnet_sdf.load_model("scan.sasnet")
-    """
-    from .io.models import read_model
-
-    kind = FittedSignal if "signal" in read_model(Path(path))[1] else Field
-    return kind.load(path, device, engine)

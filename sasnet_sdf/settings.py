@@ -12,6 +12,7 @@ import inspect
 import math
 import numbers
 import operator
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
@@ -130,12 +131,9 @@ def _check_bounds(name: str, value: float, what: About) -> None:
         raise UsageError(f"{name} must be positive, found {value}")
     if math.isnan(value):
         raise UsageError(f"{name} must be a number, found {value}")
-    if what.low is None:
-        return
-    if what.high is None:
-        if not what.low <= value < math.inf:
-            raise UsageError(f"{name} must be at least {what.low:g}, found {value}")
-    elif not what.low <= value <= what.high:
+    if what.low is not None and what.high is None and not what.low <= value < math.inf:
+        raise UsageError(f"{name} must be at least {what.low:g}, found {value}")
+    if what.low is not None and what.high is not None and not what.low <= value <= what.high:
         raise UsageError(f"{name} must lie between {_shown(what.low)} and {_shown(what.high)}, found {value}")
 
 
@@ -143,9 +141,7 @@ def _shown(bound: float) -> str:
     return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
-@cache
-def _hints(owner: type) -> dict[str, Any]:
-    return get_type_hints(owner)
+_hints = cache(get_type_hints)
 
 
 def kind_of(owner: type, name: str) -> tuple[Any, bool]:
@@ -244,3 +240,59 @@ def documented(owner: type[Settings]) -> Callable[[F], F]:
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def _listed(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+def as_names(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def as_classes(value: Any) -> tuple[int, ...]:
+    try:
+        codes = tuple(int(str(code)) for code in _listed(value))
+    except (TypeError, ValueError):
+        codes = ()
+    if not codes or not all(0 <= code <= 255 for code in codes):
+        raise UsageError(f"classes must be numbers from 0 to 255, as 2,6, found {value!r}")
+    return codes
+
+
+def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
+    """`count` finite numbers, from a sequence or from text with commas; None for anything else."""
+    try:
+        found = tuple(float(part) for part in _listed(value))
+    except (TypeError, ValueError):
+        return None
+    return found if len(found) == count and all(map(math.isfinite, found)) else None
+
+
+def as_vector(count: int, message: str, value: Any) -> tuple[float, ...]:
+    """`count` finite numbers. Raises UsageError, with what the message says."""
+    if (found := _numbers(value, count)) is None:
+        raise UsageError(f"{message}, found {value!r}")
+    return found
+
+
+def as_up(value: Any) -> tuple[float, ...]:
+    """An axis with its sign, or three numbers that are not all 0."""
+    if isinstance(value, str) and re.fullmatch("[+-]?[xyz]", value.strip().lower()):
+        sign = -1.0 if value.strip().startswith("-") else 1.0
+        return tuple(sign * (axis == value.strip().lower()[-1]) for axis in "xyz")
+    if (direction := _numbers(value, 3)) is None:
+        raise UsageError(f"up must be an axis, as +z or -y, or three numbers, found {value!r}")
+    if not any(direction):
+        raise UsageError("up must be a direction, which 0,0,0 is not")
+    return direction
+
+
+def as_trim(value: Any) -> str | float:
+    """auto, off, or a positive length."""
+    if value in ("auto", "off"):
+        return value
+    length = _numbers([value], 1)
+    if length is None or length[0] <= 0:
+        raise UsageError(f"trim must be auto, off, or a positive length, found {value!r}")
+    return length[0]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import sasnet_sdf
-from sasnet_sdf import config
+from sasnet_sdf import config, signal_config
 
 FUNCTIONS = [n for n in sasnet_sdf.__all__ if inspect.isfunction(getattr(sasnet_sdf, n))]
 CLASSES = ["Field", "FittedSignal", "Frame", "PointCloud", "Signal", "TriangleMesh"]
@@ -21,7 +21,7 @@ CLASSES = ["Field", "FittedSignal", "Frame", "PointCloud", "Signal", "TriangleMe
 @pytest.fixture(scope="module")
 def small():
     """Presets that take a second."""
-    presets, signals = dict(config.PRESETS), dict(config.SIGNAL_PRESETS)
+    presets, signals = dict(config.PRESETS), dict(signal_config.SIGNAL_PRESETS)
     training = replace(config.PRESETS["fast"].training, steps=60, noisy_steps=None)
     for name, preset in presets.items():
         config.PRESETS[name] = replace(
@@ -31,10 +31,10 @@ def small():
             supervision=replace(preset.supervision, targets=5000),
         )
     for name, preset in signals.items():
-        config.SIGNAL_PRESETS[name] = replace(preset, training=replace(preset.training, steps=20))
+        signal_config.SIGNAL_PRESETS[name] = replace(preset, training=replace(preset.training, steps=20))
     yield
     config.PRESETS.update(presets)
-    config.SIGNAL_PRESETS.update(signals)
+    signal_config.SIGNAL_PRESETS.update(signals)
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-import sasnet_sdf.networks.trained
+import sasnet_sdf.networks.registry
 from sasnet_sdf.errors import MissingBackend, UnreadableInput, UsageError
 from sasnet_sdf.extraction.refinement import Support
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import Frame, TriangleMesh
 from sasnet_sdf.io.models import read_model, write_model
 from sasnet_sdf.model_config import GridConfig, SASNetConfig
-from sasnet_sdf.networks.registry import build_model
-from sasnet_sdf.networks.trained import choose
+from sasnet_sdf.networks.registry import build_model, choose
 from sasnet_sdf.spatial import Tree, morton_order
 
 CONFIG = SASNetConfig(
@@ -97,7 +96,7 @@ def test_the_gradient_outside_is_that_of_the_distance(field):
 
 def test_chunks_change_nothing(field, unit, monkeypatch):
     whole = field.unit_distance(unit), *field.unit_gradient(unit)
-    monkeypatch.setattr(sasnet_sdf.networks.trained, "CHUNK", 128)
+    monkeypatch.setattr(sasnet_sdf.networks.registry, "CHUNK", 128)
     chunked = field.unit_distance(unit), *field.unit_gradient(unit)
     for one, other in zip(whole, chunked, strict=True):
         assert one.dtype == np.float32 and np.array_equal(one, other)

@@ -18,12 +18,11 @@ PACKAGE = Path(__file__).resolve().parent.parent / "sasnet_sdf"
 ROOMS = (
     "errors",
     "runtime",
-    "values",
     "settings",
     "engines",
     "model_config",
-    "signal_tuning",
     "config",
+    "signal_config",
     "geometry",
     "signals",
     "mesh",

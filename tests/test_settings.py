@@ -13,9 +13,10 @@ from click.testing import CliRunner
 import sasnet_sdf
 from sasnet_sdf.cli.main import group
 from sasnet_sdf.cli.options import Command, settings
-from sasnet_sdf.config import Config, ExtractionConfig, SignalConfig, SupervisionConfig, TrainingConfig
+from sasnet_sdf.config import Config, ExtractionConfig, SupervisionConfig, TrainingConfig
 from sasnet_sdf.errors import UsageError
 from sasnet_sdf.settings import Settings, setting, with_words, words_of
+from sasnet_sdf.signal_config import SignalConfig
 
 
 @dataclass(frozen=True)

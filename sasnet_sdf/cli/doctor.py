@@ -100,7 +100,7 @@ def _version(distribution: str) -> str:
 def _engines() -> list[tuple[str, str]]:
     """Each engine, and which one `auto` chooses on the device that `auto` chooses."""
     from ..engines import available_engines
-    from ..networks.trained import choose
+    from ..networks.registry import choose
 
     device, default = choose("auto", "auto")
     states = {name: f"missing: {why}" if why else "ready" for name, why in available_engines().items()}

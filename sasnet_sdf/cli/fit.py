@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from ..config import SignalConfig
 from ..errors import Interrupted, UsageError
 from ..runtime.progress import Progress, stage
+from ..signal_config import SignalConfig
 from . import options
 from .outputs import Saver, check_outputs, make_folder
 from .progress import watched

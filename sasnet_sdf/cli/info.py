@@ -33,7 +33,7 @@ def command(file: Path, as_json: bool) -> None:
 
 def _facts(file: Path) -> dict[str, Any]:
     if file.suffix.lower() == ".sasnet":
-        from ..fitted import load_model
+        from ..api import load_model
 
         return model_facts(load_model(file, device="cpu"))
     from ..errors import UnusableGeometry, texts

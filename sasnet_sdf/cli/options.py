@@ -12,9 +12,10 @@ from typing import Any, Literal, Protocol, TypeVar, get_args
 
 import click
 
-from ..config import PRESETS, SIGNAL_PRESETS, Config, SignalConfig
+from ..config import PRESETS, Config
 from ..errors import unknown
 from ..settings import Settings, about, kind_of, words_of
+from ..signal_config import SIGNAL_PRESETS, SignalConfig
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 

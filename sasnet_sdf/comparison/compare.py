@@ -14,7 +14,7 @@ from ..config import Config
 from ..errors import Interrupted
 from ..geometry import PointCloud, TriangleMesh
 from ..io.formats import signal_kind
-from ..networks.trained import choose
+from ..networks.registry import choose
 from ..problems.problem import Report
 from ..problems.settings import make_config
 from ..runtime.progress import OnProgress, Progress, silent, stage

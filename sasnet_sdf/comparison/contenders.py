@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config import Config, ExtractionConfig, SignalConfig, TrainingConfig
+from ..config import Config, ExtractionConfig, TrainingConfig
 from ..errors import Interrupted, MissingBackend, SasnetError, UsageError
 from ..extraction import Support
 from ..geometry import Array, Frame, TriangleMesh
@@ -23,6 +23,7 @@ from ..problems.problem import Problem, Result, fit, new_network, surface_memory
 from ..problems.surface import SurfaceProblem
 from ..runtime.progress import OnProgress, silent
 from ..settings import to_dict
+from ..signal_config import SignalConfig
 from ..supervision import CloudTarget, MeshTarget
 from ..training import History
 

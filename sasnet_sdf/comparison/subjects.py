@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import PRESETS, Config, SignalConfig
+from ..config import PRESETS, Config
 from ..errors import MissingBackend, NoSurface, UnusableGeometry, UsageError
 from ..field import Field
 from ..fitted import FittedSignal
@@ -30,6 +30,7 @@ from ..problems.signal_settings import default_count, known_models, sized_model
 from ..problems.surface import SurfaceProblem, selected
 from ..runtime.progress import OnProgress, stage
 from ..settings import to_dict
+from ..signal_config import SignalConfig
 from .contenders import is_poisson, no_network, poisson_surface, supervision_surface
 from .pictures import draw_all, draw_signals
 from .results import Budget, sized, training_of

@@ -13,7 +13,7 @@ from ..geometry import Array
 from ..mesh import cross_products
 from ..runtime.progress import steps
 from ..supervision import CloudTarget
-from ..supervision.mesh import MeshTree
+from ..supervision.targets import MeshTree
 
 NEIGHBORS = 12
 """Number of points, beside the nearest one, that are averaged."""

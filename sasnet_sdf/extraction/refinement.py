@@ -19,7 +19,7 @@ from ..geometry import Array, TriangleMesh
 from ..mesh import cross_products
 from ..spatial import Tree, morton_order
 from ..supervision import CloudTarget, MeshTarget
-from ..supervision.cloud_target import Evidence
+from ..supervision.targets import Evidence
 from .descent import GradientField, ValueField
 
 SMOOTHED_OVER = 12

@@ -16,7 +16,7 @@ from scipy.spatial import KDTree
 
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
 from ..mesh import Edges, areas, component_of_vertices
-from ..supervision.mesh import MeshTree, face_normals, is_closed, sample_surface, signed_volume
+from ..supervision.targets import MeshTree, face_normals, is_closed, sample_surface, signed_volume
 
 UNIT = 1e4
 """Lengths are reported in 1e-4 of the diagonal."""

@@ -1,17 +1,24 @@
-"""Networks by the name of their settings, and settings for a given number of parameters."""
+"""Networks by the name of their settings: built, sized, evaluated, written to and read from files."""
 
 from __future__ import annotations
 
 import importlib
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from ..errors import UsageError
-from ..model_config import GridConfig, ModelConfig
+from ..engines import choose_engine
+from ..errors import MissingBackend, UsageError
+from ..geometry import at_finite
+from ..model_config import GridConfig, ModelConfig, class_of
+from ..runtime.progress import steps
+from ..settings import to_dict, with_changes
 from .hash_grid import grid_layout
 from .network import Network
 
@@ -103,3 +110,130 @@ def _coarser(grid: GridConfig) -> GridConfig:
     """
     finest = min(grid.finest, 2 ** ((grid.log2_table + 1) // 2))
     return replace(grid, finest=finest, coarsest=min(grid.coarsest, max(2, finest // 16)))
+
+
+Array = NDArray[np.floating[Any]]
+
+CHUNK = 65_536
+"""Points that go through a network at once."""
+
+
+def choose(device: str, engine: str) -> tuple[str, str]:
+    """The device and the engine that are used, where `auto` may stand for either.
+
+    Raises MissingBackend for one that is not there, UsageError for an engine that is unknown, or that does
+    not run on the device.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise MissingBackend(
+            "no CUDA device is visible to PyTorch; omit --device, or install a CUDA build of PyTorch"
+        )
+    return device, choose_engine(engine, device)
+
+
+def by_chunks(
+    function: Callable[[Tensor], tuple[Tensor, ...]], points: Array, device: torch.device | str
+) -> list[Array]:
+    """The arrays (N, ...) that a function of points (N, d) gives, computed on a device, a chunk at a time.
+
+    They are NaN where a point is not finite in single precision.
+    """
+
+    def of_chunk(x: Array) -> tuple[Array, ...]:
+        parts = function(torch.from_numpy(np.ascontiguousarray(x)).to(device))
+        return tuple(part.cpu().numpy() for part in parts)
+
+    chunks, step = [], steps()
+    with torch.no_grad(), np.errstate(over="ignore"):
+        for start in range(0, max(len(points), 1), CHUNK):
+            step((start + CHUNK) / max(len(points), 1))
+            chunks.append(at_finite(of_chunk, np.asarray(points[start : start + CHUNK], np.float32)))
+    return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+
+def written(model: Network[Any]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """A network as the arrays and the architecture of a model file (docs/model-format.md)."""
+    arrays = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
+    return arrays, {**model.architecture(), "config": to_dict(model.config)}
+
+
+def lasting(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What a model file says of the training: all but the time a step took, which differs from run to run."""
+    return {name: value for name, value in metadata.items() if name != "ms_per_step"}
+
+
+UNREADABLE: tuple[type[Exception], ...] = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+)
+"""What the content of a damaged model file may raise where it is used."""
+
+
+def read(arrays: dict[str, Array], architecture: dict[str, Any], device: str, engine: str) -> Network[Any]:
+    """The network that was written as these arrays and this architecture, on a device.
+
+    The file may be anybody's: everything in it is checked before it is used. Raises one of UNREADABLE where
+    something does not fit, MissingBackend where the network's package or the device cannot be used.
+    """
+    try:
+        usual = class_of(architecture["model"])()
+        _check_settings(architecture["config"], usual)
+        config = with_changes(usual, architecture["config"])
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+    size = {"dim": architecture["dim"], "outputs": architecture["outputs"]}
+    if (
+        any(type(n) is not int for n in size.values())
+        or size["dim"] not in (2, 3)
+        or not 1 <= size["outputs"] <= 4
+    ):
+        raise ValueError(f"a network has 2 or 3 dimensions and 1 to 4 outputs, found {size}")
+    _check_arrays(arrays, config, **size)
+    device, engine = choose(device, engine)
+    model = build_model(config, engine=engine, **size)
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+    return model.to(device)
+
+
+def _check_settings(found: dict[str, Any], usual: Any) -> None:
+    """Refuse settings of another network, or of another type than the usual ones.
+
+    Whoever writes the program may give 64.0 for 64; a file that does so is not one of ours.
+    """
+    if found.get("name", name := getattr(usual, "name", None)) != name:
+        raise ValueError(f"its settings are those of {found['name']!r:.40}, not of {name}")
+    for part in fields(usual):
+        value, expected = found.get(part.name), getattr(usual, part.name)
+        if is_dataclass(expected) and value is not None:
+            _check_settings(value, expected)
+        elif value is not None and expected is not None:
+            kinds = {float: (int, float), tuple: (list,)}.get(type(expected), (type(expected),))
+            if type(value) not in kinds:
+                raise ValueError(f"{part.name} must be {kinds[-1].__name__}, found {value!r:.40}")
+
+
+def _check_arrays(arrays: dict[str, Array], config: ModelConfig, dim: int, outputs: int) -> None:
+    """Refuse settings that the arrays do not bear out, before a network of their size is made."""
+    numbers = sum(array.size for array in arrays.values())
+    if config.width * config.hidden_layers > numbers:
+        raise ValueError("its arrays are smaller than its settings say")
+    with torch.device("meta"):  # where tensors have a shape and take no memory
+        expected = build_model(config, dim=dim, outputs=outputs).state_dict()
+    for name, tensor in expected.items():
+        if name not in arrays:
+            raise ValueError(f"there is no array {name}")
+        if arrays[name].shape != tensor.shape:
+            found, asked = arrays[name].shape, tuple(tensor.shape)
+            raise ValueError(f"{name} has the shape {found}, its settings say {asked}")
+        if str(arrays[name].dtype) != str(tensor.dtype).removeprefix("torch."):
+            raise ValueError(f"{name} holds {arrays[name].dtype}, not {tensor.dtype}")
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
+    if extra := sorted(set(arrays) - set(expected)):
+        raise ValueError(f"there is no place for the array {extra[0]!r:.40}")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import __version__
-from ..config import Config, SignalConfig, TrainingConfig
+from ..config import Config, TrainingConfig
 from ..errors import UsageError
 from ..extraction.descent import CHUNK
 from ..geometry import Array
@@ -36,9 +36,9 @@ from ..runtime.memory import (
 from ..runtime.progress import OnProgress, Progress
 from ..runtime.system import peak_memory_bytes
 from ..settings import to_dict
+from ..signal_config import SignalConfig
 from ..supervision import CloudTarget, MeshTarget
-from ..training import History, Task
-from ..training.checkpoints import train_and_keep
+from ..training import History, Task, train_and_keep
 
 Result = TypeVar("Result")
 

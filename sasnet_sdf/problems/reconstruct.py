@@ -21,12 +21,12 @@ from ..extraction.descent import CHUNK
 from ..field import Field
 from ..geometry import Array, Frame, PointCloud, TriangleMesh
 from ..mesh import areas, without_unused
-from ..networks.trained import choose
+from ..networks.registry import choose
 from ..runtime.memory import MemoryPlan
 from ..runtime.progress import WARNING, OnProgress, say, silent, stage, steps, timed
 from ..spatial import Tree, morton_order
 from ..supervision import MESH_SAMPLES, CloudTarget, MeshTarget
-from ..supervision.mesh import is_closed, sample_surface
+from ..supervision.targets import is_closed, sample_surface
 from .extract import described, lattice_of, surface_of
 from .loading import load, name_of, sources_of
 from .problem import Run, fit, new_network, plan_of, vertices_of

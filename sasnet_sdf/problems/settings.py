@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from ..config import PRESETS, Config, SignalConfig
+from ..config import PRESETS, Config
 from ..errors import UsageError, unknown
 from ..model_config import PUBLISHED, ModelConfig
 from ..settings import value_of, with_changes, with_words
+from ..signal_config import SignalConfig
 
 
 def make_config(

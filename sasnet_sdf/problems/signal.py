@@ -20,7 +20,7 @@ from ..fitted import FittedSignal
 from ..io.files import within
 from ..metrics import peak_of
 from ..networks.network import Network
-from ..networks.trained import CHUNK, by_chunks, choose
+from ..networks.registry import CHUNK, by_chunks, choose
 from ..runtime.progress import OnProgress, silent, stage, tick, timed
 from ..runtime.system import parse_memory
 from ..signals import Array, Grid, Signal

@@ -11,13 +11,21 @@ from typing import Any, cast
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from ..config import FEWEST_PARAMETERS, MOST_PARAMETERS, RATIO, SIGNAL_PRESETS, SignalConfig, TrainingConfig
+from ..config import TrainingConfig
 from ..errors import UsageError, unknown
 from ..metrics.signals import radial_spectrum
 from ..model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
 from ..networks.registry import parameters_of, with_parameters
 from ..settings import with_words
-from ..signal_tuning import VOLUME_TUNING, SignalTuning
+from ..signal_config import (
+    FEWEST_PARAMETERS,
+    MOST_PARAMETERS,
+    RATIO,
+    SIGNAL_PRESETS,
+    VOLUME_TUNING,
+    SignalConfig,
+    SignalTuning,
+)
 from ..signals import Signal
 from .settings import model_of, with_settings
 

@@ -9,9 +9,8 @@ import numpy as np
 from ..errors import Finding, notes
 from ..geometry import Frame, PointCloud, TriangleMesh
 from .cloud import prepare_cloud
-from .cloud_target import CloudTarget
-from .mesh import MeshTarget, face_normals, sample_surface
 from .solid import solid_of
+from .targets import CloudTarget, MeshTarget, face_normals, sample_surface
 
 __all__ = ["CloudTarget", "MeshTarget", "prepare"]
 

@@ -13,7 +13,6 @@ from ..errors import Finding, UnusableGeometry, warning
 from ..geometry import Array, Indices, PointCloud
 from ..runtime.progress import each, steps, tick
 from ..spatial import Tree, first_of_equals, morton_order
-from .cloud_target import CloudTarget
 from .consensus import offsets
 from .denoise import denoise
 from .depth_steps import without_steps
@@ -21,6 +20,7 @@ from .hermite import HermiteFits, fewness
 from .noise import belongs
 from .orientation import WindingNumber, orient, surfels_of
 from .planes import fit_planes, in_layers, normals_of_plates, thin_walls, turn_to_sensors
+from .targets import CloudTarget
 
 NOISY = 0.12
 """Spacings of noise from which a cloud is denoised; less may be curvature: up to 0.064 in clean, detailed

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..geometry import Array
 from ..runtime.progress import steps
-from .mesh import MeshTree, face_crosses, face_normals
+from .targets import MeshTree, face_crosses, face_normals
 
 Faces = NDArray[np.int64]
 

@@ -1,7 +1,6 @@
 """Training: the loop, optimizers and their schedule, samplers, losses, checkpoints."""
 
-from .loop import Task, train
-from .optimizers import state_shapes
-from .state import Checkpoints, History, State
+from .checkpoints import History, State
+from .loop import Task, train, train_and_keep
 
-__all__ = ["Checkpoints", "History", "State", "Task", "state_shapes", "train"]
+__all__ = ["History", "State", "Task", "train", "train_and_keep"]

@@ -1,48 +1,102 @@
-"""The states of a long run in a folder, from which it can be resumed after an interruption."""
+"""The history and the state of a training run, and its checkpoints in a folder."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .. import __version__
-from ..config import CheckpointConfig, Config, SignalConfig
+from ..config import CheckpointConfig, Config
 from ..errors import SasnetError, UnreadableInput, UsageError
 from ..io.models import read_model, write_model
-from ..runtime.progress import OnProgress, Progress
 from ..settings import to_dict
-from .loop import Task, train
-from .optimizers import state_shapes
-from .state import History, State
+from ..signal_config import SignalConfig
+
+
+@dataclass
+class History:
+    """What happened in a run.
+
+    steps, losses, times: for each stretch its last step, its mean loss, and the seconds at its end. retries:
+    how often the loss was NaN or infinite, so that the run went back and its rates were halved. notes: what
+    the user should know. ended_by: "steps", "time" or "cancel".
+    """
+
+    steps: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    retries: int = 0
+    notes: list[str] = field(default_factory=list)
+    ended_by: str = "steps"
+
+    @property
+    def steps_done(self) -> int:
+        """The number of steps so far."""
+        return self.steps[-1] if self.steps else 0
+
+    @property
+    def seconds(self) -> float:
+        """The duration so far."""
+        return self.times[-1] if self.times else 0.0
+
+    @property
+    def ms_per_step(self) -> float:
+        """The median duration of a step over the stretches, which short disturbances do not change."""
+        if not self.steps:
+            return 0.0
+        return 1e3 * float(median(np.diff(self.times, prepend=0) / np.diff(self.steps, prepend=0)))
+
+    @property
+    def loss(self) -> float | None:
+        """The mean loss of the last stretch, if any."""
+        return self.losses[-1] if self.losses else None
+
+    def facts(self) -> dict[str, Any]:
+        """What a report and a model file say about the run."""
+        return {
+            "steps": self.steps_done,
+            "ms_per_step": self.ms_per_step,
+            "loss": self.loss,
+            "retries": self.retries,
+            "ended_by": self.ended_by,
+        }
+
+    def until(self, step: int) -> History:
+        """A copy of what happened up to a step, with all retries."""
+        count = sum(number <= step for number in self.steps)
+        return History(
+            self.steps[:count], self.losses[:count], self.times[:count], self.retries, list(self.notes)
+        )
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of a run after history.steps_done steps.
+
+    updates: number of updates by Adam. tensors: of each parameter its value and its moments.
+    """
+
+    history: History
+    updates: int
+    tensors: list[Tensor]
+
+    @property
+    def finite(self) -> bool:
+        """Whether all numbers are finite."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.tensors)
+
 
 KEPT = 2
 """Number of checkpoints of a run: if the last one is damaged, there is the one before it."""
-
-
-def train_and_keep(
-    task: Task,
-    groups: list[dict[str, Any]],
-    config: Config | SignalConfig,
-    data: Iterable[np.ndarray],
-    on_progress: OnProgress,
-) -> History:
-    """Train, with the checkpoints that the settings ask for.
-
-    groups: see train. data: all arrays that the task is made from, which identify the run.
-    """
-    if config.checkpoint.folder is None:
-        return train(task, groups, config.training, on_progress)
-    folder = CheckpointFolder(config.checkpoint, run_name(config, data), state_shapes(groups))
-    on_progress(Progress("training", 0.0, "; ".join(folder.notes)))
-    history = train(task, groups, config.training, on_progress, folder)
-    history.notes += folder.notes
-    return history
 
 
 class CheckpointFolder:

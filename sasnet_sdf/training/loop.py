@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ..config import TrainingConfig
+from ..config import Config, TrainingConfig
 from ..errors import SasnetError
 from ..runtime.progress import OnProgress, Progress, silent
-from .optimizers import Optimizer, schedule
-from .state import Checkpoints, History
+from ..signal_config import SignalConfig
+from .checkpoints import CheckpointFolder, History, run_name
+from .optimizers import Optimizer, schedule, state_shapes
 
 REPORT_EVERY = 20
 """Number of steps over which the loss that is reported is averaged."""
@@ -51,7 +53,7 @@ def train(
     groups: list[dict[str, Any]],
     config: TrainingConfig,
     on_progress: OnProgress = silent,
-    checkpoints: Checkpoints | None = None,
+    checkpoints: CheckpointFolder | None = None,
 ) -> History:
     """Minimize the task's loss for config.steps steps, or until config.time_limit.
 
@@ -69,6 +71,26 @@ def train(
         optimizer.close()
 
 
+def train_and_keep(
+    task: Task,
+    groups: list[dict[str, Any]],
+    config: Config | SignalConfig,
+    data: Iterable[np.ndarray],
+    on_progress: OnProgress,
+) -> History:
+    """Train, with the checkpoints that the settings ask for.
+
+    groups: see train. data: all arrays that the task is made from, which identify the run.
+    """
+    if config.checkpoint.folder is None:
+        return train(task, groups, config.training, on_progress)
+    folder = CheckpointFolder(config.checkpoint, run_name(config, data), state_shapes(groups))
+    on_progress(Progress("training", 0.0, "; ".join(folder.notes)))
+    history = train(task, groups, config.training, on_progress, folder)
+    history.notes += folder.notes
+    return history
+
+
 class _Run:
     """One run: its position, and the last state that is known to be finite."""
 
@@ -78,7 +100,7 @@ class _Run:
         optimizer: Optimizer,
         config: TrainingConfig,
         on_progress: OnProgress,
-        checkpoints: Checkpoints | None,
+        checkpoints: CheckpointFolder | None,
     ):
         self.optimizer, self.config, self.checkpoints = optimizer, config, checkpoints
         self.on_progress, self.take = on_progress, step_of(task, optimizer)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..runtime.compiled import denormals_are_zero, kept, over_ranges
-from .state import History, State
+from .checkpoints import History, State
 
 BETAS, EPSILON = (0.9, 0.99), 1e-15  # of Adam
 MOMENTUM = 0.95  # of Muon

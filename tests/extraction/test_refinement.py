@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf.extraction import Refined, extract_surface, lattice_around
-from sasnet_sdf.supervision.cloud_target import Evidence
+from sasnet_sdf.supervision.targets import Evidence
 
 RADIUS, BLURRED, REACH = 0.6, 0.59, 0.05
 CELL = 2 / 64

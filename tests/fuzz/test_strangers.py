@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sasnet_sdf.api import load_model
 from sasnet_sdf.cli.info import _lines
 from sasnet_sdf.errors import UnreadableInput
-from sasnet_sdf.fitted import load_model
 from sasnet_sdf.io.models import read_model, write_model
 from sasnet_sdf.runtime.system import peak_memory_bytes
 

@@ -12,7 +12,7 @@ import pytest
 from sasnet_sdf.errors import UnreadableInput
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.io import read_geometry
-from sasnet_sdf.supervision.mesh import is_closed, signed_volume
+from sasnet_sdf.supervision.targets import is_closed, signed_volume
 
 # a tetrahedron, outward, of volume 1/6
 CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)

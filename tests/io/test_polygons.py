@@ -9,7 +9,7 @@ import pytest
 
 from sasnet_sdf.io import read_geometry
 from sasnet_sdf.io.polygons import strips, triangles_of
-from sasnet_sdf.supervision.mesh import is_closed, signed_volume
+from sasnet_sdf.supervision.targets import is_closed, signed_volume
 
 # a C, and a comb whose back has a corner at each tooth
 C = [(0, 0), (4, 0), (4, 1), (1, 1), (1, 3), (4, 3), (4, 4), (0, 4)]

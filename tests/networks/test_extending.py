@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import sasnet_sdf
+from sasnet_sdf.api import load_model
 from sasnet_sdf.config import Config, TrainingConfig
 from sasnet_sdf.engines import ENGINES, Engine, available_engines, choose_engine
 from sasnet_sdf.errors import MissingBackend, UsageError
-from sasnet_sdf.fitted import load_model
 from sasnet_sdf.model_config import PUBLISHED, SirenConfig, class_of
 from sasnet_sdf.networks import HashGrid, Network
 from sasnet_sdf.networks.registry import build_model, parameters_of, with_parameters

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from sasnet_sdf import fit_image, fit_volume
-from sasnet_sdf.config import MOST_PARAMETERS
 from sasnet_sdf.errors import UsageError
 from sasnet_sdf.model_config import SASNetConfig
 from sasnet_sdf.networks.registry import parameters_of
 from sasnet_sdf.problems.signal_settings import chosen, cutoff, signal_config
-from sasnet_sdf.signal_tuning import SignalTuning
+from sasnet_sdf.signal_config import MOST_PARAMETERS, SignalTuning
 from sasnet_sdf.signals import Grid, Signal
 
 TUNING, SHORTEST = SignalTuning(), SASNetConfig().period

@@ -7,7 +7,7 @@ import pytest
 
 from sasnet_sdf.geometry import Frame, TriangleMesh
 from sasnet_sdf.supervision import CloudTarget, MeshTarget, prepare
-from sasnet_sdf.supervision.mesh import is_closed, sample_surface, signed_volume
+from sasnet_sdf.supervision.targets import is_closed, sample_surface, signed_volume
 
 CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float) * [2, 1, 1]
 FACES = np.array(

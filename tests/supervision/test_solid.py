@@ -7,8 +7,8 @@ import pytest
 
 from sasnet_sdf.geometry import Frame, TriangleMesh
 from sasnet_sdf.supervision import CloudTarget, MeshTarget, prepare
-from sasnet_sdf.supervision.mesh import signed_volume
 from sasnet_sdf.supervision.solid import solid_of
+from sasnet_sdf.supervision.targets import signed_volume
 
 
 def sphere(radius=1.0, center=(0, 0, 0), inward=False):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from sasnet_sdf.training.checkpoints import History
 from sasnet_sdf.training.optimizers import MOMENTUM, Muon, Optimizer, orthogonal, state_shapes
-from sasnet_sdf.training.state import History
 
 
 @pytest.mark.parametrize("width", [8, 64, 190])

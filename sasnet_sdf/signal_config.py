@@ -1,9 +1,11 @@
-"""The numbers by which a SASNet is chosen for an image or a volume."""
+"""Settings of a fit of an image or a volume, its presets, and the numbers by which its SASNet is chosen."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from .config import CheckpointConfig, RunConfig, TrainingConfig
+from .model_config import ModelConfig
 from .settings import Settings, setting
 
 
@@ -76,3 +78,45 @@ class SignalTuning(Settings):
 
 
 VOLUME_TUNING = SignalTuning(most_band=60, spectrum_samples=128, muon_rate=0.08, muon_width=8.0, finest=32)
+
+
+@dataclass(frozen=True)
+class SignalConfig(RunConfig):
+    """Everything that decides the fit of an image or a volume, apart from its input.
+
+    `model`: None is a SASNet chosen from the signal, of the size that was asked for, by `tuning`; None is the
+    tuning for the signal's kind.
+    """
+
+    parameters: int | None = setting(
+        None,
+        "Size of the network: N trained numbers.",
+        word="parameters",
+        form="N",
+        low=100,
+        high=10**9,
+    )
+    ratio: float | None = setting(
+        None,
+        "Size of the network: R trained numbers for each of the input's.",
+        word="ratio",
+        form="R",
+        low=1e-6,
+        high=100.0,
+        usual="0.3, from 2,000 to 300,000 numbers",
+    )
+    model: ModelConfig | None = None
+    tuning: SignalTuning | None = None
+    training: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(steps=1500, batch=16_384, warmup=50)
+    )
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+
+RATIO, FEWEST_PARAMETERS, MOST_PARAMETERS = 0.3, 2000, 300_000
+"""The size of a fit's network unless another is asked for: the time of a step grows with it."""
+
+SIGNAL_PRESETS: dict[str, SignalConfig] = {
+    preset: SignalConfig(preset=preset, training=TrainingConfig(steps=steps, batch=16_384, warmup=50))
+    for preset, steps in (("fast", 500), ("balanced", 1500), ("fine", 6000))
+}
