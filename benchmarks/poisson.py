@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sasnet_sdf import PointCloud, TriangleMesh, evaluate
-from sasnet_sdf.runtime.extensions import require
+from sasnet_sdf.runtime.system import require
 
 DEPTHS = range(6, 11)
 SAMPLES, WEIGHTS = (1.5, 5.0, 15.0), (2.0, 0.5, 8.0, 30.0)

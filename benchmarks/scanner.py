@@ -26,7 +26,7 @@ from sasnet_sdf import PointCloud, TriangleMesh, read_geometry
 from sasnet_sdf.geometry import Array
 from sasnet_sdf.io import write_cloud
 from sasnet_sdf.metrics import Triangles, frame_around
-from sasnet_sdf.runtime.extensions import require
+from sasnet_sdf.runtime.system import require
 
 OUTLIER_BOX = 1.2
 """Side of the box that outliers fill, relative to the bounding box."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import MissingBackend, UsageError, unknown
-from .runtime.extensions import Registry
+from .runtime.system import Registry
 
 _NETWORKS = f"{__package__}.networks"
 _BUILT = "tiny-cuda-nn is built from its git repository (bindings/torch); see docs/engines.md"

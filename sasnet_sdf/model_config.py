@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from .errors import UsageError
-from .runtime.extensions import Registry
+from .runtime.system import Registry
 from .settings import Settings, setting
 
 MOST = 1 << 16

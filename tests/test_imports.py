@@ -55,7 +55,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 PLUGINS = sorted(path.parent for path in (PACKAGE.parent / "plugins").glob("*/sasnet_*/__init__.py"))
 
-DOOR = "runtime.extensions"
+DOOR = "runtime.system"
 """The one module that plugins use beside the public names."""
 
 

@@ -55,7 +55,7 @@ SHOWN = (
 @options.set_other("targets=200000 or eikonal_weight=0")
 @options.engine
 @options.run
-def command(
+def compare(
     source: Path, output: Path, models: str | None, progress: str, quiet: bool, **values: Any
 ) -> None:
     """Train several networks on INPUT with the same budget, and measure each result.

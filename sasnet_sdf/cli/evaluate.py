@@ -71,7 +71,7 @@ FIELD: tuple[Row, ...] = (
 @options.quiet
 @options.verbose
 @click.make_pass_decorator(options.Session, ensure=True)
-def command(
+def evaluate(
     session: options.Session,
     source: Path,
     reference: Path,

@@ -11,8 +11,7 @@ import click
 
 from ..config import Config
 from ..errors import UsageError
-from ..runtime.extensions import require
-from ..runtime.system import parse_memory
+from ..runtime.system import parse_memory, require
 from . import options
 from .outputs import check_outputs
 from .progress import watched

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import UnreadableInput
-from ..runtime.extensions import require
 from ..runtime.progress import tick
+from ..runtime.system import require
 from .columns import COLOR, PIECE, POSITION, Columns, Scan, is_numeric, numbers
 from .files import check_claim, reason_of
 

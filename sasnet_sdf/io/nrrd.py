@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SasnetError, UnreadableInput, UsageError
-from ..runtime.extensions import require
+from ..runtime.system import require
 from ..signals import Signal
 from .files import check_claim, reason_of
 from .volumes import volume_of

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..geometry import Array
-from ..runtime.extensions import require
 from ..runtime.progress import tick
+from ..runtime.system import require
 from .columns import COLOR, NORMAL, PIECE, POSITION, SENSOR, Columns, Scan, empty_rows
 from .files import opened, reason_of
 from .rows import check_text

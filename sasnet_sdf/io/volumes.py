@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SasnetError, UnreadableInput, UsageError
-from ..runtime.extensions import require
+from ..runtime.system import require
 from ..signals import Grid, Signal
 from .files import check_claim, reason_of
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..geometry import Array
 from ..io import atomic_write
 from ..metrics import radial_spectrum
-from ..runtime.extensions import require
+from ..runtime.system import require
 
 COLORS = ("#000000", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf import MissingBackend, PointCloud
-from sasnet_sdf.runtime.extensions import require
+from sasnet_sdf.runtime.system import require
 
 
 @pytest.fixture(scope="session")

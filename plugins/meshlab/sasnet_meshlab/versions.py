@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasnet_sdf import MissingBackend
-from sasnet_sdf.runtime.extensions import require
+from sasnet_sdf.runtime.system import require
 
 FIRST_FOR_NUMPY_2 = (2023, 12, 3)
 """Version 2023.12.post3: earlier ones end the process when they get arrays of NumPy 2."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sasnet_sdf
-from sasnet_sdf.runtime.extensions import require
+from sasnet_sdf.runtime.system import require
 
 SENSOR = ("vx", "vy", "vz")
 """The attributes of a tensor cloud that hold the position of the sensor, as in a PLY file."""
