@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from sasnet_sdf.cli.compare import comparison
 from sasnet_sdf.cli.main import run
+from sasnet_sdf.cli.measure import comparison
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import PointCloud
 from sasnet_sdf.io import write_cloud

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from sasnet_sdf.cli.evaluate import table
 from sasnet_sdf.cli.main import run
+from sasnet_sdf.cli.measure import table
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.io import write_cloud
 
