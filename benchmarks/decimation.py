@@ -73,7 +73,7 @@ def measure(
     frame = frame_around(mesh.vertices)
     pair = Triangles.of(fewer, frame), Triangles.of(mesh, frame)
     figures = surface_figures(*pair, SAMPLES, np.random.default_rng(0)) | mesh_figures(welded(fewer))
-    wanted = ("error", "hausdorff", "faces", "boundary_edges", "nonmanifold_edges", "components")
+    wanted = ("error", "hausdorff", "faces", "boundary_edges", "non_manifold_edges", "components")
     return {"seconds": round(seconds, 2), **{name: figures[name] for name in wanted}}
 
 

@@ -37,7 +37,7 @@ APART = "fandisk"
 
 SCORES = (
     *("error", "hausdorff", "normal_consistency", "iou"),
-    *("boundary_edges", "nonmanifold_edges", "components"),
+    *("boundary_edges", "non_manifold_edges", "components"),
 )
 COLUMNS = {
     "error": ".3f",
@@ -47,7 +47,7 @@ COLUMNS = {
     "peak_memory_bytes": ".3g",
     "evaluations_per_vertex": ".2f",
     "boundary_edges": "d",
-    "nonmanifold_edges": "d",
+    "non_manifold_edges": "d",
     "components": "d",
     "iou": ".4f",
     "normal_consistency": ".4f",

@@ -43,7 +43,7 @@ VARIANTS = ("default", "no-sensors", "sigma0.005", "sigma0", "outliers0.05", "ca
 RATIOS = ("error", "accuracy_mean", "completeness_mean", "hausdorff")
 SCORES = (
     *(*RATIOS, "normal_consistency", "iou"),
-    *("boundary_edges", "nonmanifold_edges", "components"),
+    *("boundary_edges", "non_manifold_edges", "components"),
 )
 COLUMNS = {
     "error": ".3f",

@@ -134,7 +134,7 @@ class Signal:
         signal = sasnet_sdf.Signal(values, grid)
 
     values: (*grid.shape, C) of C channels, of any real type, perhaps memory-mapped; of an image C
-    is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha), rows from the top. header: what its file
+    is 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha), rows from the top. header: what its file
     holds beside that a writer of the same format needs, else nothing. notes: what a user should know
     of how it was read, a sentence each.
     """

@@ -215,7 +215,7 @@ class Tree:
         over_ranges(_nearest, len(queries), self.points.ravel(), self.boxes.ravel(), queries, found)
         return found
 
-    def neighbours(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def neighbors(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The indices and distances (N, k) of up to `count` nearest others of every point, nearest first."""
         shape = len(self.points), min(count, len(self.points) - 1)
         indices, distances = np.empty(shape, np.int32), np.empty(shape, np.float32)

@@ -158,7 +158,7 @@ def test_to_a_file_and_back_to_the_bit(field, unit, tmp_path):
     world = FRAME.to_world(1.2 * unit)
     assert np.array_equal(back.distance(world), field.distance(world))
     assert np.array_equal(back.gradient(world), field.gradient(world))
-    assert back.frame.scale == FRAME.scale and np.array_equal(back.frame.centre, FRAME.centre)
+    assert back.frame.scale == FRAME.scale and np.array_equal(back.frame.center, FRAME.center)
     assert np.array_equal(back.low, LOW) and np.array_equal(back.high, HIGH)
     assert back.metadata == METADATA and back.model.config == CONFIG
     back.save(tmp_path / "again.sasnet")

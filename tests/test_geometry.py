@@ -15,13 +15,13 @@ from sasnet_sdf.geometry import Frame, PointCloud
 EPSILON = np.finfo(np.float64).eps
 OFFSETS = st.floats(-5e6, 5e6) | st.sampled_from([5e6, -5e6, 0.0])
 SCALES = st.floats(-6, 6).map(lambda power: 10.0**power)
-CENTRES = arrays(np.float64, 3, elements=OFFSETS)
+CENTERS = arrays(np.float64, 3, elements=OFFSETS)
 UNIT_POINTS = arrays(np.float64, st.tuples(st.integers(1, 20), st.just(3)), elements=st.floats(-1.5, 1.5))
 fixed = settings(derandomize=True, deadline=None)
 
 
 @fixed
-@given(CENTRES, SCALES, UNIT_POINTS)
+@given(CENTERS, SCALES, UNIT_POINTS)
 def test_round_trip(center, scale, unit):
     """To the precision of float64 at the coordinates' size: an offset costs digits, nothing else does."""
     frame = Frame(center, scale)
@@ -32,7 +32,7 @@ def test_round_trip(center, scale, unit):
 
 
 @fixed
-@given(CENTRES, SCALES, UNIT_POINTS)
+@given(CENTERS, SCALES, UNIT_POINTS)
 def test_lengths_scale(center, scale, unit):
     world = Frame(center, scale).to_world(unit)
     lengths, expected = (np.linalg.norm(p - p[:1], axis=1) for p in (world, unit * scale))
@@ -40,7 +40,7 @@ def test_lengths_scale(center, scale, unit):
 
 
 @fixed
-@given(CENTRES, SCALES, UNIT_POINTS.filter(lambda p: np.ptp(p, axis=0).max() > 0.01))
+@given(CENTERS, SCALES, UNIT_POINTS.filter(lambda p: np.ptp(p, axis=0).max() > 0.01))
 def test_around(center, scale, unit):
     scale *= 1e3
     points = center + scale * unit
@@ -69,7 +69,7 @@ def test_points_of_single_precision_are_not_rounded_again():
 
 
 @fixed
-@given(CENTRES, SCALES)
+@given(CENTERS, SCALES)
 def test_plain_values_and_back(center, scale):
     back = Frame.from_dict(json.loads(json.dumps(Frame(center, scale).to_dict())))
     assert np.array_equal(back.center, center) and back.scale == scale

@@ -150,8 +150,8 @@ def _why_none(key: str, figures: dict[str, Any]) -> str:
 
 def _mesh_rows(figures: dict[str, Any]) -> list[str]:
     kind = "watertight" if figures["watertight"] else f"{figures['boundary_edges']:,} boundary edges"
-    if figures["nonmanifold_edges"]:
-        kind += f", {figures['nonmanifold_edges']:,} non-manifold edges"
+    if figures["non_manifold_edges"]:
+        kind += f", {figures['non_manifold_edges']:,} non-manifold edges"
     pieces = figures["components"]
     size = f"{figures['vertices']:,} vertices and {figures['faces']:,} faces"
     names = ("area", "reference_area", "volume", "reference_volume")

@@ -69,7 +69,7 @@ class Support:
             return cls(target.tree, _smoothed(target.spacing, target.lists), gap, target.normals)
         points, _ = target.surface_points(SAMPLES, np.random.default_rng(0))
         tree = Tree.of(points[morton_order(points)])
-        neighbors, distances = tree.neighbours(SMOOTHED_OVER)
+        neighbors, distances = tree.neighbors(SMOOTHED_OVER)
         spacing = distances[:, :6].mean(1, dtype=np.float64)
         return cls(tree, _smoothed(spacing, neighbors), gap=np.inf)
 

@@ -167,7 +167,7 @@ def mesh_figures(mesh: TriangleMesh) -> dict[str, Any]:
         "vertices": len(vertices),
         "faces": len(mesh.faces),
         "boundary_edges": edges.boundary,
-        "nonmanifold_edges": edges.branching,
+        "non_manifold_edges": edges.branching,
         "components": len(np.unique(component_of_vertices(mesh)[mesh.faces[:, 0]])),
         "watertight": watertight,
         "area": float(areas(vertices, mesh.faces).sum()),

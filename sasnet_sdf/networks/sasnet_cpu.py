@@ -184,7 +184,7 @@ class _Batch:
         sums = np.zeros((self.parts, len(self.flat)), np.float32)
         by_features = torch.empty(len(terms), int(self.shapes[0, 1]), len(self.points))
         self._reverse(by_values, directions, sums, by_features, by_points)
-        # None where the gradient was added to the sums that the table's optimiser keeps
+        # None where the gradient was added to the sums that the table's optimizer keeps
         kept = getattr(self.table, "gradient_sums", None)
         out = torch.zeros_like(self.table) if kept is None else kept
         for tangent, part in zip(terms, by_features, strict=True):

@@ -87,7 +87,7 @@ class Sketch:
         rows, points = rows[first], points[first]
         order = morton_order(points)
         rows, tree = rows[order], Tree.of(np.ascontiguousarray(points[order]))
-        lists, distances = tree.neighbours(_NEIGHBORS)
+        lists, distances = tree.neighbors(_NEIGHBORS)
         spacing = np.maximum(distances[:, :6].mean(1, dtype=np.float64), 1e-12)
         planes, residuals = fit_planes(tree.points, lists)
         share = len(rows) / len(cloud)

@@ -115,7 +115,7 @@ class _Neighbors(NamedTuple):
         if len(cloud) < _FEWEST:
             raise UnusableGeometry(f"fewer than {_FEWEST} distinct points are left: too few for a surface")
         tree = Tree.of(np.ascontiguousarray(cloud.points, np.float64))
-        lists, distances = tree.neighbours(count)
+        lists, distances = tree.neighbors(count)
         return cls(tree, lists, distances, np.maximum(distances[:, :6].mean(1, dtype=np.float64), 1e-9))
 
 
@@ -240,7 +240,7 @@ def _estimated(cloud: PointCloud, near: _Neighbors) -> tuple[Array, dict[str, An
     planes, _ = fit_planes(cloud.points, near.lists)
     step = steps()
     step(0.3)
-    voters = near.tree.neighbours(_VOTERS)[0]
+    voters = near.tree.neighbors(_VOTERS)[0]
     step(0.5)
     sides = fit_planes(near.tree.points, voters)[0]
     step(1.0)

@@ -62,7 +62,7 @@ class HermiteFits(NamedTuple):
         step = steps()
         step(0.2)
         size = round(MOST_MEMBERS * min(AT / count, 1.0) ** (1 / 3))
-        near, distances = tree.neighbours(size - 1)
+        near, distances = tree.neighbors(size - 1)
         patch, centers = _patches(near[:, :_SHARED])
         members = np.concatenate([centers[:, None], near[centers]], 1)
         radius = distances[centers, -1].astype(np.float64)

@@ -96,7 +96,7 @@ class Regions:
         sums = np.add.reduceat(np.where(finite, values, 0.0), self.starts)[self.order]
         counts = np.add.reduceat(finite.astype(np.float64), self.starts)[self.order]
         total, held = sums.copy(), counts.copy()
-        near = self.tree.neighbours(max(wanted // _RUN, 1))[0]
+        near = self.tree.neighbors(max(wanted // _RUN, 1))[0]
         for column in near.T:
             alike = (self.facing * self.facing[column]).sum(1, keepdims=True) >= 0
             total += alike * sums[column]

@@ -26,7 +26,7 @@ RADIUS = 0.7
 
 def support_of(points: np.ndarray) -> Support:
     tree = Tree.of(points[morton_order(points)])
-    neighbors, distances = tree.neighbours(12)
+    neighbors, distances = tree.neighbors(12)
     spacing = distances[:, :6].mean(1, dtype=np.float64)
     return Support(tree, spacing[neighbors].mean(1), GAP_OF_CLOUD)
 

@@ -40,7 +40,7 @@ def test_area_and_volume(ball, brick, place):
 def test_edges_and_components(brick):
     whole = mesh_figures(brick)
     assert (whole["vertices"], whole["faces"], whole["components"], whole["watertight"]) == (8, 12, 1, True)
-    assert (whole["boundary_edges"], whole["nonmanifold_edges"]) == (0, 0)
+    assert (whole["boundary_edges"], whole["non_manifold_edges"]) == (0, 0)
     opened = mesh_figures(replace(brick, faces=brick.faces[1:]))
     assert (opened["boundary_edges"], opened["watertight"], opened["volume"]) == (3, False, None)
     turned = mesh_figures(replace(brick, faces=brick.faces[:, ::-1]))
@@ -49,4 +49,4 @@ def test_edges_and_components(brick):
     two = mesh_figures(TriangleMesh(vertices, np.concatenate([brick.faces, brick.faces + 8])))
     assert (two["components"], two["watertight"]) == (2, True)
     doubled = mesh_figures(replace(brick, faces=np.concatenate([brick.faces, brick.faces])))
-    assert (doubled["nonmanifold_edges"], doubled["watertight"]) == (18, False)
+    assert (doubled["non_manifold_edges"], doubled["watertight"]) == (18, False)

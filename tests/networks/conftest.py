@@ -29,7 +29,7 @@ SHAPES = {
         3,
         1,
     ),
-    "colour": (SASNetConfig(width=33, hidden_layers=3, grid=replace(SMOOTH, levels=3, features=4)), 2, 3),
+    "color": (SASNetConfig(width=33, hidden_layers=3, grid=replace(SMOOTH, levels=3, features=4)), 2, 3),
     "three outputs": (SASNetConfig(width=37, groups=5, low_share=0.1, decoder_width=31, grid=GRID), 3, 3),
     "plane": (SASNetConfig(hidden_layers=2, bands=1, groups=1, omega0=15.0, grid=GRID), 2, 1),
     "all low": (SASNetConfig(width=19, low_share=1.0, grid=replace(GRID, levels=1, finest=8)), 3, 1),

@@ -7,7 +7,7 @@ import torch
 
 TOLERANCE = 2e-5
 """Of an array's norm. Float32 leaves up to 5e-6; one point or one tile left out is beyond 1e-4."""
-SHAPES = ["usual", "odd", "colour", "three outputs", "plane", "all low"]
+SHAPES = ["usual", "odd", "color", "three outputs", "plane", "all low"]
 ONE_OUTPUT = ["usual", "odd", "plane", "all low"]
 SIZES = [1, 127, 128, 129, 2100]
 """About one tile; and more tiles than parts, the last part not full."""

@@ -111,7 +111,7 @@ def test_masks_start_at_the_bias(bias):
 
 
 def test_hidden_signals_start_at_the_expected_size():
-    """With masks of 1, omega0 z has variance 1, as SIREN's initialisation intends."""
+    """With masks of 1, omega0 z has variance 1, as SIREN's initialization intends."""
     model = build_model(SASNetConfig(width=256, hidden_layers=1, mask_bias=30.0, grid=GRID), seed=1)
     x = torch.rand(2000, 3) * 2 - 1
     with torch.no_grad():

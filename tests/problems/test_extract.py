@@ -31,7 +31,7 @@ class Ball:
         points *= RADIUS / np.linalg.norm(points, axis=1, keepdims=True)
         points = points[points[:, 2] < TOP]
         tree = Tree.of(points[morton_order(points)])
-        spacing = tree.neighbours(6)[1].mean(1, dtype=np.float64)
+        spacing = tree.neighbors(6)[1].mean(1, dtype=np.float64)
         self.support = Support(tree, spacing, gap)
 
     def unit_distance(self, points):

@@ -19,7 +19,7 @@ MIDDLE = (np.array(SHAPE) - 1) / 2 * SPACING
 
 
 def smooth_image(x, y):
-    """A colour at places (x, y) of a picture of 64 x 48 pixels, 0 to 255."""
+    """A color at places (x, y) of a picture of 64 x 48 pixels, 0 to 255."""
     waves = [np.sin(x / 9 + phase) * np.cos(y / 7 - phase) for phase in (0.0, 1.0, 2.0)]
     return 127.5 + 110 * np.stack(waves, -1)
 

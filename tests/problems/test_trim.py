@@ -1,4 +1,4 @@
-"""Open and closed, colours and labels, far points: the main job on clouds that are made for it."""
+"""Open and closed, colors and labels, far points: the main job on clouds that are made for it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_length_is_kept_to_and_off_is_off():
     assert farthest(near.mesh, cloud) <= 0.1
 
 
-def test_colours_scalars_and_labels_come_along_after_decimation():
+def test_colors_scalars_and_labels_come_along_after_decimation():
     cloud = ball(8000)
     upper = cloud.points[:, 2] > 0
     noise = np.random.default_rng(3).normal(0, 0.05, len(cloud))
@@ -135,7 +135,7 @@ def test_colours_scalars_and_labels_come_along_after_decimation():
         reconstruct(painted, carry="red", **SETTINGS)
 
 
-def test_colours_of_a_mesh():
+def test_colors_of_a_mesh():
     cube = np.array([[x, y, z] for x in (-1.0, 1) for y in (-1.0, 1) for z in (-1.0, 1)])
     squares = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     faces = np.array([t for a, b, c, d in squares for t in ((a, b, c), (a, c, d))])

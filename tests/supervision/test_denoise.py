@@ -34,7 +34,7 @@ def _denoised(points: Array, normals: Array) -> tuple[Denoised, NDArray[np.int64
     """Also the order of the points, and their median spacing."""
     order = morton_order(points)
     tree = Tree.of(np.ascontiguousarray(points[order]))
-    spacing = np.maximum(tree.neighbours(6)[1].mean(1, dtype=np.float64), 1e-9)
+    spacing = np.maximum(tree.neighbors(6)[1].mean(1, dtype=np.float64), 1e-9)
     return denoise(tree, spacing, normals[order]), order, float(np.median(spacing))
 
 

@@ -63,7 +63,7 @@ def _without_steps(points: Array, sensor: Array | None = None) -> Array | None:
 
 
 def _nearest(points: Array) -> NDArray[np.int32]:
-    return Tree.of(np.ascontiguousarray(points)).neighbours(16)[0]
+    return Tree.of(np.ascontiguousarray(points)).neighbors(16)[0]
 
 
 def _errors(points: Array, seen: NDArray[np.int64]) -> Array:

@@ -13,7 +13,7 @@ from sasnet_sdf.supervision.planes import fit_planes
 
 def test_planes_agree_with_numpy(rng):
     points = rng.normal(size=(500, 3)) * [1, 0.5, 0.1]
-    lists = Tree.of(points).neighbours(12)[0]
+    lists = Tree.of(points).neighbors(12)[0]
     normals, residuals = fit_planes(points, lists)
     near = np.concatenate([points[:, None], points[lists]], 1)
     near -= near.mean(1, keepdims=True)

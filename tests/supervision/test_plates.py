@@ -60,6 +60,6 @@ def test_walls_as_thin_as_the_noise_are_reported(plate, rng):
 def test_torn_normals(rng):
     flat = np.column_stack([rng.random((2000, 2)), np.zeros(2000)])
     tree = Tree.of(flat)
-    lists, up = tree.neighbours(8)[0], np.tile([0.0, 0, 1], (2000, 1))
+    lists, up = tree.neighbors(8)[0], np.tile([0.0, 0, 1], (2000, 1))
     assert torn(flat, up, lists) == 0
     assert torn(flat, up * rng.choice([-1, 1], (2000, 1)), lists) == pytest.approx(0.5, abs=0.05)

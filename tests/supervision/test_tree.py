@@ -24,7 +24,7 @@ def test_nearest_and_neighbors_are_exact(count, rng):
     queries = rng.uniform(-1, 1, (500, 3))
     expected = reference.query(queries)[0]
     assert np.linalg.norm(points[tree.nearest(queries)] - queries, axis=1) == pytest.approx(expected)
-    indices, distances = tree.neighbours(16)
+    indices, distances = tree.neighbors(16)
     k = min(16, count - 1)
     assert indices.shape == (count, k)
     expected = reference.query(points, k + 1)[0][:, 1:].reshape(count, k)
@@ -38,7 +38,7 @@ def test_neighbors_on_a_lattice_where_distances_are_equal():
     axis = np.linspace(-0.9, 0.9, 12)
     points = np.stack(np.meshgrid(axis, axis, axis), -1).reshape(-1, 3)
     points = points[morton_order(points)]
-    _, distances = Tree.of(points).neighbours(40)
+    _, distances = Tree.of(points).neighbors(40)
     assert distances == pytest.approx(cKDTree(points).query(points, 41)[0][:, 1:], rel=1e-5)
 
 
@@ -63,7 +63,7 @@ def test_results_do_not_depend_on_threads(rng, threads):
     for count in (1, 2, 3):
         threads(count)
         tree = Tree.of(points)
-        answers.append((tree.nearest(queries), *tree.neighbours(8)))
+        answers.append((tree.nearest(queries), *tree.neighbors(8)))
     for one, *others in zip(*answers, strict=True):
         assert all(np.array_equal(one, other) for other in others)
 
