@@ -76,7 +76,7 @@ class Blend:
         far, far_slope = _ramp(apart / spacing, NEAR, FAR)
         same, same_slope = _ramp(share, OWN, SHARED)
         weight, gap = far * same, sign * apart - values
-        self.distance = values + weight * gap
+        self.distance: Array = values + weight * gap
         # derivatives of `distance` by the network's value and by `apart`; spacings count as constant
         self._by_value = 1 - weight + gap * far * same_slope * sign / apart
         self._by_apart = weight * sign + gap * (far_slope * same / spacing - far * same_slope * share / apart)

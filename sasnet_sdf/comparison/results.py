@@ -134,7 +134,8 @@ class Results:
     """The results in a folder: `numbers` is the content of results.json; its `rows` are one a model."""
 
     def __init__(self, folder: Path, numbers: dict[str, Any]):
-        self.folder, self.numbers = folder, numbers
+        self.folder: Path = folder
+        self.numbers: dict[str, Any] = numbers
 
     @classmethod
     def open(cls, folder: Path, run: dict[str, Any], overwrite: bool) -> Results:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic, Protocol
+from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from ..config import PRESETS, Config
 from ..errors import MissingBackend, NoSurface, UnusableGeometry, UsageError
 from ..field import Field
 from ..fitted import FittedSignal
-from ..geometry import TriangleMesh
+from ..geometry import PointCloud, TriangleMesh
 from ..io.formats import signal_kind
 from ..model_config import ModelConfig
 from ..problems.evaluate import evaluate
@@ -39,7 +39,7 @@ TARGETS = 1_000_000
 """Targets of a comparison, unless others are asked for: a preset has fewer, as it trains for less time."""
 
 
-class Subject(Protocol, Generic[Result]):
+class Subject(ABC, Generic[Result]):
     """What is compared on, as the comparison's loop sees it.
 
     wanted: the settings of each model, by its words; None for a surface made without a network.
@@ -90,8 +90,13 @@ class SurfaceSubject(Subject[Field]):
         if config.supervision.targets == PRESETS[config.preset].supervision.targets:
             config = replace(config, supervision=replace(config.supervision, targets=TARGETS))
         self.config: Config = replace(config, training=training_of(config.training, budget))
-        self.wanted = {words: None if no_network(words) else sized(words, budget) for words in models}
-        self.samples = samples
+        self.wanted: dict[str, ModelConfig | None] = {
+            words: None if no_network(words) else sized(words, budget) for words in models
+        }
+        self.samples: int = samples
+        self.given: PointCloud | TriangleMesh
+        self.truth: PointCloud | TriangleMesh
+        self.notes: list[str]
         with stage("read", on_progress, "reading"):
             self.given, self.notes = load(source, self.config)
             self.truth = self.given if reference is None else load(reference, self.config)[0]
@@ -101,14 +106,14 @@ class SurfaceSubject(Subject[Field]):
         if not self.wanted:
             raise UsageError("there is no model left to compare: Poisson is made from points")
         places = [g.vertices if isinstance(g, TriangleMesh) else g.points for g in (self.given, self.truth)]
-        self.facts = {
+        self.facts: dict[str, Any] = {
             "kind": "surface",
             "input": _path(source),
             "reference": _path(reference),
             "content": [fingerprint([np.asarray(part, np.float64)]) for part in places],
             "samples": samples,
         }
-        self.settings = to_dict(self.config)
+        self.settings: dict[str, Any] = to_dict(self.config)
         self._problem: SurfaceProblem | None = None
 
     def problem(self, on_progress: OnProgress) -> SurfaceProblem:
@@ -175,6 +180,7 @@ class SignalSubject(Subject[FittedSignal]):
         models: Sequence[str],
         on_progress: OnProgress,
     ):
+        self.notes: list[str]
         with stage("read", on_progress, "reading"):
             kind = signal_kind(source) if isinstance(source, (str, Path)) else source.kind
             assert kind is not None
@@ -193,17 +199,17 @@ class SignalSubject(Subject[FittedSignal]):
         wanted = {words: model_of(words, known) for words in models if words not in surfaces}
         if budget.parameters is not None:
             wanted = {words: sized_model(model, signal, count) for words, model in wanted.items()}
-        self.wanted = dict[str, ModelConfig | None](wanted)
+        self.wanted: dict[str, ModelConfig | None] = {**wanted}
         if not self.wanted:
             raise UsageError(f"no model is left to compare: {', '.join(surfaces)} is for surfaces only")
         shape = str((signal.values.shape, signal.values.dtype.str))
-        self.facts = {
+        self.facts: dict[str, Any] = {
             "kind": kind,
             "input": _path(source),
             "reference": None,
             "content": [fingerprint(signal.slabs(), shape)],
         }
-        self.settings = {"seed": config.seed, "training": to_dict(training)}
+        self.settings: dict[str, Any] = {"seed": config.seed, "training": to_dict(training)}
 
     def problem(self, on_progress: OnProgress) -> SignalProblem:
         return self._problem
