@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import extract, fit_image, fit_volume, load_model, reconstruct
     from .comparison.compare import Comparison, compare
+    from .comparison.results import Budget
     from .config import PRESETS, Config
     from .errors import (
         Interrupted,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 _HOME = {
     ".api": "extract fit_image fit_volume load_model reconstruct",
     ".comparison.compare": "Comparison compare",
+    ".comparison.results": "Budget",
     ".config": "PRESETS Config",
     ".signal_config": "SIGNAL_PRESETS SignalConfig",
     ".errors": "Interrupted MissingBackend NoSurface SasnetError UnreadableInput UnusableGeometry UsageError",
@@ -73,6 +75,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.
 __all__ = [
     "PRESETS",
     "SIGNAL_PRESETS",
+    "Budget",
     "Comparison",
     "Config",
     "Evaluation",
@@ -128,7 +131,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+    return sorted(__all__)
 
 
 def _installed_version() -> str:

@@ -72,7 +72,7 @@ def reconstruct(
 
     settings: other settings as "KEY=VALUE", such as "supervision.targets=200000".
 
-    config: all settings as one object, instead of preset, model, settings and the settings below.
+    config: all settings as one object, instead of preset, model, settings and the keyword settings below.
 
     on_progress: called several times a second with a Progress. If it returns False during training,
     training ends, and the surface is that of the field so far; if it returns False in any other stage,
@@ -94,7 +94,7 @@ def reconstruct(
 
 @documented(Config)
 def extract(
-    field: Field,
+    field: Field | str | Path,
     *,
     resolution: int | None = None,
     edge_length: float | None = None,
@@ -107,17 +107,17 @@ def extract(
 ) -> Extraction:
     """Extract the surface of a trained field again, in world units, at any resolution.
 
-    field: of a Reconstruction, or loaded from a model file. It knows where the data were, so the surface
-    is trimmed as it was then. Colors are not in it.
+    field: of a Reconstruction, or a path to a model file. It stores the data points, so the surface can be
+    trimmed as `reconstruct` does. It has no colors.
 
     on_progress: called several times a second with a Progress; returning False raises Interrupted.
 
     Raises NoSurface; UsageError, such as where the lattice would need more than max_memory; Interrupted.
 
-        field = sasnet_sdf.Field.load("scan.sasnet")
-        mesh, report = sasnet_sdf.extract(field, resolution=256)
+        mesh, report = sasnet_sdf.extract("scan.sasnet", resolution=64)
     """
     config = make_config(**_words(locals(), ExtractionConfig, "max_memory"))
+    field = field if isinstance(field, Field) else Field.load(field)
     memory = surface_memory(config.max_memory, field.unit_gradient, config.extraction.faces)
     with stage("extraction", on_progress):
         return Extraction(*surface_of(field, config.extraction, memory))

@@ -41,7 +41,7 @@ class SupervisionConfig(Settings):
     near_share: float = setting(0.7, "The share of the targets close to the surface.", low=0.0, high=1.0)
     near_spread: float = setting(
         0.5,
-        "How close those are: the Laplace scale of their distance, in spacings of the data.",
+        "How close those targets are: the Laplace scale of their distance, in spacings of the data.",
         positive=True,
     )
     normals: str = setting(
@@ -71,7 +71,7 @@ class SupervisionConfig(Settings):
             raise UsageError("give the viewpoint or the side that is up, not both")
 
     def for_noisy_scan(self) -> SupervisionConfig:
-        """These settings with as many targets close to the surface, and as close, as by default."""
+        """These settings with the default near_share and near_spread."""
         usual = SupervisionConfig()
         return replace(self, near_share=usual.near_share, near_spread=usual.near_spread)
 
@@ -98,7 +98,7 @@ class TrainingConfig(Settings):
     time_limit: float | None = setting(
         None, "End training after S seconds.", word="time_limit", form="S", positive=True
     )
-    eikonal_weight: float = setting(3e-4, "Weight of the eikonal term, | |grad f| - 1 |.", low=0.0)
+    eikonal_weight: float = setting(3e-4, "Weight of the eikonal term, (|grad f| - 1)^2.", low=0.0)
     eikonal_batch: int = setting(256, "Targets per step on which the eikonal term is evaluated.", low=1)
     normal_weight: float = setting(0.0, "Weight of the difference between gradients and normals.", low=0.0)
     mask_sparsity_weight: float = setting(0.0, "Weight of the masks' mean.", low=0.0)
@@ -130,7 +130,7 @@ class ExtractionConfig(Settings):
     trim: str | float = setting(
         "auto",
         "Remove surface farther than LENGTH from the data, in the units of the input. "
-        "auto: a length from the spacing of the points; nothing where they lie all around a solid.",
+        "auto: a length from the spacing of the points; no trimming where they surround a solid.",
         word="trim",
         form="auto|off|LENGTH",
         parse=as_trim,
@@ -198,7 +198,7 @@ class CheckpointConfig(Settings):
 
 @dataclass(frozen=True)
 class RunConfig(Settings):
-    """What every run has, whatever it is trained on."""
+    """Settings of every run, on a surface or a signal."""
 
     preset: str = "balanced"
     seed: int = setting(
@@ -214,7 +214,7 @@ class RunConfig(Settings):
     )
     max_memory: int | None = setting(
         None,
-        "Refuse work that needs more, such as 4G.",
+        "Memory limit, such as 4G: scans are thinned to fit, and work that would need more is refused.",
         word="max_memory",
         form="SIZE",
         parse=parse_memory,

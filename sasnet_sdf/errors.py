@@ -52,7 +52,7 @@ class UnusableGeometry(SasnetError):
 
 
 class NoSurface(SasnetError):
-    """The trained field has no zero level set inside the lattice."""
+    """There is no surface: the field has no zero level set near the data, or trimming leaves nothing."""
 
     exit_code = 5
 
@@ -64,7 +64,7 @@ class MissingBackend(SasnetError):
 
 
 class Interrupted(SasnetError):
-    """The user stopped the run, by Ctrl-C or by a progress callback that returned False."""
+    """The user stopped the run, by Ctrl-C or by a progress callback that returned False outside training."""
 
     exit_code = 130
 

@@ -29,9 +29,9 @@ NEAR, FAR = 1.0, 3.0
 distance."""
 
 OWN, SHARED = 0.02, 0.1
-"""The network's value, divided by the distance to the nearest point. Below OWN the place is close to a part
-of the network's surface that has no points, such as its continuation past the rim of an open scan, and the
-network's value is used; above SHARED the measured distance is."""
+"""Ratios of the network's value to the distance to the nearest point. Below OWN the network's value is used,
+since the place is close to a part of the network's surface that has no points, such as its continuation past
+the rim of an open scan; above SHARED the measured distance is used; between, a blend."""
 
 BRIDGES = 1 << 17
 """Largest number of points that stand for the surface in holes of the data."""

@@ -229,7 +229,7 @@ def documented(owner: type[Settings]) -> Callable[[F], F]:
                     raise UsageError(unknown("setting", word, taken))
             return function(*values, **words)
 
-        lines = ["", "Settings (None: the preset's value):", ""]
+        lines = ["", "Settings (None: the default, of the preset if there is one):", ""]
         for word, (_, _, part) in words_of(owner).items():
             if word in taken:
                 what = about(part)

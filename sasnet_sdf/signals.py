@@ -104,7 +104,7 @@ _HEADER = {
     **dict.fromkeys(("space units", "units", "codes"), list),
     "nifti": int,
 }
-"""What the header of a signal may hold (io/nifti.py and io/nrrd.py write it to files)."""
+"""What the header of a signal may hold (io/volumes.py and io/nrrd.py write it to files)."""
 
 
 def checked_header(values: dict[str, Any]) -> dict[str, Any]:
@@ -134,8 +134,8 @@ class Signal:
         signal = sasnet_sdf.Signal(values, grid)
 
     values: (*grid.shape, C) of C channels, of any real type, perhaps memory-mapped; of an image C
-    is 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha), rows from the top. header: what its file
-    holds beside that a writer of the same format needs, else nothing. notes: what a user should know
+    is 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha), rows from the top. header: other
+    metadata of the file that a writer of the same format needs; empty if none. notes: what a user should know
     of how it was read, a sentence each.
     """
 

@@ -31,7 +31,7 @@ def small():
             supervision=replace(preset.supervision, targets=5000),
         )
     for name, preset in signals.items():
-        signal_config.SIGNAL_PRESETS[name] = replace(preset, training=replace(preset.training, steps=20))
+        signal_config.SIGNAL_PRESETS[name] = replace(preset, training=replace(preset.training, steps=150))
     yield
     config.PRESETS.update(presets)
     signal_config.SIGNAL_PRESETS.update(signals)

@@ -62,7 +62,7 @@ def test_distances_to_the_data_are_in_world_units(unit):
     places = np.random.default_rng(1).uniform(-1, 1, (50, 3))
     nearest = np.linalg.norm(places[:, None] - unit, axis=2).min(1)
     np.testing.assert_allclose(field.distance_to_data(FRAME.to_world(places)), 40 * nearest, rtol=1e-6)
-    with pytest.raises(UsageError, match="does not say where its data were"):
+    with pytest.raises(UsageError, match="does not hold the points of its data"):
         Field(network(), FRAME, LOW, HIGH, METADATA).distance_to_data(places)
 
 
@@ -138,7 +138,7 @@ def test_to_a_file_and_back_with_data_and_bridges(unit, tmp_path):
     arrays, document = read_model(tmp_path / "scan.sasnet")
     arrays["bridges"] = arrays["bridges"][:, :2].copy()
     write_model(tmp_path / "other.sasnet", arrays, document)
-    with pytest.raises(UnreadableInput, match="bridges are no points"):
+    with pytest.raises(UnreadableInput, match="bridges are not points"):
         Field.load(tmp_path / "other.sasnet")
 
 

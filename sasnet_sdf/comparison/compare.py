@@ -96,7 +96,7 @@ def compare(
 
     preset: "fast", "balanced" or "fine": decides, for surfaces, the targets and the resolution.
 
-    samples: places on each surface, and points in space, at which is measured.
+    samples: number of sample points on each surface and in space.
 
     settings: other settings as "KEY=VALUE", such as "supervision.targets=200000".
 

@@ -198,7 +198,7 @@ def _place(error: Any) -> tuple[str, int, int]:
 
 
 def memory(path: Path) -> float:
-    """Bytes that reading a file takes: none where it is binary and has points alone."""
+    """Memory for reading a file; 0 where it is read in pieces, binary with points alone."""
     with path.open("rb") as file:
         head = file.read(1 << 16)
     whole = b"format ascii" in head or re.search(rb"element face +[1-9]", head) is not None

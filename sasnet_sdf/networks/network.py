@@ -80,7 +80,7 @@ class Network(nn.Module, Generic[C]):
 
     @property
     def recordable(self) -> bool:
-        """Whether a step on a GPU can be recorded once and replayed: it decides nothing by its values."""
+        """Whether a step on a GPU can be recorded and replayed: its control flow ignores the values."""
         return self.engine == "torch"  # tiny-cuda-nn takes memory and streams of its own
 
     @property

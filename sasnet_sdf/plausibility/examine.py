@@ -23,8 +23,8 @@ _EDGE_ON = 0.3  # least mean cosine at which a guessed sensor must see the plane
 # facade, 0.00 to 0.08
 _GRAZED = 0.1
 _SAME = 1e-3  # greatest difference between normals that are one direction for all points
-# least cosine between planes and the one normal of all points, and least share of points that reach it, for
-# the points to lie on floors: a tenth of a flat box is on its sides
+# where all normals are equal, they are plausible if |cos| of their angle to the local plane's normal exceeds
+# _ACROSS for a share _MOST of the points: a tenth of a flat box is on its sides
 _ACROSS, _MOST = 0.8, 0.95
 _WIDENING = 0.5  # least power with which the spacing grows with the distance from a sensor
 _FAR = 100.0  # units of the cube, which count as infinitely far away
@@ -32,14 +32,14 @@ _THIN = 1e-3  # ratio of the second longest side and the longest below which uni
 _DEGREES = 180.0, 90.0  # limits of longitude and latitude
 _COARSE = 0.5  # largest step of rounded coordinates, in spacings between points, that does not matter
 _FROM_ORIGIN = Finding(
-    "taken as seen from 0 0 0, a guess: in every direction from there is one surface, and the points lie "
-    "wider apart the farther away; --viewpoint X,Y,Z says otherwise"
+    "assuming that the scan was taken from 0 0 0: every direction from there meets one surface, and points "
+    "are sparser farther away; --viewpoint X,Y,Z overrides that"
 )
 _FROM_ABOVE = Finding(
-    "taken as seen from above (+z), a guess: nearly every vertical line meets the surface once; --up -z, or "
-    "another axis, says otherwise"
+    "assuming that the scan was taken from above (+z): nearly every vertical line meets the surface once; "
+    "--up -z, or another axis, overrides that"
 )
-_ROOM = "taken for a room that was seen from inside; for a solid give --normals estimate"
+_ROOM = "assuming a room that was scanned from inside; for a solid give --normals estimate"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _with_true_normals(
     found = claims.check_normals(cloud.normals, sketch)
     wrong = ""
     if not _could_have_one(cloud.normals, sketch):
-        wrong = "the normals are the same at all points, some of which face elsewhere"
+        wrong = "all normals are the same, but parts of the surface face other directions"
     elif found.contradict:
         wrong = f"{found.contradicting:.0%} of the normals contradict the points around them"
     elif found.unoriented:

@@ -60,7 +60,7 @@ class Evaluation(Report):
 
     @property
     def normal_consistency(self) -> float | None:
-        """The mean cosine of the angles between normals, from -1 to 1."""
+        """The mean of |cos| of the angles between the normals, from 0 to 1."""
         return self["normal_consistency"]
 
     def __repr__(self) -> str:
@@ -87,7 +87,7 @@ def evaluate(
 
     field: the field that a mesh comes from; its distances and gradients are measured too.
 
-    samples: places on each surface, and points in space, at which is measured: 100 to 50,000,000.
+    samples: number of sample points on each surface and in space, 100 to 50,000,000.
 
     seed: the same seed gives the same figures.
 

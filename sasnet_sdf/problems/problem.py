@@ -18,9 +18,10 @@ from ..config import Config, TrainingConfig
 from ..errors import UsageError
 from ..extraction.descent import CHUNK
 from ..geometry import Array
+from ..mesh import cross_products
 from ..model_config import ModelConfig
 from ..networks.network import Network
-from ..networks.registry import build_model, parameter_count
+from ..networks.registry import build_model, by_chunks, parameter_count
 from ..runtime.compiled import thread_count
 from ..runtime.memory import (
     CHECKPOINTED,
@@ -59,11 +60,11 @@ class Problem(ABC, Generic[Result]):
     @staticmethod
     @abstractmethod
     def trial(model: Network[Any], training: TrainingConfig, points: Tensor) -> Tensor:
-        """The loss of a step on some points (N, dim), whatever their values: for the memory plan."""
+        """The loss of a step at arbitrary points (N, dim) with made-up values, to measure its memory."""
 
     @abstractmethod
     def contents(self) -> Iterable[NDArray[Any]]:
-        """All numbers that the training depends on, apart from the settings: they name its checkpoints."""
+        """All numbers that the training depends on beside the settings; their hash names its checkpoints."""
 
     @abstractmethod
     def result(self, model: Network[Any], facts: dict[str, Any]) -> Result:
@@ -90,9 +91,9 @@ def fit(
     device: str,
     on_progress: OnProgress,
 ) -> tuple[Result, History]:
-    """Train a new network on a problem; how it went is in the result's metadata too.
+    """Train a new network on a problem. Returns the result and the training's history.
 
-    config: seed, training and checkpoints are used.
+    config: seed, training and checkpoints are used. The result's metadata hold the history's figures.
     """
     compiles = "compiling kernels, once a machine" if model.engine == "numba" else ""
     on_progress(Progress("training", 0.0, compiles))
@@ -147,14 +148,17 @@ class Run:
 
 
 _PROBE = 256
-"""Samples that a network is asked for, and as many again, to see what it keeps for each."""
+"""Samples of the first of two probes; the second has twice as many, and the difference is what they keep."""
 
 Trial = Callable[[Network[Any], TrainingConfig, Tensor], Tensor]
 """(network, settings, points (N, dim)) -> the loss of a step of training on these points."""
 
 
 def plan_of(model: Network[Any], config: Config | SignalConfig, trial: Trial) -> MemoryPlan:
-    """The plan of a run that trains `model` on the device where it is, by the loss that `trial` gives."""
+    """The plan of a run that trains `model`, by the loss that `trial` gives.
+
+    Without a limit, and on a GPU, nothing is measured.
+    """
     if config.max_memory is None or next(model.parameters()).device.type != "cpu":
         return MemoryPlan(config.max_memory)
     generator = torch.Generator().manual_seed(0)
@@ -163,7 +167,10 @@ def plan_of(model: Network[Any], config: Config | SignalConfig, trial: Trial) ->
     )
     each = PARAMETER + CHECKPOINTED * (config.checkpoint.folder is not None)
     network = NetworkMemory(each * parameter_count(model), SAMPLE + model.bytes_per_sample, kept, largest)
-    return MemoryPlan(config.max_memory, network)
+    field = NetworkMemory()
+    if model.outputs == 1:
+        field = _probed(lambda points: by_chunks(model.value_and_gradient, points, "cpu"), model.dim)
+    return MemoryPlan(config.max_memory, network, field)
 
 
 def surface_memory(limit: int | None, ask: Callable[[Array], Any], faces: int | None = None) -> SurfaceMemory:
@@ -173,19 +180,23 @@ def surface_memory(limit: int | None, ask: Callable[[Array], Any], faces: int | 
     """
     if limit is None:
         return SurfaceMemory()
-    places = np.random.default_rng(0).uniform(-1, 1, (2 * _PROBE, 3))
-    kept, largest = _kept_a_sample(lambda count: ask(places[:count]))
-    field = NetworkMemory(kept=kept, largest=largest).with_gradients(CHUNK)
-    return SurfaceMemory(limit, TRIMMED_VERTEX if faces is None else DECIMATED_VERTEX, field)
+    vertex = TRIMMED_VERTEX if faces is None else DECIMATED_VERTEX
+    return SurfaceMemory(limit, vertex, _probed(ask, 3).with_gradients(CHUNK))
 
 
 def vertices_of(target: CloudTarget | MeshTarget, cell: float) -> float:
     """About how many vertices the surface of the data has on a lattice: one for each edge that it crosses."""
     if isinstance(target, MeshTarget):
-        a, b, c = (target.vertices[target.faces[:, n]] for n in range(3))
-        return float(np.abs(np.cross(b - a, c - a)).sum()) / 2 / cell**2
+        return float(np.abs(cross_products(target.vertices, target.faces)).sum()) / 2 / cell**2
     area = np.minimum(target.spacing, 3 * np.median(target.spacing)) ** 2
     return float((area[:, None] * np.abs(target.normals)).sum()) / cell**2
+
+
+def _probed(ask: Callable[[Array], Any], dim: int) -> NetworkMemory:
+    """What values and gradients at points (N, dim) take of the memory."""
+    places = np.random.default_rng(0).uniform(-1, 1, (2 * _PROBE, dim))
+    kept, largest = _kept_a_sample(lambda count: ask(places[:count]))
+    return NetworkMemory(kept=kept, largest=largest)
 
 
 def _kept_a_sample(ask: Callable[[int], Any]) -> tuple[float, float]:

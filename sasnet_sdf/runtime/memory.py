@@ -1,9 +1,9 @@
 """What the stages of a run take of the memory: the measured figures, and the plan that is made from them.
 
-Every figure is an upper bound in bytes, beside what the process holds when it is asked. Work that would
-exceed the limit (`max_memory`) is refused with a UsageError before it begins, and the message names a size
-that would fit. Figures of NumPy's work were measured as the growth of the process's peak (Linux, x86-64);
-what PyTorch keeps is counted on a few samples of the network at hand (problems/memory.py).
+Figures are upper bounds, in bytes unless stated, in addition to what the process already holds. Work that
+would exceed the limit (`max_memory`) is refused with a UsageError before it begins, and the message names a
+size that would fit. Figures of NumPy's work were measured as the growth of the process's peak (Linux,
+x86-64); what PyTorch keeps is counted on a few samples of the network at hand (problems/problem.py).
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ PARAMETER, CHECKPOINTED = 44, 24
 """A trained number: itself, its gradient, Adam's two moments, and two copies of the last good state; and in
 addition where checkpoints are written."""
 
-SAMPLE, LARGEST = 100, 3
-"""A sample of a batch, beside what the network keeps of it; and how many times its largest array the network
-takes on the way back, beside what it kept."""
+SAMPLE = 100
+"""A sample of a batch, beside what the network keeps of it."""
+
+LARGEST = 3
+"""What the backward pass takes in addition to what was kept, as a multiple of a sample's largest array."""
 
 MEASURED = {2: 60, 3: 140}
 """A number of an image (2-D) or a volume (3-D) that a fit is compared with."""
@@ -41,9 +43,14 @@ MAPPED, SCATTERED = 32 << 20, 2.4
 """Arrays from MAPPED bytes on go back to the system when they are freed. Smaller ones leave gaps in the
 heap: three steps on layers of 19 MB took 2.4 times what one held."""
 
-VERTEX, TRIMMED_VERTEX, DECIMATED_VERTEX = 220, 350, 490
-"""A vertex of an extracted surface at the worst moment: in marching cubes (closed surfaces: 215 to 230);
-where the surface is trimmed afterwards; where it is decimated then (293 of its own, beside both surfaces)."""
+VERTEX = 220
+"""The peak of marching cubes, for each vertex of the surface (closed surfaces: 215 to 230)."""
+
+TRIMMED_VERTEX = 350
+"""The peak for each vertex where the surface is trimmed as well."""
+
+DECIMATED_VERTEX = 490
+"""The peak for each vertex where it is then decimated: 293 for that, beside the two surfaces."""
 
 BLOCK, EXTRACTION = 12, 32 << 20
 """A block of the lattice, used or not; and what does not grow with the surface."""
@@ -51,9 +58,12 @@ BLOCK, EXTRACTION = 12, 32 << 20
 DETAIL = 1.02
 """A lattice of half the cell finds a little more than four times the vertices where the field is rough."""
 
-RENDERED_COPIES, RENDERED_PLACE, RENDERING = 2, 100, 200 << 20
-"""A rendering: copies of its samples, as writing may need one; a place and each channel of a slab; and the
-network's passes."""
+RENDERED_COPIES = 2
+"""Copies of a rendering's samples, as writing may need one (a number, not bytes)."""
+
+RENDERED_PLACE, RENDERING = 100, 200 << 20
+"""A place of the part of a rendering that is computed at once, and each of its channels; and the passes
+through the network."""
 
 POINTS_SHARE, RESERVED = 0.5, 450 << 20
 """The share of the machine's memory that is for points, and the part of a limit that is not: Python, the
@@ -66,8 +76,8 @@ class NetworkMemory:
     """What passes through a network take of the CPU's memory, in bytes.
 
     parameters: all trained numbers, while they are trained. drawn: a sample of a batch, beside what PyTorch
-    keeps. kept: what PyTorch keeps of a sample for the way back, and takes beside on it. largest: the
-    largest array of a sample.
+    keeps. kept: what PyTorch keeps of a sample for the backward pass, and takes in addition during it.
+    largest: the largest array of a sample.
     """
 
     parameters: float = 0.0
@@ -142,15 +152,19 @@ class SurfaceMemory:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """The limit of a run (None: no limit) and what its network takes: made once, asked by every stage."""
+    """The limit of a run (None: no limit) and what its network takes: made once, asked by every stage.
+
+    network: in training. field: where values and gradients are computed for extraction.
+    """
 
     limit: int | None = None
     network: NetworkMemory = NetworkMemory()
+    field: NetworkMemory = NetworkMemory()
 
     def surface(self, chunk: int, decimates: bool) -> SurfaceMemory:
         """The plan of extracting, trimming and perhaps decimating; `chunk` points at once."""
         vertex = DECIMATED_VERTEX if decimates else TRIMMED_VERTEX
-        return SurfaceMemory(self.limit, vertex, self.network.with_gradients(chunk))
+        return SurfaceMemory(self.limit, vertex, self.field.with_gradients(chunk))
 
     def check_targets(self, points: int, faces: int, targets: int, batch: int, *, thins: bool) -> None:
         """Refuse geometry whose supervision and training would exceed the limit. Raises UsageError.

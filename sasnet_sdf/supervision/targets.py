@@ -63,10 +63,10 @@ class MeshTree:
 class MeshTarget:
     """The signed distance to a closed mesh in the unit cube, negative inside.
 
-    vertices: (V, 3) float64. faces: (F, 3) int64 of the solid's boundary. solid: (S, 3) int64 the faces of
-    the closed mesh, where some lie inside it. spacing: scale at which the surface is resolved. trust: weight
-    of the data beside a field that was trained on them. The sign is that of the generalized winding number
-    (Jacobson et al. 2013; Barill et al. 2018) of the closed mesh.
+    vertices: (V, 3) float64. faces: (F, 3) int64 of the solid's boundary. solid: (S, 3) int64 all faces of
+    the closed mesh, if `faces` leaves out some that lie inside it. spacing: scale at which the surface is
+    resolved. trust: weight of the data, 0 to 1, against the trained field at extraction. The sign is that
+    of the generalized winding number (Jacobson et al. 2013; Barill et al. 2018) of the closed mesh.
     """
 
     vertices: Array
@@ -154,12 +154,12 @@ def signed_volume(vertices: Array, faces: Indices) -> float:
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
 
 
-# differences of a winding number from its level up to which it decides nothing; more in denoised clouds,
+# the winding number decides the sign only where it differs from its level by more; more in denoised clouds,
 # where it is used close to the points too
 _CLEAR, _CLEAR_IN_NOISE = 0.1, 0.2
-# spacings away times the same: 3.5 standard deviations where points lie at random on a plane, since the
-# variance of the sum of their dipoles is the integral of (h / 4 pi (h h + x x)^1.5)^2 over it, 1 / 32 pi h h;
-# one of them in denoised clouds, whose points are more even
+# bound of (that difference) x (distance in spacings): 3.5 standard deviations where points lie at random on a
+# plane, since the variance of the sum of their dipoles is the integral of (h / 4 pi (h h + x x)^1.5)^2 over
+# it, 1 / 32 pi h h; one standard deviation in denoised clouds, whose points are more even
 _SAMPLED, _SAMPLED_IN_NOISE = 0.35, 0.1
 _TRUST_IN_NOISE = 0.25  # a weighted mean of field and denoised points is better than either
 _SPARSEST = 3.0  # median spacings that a point's area is limited to
@@ -190,14 +190,15 @@ class CloudTarget:
     tree: of the points (N, 3), in Morton order. surfels: (6 N,) points and outward unit normals, flat.
     lists: (N, k) neighbors, nearest first. spacing: (N,) mean distance of the nearest ones. width: (N,)
     radius of the fit around each point. centers, reach: (N, 3) and (N,) of the ball that holds a point and
-    its nearest neighbors. winding: the winding number. core: number added to squared distances, in squared
-    radii of the fit, in the denominator of the weights. noisy: whether the cloud was denoised. hermite: the
-    smooth field through few exact points, whose weight is 0 at sharp edges and up to 1 elsewhere.
+    its nearest neighbors. winding: the winding number. core: softening that is added to the squared
+    distance in the denominator of the weights, in squared radii of the fit. noisy: whether the cloud was
+    denoised. hermite: the smooth field through few exact points, whose weight is 0 at sharp edges and up to
+    1 elsewhere.
 
-    Beyond that ball a fit extrapolates, and the winding number, which wrong normals mislead less, decides
-    the sign; but only where it is clear: in a cavity whose walls were seen in part it stays close to its
-    level, and would put a surface in the middle. Fits to many neighbors, as in noisy clouds, bulge at the
-    ends of thin parts; there it decides inside the ball too.
+    Outside that ball a fit extrapolates, so the winding number decides the sign: wrong normals affect it
+    less. It decides only where it is far from its level: in a cavity whose walls were seen in part it stays
+    close to it, and would put a surface in the middle. Fits to many neighbors, as in noisy clouds, bulge at
+    the ends of thin parts; there it decides inside the ball too.
     """
 
     tree: Tree

@@ -19,7 +19,7 @@ NEAR, FAR_WEIGHT = 0.01, 0.1
 def distance_error(value: Tensor, target: Tensor) -> Tensor:
     """The error |f - y| (NEAR / (|y| + NEAR) + FAR_WEIGHT) (N,) of values f (N,) for distances y (N,).
 
-    It is relative far from the surface. The constant keeps the sign correct where no other target is near.
+    It is relative far from the surface. FAR_WEIGHT keeps the sign correct where no other target is near.
     """
     return (value - target).abs() * (NEAR / (target.abs() + NEAR) + FAR_WEIGHT)
 

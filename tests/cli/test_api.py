@@ -27,7 +27,7 @@ def test_editors_see_the_same_names():
         if isinstance(node, ast.ImportFrom) and node.level == 1
         for alias in node.names
     }
-    assert seen == set(sasnet_sdf._HOME.items())
+    assert seen == set(sasnet_sdf._MODULE_OF.items())
     assert {name for name, _ in seen} | {"__version__"} == set(sasnet_sdf.__all__)
 
 

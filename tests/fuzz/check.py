@@ -75,9 +75,8 @@ def _volume(path: Path) -> None:
 
 
 def _model(path: Path) -> None:
-    from sasnet_sdf.api import load_model
+    from sasnet_sdf.api import extract, load_model
     from sasnet_sdf.fitted import FittedSignal
-    from sasnet_sdf.problems.extract import extract
 
     model = load_model(path, device="cpu", engine="torch")
     if isinstance(model, FittedSignal):

@@ -150,7 +150,7 @@ def test_a_model_whose_loss_is_no_number_has_a_row_that_says_so(sphere, tmp_path
     numbers = compare(
         sphere,
         tmp_path,
-        models=["siren:rate=1e30"],
+        models=["siren:rate=60000"],
         **{**SMALL, "budget": "parameters=2000,steps=40,batch=64"},
     )
     (row,) = numbers["rows"]

@@ -17,6 +17,8 @@ from sasnet_sdf.errors import UnreadableInput, UnusableGeometry, UsageError
 from sasnet_sdf.field import Field
 from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.io import read_geometry, write_cloud
+from sasnet_sdf.model_config import SirenConfig
+from sasnet_sdf.networks.network import Network
 from sasnet_sdf.problems.evaluate import OF_A_FIELD, OF_A_MESH, evaluate
 
 RADIUS = 0.7
@@ -28,12 +30,15 @@ def ball(radius: float, subdivisions: int = 5) -> TriangleMesh:
     return TriangleMesh(np.array(found.vertices), np.array(found.faces, np.int64))
 
 
-class Ball(nn.Module):
+class Ball(Network[SirenConfig]):
     """The signed distance to a sphere, times a slope."""
 
     def __init__(self, slope: float):
-        super().__init__()
-        self.slope = nn.Parameter(torch.tensor(slope))
+        self.start = slope
+        super().__init__(SirenConfig())
+
+    def build(self, generator, engine):
+        self.slope = nn.Parameter(torch.tensor(self.start))
 
     def forward(self, points):
         return self.slope * (points.norm(dim=1, keepdim=True) - RADIUS)

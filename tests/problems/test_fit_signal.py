@@ -157,7 +157,7 @@ def test_through_a_file_it_is_the_same_to_the_bit(name, request, tmp_path):
     assert np.array_equal(one.values, other.values) and one.values.dtype == other.values.dtype
     assert np.array_equal(one.grid.affine, other.grid.affine)
     assert again.kind == fitted.kind and again.peak == fitted.peak
-    with pytest.raises(UnreadableInput, match=f"a fitted {fitted.kind}: see sasnet-sdf render"):
+    with pytest.raises(UnreadableInput, match="the model of an image or a volume: use sasnet-sdf render"):
         sasnet_sdf.Field.load(tmp_path / "model.sasnet")
 
 
