@@ -19,5 +19,5 @@ found = sasnet_sdf.compare(
     samples=10_000,
     overwrite=True,
 )
-for row in found["rows"]:
+for row in found.rows:
     print(f"{row['model']}: {row['parameters']:,} parameters, error {row['error']:.1f}e-4 of the diagonal")
