@@ -100,8 +100,8 @@ def rows_of(presets: Mapping[str, Any], section: str = "") -> list[list[str]]:
             inner += rows_of(values, name)
             continue
         what = about(part)
-        option = f"`{f'--{what.word} {what.form}'.replace('_', '-').strip()}`" if what.word else ""
-        python = f"`{what.word}`" if what.word else ""
+        option = f"`{f'--{what.option} {what.form}'.replace('_', '-').strip()}`" if what.option else ""
+        python = f"`{what.option}`" if what.option else ""
         cells = option, python, values_of(type(first), part), default_of(what, values), what.help
         rows.append([escaped(cell) for cell in (f"`{name}`", *cells)])
     return rows + inner

@@ -19,7 +19,7 @@ from .problems.reconstruct import Reconstruction, surface_of_source
 from .problems.settings import make_config
 from .problems.signal import fit_signal
 from .runtime.progress import OnProgress, silent, stage
-from .settings import Settings, documented, words_of
+from .settings import Settings, documented, options_of
 from .signal_config import SignalConfig
 from .signals import Signal
 
@@ -84,10 +84,10 @@ def reconstruct(
         result = sasnet_sdf.reconstruct("scan.ply", preset="fast", trim=0.05)
         result.mesh.save("surface.ply")
     """
-    words = _words(locals(), Config)
+    options = _options(locals(), Config)
     if config is None:
-        config = make_config(preset, model=model, settings=settings, **words)
-    elif preset != "balanced" or model or settings or any(value is not None for value in words.values()):
+        config = make_config(preset, model=model, settings=settings, **options)
+    elif preset != "balanced" or model or settings or any(value is not None for value in options.values()):
         raise UsageError("give a config, or single settings, not both")
     return surface_of_source(source, config, on_progress)
 
@@ -116,7 +116,7 @@ def extract(
 
         mesh, report = sasnet_sdf.extract("scan.sasnet", resolution=64)
     """
-    config = make_config(**_words(locals(), ExtractionConfig, "max_memory"))
+    config = make_config(**_options(locals(), ExtractionConfig, "max_memory"))
     field = field if isinstance(field, Field) else Field.load(field)
     memory = surface_memory(config.max_memory, field.unit_gradient, config.extraction.faces)
     with stage("extraction", on_progress):
@@ -222,11 +222,11 @@ def load_model(path: str | Path, device: str = "auto", engine: str = "auto") -> 
 
 def _fit(kind: str, given: Mapping[str, Any]) -> FittedSignal:
     """Fit the source among the arguments of a function, with its other arguments, from its locals()."""
-    words = _words(given, SignalConfig)
-    words |= {name: given[name] for name in ("preset", "model", "settings", "on_progress")}
-    return fit_signal(given["source"], kind, given.get("spacing"), **words)[0]
+    options = _options(given, SignalConfig)
+    options |= {name: given[name] for name in ("preset", "model", "settings", "on_progress")}
+    return fit_signal(given["source"], kind, given.get("spacing"), **options)[0]
 
 
-def _words(given: Mapping[str, Any], owner: type[Settings], *more: str) -> dict[str, Any]:
+def _options(given: Mapping[str, Any], owner: type[Settings], *more: str) -> dict[str, Any]:
     """The settings among the arguments of a function, from its locals()."""
-    return {word: given[word] for word in (*words_of(owner), *more) if word in given}
+    return {name: given[name] for name in (*options_of(owner), *more) if name in given}

@@ -19,7 +19,7 @@ class InputConfig(Settings):
     classes: tuple[int, ...] | None = setting(
         None,
         "Use points of these classifications only, such as 2,6 of LAS (ASPRS codes, 0 to 255).",
-        word="classes",
+        option="classes",
         form="A,B",
         parse=as_classes,
         usual="all but noise",
@@ -27,7 +27,7 @@ class InputConfig(Settings):
     crop: tuple[float, ...] | None = setting(
         None,
         "Use points inside this box only: two opposite corners, in the units of the scan.",
-        word="crop",
+        option="crop",
         form="X0,Y0,Z0,X1,Y1,Z1",
         parse=partial(as_vector, 6, "crop must be six numbers, X0,Y0,Z0,X1,Y1,Z1"),
     )
@@ -47,20 +47,20 @@ class SupervisionConfig(Settings):
     normals: str = setting(
         "auto",
         "How the outside is found. auto: by the file's normals, else by its sensors, else estimated.",
-        word="normals",
+        option="normals",
         choices=("auto", "file", "sensors", "estimate"),
     )
     viewpoint: tuple[float, ...] | None = setting(
         None,
         "Position of the one sensor that saw all points, in the units of the scan; its side is outside.",
-        word="viewpoint",
+        option="viewpoint",
         form="X,Y,Z",
         parse=partial(as_vector, 3, "viewpoint must be three numbers, as in 1.5,0,-2"),
     )
     up: tuple[float, ...] | None = setting(
         None,
         "The direction that the surface was seen from, such as +z for terrain; that side is outside.",
-        word="up",
+        option="up",
         form="+z|-z|X,Y,Z",
         parse=as_up,
     )
@@ -86,17 +86,19 @@ class TrainingConfig(Settings):
     steps: int = setting(
         200,
         "Training steps, instead of the preset's.",
-        word="steps",
+        option="steps",
         form="N",
         low=1,
         high=10_000_000,
     )
     noisy_steps: int | None = setting(None, "Training steps for a noisy scan.", low=1, high=10_000_000)
-    batch: int = setting(4096, "Targets or samples per step.", word="batch", form="N", low=1, high=10_000_000)
+    batch: int = setting(
+        4096, "Targets or samples per step.", option="batch", form="N", low=1, high=10_000_000
+    )
     warmup: int = setting(20, "Steps in which the learning rates rise to their full value.", low=0)
     final_rate: float = setting(0.01, "The learning rates at the end, relative to the start.", low=0.0)
     time_limit: float | None = setting(
-        None, "End training after S seconds.", word="time_limit", form="S", positive=True
+        None, "End training after S seconds.", option="time_limit", form="S", positive=True
     )
     eikonal_weight: float = setting(3e-4, "Weight of the eikonal term, (|grad f| - 1)^2.", low=0.0)
     eikonal_batch: int = setting(256, "Targets per step on which the eikonal term is evaluated.", low=1)
@@ -115,7 +117,7 @@ class ExtractionConfig(Settings):
     resolution: int = setting(
         448,
         "Lattice cells along the side of the cube around the input.",
-        word="resolution",
+        option="resolution",
         form="N",
         low=8,
         high=4096,
@@ -123,7 +125,7 @@ class ExtractionConfig(Settings):
     edge_length: float | None = setting(
         None,
         "Size of a lattice cell in the units of the input; sets the resolution.",
-        word="edge_length",
+        option="edge_length",
         form="L",
         positive=True,
     )
@@ -131,14 +133,14 @@ class ExtractionConfig(Settings):
         "auto",
         "Remove surface farther than LENGTH from the data, in the units of the input. "
         "auto: a length from the spacing of the points; no trimming where they surround a solid.",
-        word="trim",
+        option="trim",
         form="auto|off|LENGTH",
         parse=as_trim,
     )
-    watertight: bool = setting(False, "Close what is open instead of trimming it.", word="watertight")
-    faces: int | None = setting(None, "Decimate to N triangles.", word="faces", form="N", low=4, high=10**9)
+    watertight: bool = setting(False, "Close what is open instead of trimming it.", option="watertight")
+    faces: int | None = setting(None, "Decimate to N triangles.", option="faces", form="N", low=4, high=10**9)
     keep_components: bool = setting(
-        False, "Keep separate pieces that few points support.", word="keep_components"
+        False, "Keep separate pieces that few points support.", option="keep_components"
     )
     smallest_component: float = setting(
         0.01,
@@ -151,16 +153,16 @@ class ExtractionConfig(Settings):
         "auto",
         "auto: the mesh follows the data where there are data, and the network across holes. "
         "off: it is the network's surface everywhere.",
-        word="refine",
+        option="refine",
         choices=("auto", "off"),
     )
     colors: str = setting(
-        "auto", "Carry the input's colors over to the vertices.", word="colors", choices=("auto", "off")
+        "auto", "Carry the input's colors over to the vertices.", option="colors", choices=("auto", "off")
     )
     carry: tuple[str, ...] = setting(
         (),
         "Carry a scalar of the input, such as intensity, over to the vertices as well.",
-        word="carry",
+        option="carry",
         form="NAME",
         parse=as_names,
     )
@@ -178,16 +180,16 @@ class CheckpointConfig(Settings):
     folder: str | None = setting(
         None,
         "Keep the last two states of the training in DIR, whatever happens to the run.",
-        word="checkpoint",
+        option="checkpoint",
         form="DIR",
         parse=str,
     )
-    every: float = setting(60.0, "Seconds between checkpoints.", word="checkpoint_every", form="S", low=0.0)
+    every: float = setting(60.0, "Seconds between checkpoints.", option="checkpoint_every", form="S", low=0.0)
     resume: bool = setting(
         False,
         "Go on from the checkpoint of the same input and settings, if there is one; the result has the "
         "bytes of a run that was never stopped.",
-        word="resume",
+        option="resume",
     )
 
     def __post_init__(self) -> None:
@@ -202,20 +204,20 @@ class RunConfig(Settings):
 
     preset: str = "balanced"
     seed: int = setting(
-        0, "The same seed gives the same bytes.", word="seed", form="N", low=0, high=2**63 - 1
+        0, "The same seed gives the same bytes.", option="seed", form="N", low=0, high=2**63 - 1
     )
-    device: str = setting("auto", "Where the network runs.", word="device", choices=("auto", "cpu", "cuda"))
+    device: str = setting("auto", "Where the network runs.", option="device", choices=("auto", "cpu", "cuda"))
     engine: str = setting(
         "auto",
         f"What computes the hash grid: {', '.join(ENGINES.own)}, or one that a package adds.",
-        word="engine",
+        option="engine",
         form="NAME",
         parse=as_engine,
     )
     max_memory: int | None = setting(
         None,
         "Memory limit, such as 4G: scans are thinned to fit, and work that would need more is refused.",
-        word="max_memory",
+        option="max_memory",
         form="SIZE",
         parse=parse_memory,
     )
@@ -228,13 +230,13 @@ class Config(RunConfig):
     max_points: int | None = setting(
         None,
         "Use N points at most, thinned evenly.",
-        word="max_points",
+        option="max_points",
         form="N",
         low=10,
         high=10**12,
         usual="as many as fit into memory, up to 5,000,000",
     )
-    strict: bool = setting(False, "Treat warnings as errors.", word="strict")
+    strict: bool = setting(False, "Treat warnings as errors.", option="strict")
     input: InputConfig = field(default_factory=InputConfig)
     model: ModelConfig = field(default_factory=SASNetConfig)
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)

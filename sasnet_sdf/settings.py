@@ -1,6 +1,6 @@
 """Settings: frozen dataclasses whose fields say what they are, and are checked when one is made.
 
-A field stands in one place. `setting` gives it its meaning, unit, bounds or choices; a *word* is a
+A field stands in one place. `setting` gives it its meaning, unit, bounds or choices; an *option* is a
 setting with a name of its own on the command line and in Python, the others are reached by their
 path, as in `--set supervision.targets=200000`. Checks, the command line's options and their help, and
 the docstrings of keyword arguments are made from these fields.
@@ -29,14 +29,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 class About:
     """What a field says about a setting besides name, type and default.
 
-    help: a sentence. word: its name on the command line and in Python, with underscores, if it has one.
+    help: a sentence. option: its name on the command line and in Python, with underscores, if it has one.
     low, high: bounds of a number. positive: it is above 0. choices: the allowed texts. form: how its value
     is written in help, such as "X,Y,Z". parse: makes the value from a text or from a program's argument;
     raises UsageError. usual: what happens without it, where the default does not show it.
     """
 
     help: str = ""
-    word: str = ""
+    option: str = ""
     low: float | None = None
     high: float | None = None
     positive: bool = False
@@ -72,7 +72,7 @@ class Settings:
 def checked(owner: type, part: Field[Any], value: Any) -> Any:
     """The value of a field, checked and converted to the type of the field. Raises UsageError."""
     what, (kind, optional) = about(part), kind_of(owner, part.name)
-    name = (what.word or part.name).replace("_", "-")
+    name = (what.option or part.name).replace("_", "-")
     if value is None and optional:
         return None
     if what.parse is not None:
@@ -153,9 +153,9 @@ def kind_of(owner: type, name: str) -> tuple[Any, bool]:
     return get_origin(hint) or hint, False
 
 
-def words_of(owner: type[Settings]) -> dict[str, tuple[str, type, Field[Any]]]:
-    """The settings that have a word: word -> (its section, "" for the top; its class; its field)."""
-    return {about(part).word: (section, kind, part) for section, kind, part in _parts(owner)}
+def options_of(owner: type[Settings]) -> dict[str, tuple[str, type, Field[Any]]]:
+    """The options: name -> (the section of the setting, "" for the top; its class; its field)."""
+    return {about(part).option: (section, kind, part) for section, kind, part in _parts(owner)}
 
 
 def _parts(owner: type, section: str = "") -> Iterator[tuple[str, type, Field[Any]]]:
@@ -163,18 +163,18 @@ def _parts(owner: type, section: str = "") -> Iterator[tuple[str, type, Field[An
         kind, _ = kind_of(owner, part.name)
         if isinstance(kind, type) and is_dataclass(kind) and not section:
             yield from _parts(kind, part.name)
-        elif about(part).word:
+        elif about(part).option:
             yield section, owner, part
 
 
-def with_words(config: S, given: Mapping[str, Any]) -> S:
-    """The settings with the given words changed. Raises UsageError for an unknown word."""
-    known = words_of(type(config))
+def with_options(config: S, given: Mapping[str, Any]) -> S:
+    """The settings with the given options changed. Raises UsageError for an unknown option."""
+    known = options_of(type(config))
     changes: dict[str, dict[str, Any]] = {}
-    for word, value in given.items():
-        if word not in known:
-            raise UsageError(unknown("setting", word, known))
-        section, _, part = known[word]
+    for name, value in given.items():
+        if name not in known:
+            raise UsageError(unknown("setting", name, known))
+        section, _, part = known[name]
         changes.setdefault(section, {})[part.name] = value
     top = changes.pop("", {})
     sections = {name: replace(getattr(config, name), **values) for name, values in changes.items()}
@@ -223,19 +223,19 @@ def documented(owner: type[Settings]) -> Callable[[F], F]:
         taken = inspect.signature(function).parameters
 
         @wraps(function)
-        def call(*values: Any, **words: Any) -> Any:
-            for word in words:
-                if word not in taken:
-                    raise UsageError(unknown("setting", word, taken))
-            return function(*values, **words)
+        def call(*values: Any, **named: Any) -> Any:
+            for name in named:
+                if name not in taken:
+                    raise UsageError(unknown("setting", name, taken))
+            return function(*values, **named)
 
         lines = ["", "Settings (None: the default, of the preset if there is one):", ""]
-        for word, (_, _, part) in words_of(owner).items():
-            if word in taken:
+        for name, (_, _, part) in options_of(owner).items():
+            if name in taken:
                 what = about(part)
-                form = " | ".join(what.choices) or str(taken[word].annotation).removesuffix(" | None")
+                form = " | ".join(what.choices) or str(taken[name].annotation).removesuffix(" | None")
                 usual = f" Default: {what.usual}." if what.usual else ""
-                lines += textwrap.wrap(f"{word} ({form}): {what.help}{usual}", 96, subsequent_indent="    ")
+                lines += textwrap.wrap(f"{name} ({form}): {what.help}{usual}", 96, subsequent_indent="    ")
         call.__doc__ = inspect.cleandoc(function.__doc__ or "") + "\n" + "\n".join(lines) + "\n"
         return call  # type: ignore[return-value]
 

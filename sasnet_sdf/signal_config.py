@@ -91,7 +91,7 @@ class SignalConfig(RunConfig):
     parameters: int | None = setting(
         None,
         "Size of the network: N trained numbers.",
-        word="parameters",
+        option="parameters",
         form="N",
         low=100,
         high=10**9,
@@ -99,7 +99,7 @@ class SignalConfig(RunConfig):
     ratio: float | None = setting(
         None,
         "Size of the network: R trained numbers for each of the input's.",
-        word="ratio",
+        option="ratio",
         form="R",
         low=1e-6,
         high=100.0,

@@ -15,7 +15,7 @@ from sasnet_sdf.cli.main import group
 from sasnet_sdf.cli.options import Command, settings
 from sasnet_sdf.config import Config, ExtractionConfig, SupervisionConfig, TrainingConfig
 from sasnet_sdf.errors import UsageError
-from sasnet_sdf.settings import Settings, setting, with_words, words_of
+from sasnet_sdf.settings import Settings, options_of, setting, with_options
 from sasnet_sdf.signal_config import SignalConfig
 
 
@@ -23,10 +23,10 @@ from sasnet_sdf.signal_config import SignalConfig
 class Bread(Settings):
     """One setting of each kind."""
 
-    slices: int = setting(12, "How many slices to cut.", word="slices", form="N", low=2, high=40)
+    slices: int = setting(12, "How many slices to cut.", option="slices", form="N", low=2, high=40)
     width: float = setting(9.5, "How wide a slice is, in mm.", positive=True)
-    toasted: bool = setting(False, "Toast it.", word="toasted")
-    grain: str = setting("rye", "What it is baked from.", word="grain", choices=("rye", "oat"))
+    toasted: bool = setting(False, "Toast it.", option="toasted")
+    grain: str = setting("rye", "What it is baked from.", option="grain", choices=("rye", "oat"))
     knife: int | None = setting(None, "The drawer that the knife is in.", low=0)
 
 
@@ -58,7 +58,7 @@ def test_values_come_to_the_type_of_their_field():
 
 
 def test_a_new_setting_is_an_option_with_its_help_and_default():
-    assert list(words_of(Bread)) == ["slices", "toasted", "grain"]
+    assert list(options_of(Bread)) == ["slices", "toasted", "grain"]
     found = {}
 
     @click.command(cls=Command)
@@ -73,11 +73,11 @@ def test_a_new_setting_is_an_option_with_its_help_and_default():
 
 
 def test_words_go_where_they_belong():
-    config = with_words(Config(), {"steps": 7, "seed": 3, "faces": 100})
+    config = with_options(Config(), {"steps": 7, "seed": 3, "faces": 100})
     assert config.training == TrainingConfig(steps=7, noisy_steps=400)
     assert (config.seed, config.extraction.faces) == (3, 100)
     with pytest.raises(UsageError, match="unknown setting 'time_limt'; did you mean time_limit"):
-        with_words(Config(), {"time_limt": 5})
+        with_options(Config(), {"time_limt": 5})
 
 
 def test_settings_that_contradict_each_other():
@@ -88,7 +88,7 @@ def test_settings_that_contradict_each_other():
 
 
 def test_every_word_says_what_it_does():
-    for word, (_, _, part) in words_of(Config).items():
+    for word, (_, _, part) in options_of(Config).items():
         text = part.metadata["about"].help
         assert text.endswith(".") and len(text) > 15, word
 
@@ -100,7 +100,7 @@ def test_every_word_says_what_it_does():
 def test_python_takes_every_word_and_help_says_what_it_does(function, owner):
     called = getattr(sasnet_sdf, function)
     parameters, told = inspect.signature(called).parameters, " ".join(inspect.getdoc(called).split())
-    for word, (_, _, part) in words_of(owner).items():
+    for word, (_, _, part) in options_of(owner).items():
         assert parameters[word].default is None and parameters[word].annotation != inspect.Parameter.empty
         assert f"{word} (" in told and part.metadata["about"].help in told, word
 
@@ -108,7 +108,7 @@ def test_python_takes_every_word_and_help_says_what_it_does(function, owner):
 @pytest.mark.parametrize(("command", "owner"), [("reconstruct", Config), ("fit-image", SignalConfig)])
 def test_the_command_line_takes_every_word(command, owner):
     shown = CliRunner().invoke(group, [command, "--help"]).output
-    for word, (_, _, part) in words_of(owner).items():
+    for word, (_, _, part) in options_of(owner).items():
         assert f"--{word.replace('_', '-')}" in shown
         assert part.metadata["about"].help in " ".join(shown.split()), word
 

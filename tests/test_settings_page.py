@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from sasnet_sdf.cli import options
 from sasnet_sdf.config import PRESETS, Config, ExtractionConfig
 from sasnet_sdf.errors import UsageError
-from sasnet_sdf.settings import documented, setting, with_words, words_of
+from sasnet_sdf.settings import documented, options_of, setting, with_options
 
 
 @dataclass(frozen=True)
 class PolishedExtraction(ExtractionConfig):
     """The settings of extraction, and one more."""
 
-    polish: int = setting(3, "How often the mesh is polished.", word="polish", form="N", low=1, high=9)
+    polish: int = setting(3, "How often the mesh is polished.", option="polish", form="N", low=1, high=9)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def test_the_page_of_settings_is_up_to_date(settings_page, root):
 
 def test_the_page_has_every_setting_with_its_option_help_and_defaults(settings_page):
     rows = {row[0]: row for row in settings_page.rows_of(PRESETS)}
-    for word, (section, _, part) in words_of(Config).items():
+    for word, (section, _, part) in options_of(Config).items():
         row = rows[f"`{section}.{part.name}`".replace("`.", "`")]
         assert row[1].startswith(f"`--{word.replace('_', '-')}") and row[2] == f"`{word}`"
         assert row[5] == part.metadata["about"].help.replace("|", "\\|")
@@ -70,14 +70,16 @@ def test_a_new_setting_is_an_option_of_the_command_line(monkeypatch):
     found = {}
 
     @click.command(cls=options.Command)
-    @options.settings(PolishedConfig, *words_of(PolishedConfig))
+    @options.settings(PolishedConfig, *options_of(PolishedConfig))
     def command(**words):
         found.update(words)
 
     shown = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
     assert "--polish N How often the mesh is polished. [default: fast 1, fine 3]" in shown
     assert CliRunner().invoke(command, ["--polish", "2"]).exit_code == 0
-    config = with_words(PolishedConfig(), {name: value for name, value in found.items() if name == "polish"})
+    config = with_options(
+        PolishedConfig(), {name: value for name, value in found.items() if name == "polish"}
+    )
     assert config.extraction.polish == 2
 
 
@@ -89,6 +91,6 @@ def test_a_new_setting_is_described_in_help_and_checked():
     told = " ".join(pydoc.plain(pydoc.render_doc(polished)).split())
     assert "polish (int): How often the mesh is polished." in told
     with pytest.raises(UsageError, match="polish must lie between 1 and 9, found 10"):
-        with_words(PolishedConfig(), {"polish": 10})
+        with_options(PolishedConfig(), {"polish": 10})
     with pytest.raises(UsageError, match="did you mean polish"):
         polished("scan.ply", polsh=2)  # pyright: ignore[reportCallIssue]

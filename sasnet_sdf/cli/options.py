@@ -14,7 +14,7 @@ import click
 
 from ..config import PRESETS, Config
 from ..errors import unknown
-from ..settings import Settings, about, kind_of, words_of
+from ..settings import Settings, about, kind_of, options_of
 from ..signal_config import SIGNAL_PRESETS, SignalConfig
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
@@ -111,14 +111,14 @@ def settings(owner: type[Settings], *names: str, only: str = "") -> Decorator:
 
     only: the preset whose defaults help shows; those of all presets unless given.
     """
-    known = words_of(owner)
+    known = options_of(owner)
     presets: Mapping[str, Any] = SIGNAL_PRESETS if owner is SignalConfig else PRESETS
     presets = {only: presets[only]} if only else presets
     return all_of(*(_option_of(name, *known[name], presets) for name in names))
 
 
 def _option_of(
-    word: str, section: str, owner: type, part: Field[Any], presets: Mapping[str, Any]
+    name: str, section: str, owner: type, part: Field[Any], presets: Mapping[str, Any]
 ) -> Decorator:
     what, (kind, _) = about(part), kind_of(owner, part.name)
     keywords: dict[str, Any] = {"default": part.default if isinstance(part.default, str) else None}
@@ -131,9 +131,9 @@ def _option_of(
     if kind is tuple and what.form == "NAME":
         keywords["multiple"], again = True, " May be repeated."
     help = f"{what.help}{again} {_default_of(section, part, presets)}".strip()
-    groups: list[Group] = [group for group, names in _MEMBERS.items() if (section or word) in names.split()]
+    groups: list[Group] = [group for group, names in _MEMBERS.items() if (section or name) in names.split()]
     group: Group = groups[0] if groups else "Run"
-    return option(f"--{word.replace('_', '-')}{form}", help, group, name=word, **keywords)
+    return option(f"--{name.replace('_', '-')}{form}", help, group, name=name, **keywords)
 
 
 def _default_of(section: str, part: Field[Any], presets: Mapping[str, Any]) -> str:

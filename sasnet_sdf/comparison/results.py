@@ -57,7 +57,7 @@ class Budget:
                     found[key] = float(text)
                 else:
                     raise UsageError(
-                        f"budget: unknown word {word!r}; known: parameters, steps, seconds, batch"
+                        f"budget: unknown part {word!r}; known: parameters, steps, seconds, batch"
                     )
             except ValueError:
                 raise UsageError(f"budget: {key} must be a number, found {text!r}") from None

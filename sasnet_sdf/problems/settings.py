@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from ..config import PRESETS, Config
 from ..errors import UsageError, unknown
 from ..model_config import PUBLISHED, ModelConfig
-from ..settings import value_of, with_changes, with_words
+from ..settings import value_of, with_changes, with_options
 from ..signal_config import SignalConfig
 
 
 def make_config(
-    preset: str = "balanced", *, model: str | None = None, settings: Iterable[str] = (), **words: Any
+    preset: str = "balanced", *, model: str | None = None, settings: Iterable[str] = (), **options: Any
 ) -> Config:
     """All settings of a reconstruction: a preset's, changed where an argument is given.
 
@@ -24,7 +24,7 @@ def make_config(
 
     settings: any setting as "KEY=VALUE", such as "supervision.targets=200000".
 
-    words: the settings of docs/settings.md by name; None leaves the preset's value.
+    options: the settings of docs/settings.md by name; None leaves the preset's value.
 
     Raises UsageError.
 
@@ -33,10 +33,10 @@ def make_config(
     """
     if preset not in PRESETS:
         raise UsageError(unknown("preset", preset, PRESETS))
-    given = {word: value for word, value in words.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     if "resolution" in given and "edge_length" in given:
         raise UsageError("give the resolution or the edge length, not both")
-    config = with_words(PRESETS[preset], given)
+    config = with_options(PRESETS[preset], given)
     if "steps" in given:  # of every scan
         config = replace(config, training=replace(config.training, noisy_steps=None))
     if model is not None:

@@ -102,11 +102,11 @@ def fit_signal(
     *,
     preset: str = "balanced",
     on_progress: OnProgress = silent,
-    **words: Any,
+    **options: Any,
 ) -> tuple[FittedSignal, Signal]:
     """What sasnet_sdf.fit_image or fit_volume gives, as `kind` says, and the signal that was read."""
     run = Run()
-    asked = words.get("max_memory")
+    asked = options.get("max_memory")
     limit = None if asked is None else parse_memory(asked)
     with timed(run.seconds, "read"), stage("read", on_progress, "reading"):
         with within(limit):
@@ -114,7 +114,7 @@ def fit_signal(
         problem, missing = SignalProblem.of(signal)
     if missing and not isinstance(source, (str, Path)):  # a reader says so itself
         notes.append(f"{missing} of {signal.values.size} values are not finite; the fit leaves them out")
-    config = signal_config(signal, preset, **words)
+    config = signal_config(signal, preset, **options)
     notes += notes_on(signal, config)
     device, engine = choose(config.device, config.engine)
     model = new_network(config.model, problem.dim, problem.outputs, engine, config.seed).to(device)

@@ -16,7 +16,7 @@ from ..errors import UsageError, unknown
 from ..metrics.signals import radial_spectrum
 from ..model_config import PUBLISHED, GridConfig, ModelConfig, SASNetConfig
 from ..networks.registry import parameters_of, with_parameters
-from ..settings import with_words
+from ..settings import with_options
 from ..signal_config import (
     FEWEST_PARAMETERS,
     MOST_PARAMETERS,
@@ -38,23 +38,23 @@ def signal_config(
     *,
     model: str | None = None,
     settings: Iterable[str] = (),
-    **words: Any,
+    **options: Any,
 ) -> SignalConfig:
     """The settings of a fit, `model` among them with its width.
 
     model: as model_of takes it; SASNet's values are those chosen from the signal, others' those that
-    their papers published. words: settings of a SignalConfig that have a word. Raises UsageError.
+    their papers published. options: options of a SignalConfig by name. Raises UsageError.
     """
     if preset not in SIGNAL_PRESETS:
         raise UsageError(unknown("preset", preset, SIGNAL_PRESETS))
-    given = {word: value for word, value in words.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     chosen_width = [word for word in (model or "").split(":")[1:] if word.startswith("width=")]
     chosen_width += [s for s in settings if s.partition("=")[0].rpartition(".")[2] == "width"]
     sizes = [*sorted({"parameters", "ratio"} & set(given)), *["width"] * bool(chosen_width)]
     if len(sizes) > 1:
         raise UsageError(f"give the {sizes[0]} or the {sizes[1]}, not both: each decides the size")
     tuning = [setting for setting in settings if setting.startswith("tuning.")]
-    config = replace(with_words(SIGNAL_PRESETS[preset], given), tuning=usual_tuning(signal))
+    config = replace(with_options(SIGNAL_PRESETS[preset], given), tuning=usual_tuning(signal))
     config = with_settings(config, tuning)
     count = _count(signal, config)
     known = known_models(signal, count, config.training, config.tuning)

@@ -15,9 +15,9 @@ from sasnet_meshlab.distance import DISTANCE
 from sasnet_meshlab.filters import Parameter, help_of
 from sasnet_meshlab.reconstruction import RECONSTRUCTION, TRAINING, training_settings
 from sasnet_sdf.config import Config
-from sasnet_sdf.settings import about, words_of
+from sasnet_sdf.settings import about, options_of
 
-SETTINGS = {word: part for word, (_, _, part) in words_of(Config).items()}
+SETTINGS = {word: part for word, (_, _, part) in options_of(Config).items()}
 
 OTHER_NAMES = {"edgelength": "edge_length", "timelimit": "time_limit", "scalar": "carry"}
 """PyMeshLab's names have no underscores; a layer has one scalar."""

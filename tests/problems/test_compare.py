@@ -198,7 +198,7 @@ def test_budgets(words, expected):
 @pytest.mark.parametrize(
     "words, reason",
     [
-        ("epochs=3", "unknown word 'epochs=3'"),
+        ("epochs=3", "unknown part 'epochs=3'"),
         ("steps=many", "must be a number"),
         ("steps=0", "positive"),
         ("seconds=inf", "positive"),
