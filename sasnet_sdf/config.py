@@ -248,11 +248,11 @@ class Config(RunConfig):
 PRESETS: dict[str, Config] = {
     "fast": Config(
         preset="fast",
-        training=TrainingConfig(noisy_steps=350),
+        training=TrainingConfig(steps=200, noisy_steps=350),
         model=SASNetConfig(grid=GridConfig(levels=6, log2_table=16, finest=256)),
         extraction=ExtractionConfig(resolution=320),
     ),
-    "balanced": Config(preset="balanced"),
+    "balanced": Config(preset="balanced", training=TrainingConfig(steps=200, noisy_steps=400)),
     "fine": Config(
         preset="fine",
         training=TrainingConfig(steps=900, batch=8192),
