@@ -18,7 +18,7 @@ from ..geometry import Array, PointCloud, TriangleMesh
 from ..signals import Signal
 from .access import check_writable, read, write
 from .columns import Scan
-from .files import atomic_write
+from .files import atomic_write, within
 from .formats import Format, register
 
 __all__ = [
@@ -122,7 +122,7 @@ def read_mesh(path: str | Path) -> TriangleMesh:
     raise UnusableGeometry(f"{path}: holds {len(geometry)} points and no faces; a mesh was expected")
 
 
-def read_image(path: str | Path) -> Signal:
+def read_image(path: str | Path, max_memory: int | None = None) -> Signal:
     """Read an image, rows from the top, as the file shows it, bit for bit.
 
     Palettes and 1-bit images become what they show, the camera's orientation is applied, alpha is not
@@ -130,16 +130,19 @@ def read_image(path: str | Path) -> Signal:
 
     path: a PNG, JPEG or TIFF file.
 
+    max_memory: bytes that the process may hold. None: no limit.
+
     Returns a Signal with values (H, W, C), gray, gray and alpha, RGB, or RGB and alpha, of uint8, uint16
     or, for a TIFF of floats, float32. Raises UnreadableInput where the file is missing, damaged, not an
-    image, or claims more pixels than it can hold.
+    image, or claims more pixels than it can hold; UsageError where it would need more memory.
 
         values = sasnet_sdf.read_image("photo.png").values
     """
-    return read(path, "image")
+    with within(max_memory):
+        return read(path, "image")
 
 
-def read_volume(path: str | Path) -> Signal:
+def read_volume(path: str | Path, max_memory: int | None = None) -> Signal:
     """Read a volume of any real type: three axes, or four with 1 to 4 channels last.
 
     NPY, NIfTI and uncompressed NPZ files are memory-mapped where their values need no change. Booleans
@@ -147,14 +150,18 @@ def read_volume(path: str | Path) -> Signal:
 
     path: an NPY, NPZ, TIFF, NIfTI or NRRD file.
 
+    max_memory: bytes that the process may hold. None: no limit.
+
     Returns a Signal with values (I, J, K, C), C in 1..4. The affine of its `grid` has the spacing, origin
     and directions of the file: NPZ `spacing` (3,) beside `volume`, the spacing that ImageJ or OME gives a
     TIFF stack, NIfTI's affine, NRRD's directions in the space that `header["space"]` names. Raises
-    UnreadableInput where the file is missing, damaged or not a volume; MissingBackend.
+    UnreadableInput where the file is missing, damaged or not a volume; MissingBackend; UsageError where it
+    would need more memory.
 
         spacing = sasnet_sdf.read_volume("volume.npz").grid.spacing
     """
-    return read(path, "volume")
+    with within(max_memory):
+        return read(path, "volume")
 
 
 def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:

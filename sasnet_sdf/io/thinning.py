@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..geometry import Array, PointCloud
 from ..runtime.compiled import kept
+from ..runtime.memory import USED_POINT
 from ..runtime.progress import tick
 from .columns import PIECE, Columns, finite, joined, positions, rows_in, taken
 
@@ -59,15 +60,13 @@ def mark_first(
     return count
 
 
-BYTES_A_POINT = 1000
-"""Memory that supervision and training take per point of the cloud."""
 _SAMPLE = 100_000
 _REFINEMENTS, _ALL_APART = 20, 1.1
 
 
 def default_max_points(available_bytes: int) -> int:
     """The number of points whose supervision and training fit into the memory that is available to them."""
-    return max(available_bytes // BYTES_A_POINT, 100_000)
+    return max(available_bytes // USED_POINT, 100_000)
 
 
 def thinned(cloud: PointCloud, max_points: int) -> PointCloud:

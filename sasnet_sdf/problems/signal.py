@@ -17,7 +17,6 @@ from torch import Tensor
 from ..config import TrainingConfig
 from ..errors import UnusableGeometry, UsageError
 from ..fitted import FittedSignal
-from ..io.files import within
 from ..metrics import peak_of
 from ..networks.network import Network
 from ..networks.registry import CHUNK, by_chunks, choose
@@ -109,8 +108,7 @@ def fit_signal(
     asked = options.get("max_memory")
     limit = None if asked is None else parse_memory(asked)
     with timed(run.seconds, "read"), stage("read", on_progress, "reading"):
-        with within(limit):
-            signal, notes = load_signal(source, kind, spacing)
+        signal, notes = load_signal(source, kind, spacing, limit)
         problem, missing = SignalProblem.of(signal)
     if missing and not isinstance(source, (str, Path)):  # a reader says so itself
         notes.append(f"{missing} of {signal.values.size} values are not finite; the fit leaves them out")
@@ -140,8 +138,10 @@ def fit_signal(
     return fitted, signal
 
 
-def load_signal(source: Any, kind: str, spacing: Any = None) -> tuple[Signal, list[str]]:
-    """A path, an array or a signal as a signal, and notes about it; what an array masks is NaN.
+def load_signal(
+    source: Any, kind: str, spacing: Any = None, max_memory: int | None = None
+) -> tuple[Signal, list[str]]:
+    """A path, an array or a signal as a signal, and notes about it; masked values of an array are NaN.
 
     Raises UnreadableInput, UsageError.
     """
@@ -152,7 +152,7 @@ def load_signal(source: Any, kind: str, spacing: Any = None) -> tuple[Signal, li
             raise UsageError("spacing is for arrays: a file has its own")
         from ..io import read_image, read_volume
 
-        signal = (read_image if kind == "image" else read_volume)(source)
+        signal = (read_image if kind == "image" else read_volume)(source, max_memory)
         notes = signal.notes
     else:
         signal, notes = _of_array(np.asanyarray(source), kind, spacing), []

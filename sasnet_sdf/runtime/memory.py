@@ -65,6 +65,9 @@ RENDERED_PLACE, RENDERING = 100, 200 << 20
 """A place of the part of a rendering that is computed at once, and each of its channels; and the passes
 through the network."""
 
+USED_POINT = 1000
+"""A point that is used, from reading to extraction: by it the number of points of a scan is chosen."""
+
 POINTS_SHARE, RESERVED = 0.5, 450 << 20
 """The share of the machine's memory that is for points, and the part of a limit that is not: Python, the
 libraries, and what they compile. Neither depends on what is free at the moment, so the same scan is thinned
