@@ -46,10 +46,10 @@ def test_terrain_faces_up_unless_told_otherwise(rng):
     found = reconstruct(points, **QUICK)
     assert share_up(found.mesh) > 0.95
     assert found.report["input"]["normals_from"] == "up"
-    assert any("seen from above" in note for note in found.report["notes"])
+    assert any("taken from above" in note for note in found.report["notes"])
     down = reconstruct(points, up="-z", **QUICK)
     assert share_up(down.mesh) < 0.05
-    assert not any("seen from above" in note for note in down.report["notes"])
+    assert not any("taken from above" in note for note in down.report["notes"])
     above = reconstruct(points, viewpoint=tuple(points.mean(0) + [0, 0, 500]), **QUICK)
     assert share_up(above.mesh) > 0.95 and above.report["input"]["normals_from"] == "viewpoint"
 

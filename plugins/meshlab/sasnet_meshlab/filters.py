@@ -30,7 +30,7 @@ def help_of(setting: str) -> str:
     config = PRESETS["balanced"]
     for owner in (config, *(part for part in vars(config).values() if is_dataclass(part))):
         for part in fields(owner):
-            if "about" in part.metadata and part.metadata["about"].word == setting:
+            if "about" in part.metadata and part.metadata["about"].option == setting:
                 return re.sub(r" [NS] ", " this many ", part.metadata["about"].help)
     raise KeyError(setting)
 
