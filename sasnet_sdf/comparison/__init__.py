@@ -1,1 +1,1 @@
-"""Networks, and screened Poisson, compared on the same data with the same budget."""
+"""Compares networks, and screened Poisson reconstruction, on the same data with the same budget."""

@@ -1,4 +1,4 @@
-"""Networks, and screened Poisson, side by side: the same data, the same targets, the same budget."""
+"""Compares networks, and screened Poisson reconstruction, on the same data, targets and budget."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MODELS = (
     *("pemlp", "ffn", "ngp", "bacon", "tuner", "sasnet:no-masks", "sasnet:unfrozen"),
     *("supervision", "poisson"),
 )
-"""What is compared unless something else is asked for."""
+"""The models that are compared by default."""
 
 
 class Comparison(Report):
@@ -38,7 +38,7 @@ class Comparison(Report):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each model: `model`, its figures such as `error` or `psnr`, what the training took."""
+        """A row for each model: `model`, figures such as `error` or `psnr`, and the cost of the training."""
         return self["rows"]
 
     def __repr__(self) -> str:
@@ -82,19 +82,19 @@ def compare(
 
     source: a path, a PointCloud, a TriangleMesh, an array of points (N, 3) in world units, or a Signal.
 
-    output: a folder for results.json, tables, pictures, meshes and models (docs/compare.md). Models that it
-    has results of are not run again.
+    output: a folder for results.json, tables, pictures, meshes and models (docs/compare.md). Models whose
+    results are already in the folder are not run again.
 
-    models: NAME[:KEY=VALUE]... each, such as "siren:omega0=10"; "supervision", the surface of what the
-    networks are trained on; and, for clouds, "poisson" or "poisson:depth=N".
+    models: NAME[:KEY=VALUE]... each, such as "siren:omega0=10"; "supervision", the surface of the signed
+    distance that the networks are trained on; and, for clouds, "poisson" or "poisson:depth=N".
 
-    reference: what surfaces are measured against, in the same units; the source by default.
+    reference: the geometry that surfaces are measured against, in the same units; the source by default.
 
-    budget: what every network may use, as a Budget or as "parameters=150000,steps=1500".
+    budget: the size and training allowed for every network, as a Budget or as "parameters=150000,steps=1500".
 
     sweep_rates: train each network at its published learning rate and at two others, and keep the best.
 
-    preset: "fast", "balanced" or "fine": decides, for surfaces, the targets and the resolution.
+    preset: "fast", "balanced" or "fine"; for surfaces it determines the targets and the resolution.
 
     samples: number of sample points on each surface and in space.
 
@@ -102,10 +102,10 @@ def compare(
 
     overwrite: replace the results of another comparison in the folder.
 
-    on_progress: called several times a second with a Progress; returning False raises Interrupted, and
-    the folder keeps the models that were done.
+    on_progress: called several times a second with a Progress; returning False raises Interrupted, and the
+    folder keeps the results of the finished models.
 
-    Raises a SasnetError, such as UsageError where the folder has the results of another comparison.
+    Raises a SasnetError, such as UsageError if the folder holds the results of another comparison.
 
         comparison = sasnet_sdf.compare("scan.ply", "results", models=["sasnet", "siren"])
         print(min(comparison.rows, key=lambda row: row["error"])["model"])
@@ -170,7 +170,7 @@ def compare(
 
 
 def on_part(on_progress: OnProgress, label: str, number: int, count: int) -> OnProgress:
-    """Progress of one model as part of the whole."""
+    """A callback that reports the progress of one model as a part of the whole comparison."""
 
     def watch(progress: Progress) -> bool | None:
         return on_progress(replace(progress, part=number, parts=count, label=label))

@@ -1,4 +1,4 @@
-"""What is compared: networks, trained at one learning rate or three, and surfaces made without a network."""
+"""The contenders: networks trained at one or three learning rates, and surfaces made without a network."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ from ..supervision import CloudTarget, MeshTarget
 from ..training import History
 
 RATES = (1e-3, 3e-3)
-"""Learning rates of a sweep, beside the published one; groups with other rates keep the ratio."""
+"""Learning rates of a sweep, in addition to the published one; other parameter groups are scaled by the same
+factor."""
 
 WARM_UP = 3
-"""Steps before those that are timed."""
+"""Number of steps that are run before timing begins."""
 
 
 def trained(
@@ -43,9 +44,9 @@ def trained(
     sweep_rates: bool,
     on_progress: OnProgress,
 ) -> tuple[dict[str, Any], Any]:
-    """Train the settings' network on a problem; its row, and the result, None where the loss was NaN.
+    """Train a network on a problem; returns its table row and the result, or None if the loss was NaN.
 
-    error_of: the error of a result, by which the best of several rates is chosen.
+    error_of: computes the error of a result; with several rates, the one with the least error is kept.
     """
     model, training = config.model, config.training
     assert model is not None
@@ -59,7 +60,7 @@ def trained(
     for rate in sorted({model.rate, *RATES}) if sweep_rates else [model.rate]:
         at_rate = model.at_rate(rate)
         try:
-            # what is compiled or laid out once is no part of what a step takes
+            # one-time compilation and allocation do not count towards the time of a step
             fit_with(at_rate, replace(training, steps=WARM_UP, time_limit=None), silent)
             result, history = fit_with(at_rate, training, on_progress)
         except (UsageError, Interrupted):
@@ -94,18 +95,18 @@ def trained(
 
 
 def _engine(model: Network[Any]) -> str:
-    """What computed a network: compiled passes, or PyTorch with one of the hash grid's engines."""
+    """The engine that computed a network: compiled passes, or PyTorch with one of the hash grid's engines."""
     if model.compiled:
         return "compiled"
     return "torch" if model.engine == "torch" else f"torch, {model.engine}"
 
 
 DEPTH = 9
-"""Depth of the octree that is best on clean clouds of a few hundred thousand points."""
+"""The octree depth that works best on clean clouds of a few hundred thousand points."""
 
 
 def is_poisson(words: str) -> bool:
-    """Whether a model's name means Poisson. Raises UsageError for an invalid depth."""
+    """Whether a model's name stands for Poisson reconstruction. Raises UsageError for an invalid depth."""
     name, _, _ = words.partition(":")
     if name == "poisson":
         _depth(words)
@@ -115,7 +116,7 @@ def is_poisson(words: str) -> bool:
 def poisson_surface(problem: SurfaceProblem, words: str) -> tuple[dict[str, Any], TriangleMesh]:
     """The row and the surface of `poisson` or `poisson:depth=N`, in world units.
 
-    It gets the points and the normals that the other models' targets are from: cleaned and oriented.
+    It uses the cleaned points and oriented normals that the targets of the other models are computed from.
     Raises UsageError and MissingBackend.
     """
     depth = _depth(words)
@@ -140,7 +141,7 @@ def _depth(words: str) -> int:
 
 
 def _solve(points: Array, normals: Array, depth: int) -> tuple[Array, np.ndarray, str]:
-    """Vertices, faces, and the library that was there."""
+    """Vertices, faces, and the library that was used."""
     missing = []
     for library, solve in (("open3d", _by_open3d), ("pymeshlab", _by_pymeshlab)):
         try:
@@ -173,11 +174,11 @@ def _by_pymeshlab(pymeshlab: ModuleType, points: Array, normals: Array, depth: i
 
 
 SUPERVISION = "supervision"
-"""Its name in a list of models to compare."""
+"""The name of this surface in a list of models to compare."""
 
 
 def no_network(words: str) -> bool:
-    """Whether a model's name stands for a surface that is made without a network.
+    """Whether a model's name stands for a surface made without a network.
 
     Raises UsageError for an invalid Poisson depth.
     """
@@ -212,7 +213,7 @@ class DataField:
 def supervision_surface(
     problem: SurfaceProblem, config: ExtractionConfig, max_memory: int | None
 ) -> tuple[dict[str, Any], TriangleMesh]:
-    """The table row of the supervision, and its surface in world units on the networks' lattice."""
+    """The table row of the supervision, and its surface in world units, on the networks' lattice."""
     start = time.perf_counter()
     field = DataField(problem.target, problem.frame, problem.support)
     memory = surface_memory(max_memory, field.unit_gradient, config.faces)

@@ -1,4 +1,4 @@
-"""The pictures of a comparison: renders, errors, masks, convergence."""
+"""Draws the pictures of a comparison: renderings, errors, masks, convergence."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ PANEL = 300
 """Pixels of a picture of a mesh."""
 
 SHOWN = 384
-"""Pixels along a side of what is shown of a large image."""
+"""Side length, in pixels, of the part of a large image that is shown."""
 
 WIDE = 1600
-"""Pixels of a row of such panels."""
+"""Width, in pixels, of a row of such panels."""
 
 WORST = 10.0
-"""Times the smallest mean error that is the end of the error pictures' scale."""
+"""The upper end of the color scale of the error pictures, as a multiple of the smallest mean error."""
 
 
 def draw_all(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | TriangleMesh) -> list[str]:
-    """Draw the pictures of a comparison of surfaces into its folder; notes on those that are missing."""
+    """Draw the pictures of a comparison of surfaces into its folder; returns notes on missing pictures."""
     drawn = [row for row in rows if row["mesh"]]
     if drawn:
         _draw_meshes(folder, drawn, truth)
@@ -69,7 +69,7 @@ def _draw_convergence(folder: Path, rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _draw_fits(folder: Path, rows: list[dict[str, Any]], signal: Signal) -> None:
-    """All fits side by side, and their errors on one scale."""
+    """Draw all fits side by side, and their errors on a common scale."""
     shape = np.array(signal.grid.shape)
     size = np.minimum(shape, SHOWN)
     if len(shape) == 3:
@@ -98,7 +98,7 @@ def _draw_fits(folder: Path, rows: list[dict[str, Any]], signal: Signal) -> None
 
 
 def _as_picture(values: Array, fitted: FittedSignal) -> Array:
-    """Values (H, W, C) as a picture (H, W, 3) in 0..255; alpha is dropped."""
+    """Values (H, W, C) as a picture (H, W, 3) in 0..255, without alpha."""
     low, high = float(fitted.low.min()), float(fitted.high.max())
     if fitted.kind == "image" and fitted.dtype.kind in "iu":
         low, high = 0.0, fitted.peak
@@ -107,7 +107,7 @@ def _as_picture(values: Array, fitted: FittedSignal) -> Array:
 
 
 def draw_masks(field: Field, path: Path) -> None:
-    """Every mask of a SASNet on a slice through the middle, across the field's shortest side."""
+    """Draw every mask of a SASNet on the slice through the middle that is normal to the shortest side."""
 
     def masks(points: Array) -> Array:
         with torch.no_grad():
@@ -119,7 +119,7 @@ def draw_masks(field: Field, path: Path) -> None:
 
 
 def _draw_meshes(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | TriangleMesh) -> None:
-    """All surfaces from one camera, and colored by their distance from the reference."""
+    """Draw all surfaces from the same camera, plain and colored by their distance from the reference."""
     meshes = []
     for row in rows:
         mesh = read_geometry(folder / row["mesh"])

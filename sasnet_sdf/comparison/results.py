@@ -27,12 +27,12 @@ _DECIDED = {
     *(field.name for config in PUBLISHED.own.values() for field in fields(config)),
     *(field.name for field in fields(GridConfig)),
 }
-"""Settings that the models and the budget decide."""
+"""Settings that are determined by the models and the budget."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Parameters (None: as many as published), and steps of `batch` targets or seconds of training."""
+    """Number of parameters (None: the published sizes), and training steps of `batch` targets, or seconds."""
 
     parameters: int | None = 150_000
     steps: int | None = 1500
@@ -41,7 +41,7 @@ class Budget:
 
     @classmethod
     def of(cls, words: str) -> Budget:
-        """From `parameters=150000,steps=1500` and the like; parameters=own leaves the published sizes.
+        """A budget from text such as `parameters=150000,steps=1500`; "own" keeps the published sizes.
 
         Raises UsageError.
         """
@@ -80,14 +80,14 @@ def sized(words: str, budget: Budget) -> ModelConfig:
 
 
 def training_of(training: TrainingConfig, budget: Budget) -> TrainingConfig:
-    """The training that the budget allows, otherwise as it is."""
-    # a run that the clock ends follows its schedule by the clock
+    """The training settings, limited by the budget."""
+    # a run that is limited by time follows its schedule by the clock
     steps = budget.steps if budget.steps is not None else 10_000_000
     return replace(training, steps=steps, batch=budget.batch, time_limit=budget.seconds)
 
 
 def refuse_decided(settings: Iterable[str]) -> None:
-    """Refuse settings that the models and the budget decide. Raises UsageError."""
+    """Refuse settings that are determined by the models and the budget. Raises UsageError."""
     for setting in settings:
         key = setting.partition("=")[0]
         if key.startswith("model.") or key in _DECIDED:
@@ -95,7 +95,7 @@ def refuse_decided(settings: Iterable[str]) -> None:
 
 
 def refuse_of_surfaces(changes: Mapping[str, Any]) -> None:
-    """Refuse what only surfaces have, for an image or a volume. Raises UsageError."""
+    """Refuse arguments that apply only to surfaces, for an image or a volume. Raises UsageError."""
     for name, value in changes.items():
         if name not in ("seed", "device", "engine") and value not in (None, (), []):
             raise UsageError(f"a comparison on an image or a volume has no {name.replace('_', '-')}")
@@ -123,15 +123,16 @@ COLUMNS = {
     "seconds": ("seconds", ".1f"),
     "engine": ("engine", ""),
 }
-"""The heading and the number format in results.md of each key of a row (docs/compare.md)."""
+"""For each key of a row: the heading and the number format in results.md (docs/compare.md)."""
 
 LOWEST = ("error", "hausdorff", "noisiness", "background_std", "ms_per_step", "seconds")
 HIGHEST = ("normal_consistency", "iou", "psnr", "ssim", "psnr_edge")
-"""Columns whose lowest, or highest, value is best; errors of the field are best when lowest, too."""
+"""Columns in which the lowest value is best, and columns in which the highest is. For errors of the field,
+the lowest is best as well."""
 
 
 class Results:
-    """The results in a folder: `numbers` is the content of results.json; its `rows` are one a model."""
+    """The results in a folder. `numbers` is the content of results.json, with one of `rows` per model."""
 
     def __init__(self, folder: Path, numbers: dict[str, Any]):
         self.folder: Path = folder
@@ -139,9 +140,10 @@ class Results:
 
     @classmethod
     def open(cls, folder: Path, run: dict[str, Any], overwrite: bool) -> Results:
-        """The results in a folder if they belong to the same run, else new ones.
+        """The results in a folder if they belong to the same run, otherwise new ones.
 
-        Raises UsageError where they are of another run and may not be overwritten, or there can be none.
+        Raises UsageError if they belong to another run and may not be overwritten, or if the folder cannot be
+        created.
         """
         path, run = folder / "results.json", json.loads(json.dumps(run))
         if path.exists() and not overwrite:
@@ -167,7 +169,7 @@ class Results:
         return results
 
     def row(self, model: str) -> dict[str, Any] | None:
-        """The row of a model, if there is one."""
+        """The row of a model, or None."""
         return next((row for row in self.numbers["rows"] if row["model"] == model), None)
 
     def add(
@@ -177,7 +179,7 @@ class Results:
         mesh: TriangleMesh | None = None,
         field: Field | FittedSignal | None = None,
     ) -> None:
-        """Keep a model's row, its mesh and its field, at once."""
+        """Write a model's row, its mesh and its field to the folder immediately."""
         files = {"mesh": f"meshes/{file_name(model)}.ply", "field": f"fields/{file_name(model)}.sasnet"}
         there = {"mesh": mesh, "field": field}
         for kind, thing in there.items():
@@ -188,7 +190,7 @@ class Results:
         self._write("results.json", json.dumps(self.numbers, indent=1))
 
     def write_tables(self) -> None:
-        """The rows as JSON, Markdown and CSV."""
+        """Write the rows as JSON, Markdown and CSV."""
         rows = self.numbers["rows"]
         self._write("results.json", json.dumps(self.numbers, indent=1))
         self._write("results.md", markdown(self.numbers))
@@ -207,7 +209,7 @@ class Results:
 
 
 def markdown(numbers: dict[str, Any]) -> str:
-    """The rows as a table, and what they hold for."""
+    """The rows as a table, followed by the input, the budget and the machine."""
     run, machine = numbers["run"], numbers["hardware"]
     budget = ", ".join(f"{key} {value:,}" for key, value in run["budget"].items() if value is not None)
     surface = run["kind"] == "surface"
@@ -223,9 +225,9 @@ def markdown(numbers: dict[str, Any]) -> str:
 
 
 def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLUMNS) -> str:
-    """A Markdown table of the columns that any row has, the best of each in bold.
+    """A Markdown table of all columns that have a value, with the best value of each in bold.
 
-    Where there is no error or PSNR, the table says why.
+    A model without an error or PSNR has the reason in its place.
     """
     first = main_figure(rows)
     shown = [name for name in columns if name == first or any(row.get(name) is not None for row in rows)]
@@ -243,12 +245,12 @@ def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLU
 
 
 def main_figure(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The figure that models are ranked by: the error of surfaces, the PSNR of images and volumes."""
+    """The figure that ranks the models: the error for surfaces, the PSNR for images and volumes."""
     return "psnr" if any(row.get("psnr") is not None for row in rows) else "error"
 
 
 def best_of(name: str, rows: list[dict[str, Any]]) -> Any:
-    """The best value of a column; None where none is better than another."""
+    """The best value of a column; None for a column that is not ranked."""
     values = [row[name] for row in rows if row.get(name) is not None]
     if not values:
         return None
@@ -258,5 +260,5 @@ def best_of(name: str, rows: list[dict[str, Any]]) -> Any:
 
 
 def file_name(model: str) -> str:
-    """A model's description as a file name."""
+    """The file name for a model's description."""
     return re.sub(r"[^\w.=-]+", "_", model)

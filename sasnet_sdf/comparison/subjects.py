@@ -1,4 +1,4 @@
-"""What networks are compared on: a surface, or an image or a volume."""
+"""The subject of a comparison: a surface, an image or a volume."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from .pictures import draw_all, draw_signals
 from .results import Budget, sized, training_of
 
 TARGETS = 1_000_000
-"""Targets of a comparison, unless others are asked for: a preset has fewer, as it trains for less time."""
+"""Default number of targets of a comparison; presets have fewer, since they train for less time."""
 
 
 class Subject(ABC, Generic[Result]):
-    """What is compared on, as the comparison's loop sees it.
+    """The data that networks are compared on, with the interface that the comparison's loop uses.
 
-    wanted: the settings of each model, by its words; None for a surface made without a network.
+    wanted: the settings of each model, by its description; None for a surface made without a network.
     config: seed, training and checkpoints. facts, settings: what identifies the comparison in results.json.
     notes: what the user should know.
     """
@@ -55,23 +55,23 @@ class Subject(ABC, Generic[Result]):
 
     @abstractmethod
     def problem(self, on_progress: OnProgress) -> Problem[Result]:
-        """What all networks are trained on; made when it is asked for first."""
+        """The problem that all networks are trained on, created on first use."""
 
     @abstractmethod
     def without_network(
         self, words: str, on_progress: OnProgress
     ) -> tuple[dict[str, Any], TriangleMesh | None]:
-        """The row of a surface that is made without a network, and the surface if there is one."""
+        """The row of a surface made without a network, and the surface, if there is one."""
 
     @abstractmethod
     def judged(
         self, result: Result | None, mesh: TriangleMesh | None, on_progress: OnProgress
     ) -> tuple[dict[str, Any], TriangleMesh | None]:
-        """The figures of a result, or of a mesh made without a network, and its mesh if it has one."""
+        """The figures of a result, or of a mesh made without a network; and the mesh, if there is one."""
 
     @abstractmethod
     def draw(self, folder: Path, rows: list[dict[str, Any]]) -> list[str]:
-        """Draw pictures into the folder; notes on those that could not be drawn."""
+        """Draw pictures into the folder; returns notes on those that could not be drawn."""
 
 
 class SurfaceSubject(Subject[Field]):
@@ -150,7 +150,7 @@ class SurfaceSubject(Subject[Field]):
                 memory = surface_memory(self.config.max_memory, result.unit_gradient, extraction.faces)
                 with stage("extraction", on_progress):
                     mesh = surface_of(result, extraction, memory)[0]
-                # without the data, so that its distances are the network's everywhere
+                # without the data, so that all distances come from the network
                 field = Field(result.model, result.frame, result.low, result.high, result.metadata)
             assert mesh is not None
             found = evaluate(mesh, self.truth, field=field, samples=self.samples, seed=self.config.seed)

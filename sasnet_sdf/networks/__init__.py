@@ -1,6 +1,6 @@
 """Networks: the interface, layers, hash-grid engines, SASNet and its compiled passes, and its baselines.
 
-What another network or engine needs (docs/extending.md) can be imported from here.
+Everything that another network or engine needs can be imported from here (docs/extending.md).
 """
 
 from ..engines import Engine

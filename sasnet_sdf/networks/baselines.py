@@ -32,7 +32,7 @@ from .network import C, ComplexLinear, Linear, Network, decay, hidden_layers, un
 
 
 class _Layers(Network[C]):
-    """`encode`, a first layer, hidden layers, each followed by `activate`, and a last layer."""
+    """`encode`, then a first layer and hidden layers, each followed by `activate`, then a last layer."""
 
     first: Linear
     hidden: nn.ModuleList
@@ -41,9 +41,10 @@ class _Layers(Network[C]):
     def draw(
         self, inputs: int, generator: torch.Generator, *bounds: float | None, layers: int | None = None
     ) -> None:
-        """Make the layers; bounds: of the first, the hidden and the last one's weights, PyTorch's without.
+        """Make the layers.
 
-        layers: how many are hidden, instead of what the settings say.
+        bounds: of the weights of the first, the hidden and the last layers; PyTorch's default if None.
+        layers: number of hidden layers, instead of that in the settings.
         """
         first, between, last = bounds or (None, None, None)
         width, count = self.config.width, self.config.hidden_layers if layers is None else layers
@@ -52,7 +53,7 @@ class _Layers(Network[C]):
         self.last = Linear(width, self.outputs, generator, last)
 
     def encode(self, points: Tensor) -> Tensor:
-        """What the first layer takes."""
+        """The inputs of the first layer."""
         return points
 
     def activate(self, z: Tensor) -> Tensor:
@@ -80,7 +81,8 @@ class Siren(_Layers[SirenConfig]):
 class Finer(_Layers[FinerConfig]):
     """SIREN with sin(omega0 (|z| + 1) z), biases of the first layer from U(+-first_bias) (eq. 5, sec. 3.3).
 
-    As in the authors' code no gradient by the parameters flows through |z|; that by the points is whole.
+    As in the authors' code, gradients with respect to the parameters do not flow through |z|. Gradients with
+    respect to the points are complete.
     """
 
     def build(self, generator: torch.Generator, engine: str) -> None:
@@ -94,7 +96,7 @@ class Finer(_Layers[FinerConfig]):
         return self._values(points, lambda z: z.detach().abs() + 1)
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """f (N,) and df/dx (N, dim) of a network of one output; both to train on, where gradients are on."""
+        """f (N,) and df/dx (N, dim) of a network with one output, both differentiable if autograd is on."""
         return value_and_gradient(
             lambda x: self._values(x, lambda z: z.abs() + 1), points, torch.is_grad_enabled()
         )
@@ -108,7 +110,7 @@ class Finer(_Layers[FinerConfig]):
 
 
 class Gauss(_Layers[GaussConfig]):
-    """h = exp(-(scale (W h + b))^2), numbers drawn as PyTorch draws them."""
+    """h = exp(-(scale (W h + b))^2), initialized by PyTorch's default."""
 
     def build(self, generator: torch.Generator, engine: str) -> None:
         self.draw(self.dim, generator)
@@ -120,7 +122,7 @@ class Gauss(_Layers[GaussConfig]):
 class Wire(_Layers[WireConfig]):
     """Complex Gabor wavelets exp(i omega0 z - |scale z|^2) (eq. 4), or real ones of two layers each.
 
-    The real part is the value. Numbers are drawn as PyTorch draws them, as in the authors' code.
+    The value is the real part. As in the authors' code, parameters are initialized by PyTorch's default.
     """
 
     def build(self, generator: torch.Generator, engine: str) -> None:
@@ -148,7 +150,7 @@ class Wire(_Layers[WireConfig]):
         return self.last(h).real
 
     def _wavelet(self, real: Tensor, imaginary: Tensor) -> Tensor:
-        """exp(i omega0 z - |scale z|^2): in real numbers, whose functions take a tenth of the time."""
+        """exp(i omega0 z - |scale z|^2), computed in real numbers, which takes a tenth of the time."""
         omega0, scale = self.config.omega0, self.config.scale
         size = decay(-(scale**2) * (real**2 + imaginary**2) - omega0 * imaginary)
         return torch.complex(size * torch.cos(omega0 * real), size * torch.sin(omega0 * real))
@@ -170,7 +172,7 @@ class FourierFeatures(_Layers[FourierConfig]):
         self.draw(2 * self.config.features, generator)
 
     def encode(self, points: Tensor) -> Tensor:
-        # a side of the cube is 2 long here
+        # the side of the cube is 2 here, not 1
         angles = math.pi * points @ self.get_buffer("frequencies").t()
         return torch.cat([angles.sin(), angles.cos()], 1)
 
@@ -205,14 +207,14 @@ class InstantNGP(_Layers[InstantNGPConfig]):
 
 
 SHARES: tuple[float, ...] = (1 / 24, 1 / 16, 1 / 8, 1 / 4)
-"""The share of the bandwidth that the sines of each scale have (the authors' settings for distances)."""
+"""The share of the bandwidth for the sines of each scale (the authors' settings for distances)."""
 
 
 class Bacon(Network[BaconConfig]):
-    """h = g(x) * (W h + b), g = sin(pi k x + phase) with whole frequencies k that stay as drawn (sec. 3.1).
+    """h = g(x) * (W h + b), g = sin(pi k x + phase) with frozen integer frequencies k (sec. 3.1).
 
-    The layers are of four scales, each with one g and an output of its own; every output is trained
-    on. Weights are from U(+-sqrt(6 / width)), phases from U(+-pi).
+    The layers have four scales, each with one g and its own output; all outputs are trained. Weights are from
+    U(+-sqrt(6 / width)), phases from U(+-pi).
     """
 
     def build(self, generator: torch.Generator, engine: str) -> None:

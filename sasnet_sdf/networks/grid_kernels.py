@@ -1,11 +1,11 @@
 """The hash grid's loops on the CPU: value, vector-Jacobian and Jacobian-vector products of a tile of points.
 
-A tile is worked on one level at a time: the indices and weights of the cells' corners are laid down by
-loops that vectorize, then used.
+A tile is processed level by level: vectorized loops first store the indices and weights of the cells'
+corners, which are then used.
 
 Shapes: points (N, d) float32 in [-1, 1]; table (entries, F); a tile's features and cotangents
-(levels * F, TILE), zero beyond the tile's last point. `grid` is the tuple (scales, resolutions,
-offsets, hashed) of GridLayout. cell, weight, slope and bend have a row for each axis and a column for
+(levels * F, TILE), zero beyond the tile's last point. `grid` is the tuple (scales, resolutions, offsets,
+hashed) from a GridLayout. cell, weight, slope and bend have a row for each axis and a column for
 each point.
 """
 
@@ -23,9 +23,9 @@ Floats = NDArray[np.float32]
 Grid = tuple[Floats, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]
 
 TILE = 128
-"""Points of a tile."""
+"""Number of points in a tile."""
 
-# called from compiled code alone: a way in from Python would take longer to compile than the loops
+# called only from compiled code: an entry point from Python would take longer to compile than the loops
 NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 FAST = {"contract", "nsz", "arcp"}
@@ -35,7 +35,7 @@ _jit = njit(fastmath=FAST, error_model="numpy", **NO_WRAPPERS)
 
 @_jit
 def _locate(points, first, size, scale, smooth, cell, weight, slope, bend):
-    """Per axis: the cell of each point, the upper vertex's weight, its first and second derivative by x."""
+    """Per axis: the cell of each point; the upper vertex's weight and its first two derivatives."""
     half = np.float32(0.5)
     for a in range(points.shape[1]):
         for i in range(size):
@@ -62,7 +62,7 @@ def _locate(points, first, size, scale, smooth, cell, weight, slope, bend):
 
 @_jit
 def _corner_index(cell, count, corner, resolution, entries, hashed, index):
-    """Entry of the level's table that holds the given corner (bit a: the upper vertex of axis a)."""
+    """The row of the level's table for the given corner (bit a: the upper vertex of axis a)."""
     dim = cell.shape[0]
     if hashed:
         mask = np.uint32(entries - 1)
@@ -84,7 +84,7 @@ def _corner_index(cell, count, corner, resolution, entries, hashed, index):
             for i in range(count):
                 index[i] += (cell[a, i] + up) * stride
         size = np.uint32(entries)
-        for i in range(count):  # a vertex past the border wraps, once at most
+        for i in range(count):  # a vertex beyond the border wraps around, at most once
             index[i] = index[i] - size if index[i] >= size else index[i]
 
 
@@ -106,7 +106,7 @@ def _corner_weight(weight, count, corner, first, second, out):
 
 @_jit
 def _directional_weight(weight, slope, tangent, first, count, corner, out, work):
-    """Derivative of the corner's weight along `tangent` (N, d)."""
+    """The derivative of the corner's weight along `tangent` (N, d)."""
     for i in range(count):
         out[i] = np.float32(0)
     for a in range(weight.shape[0]):
@@ -138,7 +138,7 @@ def interpolate(
 ) -> None:
     """out (levels * F, TILE) = the features at points first .. first + size.
 
-    With `along`, their derivative along `tangent` (N, d) instead.
+    With `along`, computes their derivative along `tangent` (N, d) instead.
     """
     scales, resolutions, offsets, hashed = grid
     dim = points.shape[1]
@@ -161,7 +161,7 @@ def interpolate(
 @_jit
 def _add_rows(values, index, weight, size, row, out):
     """out[row + f, i] += weight_i * values[index_i, f]."""
-    if values.shape[1] == 2:  # the usual number: both features of an entry lie in one cache line
+    if values.shape[1] == 2:  # the usual case: both features of an entry lie in one cache line
         for i in range(size):
             out[row, i] += weight[i] * values[index[i], 0]
             out[row + 1, i] += weight[i] * values[index[i], 1]
@@ -184,9 +184,9 @@ def pull_back(
     smooth: bool,
     out: Floats,
 ) -> None:
-    """out (d, TILE) += the gradient by the points of <cotangent, features>.
+    """out (d, TILE) += the gradient of <cotangent, features> with respect to the points.
 
-    With `along`, of <cotangent, derivative of the features along `tangent` (N, d)> instead.
+    With `along`, the features are replaced by their derivative along `tangent` (N, d).
     """
     scales, resolutions, offsets, hashed = grid
     dim, features = points.shape[1], table.shape[1]
@@ -217,7 +217,7 @@ def pull_back(
 
 @_jit
 def _dot_cotangent(values, index, cotangent, row, count, out):
-    """out_i = <entry of the corner, cotangent of point i>, over the level's features."""
+    """out_i = <entry of the corner, cotangent of point i>, summed over the level's features."""
     for i in range(count):
         out[i] = np.float32(0)
     for f in range(values.shape[1]):
@@ -237,10 +237,11 @@ def scatter(
     smooth: bool,
     out: Floats,
 ) -> None:
-    """out (entries, F) += the gradient by the table of <cotangent, features>, cotangent (levels * F, N).
+    """out (entries, F) += the gradient of <cotangent, features> with respect to the table.
 
-    With `along`, of <cotangent, derivative of the features along `tangent` (N, d)> instead. A level is summed
-    by one thread in the order of the points: there are no races, and the bits do not depend on the threads.
+    cotangent: (levels * F, N). With `along`, the features are replaced by their derivative along `tangent`
+    (N, d). Each level is summed by one thread in the order of the points, so there are no races, and the
+    result does not depend on the number of threads.
     """
     scales, resolutions, offsets, hashed = grid
     dim, features = points.shape[1], out.shape[1]

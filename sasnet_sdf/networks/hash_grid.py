@@ -1,7 +1,7 @@
-"""The hash grid: its layout in memory, its torch module, and the engine that is the others' reference.
+"""The hash grid: its memory layout, its torch module, and the reference engine.
 
-Mueller et al., "Instant Neural Graphics Primitives", 2022, in tiny-cuda-nn's convention (its grid.h
-and common_device.h): a trained table means the same to every engine.
+Mueller et al., "Instant Neural Graphics Primitives", 2022, in tiny-cuda-nn's convention (its grid.h and
+common_device.h), so that a trained table works with every engine.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from ..model_config import GridConfig
 PRIMES: tuple[int, ...] = (1, 2654435761, 805459861)
 
 _MARGIN = 2.0**-18
-"""The finest scale is lowered by this share, so that no engine's rounding lifts it over a whole number."""
+"""The finest scale is lowered by this share, so that rounding in an engine does not raise it above an
+integer."""
 
 
 @dataclass(frozen=True, eq=False)
 class GridLayout:
-    """The levels of a grid in `dim` dimensions; L levels, coarse to fine.
+    """The L levels of a grid in `dim` dimensions, coarse to fine.
 
-    A point x of [0, 1]^dim lies at x * scales[l] + 0.5 in level l: the whole part is the cell, the
-    rest the fraction. A vertex v of level l owns row offsets[l] + index(v) of the table, where,
-    modulo the level's rows, index(v) is the xor of v_a * PRIMES[a] in 32 bits if hashed[l] (eq. 4),
-    and v_0 + v_1 * resolutions[l] + v_2 * resolutions[l]^2 otherwise.
+    A point x of [0, 1]^dim lies at x * scales[l] + 0.5 in level l: the integer part is the cell, and the
+    fractional part the position in it. A vertex v of level l has row offsets[l] + index(v) of the table.
+    Modulo the number of the level's rows, index(v) is the xor of v_a * PRIMES[a] in 32 bits if hashed[l] (eq.
+    4), and v_0 + v_1 * resolutions[l] + v_2 * resolutions[l]^2 otherwise.
 
-    scales: (L,) float32. resolutions: (L,) int64, vertices an axis. offsets: (L + 1,) int64.
-    hashed: (L,) bool. per_level_scale: the ratio of one level to the one before.
+    scales: (L,) float32. resolutions: (L,) int64, vertices per axis. offsets: (L + 1,) int64.
+    hashed: (L,) bool. per_level_scale: the ratio of the scales of successive levels.
     """
 
     config: GridConfig
@@ -54,7 +55,7 @@ class GridLayout:
 
 
 def grid_layout(config: GridConfig, dim: int) -> GridLayout:
-    """The layout of a grid in 2 or 3 dimensions. Raises ValueError for settings that make none."""
+    """The layout of a grid in 2 or 3 dimensions. Raises ValueError for invalid settings."""
     if dim not in (2, 3):
         raise ValueError(f"a hash grid has 2 or 3 dimensions, not {dim}")
     if config.features not in (1, 2, 4, 8):
@@ -80,8 +81,8 @@ Encode = Callable[[Tensor, Tensor, GridLayout, str], Tensor]
 class HashGrid(nn.Module):
     """Multi-resolution hash grid (Mueller et al. 2022): points (N, dim) to features (levels * F, N).
 
-    Points lie in [-1, 1]. The only parameter, `table` (entries, F), drawn from N(0, 0.01^2), means
-    the same to every engine. Raises MissingBackend where the engine is not installed.
+    Points lie in [-1, 1]. The only parameter, `table` (entries, F), is drawn from N(0, 0.01^2) and works with
+    every engine. Raises MissingBackend if the engine is not installed.
     """
 
     def __init__(self, config: GridConfig, dim: int, engine: str, generator: torch.Generator):
@@ -99,11 +100,11 @@ class HashGrid(nn.Module):
 
 
 def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str) -> Tensor:
-    """The reference in plain torch, on any device, for any floating type, twice differentiable.
+    """The reference engine in plain torch: any device, any floating-point type, twice differentiable.
 
-    Gives features (levels * F, N) of points (N, d) in [-1, 1] from a table (entries, F). Rows run level
-    after level, the F features of a level side by side. Points outside the cube take the value of its
-    border, where the gradient by the point is zero.
+    Returns features (levels * F, N) of points (N, d) in [-1, 1] from a table (entries, F). Rows are ordered
+    by level; the F features of a level are adjacent. Points outside the cube take the value at its border,
+    and the gradient with respect to them is zero.
     """
     of = _constants(layout, points.device)
     unit = (points.clamp(-1, 1) + 1) / 2
@@ -119,12 +120,12 @@ def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str
 
     rows = _rows(cell.long()[:, :, None] + corners, of)
     entries = table.index_select(0, rows.flatten()).view(*rows.shape, table.shape[1])
-    # not einsum: on a GPU its products of tiny matrices take longer than all the rest
+    # not einsum: on a GPU, its products of tiny matrices take longer than everything else
     return (weights[..., None] * entries).sum(2).transpose(1, 2).flatten(0, 1)
 
 
 class _Constants(NamedTuple):
-    """A layout's numbers on a device, each for all levels (L, 1, 1) but for the scales (L,)."""
+    """A layout's numbers for all levels, on a device; shape (L, 1, 1), except for the scales (L,)."""
 
     scales: Tensor
     strides: tuple[Tensor, ...]

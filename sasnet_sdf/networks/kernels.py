@@ -1,8 +1,9 @@
 """Products of small matrices, sines and sigmoids for a tile of points, without leaving the cache.
 
-A library's product is called once a layer and streams every activation through memory; these are
-called from compiled code, on arrays (channels, TILE) float32 with one column a point. Sines and
-sigmoids have no branches and call no library, so that loops over them become vector code.
+A library's matrix product is called once per layer and streams every activation through memory. These
+functions are called from compiled code, on arrays (channels, TILE) float32 with one column per point. Sines
+and
+sigmoids have no branches and call no library, so that loops over them can be vectorized.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _part = njit(fastmath=FAST, error_model="numpy", **NO_WRAPPERS)
 def _block(rows: int) -> Any:
     """The innermost block of a product: `rows` rows by LANES * VECTORS columns, summed in registers.
 
-    Written as vectors: from loops over memory the compiler would load and store every sum at every
+    It is written with explicit vectors. For plain loops the compiler would load and store every sum at every
     step, at a third of the speed.
     """
     vector = ir.VectorType(ir.FloatType(), LANES)
@@ -132,7 +133,7 @@ def add_outer(left: Floats, right: Floats, numbers: Floats, start: int) -> None:
 
 @_part
 def add_rows(values: Floats, columns: int, numbers: Floats, start: int) -> None:
-    """numbers[start : start + C] += the sums over the first `columns` points of values (C, T)."""
+    """numbers[start : start + C] += the sums of values (C, T) over the first `columns` points."""
     for c in range(len(values)):
         total = np.float32(0)
         for i in range(columns):
@@ -158,7 +159,7 @@ def clear(out: Floats) -> None:
 
 @_part
 def copy(source: Floats, target: Floats, column: np.int64) -> None:
-    """Columns of target (C, ...), from `column` on, = those of source (C, ...), as many as fit."""
+    """Copy columns of source (C, ...) to target (C, ...) from `column` on, as far as they fit."""
     for c in range(len(target)):
         for i in range(min(source.shape[1], target.shape[1] - column)):
             target[c, column + i] = source[c, i]
@@ -171,7 +172,7 @@ _ONE, _TWO, _HALF = np.float32(1), np.float32(2), np.float32(0.5)
 # minimax polynomials on [-pi/2, pi/2]: (sin r - r) / r^3 to 5e-9, (cos r - 1) / r^2 to 5e-8
 _S1, _S2, _S3, _S4 = (np.float32(c) for c in (-0.16666657096, 0.00833301728, -0.000198066146, 2.60005362e-06))
 _C1, _C2, _C3, _C4 = (np.float32(c) for c in (-0.4999993229, 0.04166398939, -0.00138559267, 2.31943760e-05))
-# 2^f on [-1/2, 1/2]: the series of exp(f ln 2), whose rest is below 2e-7
+# 2^f on [-1/2, 1/2]: the series of exp(f ln 2), whose remainder is below 2e-7
 _E1, _E2, _E3, _E4, _E5, _E6 = (
     np.float32(np.log(2) ** n / f) for n, f in enumerate((1, 2, 6, 24, 120, 720), 1)
 )
@@ -179,10 +180,10 @@ _LOG2_E, _FARTHEST = np.float32(1 / np.log(2)), np.float32(30)
 _BIAS, _MANTISSA = np.int32(127), np.int32(23)
 
 
-# contract alone: reassociation would fold the three parts of pi into one
+# only contract: reassociation would merge the three parts of pi into one
 @njit(fastmath={"contract", "nsz", "arcp"}, error_model="numpy", **NO_WRAPPERS)
 def sines_of(z: Floats, omega: np.float32, sines: Floats, cosines: Floats) -> None:
-    """sin(omega z) and omega cos(omega z) of z (C, T), for angles of at most 2^11 pi, to 3e-7."""
+    """sin(omega z) and omega cos(omega z) of z (C, T), for angles up to 2^11 pi, with an error of 3e-7."""
     for c in range(len(z)):
         for i in range(z.shape[1]):
             angle = omega * z[c, i]
@@ -196,7 +197,7 @@ def sines_of(z: Floats, omega: np.float32, sines: Floats, cosines: Floats) -> No
 
 @njit(fastmath=FAST, error_model="numpy", **NO_WRAPPERS)
 def sigmoids_of(values: Floats) -> None:
-    """1 / (1 + exp(-x)) in place of every x of (C, T), to 2e-6 of itself where |x| < 30."""
+    """Replace every x of (C, T) by 1 / (1 + exp(-x)), with a relative error of 2e-6 where |x| < 30."""
     for c in range(len(values)):
         for i in range(values.shape[1]):
             t = -min(max(values[c, i], -_FARTHEST), _FARTHEST) * _LOG2_E

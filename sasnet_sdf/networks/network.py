@@ -1,6 +1,6 @@
-"""What every network is: the interface that the rest of the package uses, and layers to build one from.
+"""The interface of all networks that the rest of the package uses, and layers to build networks from.
 
-Initial values come from a generator, so that the seed determines all of a network.
+Initial values come from a generator, so that the seed determines the whole network.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ C = TypeVar("C", bound=ModelConfig)
 
 
 class Network(nn.Module, Generic[C]):
-    """A network that takes points (N, dim) in [-1, 1] to values (N, outputs).
+    """A network that maps points (N, dim) in [-1, 1] to values (N, outputs).
 
-    A new one has a `Config`, its settings, and two methods, `build` and `forward`; the others do what is
-    right for a plain PyTorch network, and may be replaced. docs/extending.md has an example.
-
-    engine: what computes it: "torch", or the engine of its hash grid. compiled: its passes are compiled
-    loops, not PyTorch's.
+    A new network has a `Config`, its settings, and two methods, `build` and `forward`. The other methods suit
+    a plain PyTorch network and may be overridden. docs/extending.md has an example. engine: "torch", or the
+    engine of its hash grid. compiled: whether its passes are compiled loops instead of PyTorch operations.
     """
 
     Config: ClassVar[type[ModelConfig]]
@@ -40,9 +38,10 @@ class Network(nn.Module, Generic[C]):
 
     @classmethod
     def register(cls, presets: Mapping[str, ModelConfig] | None = None) -> None:
-        """Make the network known by the name of its settings: to `--model`, to Python, to model files.
+        """Register the network under the name of its settings, for `--model`, Python and model files.
 
-        presets: names for other values of its settings. Raises ValueError for a name of the package itself.
+        presets: names for other values of its settings. Raises ValueError for a name that the package itself
+        uses.
         """
         cls.Config.network = cls
         for name, config in {cls.Config.name: cls.Config(), **(presets or {})}.items():
@@ -57,15 +56,15 @@ class Network(nn.Module, Generic[C]):
         raise NotImplementedError
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """f (N,) and df/dx (N, dim) of a network of one output; both to train on, where gradients are on."""
+        """f (N,) and df/dx (N, dim) of a network with one output, both differentiable if autograd is on."""
         return value_and_gradient(self, points, torch.is_grad_enabled())
 
     def every_scale(self, points: Tensor) -> list[Tensor]:
-        """The values (N, outputs) that are trained on: those of each scale, where there are several."""
+        """The values (N, outputs) that the loss is computed from: those of every scale, if several."""
         return [self(points)]
 
     def with_masks(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (N, outputs) and masks (M, N) in [0, 1], those of `mask_names`."""
+        """Values (N, outputs), and the masks (M, N) in [0, 1] that `mask_names` lists."""
         return self(points), points.new_empty(0, len(points))
 
     @property
@@ -75,28 +74,28 @@ class Network(nn.Module, Generic[C]):
 
     @property
     def twice_differentiable(self) -> bool:
-        """Whether a loss on the gradient can be trained on."""
+        """Whether a loss that contains the gradient can be minimized."""
         return ENGINES[self.engine].twice_differentiable
 
     @property
     def recordable(self) -> bool:
         """Whether a step on a GPU can be recorded and replayed: its control flow ignores the values."""
-        return self.engine == "torch"  # tiny-cuda-nn takes memory and streams of its own
+        return self.engine == "torch"  # tiny-cuda-nn has its own memory and streams
 
     @property
     def bytes_per_sample(self) -> int:
-        """Memory that a training step takes for each point beside what PyTorch's autograd keeps."""
+        """Bytes that a training step takes per point, in addition to what PyTorch's autograd keeps."""
         return 0
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The trainable parameters and their rates: dicts of `params` and `lr`.
 
-        With `muon` set, a group's matrices (..., n, n) learn by Muon, not by Adam.
+        If `muon` is set, a group's matrices (..., n, n) are trained with Muon instead of Adam.
         """
         return [{"params": list(self.parameters()), "lr": self.config.rate}]
 
     def architecture(self) -> dict[str, Any]:
-        """What a model file needs, beside the settings, to build this network again."""
+        """What a model file needs, in addition to the settings, to rebuild this network."""
         return {"model": self.config.name, "dim": self.dim, "outputs": self.outputs}
 
 
@@ -115,25 +114,26 @@ def value_and_gradient(
 
 
 _LEAST = -60.0
-"""exp(-60) is 10^-26: what is less changes no sum of floats, but its products, gradients above all, fall
-below the smallest float of full precision, and processors take many times as long for those."""
+"""The exponent below which exp is set to zero. exp(-60) is 10^-26: smaller numbers do not change sums of
+floats, but their products, above all in gradients, are denormal, and processors take many times as long for
+denormal numbers."""
 
 
 def decay(exponent: Tensor) -> Tensor:
-    """exp(exponent), and zero where that is below 10^-26."""
+    """exp(exponent), or zero where that is below 10^-26."""
     return torch.where(exponent > _LEAST, torch.exp(exponent.clamp(min=_LEAST)), 0.0)
 
 
 def uniform(bound: float, *shape: int, generator: torch.Generator) -> nn.Parameter:
-    """Numbers drawn evenly from [-bound, bound]."""
+    """A parameter drawn uniformly from [-bound, bound]."""
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
 
 
 class Linear(nn.Module):
-    """y = W x + b over the last axis, weight (outputs, inputs) from U(-bound, bound).
+    """y = W x + b over the last axis, with weights (outputs, inputs) from U(-bound, bound).
 
-    The biases are from U(-1 / sqrt(inputs), 1 / sqrt(inputs)), PyTorch's default, which is also the
-    weights' where no bound is given.
+    The biases, and the weights if no bound is given, are from U(-1 / sqrt(inputs), 1 / sqrt(inputs)), which
+    is PyTorch's default.
     """
 
     def __init__(self, inputs: int, outputs: int, generator: torch.Generator, bound: float | None = None):
@@ -150,9 +150,9 @@ class Linear(nn.Module):
 
 
 class ComplexLinear(nn.Module):
-    """y = W x + b of complex numbers, whose real and imaginary parts are drawn alike.
+    """y = W x + b in complex numbers; real and imaginary parts are drawn from the same distribution.
 
-    They are kept side by side in real parameters (..., 2), so that optimizers and files need not know.
+    They are stored as real parameters (..., 2), so that optimizers and files need no complex numbers.
     """
 
     def __init__(self, inputs: int, outputs: int, generator: torch.Generator):
@@ -170,5 +170,5 @@ class ComplexLinear(nn.Module):
 def hidden_layers(
     width: int, count: int, generator: torch.Generator, bound: float | None = None
 ) -> nn.ModuleList:
-    """`count` Linear layers from `width` numbers to as many."""
+    """`count` Linear layers with `width` inputs and outputs."""
     return nn.ModuleList([Linear(width, width, generator, bound) for _ in range(count)])

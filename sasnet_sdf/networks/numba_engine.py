@@ -1,7 +1,7 @@
 """The CPU engine of the hash grid: numba kernels under autograd, twice differentiable, float32.
 
-Gradients by the table, by the points, and gradients of those gradients; a third derivative raises.
-Deterministic: the same bits for the same input, whatever the number of threads.
+Gradients with respect to the table and the points can be differentiated once more; a third derivative raises.
+The engine is deterministic: the same input gives the same bits for any number of threads.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ def _interpolate_tiles(first_tile, end_tile, points, tangent, along, table, grid
 
 @_entry
 def _pull_back_tiles(first_tile, end_tile, points, tangent, along, cotangent, table, grid, smooth, out):
-    """out (N, d) = the gradient by the points of <cotangent, features>, with cotangent (levels * F, N).
+    """out (N, d) = the gradient of <cotangent, features> with respect to the points.
 
-    With `along`, of <cotangent, derivative along tangent (N, d)>: second derivatives times tangent.
+    cotangent: (levels * F, N). With `along`, the features are replaced by their derivative along tangent (N,
+    d), which gives products of second derivatives and tangent.
     """
     some, tile = np.empty((len(cotangent), TILE), np.float32), np.empty((points.shape[1], TILE), np.float32)
     for first in range(first_tile * TILE, min(end_tile * TILE, len(points)), TILE):
@@ -65,12 +66,12 @@ def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str
 
 
 def grid_arrays(layout: GridLayout) -> Grid:
-    """The layout as the kernels take it."""
+    """The layout in the form that the kernels expect."""
     return layout.scales, layout.resolutions, layout.offsets, layout.hashed
 
 
 def as_array(tensor: Tensor) -> Floats:
-    """The numbers of a tensor on the CPU."""
+    """A CPU tensor as a NumPy array."""
     return tensor.detach().contiguous().numpy()
 
 
@@ -101,16 +102,16 @@ def _pulled_back(
 
 
 def _places(points: Tensor, tangent: Tensor | None) -> tuple[Floats, Floats, bool]:
-    """Points, tangents and whether there are some, as the kernels take them."""
+    """Points, tangents, and whether there are tangents, in the form that the kernels expect."""
     return as_array(points), as_array(points if tangent is None else tangent), tangent is not None
 
 
 def add_scattered(
     points: Tensor, tangent: Tensor | None, cotangent: Tensor, layout: GridLayout, smooth: bool, out: Tensor
 ) -> Tensor:
-    """out (entries, F) += the gradient by the table of <cotangent, features>; it is returned.
+    """out (entries, F) += the gradient of <cotangent, features> with respect to the table; returns out.
 
-    cotangent: (levels * F, N). With a tangent (N, d), of the features' derivative along it instead.
+    cotangent: (levels * F, N). With a tangent (N, d), the features are replaced by their derivative along it.
     """
     over_ranges(
         scatter,

@@ -1,4 +1,4 @@
-"""Networks by the name of their settings: built, sized, evaluated, written to and read from files."""
+"""Networks by the name of their settings: building, sizing, evaluating, and reading and writing files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .network import Network
 
 
 def network_of(config: ModelConfig) -> type[Network[Any]]:
-    """The class of the network that the settings are of."""
+    """The network class that the settings belong to."""
     if not isinstance(config.network, str):
         return config.network
     module, _, name = config.network.partition(":")
@@ -34,20 +34,20 @@ def network_of(config: ModelConfig) -> type[Network[Any]]:
 def build_model(
     config: ModelConfig, dim: int = 3, outputs: int = 1, engine: str = "torch", seed: int = 0
 ) -> Network[Any]:
-    """A freshly initialized network on the CPU, which takes points (N, dim) to values (N, outputs).
+    """A newly initialized network on the CPU, which maps points (N, dim) to values (N, outputs).
 
-    Raises ValueError where the settings make no network.
+    Raises ValueError for invalid settings.
     """
     return network_of(config)(config, dim, outputs, engine, seed)
 
 
 def parameter_count(model: nn.Module) -> int:
-    """How many numbers are trained; a table of a hash grid counts with all its rows."""
+    """The number of trained parameters, including all rows of a hash grid's table."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 TOLERANCE = 0.02
-"""The share of a number of parameters by which it may be missed."""
+"""The default tolerance of with_parameters, as a share of the number of parameters."""
 
 
 def with_parameters(
@@ -58,24 +58,24 @@ def with_parameters(
     table: bool = True,
     tolerance: float = TOLERANCE,
 ) -> ModelConfig:
-    """The settings with that width, and that table of a hash grid, that come closest to `count`.
+    """The settings with the width, and the hash grid's table size, that come closest to `count` parameters.
 
-    Layers, frequencies and the number of the grid's levels stay as they are, and with `table` off all
-    of the grid. Raises ValueError where no width comes within the tolerance, a share of `count`.
+    Layers, frequencies and the number of the grid's levels are kept; if `table` is False, so is the whole
+    grid. Raises ValueError if no width comes within the tolerance, a share of `count`.
     """
-    parameters_of(config, dim, outputs)  # raises if something else is wrong with the settings
+    parameters_of(config, dim, outputs)  # raises if the settings are invalid for another reason
     config = _with_table(config, count, dim) if table else config
 
     def size(width: int) -> float:
         try:
             return parameters_of(replace(config, width=width), dim, outputs)
-        except (ValueError, UsageError):  # there are not as many frequencies, or no such width
+        except (ValueError, UsageError):  # not enough frequencies, or an invalid width
             return math.inf
 
     low, high = 1, 8
     while size(high) < count:
         low, high = high, 2 * high
-    while low < high:  # the narrowest that has as many
+    while low < high:  # find the narrowest with at least `count` parameters
         middle = (low + high) // 2
         low, high = (middle + 1, high) if size(middle) < count else (low, middle)
     width = min(max(low - 1, 1), low, key=lambda width: abs(size(width) - count))
@@ -85,7 +85,7 @@ def with_parameters(
 
 
 def parameters_of(config: ModelConfig, dim: int = 3, outputs: int = 1) -> int:
-    """How many numbers a network of these settings trains; no memory is taken for them."""
+    """The number of trained parameters of a network with these settings, without allocating them."""
     with torch.device("meta"):
         return parameter_count(build_model(config, dim, outputs))
 
@@ -103,10 +103,10 @@ def _with_table(config: ModelConfig, count: int, dim: int) -> ModelConfig:
 
 
 def _coarser(grid: GridConfig) -> GridConfig:
-    """The grid with levels no finer than its table can tell apart on a surface.
+    """The grid, with levels no finer than its table can resolve on a surface.
 
-    A surface crosses some `finest`^2 cells of the finest level, and where they are many more than the
-    table's rows, what one place learns disturbs others.
+    A surface crosses about `finest`^2 cells of the finest level. If these are many more than the table's
+    rows, updates at one place disturb other places.
     """
     finest = min(grid.finest, 2 ** ((grid.log2_table + 1) // 2))
     return replace(grid, finest=finest, coarsest=min(grid.coarsest, max(2, finest // 16)))
@@ -115,14 +115,14 @@ def _coarser(grid: GridConfig) -> GridConfig:
 Array = NDArray[np.floating[Any]]
 
 CHUNK = 65_536
-"""Points that go through a network at once."""
+"""Number of points that a network evaluates at once."""
 
 
 def choose(device: str, engine: str) -> tuple[str, str]:
-    """The device and the engine that are used, where `auto` may stand for either.
+    """The device and the engine to use; either may be given as `auto`.
 
-    Raises MissingBackend for one that is not there, UsageError for an engine that is unknown, or that does
-    not run on the device.
+    Raises MissingBackend if one is not available, UsageError for an engine that is unknown or does not run on
+    the device.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -136,7 +136,7 @@ def choose(device: str, engine: str) -> tuple[str, str]:
 def by_chunks(
     function: Callable[[Tensor], tuple[Tensor, ...]], points: Array, device: torch.device | str
 ) -> list[Array]:
-    """The arrays (N, ...) that a function of points (N, d) gives, computed on a device, a chunk at a time.
+    """The arrays (N, ...) that a function of points (N, d) returns, computed on a device in chunks.
 
     They are NaN where a point is not finite in single precision.
     """
@@ -160,7 +160,7 @@ def written(model: Network[Any]) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def lasting(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What a model file says of the training: all but the time a step took, which differs from run to run."""
+    """The metadata for a model file: all except the time per step, which differs between runs."""
     return {name: value for name, value in metadata.items() if name != "ms_per_step"}
 
 
@@ -172,14 +172,15 @@ UNREADABLE: tuple[type[Exception], ...] = (
     ArithmeticError,
     RuntimeError,
 )
-"""What the content of a damaged model file may raise where it is used."""
+"""The exceptions that the content of a damaged model file may raise."""
 
 
 def read(arrays: dict[str, Array], architecture: dict[str, Any], device: str, engine: str) -> Network[Any]:
     """The network that was written as these arrays and this architecture, on a device.
 
-    The file may be anybody's: everything in it is checked before it is used. Raises one of UNREADABLE where
-    something does not fit, MissingBackend where the network's package or the device cannot be used.
+    The file may come from an untrusted source: everything in it is checked before it is used. Raises one of
+    UNREADABLE if something is inconsistent, MissingBackend if the network's package or the device cannot be
+    used.
     """
     try:
         usual = class_of(architecture["model"])()
@@ -202,9 +203,9 @@ def read(arrays: dict[str, Array], architecture: dict[str, Any], device: str, en
 
 
 def _check_settings(found: dict[str, Any], usual: Any) -> None:
-    """Refuse settings of another network, or of another type than the usual ones.
+    """Refuse settings of another network, or of other types than the default settings.
 
-    Whoever writes the program may give 64.0 for 64; a file that does so is not one of ours.
+    A program may pass 64.0 for 64, but the package never writes a file that does so.
     """
     if found.get("name", name := getattr(usual, "name", None)) != name:
         raise ValueError(f"its settings are those of {found['name']!r:.40}, not of {name}")
@@ -219,11 +220,11 @@ def _check_settings(found: dict[str, Any], usual: Any) -> None:
 
 
 def _check_arrays(arrays: dict[str, Array], config: ModelConfig, dim: int, outputs: int) -> None:
-    """Refuse settings that the arrays do not bear out, before a network of their size is made."""
+    """Refuse settings that do not match the arrays, before a network of that size is allocated."""
     numbers = sum(array.size for array in arrays.values())
     if config.width * config.hidden_layers > numbers:
         raise ValueError("its arrays are smaller than its settings say")
-    with torch.device("meta"):  # where tensors have a shape and take no memory
+    with torch.device("meta"):  # where tensors have a shape but no memory
         expected = build_model(config, dim=dim, outputs=outputs).state_dict()
     for name, tensor in expected.items():
         if name not in arrays:

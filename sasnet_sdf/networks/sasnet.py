@@ -19,7 +19,8 @@ from .hash_grid import HashGrid
 from .network import Network, uniform, value_and_gradient
 
 _MOST_VECTORS = 2_000_000
-"""Integer vectors up to the band, all of which are laid out before some are drawn: 48 MB in 3-D."""
+"""Largest number of integer vectors up to the band; all are allocated before some are drawn (48 MB in
+3-D)."""
 
 
 def draw_frequencies(
@@ -27,9 +28,10 @@ def draw_frequencies(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Integer frequency vectors (width, dim) and the band of each (width,), -1 for the low group.
 
-    The low group is the unit vectors and vectors from the box max|k| <= low; the rest is spread
-    evenly over `bands` equal ranges of max|k| up to `band`, rising. One of k and -k is kept, as
-    they differ by a phase only. Raises ValueError where a range holds too few vectors, or too many.
+    The low group consists of the unit vectors and of vectors from the box max|k| <= low. The others are
+    distributed evenly over `bands` equal ranges of max|k| up to `band`, in ascending order. Only one of k and
+    -k is kept, since they differ only by a phase. Raises ValueError where a range holds too few vectors, or
+    too many.
     """
     if not 1 <= low <= band or (2 * band + 1) ** dim > _MOST_VECTORS:
         raise ValueError(f"frequencies up to {low} and {band} cannot be drawn in {dim} dimensions")
@@ -47,7 +49,7 @@ def draw_frequencies(
 
 
 def _half_space(dim: int, above: int, up_to: int) -> NDArray[np.int64]:
-    """Every integer vector with above < max|k| <= up_to whose first non-zero entry is positive."""
+    """All integer vectors with above < max|k| <= up_to whose first nonzero entry is positive."""
     axis = np.arange(-up_to, up_to + 1)
     k = np.stack(np.meshgrid(*[axis] * dim, indexing="ij"), -1).reshape(-1, dim)
     k = k[len(k) // 2 + 1 :]  # lexicographic order: the second half has a positive leading entry
@@ -80,17 +82,17 @@ class MaskNetwork(nn.Module):
 
 
 def _kaiming(rows: int, columns: int, generator: torch.Generator) -> nn.Parameter:
-    """He et al. 2015 for ReLU: uniform, variance 2 / columns."""
+    """The uniform initialization of He et al. 2015 for ReLU, with variance 2 / columns."""
     return uniform((6 / columns) ** 0.5, rows, columns, generator=generator)
 
 
 class SASNet(Network[SASNetConfig]):
-    """Sines of frozen frequencies, then sine layers, every neuron gated in space by a mask.
+    """Sines of frozen frequencies, then sine layers, with every neuron spatially gated by a mask.
 
     h0 = sin(W0 x + b0) with W0 = (2 pi / period) K frozen; h_i = sin(omega0 (W_i (M_{i-1} h_{i-1}) + b_i));
-    output linear. M_0 masks the high bands of layer 0, M_i the groups of layer i. All masks come
-    from one MaskNetwork, trained together with the sines. The ablations of the settings train W0
-    too, draw it as SIREN's first layer, h0 = sin(omega0 (W0 x + b0)), or have no masks.
+    output linear. M_0 masks the high bands of layer 0, M_i the groups of layer i. All masks come from one
+    MaskNetwork, which is trained together with the sines. Ablations can be chosen in the settings: W0 is
+    trained too, W0 is drawn as in SIREN's first layer, h0 = sin(omega0 (W0 x + b0)), or there are no masks.
     """
 
     Config: ClassVar[type[ModelConfig]] = SASNetConfig
@@ -99,7 +101,7 @@ class SASNet(Network[SASNetConfig]):
     masks: MaskNetwork | None
 
     def build(self, generator: torch.Generator, engine: str) -> None:
-        """Draw the frequencies and make the layers and the network of the masks."""
+        """Draw the frequencies, and make the layers and the mask network."""
         config, dim, outputs = self.config, self.dim, self.outputs
         frequencies, band_of = draw_frequencies(
             dim,
@@ -112,7 +114,7 @@ class SASNet(Network[SASNetConfig]):
         )
         drawn = torch.from_numpy(frequencies).float()
         if not config.sampled:
-            # in order of size, so that the bands rise here too
+            # sorted by size, so that the bands ascend here too
             drawn = torch.empty(config.width, dim).uniform_(-1 / dim, 1 / dim, generator=generator)
             drawn = drawn[drawn.abs().amax(1).argsort()]
         if config.frozen:
@@ -129,7 +131,7 @@ class SASNet(Network[SASNetConfig]):
         self.output_bias: nn.Parameter = nn.Parameter(torch.zeros(outputs))
         masks = config.bands + layers * config.groups
         self.masks = MaskNetwork(config, dim, masks, engine, generator) if config.masks else None
-        # the compiled passes are of the whole method; its ablations are PyTorch's
+        # the compiled passes implement the complete method; ablations are computed by PyTorch
         whole = config.frozen and config.masks and config.sampled
         self.engine: str = engine if config.masks else "torch"
         self.compiled: bool = whole and engine == "numba"
@@ -143,7 +145,7 @@ class SASNet(Network[SASNetConfig]):
 
     @property
     def scaled_frequencies(self) -> Tensor:
-        """W0 (width, dim) = (2 pi / period) K; of SIREN's first layer omega0 W0."""
+        """W0 (width, dim) = (2 pi / period) K; for SIREN's first layer, omega0 W0."""
         scale = 2 * math.pi / self.config.period if self.config.sampled else self.config.omega0
         return self.frequencies * scale
 
@@ -154,7 +156,7 @@ class SASNet(Network[SASNetConfig]):
         return self.with_masks(points)[0]
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """f (N,) and df/dx (N, dim) of a network of one output; both to train on, where gradients are on."""
+        """f (N,) and df/dx (N, dim) of a network with one output, both differentiable if autograd is on."""
         if self._compiled(points):
             return sasnet_cpu.value_and_gradient(self, points)
         return value_and_gradient(lambda x: self.with_masks(x)[0], points, torch.is_grad_enabled())
@@ -165,7 +167,7 @@ class SASNet(Network[SASNetConfig]):
     def with_masks(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Values (N, outputs) and every mask (masks, N): bands first, then layer after layer.
 
-        In plain torch: what the compiled passes of sasnet_cpu are tested against.
+        Computed in plain torch; the compiled passes of sasnet_cpu are tested against it.
         """
         h = torch.sin(self.scaled_frequencies @ points.t() + self.phases[:, None])
         if self.masks is None:
@@ -188,11 +190,11 @@ class SASNet(Network[SASNetConfig]):
 
     @property
     def bytes_per_sample(self) -> int:
-        """Memory that the compiled passes take for each point of a training step."""
+        """Bytes that the compiled passes take per point in a training step."""
         return sasnet_cpu.kept_bytes(self) if self.compiled else 0
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """The trainable parameters and their rates: the sines', the masks' network's, the matrices'."""
+        """The trainable parameters and their rates, for the sines, the mask network and the matrices."""
         config = self.config
         masks: list[nn.Parameter] = [] if self.masks is None else list(self.masks.parameters())
         muon = [self.weights] if config.muon_rate else []

@@ -1,7 +1,7 @@
-"""SASNet under autograd by the compiled kernels: values, and values with gradients to train on.
+"""SASNet under autograd, computed by compiled kernels: values, and values with trainable gradients.
 
-The gradients by the parameters are summed in a number of parts that depends on the batch alone, one
-after the other, so that their bits do not depend on the number of threads.
+The gradients with respect to the parameters are computed in parts, whose number depends only on the batch,
+and the parts are added in a fixed order, so that the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ if TYPE_CHECKING:
 
 
 PARTS = 16
-"""The most parts that gradients are summed in; each is the work of one thread."""
+"""Largest number of parts in which gradients are summed; each part is processed by one thread."""
 
 PIECE = 64 * TILE
-"""Points whose gradients are taken at once where no parameter is trained on them."""
+"""Number of points whose gradients are computed at once if no parameter is trained on them."""
 
 
 class Spare:
-    """Memory that a model keeps for the next batch: taking it anew each step costs more than its use."""
+    """Memory that a model keeps for the next batch: allocating it at each step takes longer than using it."""
 
     SIZES = 3
-    """How many sizes of batches memory is kept for."""
+    """Number of batch sizes for which memory is kept."""
 
     def __init__(self) -> None:
         self.kept: dict[int, Kept] = {}
 
     def take(self, tiles: int) -> Kept | None:
-        """The memory of a batch of so many tiles, if there is some; it is no longer here then."""
+        """Remove and return the memory kept for a batch of so many tiles, if there is any."""
         return self.kept.pop(tiles, None)
 
     def give(self, tiles: int, kept: Kept) -> None:
-        """Keep the memory of a batch of so many tiles, and forget the oldest beyond SIZES."""
+        """Keep the memory of a batch of so many tiles; drops the oldest if there are more than SIZES."""
         self.kept[tiles] = kept
         while len(self.kept) > self.SIZES:
             self.kept.pop(next(iter(self.kept)))
 
 
 def values(model: SASNet, points: Tensor) -> Tensor:
-    """Values (N, outputs) at points (N, d), once differentiable by the points and the parameters."""
+    """Values (N, outputs) at points (N, d); differentiable once, by the points and the parameters."""
     flat, table = _flat(model), _masks(model).grid.table
     _check(points, model)
     keeps = torch.is_grad_enabled() and any(t.requires_grad for t in (points, flat, table))
@@ -59,14 +59,14 @@ def values(model: SASNet, points: Tensor) -> Tensor:
 
 
 def value_and_gradient(model: SASNet, points: Tensor) -> tuple[Tensor, Tensor]:
-    """f (N,) and df/dx (N, d) of a network of one output, both differentiable by the parameters."""
+    """f (N,) and df/dx (N, d) of a network with one output; both are differentiable by the parameters."""
     flat, table = _flat(model), _masks(model).grid.table
     _check(points, model)
     if model.outputs != 1:
         raise ValueError(f"the gradient is that of one output, this network has {model.outputs}")
     if torch.is_grad_enabled() and any(t.requires_grad for t in (flat, table)):
         return _ValuesAndGradients.apply(points.contiguous(), flat, table, model)
-    # nothing is kept for a way back: piece by piece, in the same memory
+    # no backward pass follows: computed in pieces that reuse the same memory
     pieces = [_evaluated(piece.contiguous(), flat, table, model) for piece in points.split(PIECE)]
     values, gradients = zip(*pieces, strict=True)
     return torch.cat(values), torch.cat(gradients)
@@ -80,7 +80,7 @@ def _evaluated(points: Tensor, flat: Tensor, table: Tensor, model: SASNet) -> tu
 
 
 def kept_bytes(model: SASNet) -> int:
-    """What a batch keeps for the way back and takes on it, for each of its points."""
+    """Bytes per point that a batch keeps for the backward pass and allocates during it."""
     (hidden, features), (masks, _), (width, _), *others = [weight.shape for weight, _ in _layers(model)]
     # the decoder, sines and cosines of _Batch._memory, and the gradients by the features, twice
     return 4 * (features + hidden + masks + 1 + 2 * len(others) * width + 2 * features)
@@ -92,7 +92,7 @@ def _check(points: Tensor, model: SASNet) -> None:
 
 
 def _masks(model: SASNet) -> MaskNetwork:
-    assert model.masks is not None  # the compiled passes are of networks with masks alone
+    assert model.masks is not None  # the compiled passes are only for networks with masks
     return model.masks
 
 
@@ -113,7 +113,7 @@ def _flat(model: SASNet) -> Tensor:
 
 
 def _transposed(flat: Floats, shapes: Indices) -> Floats:
-    """The numbers of all layers with every matrix transposed."""
+    """The parameters of all layers, with every matrix transposed."""
     out, start = flat.copy(), 0
     for rows, columns in shapes:
         matrix = slice(start, start + rows * columns)
@@ -123,7 +123,7 @@ def _transposed(flat: Floats, shapes: Indices) -> Floats:
 
 
 class _Batch:
-    """A batch of points on its way through the kernels, with the parameters as they were."""
+    """A batch of points passing through the kernels, with the parameters at the time of the forward pass."""
 
     def __init__(self, points: Tensor, flat: Tensor, table: Tensor, model: SASNet, keeps: bool):
         self.points, self.table, self.keeps, self.outputs = points, table, keeps, model.outputs
@@ -145,7 +145,7 @@ class _Batch:
             self.kept = self._spare.take(self.tiles) or self._memory(self.tiles)
 
     def close(self) -> None:
-        """Give the memory of what was kept back to the model."""
+        """Return the kept memory to the model."""
         assert self.kept is not None
         self._spare.give(self.tiles, self.kept)
         self.kept = None
@@ -168,7 +168,7 @@ class _Batch:
         return out
 
     def gradient(self) -> Tensor:
-        """The sum of the outputs' gradients (N, d) by the points."""
+        """The sum over the outputs of their gradients (N, d) with respect to the points."""
         by_points = torch.empty_like(self.points)
         self._reverse(torch.ones(self.outputs, len(self.points)), by_points=by_points)
         return by_points
@@ -176,15 +176,15 @@ class _Batch:
     def learn(
         self, by_values: Tensor, directions: Tensor | None = None, by_points: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """The gradients of <by_values (O, N), values> by `flat` and by the table.
+        """The gradients of <by_values (O, N), values> with respect to `flat` and the table.
 
-        With directions (N, d), of the values' derivatives along them as well. by_points is filled.
+        With directions (N, d), the derivatives of the values along them are included. Fills by_points.
         """
         terms = [None] if directions is None else [None, directions]
         sums = np.zeros((self.parts, len(self.flat)), np.float32)
         by_features = torch.empty(len(terms), int(self.shapes[0, 1]), len(self.points))
         self._reverse(by_values, directions, sums, by_features, by_points)
-        # None where the gradient was added to the sums that the table's optimizer keeps
+        # None if the gradient was added to the sums that the table's optimizer keeps
         kept = getattr(self.table, "gradient_sums", None)
         out = torch.zeros_like(self.table) if kept is None else kept
         for tangent, part in zip(terms, by_features, strict=True):
@@ -217,7 +217,7 @@ class _Batch:
 
 
 def _once(ctx: Any) -> None:
-    """Refuse what would silently be taken for constant, and points or parameters that have changed."""
+    """Refuse second derivatives, which would silently be zero, and points or parameters that have changed."""
     if torch.is_grad_enabled():
         raise RuntimeError(
             "the numba engine's gradients cannot be differentiated again: "
@@ -245,7 +245,7 @@ class _Values(Function):
 
 
 class _ValuesAndGradients(Function):
-    """y = f(x) and its gradient by x, for one output."""
+    """y = f(x) and its gradient with respect to x, for one output."""
 
     @staticmethod
     def forward(

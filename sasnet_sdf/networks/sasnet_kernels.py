@@ -1,17 +1,17 @@
-"""SASNet on the CPU, tile by tile: what a tile computes is used before it leaves the cache.
+"""SASNet on the CPU, tile by tile: intermediate results of a tile are used before they leave the cache.
 
-`evaluate` gives values; the way back is in sasnet_reverse_kernels.py. The formulae are those of
-networks/sasnet.py, the reference that these are tested against.
+`evaluate` computes values; the backward pass is in sasnet_reverse_kernels.py. The formulas are those of
+networks/sasnet.py, the reference that these kernels are tested against.
 
-The network is a row of linear layers, each followed by its activation, in the order in which they
-run: the decoder's hidden layer (ReLU), the masks (sigmoid), the frequencies and the hidden layers
+The network is a sequence of linear layers, each followed by its activation, in the order of execution: the
+decoder's hidden layer (ReLU), the masks (sigmoid), the frequencies and the hidden layers
 (masked sines), the output (none). `shapes` (L, 2) holds the rows and columns of their matrices,
 `flat` all their numbers: matrix, then bias, layer after layer.
 
-Arrays are float32, one column a point; a tile that reaches beyond the last point is padded. Masks
-are numbered bands first, then the groups of layer after layer; neuron c of sine layer s is
-multiplied by row mask_rows[s, c] of the masks; the row behind them all is 1, for neurons without a
-mask. With F features, H neurons and M masks of the decoder, S sine layers of C neurons, a tile keeps
+Arrays are float32 with one column per point; a tile that extends beyond the last point is padded. Masks are
+numbered with the bands first, then the groups of each layer in turn. Neuron c of sine layer s is multiplied
+by row mask_rows[s, c] of the masks; an additional last row is 1, for neurons without a mask. For a decoder
+with F features, H neurons and M masks, and for S sine layers of C neurons, a tile keeps
 decoder (F + H + M + 1, TILE), sines (S, C, TILE), and cosines (S, C, TILE) times omega.
 """
 
@@ -36,7 +36,7 @@ Layers = tuple[Floats, Indices, Indices, Floats]
 """flat, shapes, mask_rows, and the omega of each sine layer."""
 
 Kept = tuple[Floats, Floats, Floats]
-"""What the tiles keep for the way back, one after the other: decoder, sines, cosines."""
+"""What the tiles keep for the backward pass, tile after tile: decoder, sines, cosines."""
 
 jit: Any = njit(fastmath=FAST, error_model="numpy", **NO_WRAPPERS)
 part: Any = njit(fastmath=FAST, error_model="numpy", inline="always")
@@ -48,7 +48,7 @@ HIDDEN, MASKS, FREQUENCIES = 0, 1, 2
 
 @jit
 def start_of(shapes: Indices, layer: int) -> int:
-    """Where a layer's numbers begin in `flat`."""
+    """The index in `flat` of a layer's first parameter."""
     start = 0
     for n in range(layer):
         start += shapes[n, 0] * (shapes[n, 1] + 1)
@@ -57,13 +57,13 @@ def start_of(shapes: Indices, layer: int) -> int:
 
 @part
 def decoder_row(shapes: Indices, layer: int) -> int:
-    """Where the output of a layer of the decoder begins in what a tile keeps; its input lies before."""
+    """The first row of a decoder layer's output in what a tile keeps; its input precedes it."""
     return shapes[HIDDEN, 1] + (shapes[HIDDEN, 0] if layer == MASKS else 0)
 
 
 @jit
 def load(points: Floats, first: int, out: Floats) -> None:
-    """A tile's points into the first columns of out (d, ...), zero beyond the last point."""
+    """Write a tile's points to the first columns of out (d, ...), with zeros beyond the last point."""
     for i in range(TILE):
         for a in range(points.shape[1]):
             out[a, i] = points[first + i, a] if first + i < len(points) else np.float32(0)
@@ -82,9 +82,9 @@ def mask(sines: Floats, masks: Floats, rows: Indices, out: Floats) -> None:
 def evaluate(
     first_tile: int, end_tile: int, where: Where, layers: Layers, keeps: bool, memory: Kept, y: Floats
 ) -> None:
-    """Values y (O, N) at points (N, d); with `keeps`, every tile keeps what `reverse` needs.
+    """Values y (O, N) at points (N, d).
 
-    Without, all tiles use the memory of one.
+    With `keeps`, every tile keeps what `reverse` needs; otherwise all tiles share the memory of one.
     """
     points, table, grid, smooth = where
     flat, shapes, mask_rows, omegas = layers

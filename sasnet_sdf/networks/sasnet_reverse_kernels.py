@@ -1,10 +1,9 @@
-"""SASNet's gradients on the CPU, tile by tile: by the parameters, by the points, and of derivatives.
+"""SASNet's gradients by the parameters and the points on the CPU, also of directional derivatives.
 
-The network, the tiles and what they keep are those of sasnet_kernels.py. `along` in a name is the
-derivative along a given direction, one a point; behind the TILE columns of an array, where there
-are twice as many, stand those of the derivative. A tile's `kept` is what it keeps; its `moved` are the
-derivatives of that: state_along of features, hidden neurons, masks' arguments and masks, z_along of the
-sine layers' arguments.
+The network, the tiles and what they keep are those of sasnet_kernels.py. `along` in a name marks the
+derivative along a given direction, one per point. In arrays with 2 * TILE columns, the second half holds the
+derivatives. `kept` is what a tile keeps. `moved` holds its derivatives: state_along those of the features,
+the hidden neurons, the masks' arguments and the masks; z_along those of the sine layers' arguments.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def _mask_along(sines, cosines, z_along, masks, masks_along, rows, column, out):
 
 @part
 def _inputs_of(layer, layers, points, first, v, kept, along, moved, inputs):
-    """What a layer's matrix was multiplied with, and behind it its derivative along the directions."""
+    """The inputs of a layer's matrix, followed by their derivatives along the directions."""
     _, shapes, mask_rows, _ = layers
     state, sines, cosines = kept
     state_along, z_along = moved
@@ -67,7 +66,7 @@ def _inputs_of(layer, layers, points, first, v, kept, along, moved, inputs):
 
 @part
 def _forward_along(layers, kept, v, moved, h):
-    """Fill `moved`, of which the features are given; v (d, TILE), h scratch."""
+    """Fill `moved`, in which the features are given. v (d, TILE) holds the directions; h is scratch."""
     flat, shapes, mask_rows, _ = layers
     state, sines, cosines = kept
     state_along, z_along = moved
@@ -104,7 +103,7 @@ def _gate(hidden, values):
 
 @part
 def _back_through_sines(sines, cosines, masks, rows, by_h, by_masks, by_z):
-    """Gradients by z (C, TILE) from those by h = m sin(omega z); those by the masks are added up."""
+    """Gradients by z (C, TILE) from those by h = m sin(omega z); those by the masks are added to by_masks."""
     for c in range(len(sines)):
         m = rows[c]
         for i in range(TILE):
@@ -114,7 +113,7 @@ def _back_through_sines(sines, cosines, masks, rows, by_h, by_masks, by_z):
 
 @part
 def _back_through_sines_along(omega, sines, cosines, z_along, masks, masks_along, rows, by_h, by_masks, by_z):
-    """_back_through_sines with derivatives in columns TILE and on.
+    """_back_through_sines, with derivatives in the columns from TILE on.
 
     With s = sin(omega z) and s' = omega cos(omega z) z': h = m s and h' = m s' + m' s.
     """
@@ -134,14 +133,14 @@ def _back_through_sines_along(omega, sines, cosines, z_along, masks, masks_along
 @jit
 def _back_through_sigmoids(masks, by_masks):
     """In place, gradients by a from those by m = sigmoid(a): m' = m (1 - m) a'. (M, TILE)."""
-    for m in range(len(masks)):  # the mask of the unmasked is 1, and 1 - m is 0
+    for m in range(len(masks)):  # for neurons without a mask m is 1, and 1 - m is 0
         for i in range(TILE):
             by_masks[m, i] *= masks[m, i] * (np.float32(1) - masks[m, i])
 
 
 @part
 def _back_through_sigmoids_along(masks, a_along, by_masks):
-    """_back_through_sigmoids with derivatives in columns TILE and on; a_along (M, TILE)."""
+    """_back_through_sigmoids, with derivatives in the columns from TILE on; a_along (M, TILE)."""
     for m in range(len(masks)):
         for i in range(TILE):
             slope = masks[m, i] * (np.float32(1) - masks[m, i])
@@ -152,7 +151,7 @@ def _back_through_sigmoids_along(masks, a_along, by_masks):
 
 @part
 def _gradients_by_z(layer, layers, kept, along, moved, by_out, by_masks, by_z):
-    """From by_out, gradients by a layer's output, to by_z, those by what its matrix gives."""
+    """Computes by_z, the gradients by the matrix product of a layer, from by_out, those by its output."""
     _, shapes, mask_rows, omegas = layers
     state, sines, cosines = kept
     state_along, z_along = moved
@@ -201,13 +200,13 @@ def reverse(
 ) -> None:
     """The gradients of <by_y, y>, with by_y (O, N), from what `evaluate` kept.
 
-    An output that is not empty is computed: sums (parts, len(flat)), the gradients by the parameters,
-    added up over each part's tiles, with by_features (1, F, N); by_points (N, d). transposed: `flat` with
-    every matrix transposed.
+    Only outputs that are not empty are computed: sums (parts, len(flat)), the gradients by the parameters
+    summed over each part's tiles, together with by_features (1, F, N); and by_points (N, d). transposed:
+    `flat` with every matrix transposed.
 
     With directions (N, d), for one output: the gradients by the parameters of <by_y, y> plus the sum
     of the derivatives of y along the directions, by reverse mode over forward mode (Griewank & Walther
-    2008, sec. 5.2). by_features (2, F, N) then has those by the features' own derivatives as well.
+    2008, sec. 5.2). by_features (2, F, N) then also holds the gradients by the features' derivatives.
     """
     points, table, grid, smooth = where
     shapes = layers[1]
@@ -226,7 +225,7 @@ def reverse(
     z_along = np.empty((last - FREQUENCIES, shapes[last, 1], TILE), np.float32)
     moved = state_along, z_along
     v, h = np.empty((points.shape[1], TILE), np.float32), np.empty((shapes[last, 1], TILE), np.float32)
-    clear(state_along)  # a mask that is 1 everywhere has no derivative
+    clear(state_along)  # the derivative of the constant mask is zero
     for tile in range(first_part * tiles_a_part, min(end_part * tiles_a_part, len(decoder))):
         number, first = tile // tiles_a_part, tile * TILE
         size = min(TILE, len(points) - first)
@@ -258,7 +257,7 @@ def reverse(
         if learns:
             for n in range(len(by_features)):
                 for f in range(features):
-                    for i in range(size):  # a slice's assignment would take seconds to compile
+                    for i in range(size):  # assignment to a slice would take seconds to compile
                         by_features[n, f, first + i] = by_out[f, n * TILE + i]
         if locates:
             pull_back(points, points, False, first, size, by_out, table, grid, smooth, by_x)

@@ -1,8 +1,8 @@
 """The CUDA engine of the hash grid: tiny-cuda-nn behind the common interface, float32.
 
-Twice differentiable where a loss on input gradients needs it: the gradient by the points can be
-differentiated again, by points, table and cotangent. The gradient by the table cannot: that raises.
-Table gradients use atomic additions, so their last bits differ from run to run.
+It is twice differentiable as far as losses on input gradients need it: the gradient by the points can be
+differentiated again, by points, table and cotangent. Differentiating the gradient by the table raises.
+Table gradients use atomic additions, so their last bits differ between runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def encode(points: Tensor, table: Tensor, layout: GridLayout, interpolation: str
 
 @lru_cache(maxsize=16)
 def _encoding(layout: GridLayout, interpolation: str, device: torch.device) -> nn.Module:
-    """tiny-cuda-nn's module for a layout, without parameters of its own: the table is ours."""
+    """tiny-cuda-nn's module for a layout, without parameters: the table belongs to HashGrid."""
     tinycudann = importlib.import_module("tinycudann")
     with torch.cuda.device(device):
         encoding = tinycudann.Encoding(layout.dim, settings(layout, interpolation), dtype=torch.float32)
@@ -47,7 +47,7 @@ def _encoding(layout: GridLayout, interpolation: str, device: torch.device) -> n
 
 
 def settings(layout: GridLayout, interpolation: str) -> dict[str, Any]:
-    """The encoding in the words of tiny-cuda-nn's documentation."""
+    """The encoding's settings in tiny-cuda-nn's format."""
     return {
         "otype": "HashGrid",
         "n_levels": layout.config.levels,
@@ -62,7 +62,7 @@ def settings(layout: GridLayout, interpolation: str) -> dict[str, Any]:
 class _Flat(Function):
     """The table as tiny-cuda-nn's flat vector.
 
-    tiny-cuda-nn leaves the derivative of the table's gradient out without a word; here it raises.
+    tiny-cuda-nn silently omits the derivative of the table's gradient; this function raises instead.
     """
 
     @staticmethod

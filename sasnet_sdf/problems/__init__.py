@@ -1,1 +1,1 @@
-"""What a network is trained on, a surface or a signal: read, fitted, extracted, evaluated."""
+"""The surfaces and signals that networks are trained on: loading, fitting, extraction, evaluation."""

@@ -1,4 +1,4 @@
-"""How well a surface, or the field that it comes from, agrees with a reference."""
+"""Measures how well a surface, or the field that it was extracted from, agrees with a reference."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ from .problem import Report
 from .settings import make_config
 
 FEWEST, MOST = 100, 50_000_000
-"""The samples that may be asked for."""
+"""The allowed numbers of samples."""
 
 OF_A_MESH = ("iou", "iou_uniform", "chamfer_legacy", "chamfer_legacy_floor")
 OF_A_FIELD = tuple(
     f"{name}_error_{place}" for place in ("near", "far") for name in ("sdf", "sign", "eikonal")
 )
-"""Figures that not every reference allows: they are None then."""
+"""Figures that are None if the reference does not allow them."""
 
 
 class Evaluation(Report):
     """How well a surface agrees with a reference: a mapping of the figures of docs/evaluate.md.
 
-    Lengths are in 1e-4 of the diagonal of the reference's bounding box. None: the reference does not allow
-    the figure, such as the IoU with an open mesh.
+    Lengths are in 1e-4 of the diagonal of the reference's bounding box. A figure is None if the reference
+    does not allow it, such as the IoU with an open mesh.
     """
 
     @property
     def error(self) -> float:
-        """The mean of the mean distances from the surface to the reference and back."""
+        """The average of the mean distances from surface to reference and from reference to surface."""
         return self["error"]
 
     @property
@@ -60,7 +60,7 @@ class Evaluation(Report):
 
     @property
     def normal_consistency(self) -> float | None:
-        """The mean of |cos| of the angles between the normals, from 0 to 1."""
+        """The mean absolute cosine of the angle between the normals, from 0 to 1."""
         return self["normal_consistency"]
 
     def __repr__(self) -> str:
@@ -80,18 +80,18 @@ def evaluate(
 ) -> Evaluation:
     """Measure how well a surface, and the field that it comes from, agrees with a reference.
 
-    source: a mesh, a Field, or a path to either (.sasnet: a field), in world units. The surface of a field
-    is extracted first.
+    source: a mesh, a Field, or a path to either (.sasnet: a field), in world units. If it is a field, its
+    surface is extracted first.
 
-    reference: the truth: a mesh or a cloud, or a path to one, in the same units.
+    reference: the ground truth: a mesh or a cloud, or a path to one, in the same units.
 
-    field: the field that a mesh comes from; its distances and gradients are measured too.
+    field: the field that the mesh was extracted from; its distances and gradients are measured too.
 
     samples: number of sample points on each surface and in space, 100 to 50,000,000.
 
     seed: the same seed gives the same figures.
 
-    resolution: for the surface of a field, as in extract.
+    resolution: of the extraction, if the source is a field, as in extract.
 
     on_progress: called several times a second with a Progress; returning False raises Interrupted.
 
@@ -141,7 +141,7 @@ def evaluate(
 def _against(
     mesh: Triangles, reference: Triangles | Points, closed: bool, samples: int, seed: int
 ) -> dict[str, Any]:
-    """The figures of a mesh and its reference, both in the reference's frame."""
+    """The figures of a mesh against its reference, both in the reference's frame."""
     step = steps()
     step(0.4)
     figures = surface_figures(mesh, reference, samples, _generator(seed, 0))
@@ -159,7 +159,7 @@ def _against(
 def _of_field(
     field: Field, frame: Frame, reference: Triangles | Points, closed: bool, samples: int, seed: int
 ) -> dict[str, Any]:
-    """The figures of a field; None where the reference has no inside."""
+    """The figures of a field; None if the reference has no inside."""
     if isinstance(reference, Points) or not closed:
         return dict.fromkeys(OF_A_FIELD)
 
@@ -173,14 +173,14 @@ def _of_field(
 
 
 def _generator(seed: int, figure: int) -> np.random.Generator:
-    """One for each kind of figure, so that none depends on which others there are."""
+    """A generator for one kind of figure, so that the figure does not depend on which others are computed."""
     return np.random.default_rng([seed, figure])
 
 
 def _measured(
     source: Any, resolution: int | None, config: Config, on_progress: OnProgress
 ) -> tuple[TriangleMesh, Field | None, list[str]]:
-    """The mesh, the field that it is the surface of if it is one's, and notes."""
+    """The mesh, the field that it was extracted from (if any), and notes."""
     field = source if isinstance(source, Field) else None
     if isinstance(source, (str, Path)) and Path(source).suffix.lower() == ".sasnet":
         field = Field.load(source)
@@ -198,7 +198,7 @@ def _measured(
 
 
 def _reference(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, dict[str, Any], list[str]]:
-    """The reference, outward where it is watertight, what is known of it as a mesh, and notes."""
+    """The reference (oriented outward if watertight), facts about it as a mesh, and notes."""
     truth, notes = load(source, config)
     if isinstance(truth, PointCloud):
         return truth, dict.fromkeys(("boundary_edges", "area", "volume")), notes

@@ -34,14 +34,14 @@ from ..runtime.progress import steps
 from ..supervision import CloudTarget, MeshTarget
 
 MOVED = 1e-3
-"""Cells by which a vertex has moved that counts as moved."""
+"""The displacement, in cells, from which on a vertex counts as moved."""
 
 
 @dataclass(frozen=True)
 class Extraction:
     """A surface that was extracted from a field or a volume. `mesh, report = extraction` unpacks it.
 
-    mesh: in world units. report: how it was made, in numbers (docs/report.md, `extraction` and `trim`).
+    mesh: in world units. report: figures of the extraction (docs/report.md, `extraction` and `trim`).
     """
 
     mesh: TriangleMesh
@@ -55,15 +55,16 @@ class Extraction:
 
 
 def described(mesh: TriangleMesh, facts: dict[str, Any]) -> str:
-    """The size of a mesh in a few words."""
+    """A short description of the size of a mesh."""
     closed = "open" if facts["boundary_edges"] else "closed"
     return f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} triangles, {closed}"
 
 
 class DistanceField(Protocol):
-    """A signed distance in the unit cube of a frame, around data between low and high (3,).
+    """A signed distance in the unit cube of a frame; low and high (3,) bound the data.
 
-    support: where the data are, or None. Values (N,), and gradients (N, 3), at points (N, 3).
+    support: where the data are, or None. unit_distance gives values (N,) at points (N, 3); unit_gradient
+    gives values (N,) and gradients (N, 3).
     """
 
     @property
@@ -84,10 +85,10 @@ def surface_of(
     memory: SurfaceMemory,
     data: CloudTarget | MeshTarget | None = None,
 ) -> tuple[TriangleMesh, dict[str, Any]]:
-    """The surface of a field, in world units, and the facts of its extraction.
+    """The surface of a field, in world units, and facts about its extraction.
 
-    The mesh follows `data` where they are given and the settings say so (`refine`). Raises NoSurface, and
-    UsageError where the lattice would need more memory.
+    If `data` are given and the setting `refine` is on, the mesh follows the data. Raises NoSurface, or
+    UsageError if the lattice would need more memory than is allowed.
     """
     lattice = lattice_of(config, field.frame, field.low, field.high)
 
@@ -95,7 +96,7 @@ def surface_of(
     if data is not None and config.refine == "auto":
         refined = Refined(*free, data.evidence, lattice.cell, data.trust)
         free = refined.distance, refined.gradient
-    # noise would grow creases of its own
+    # noise would produce creases that are not in the surface
     creases = refined is not None and refined.trust == 1.0
 
     def sampled(values: ValueField, gradients: GradientField) -> Surface:
@@ -125,10 +126,10 @@ def surface_of(
 def _refinement(
     field: DistanceField, mesh: TriangleMesh, refined: Refined | None, cell: float
 ) -> dict[str, Any]:
-    """How far the data moved the surface from the network's own, in world units."""
+    """How far the data moved the surface away from that of the network, in world units."""
     if refined is None:
         return {"mode": "off", "trust": 0.0, "vertices_moved": 0, "mean": 0.0, "maximum": 0.0}
-    # near the surface the field's value is the distance from its own
+    # near its surface, the field's value is the distance to that surface
     moved = np.abs(field.unit_distance(mesh.vertices)).astype(np.float64)
     return {
         "mode": "auto",
@@ -150,7 +151,7 @@ def lattice_of(config: ExtractionConfig, frame: Frame, low: Array, high: Array) 
 def _finished(
     surface: Surface, field: DistanceField, config: ExtractionConfig, ends: NDArray[np.bool_]
 ) -> tuple[TriangleMesh, dict[str, Any]]:
-    """The surface trimmed and decimated as the settings say, in the unit cube, and the facts about it."""
+    """The surface in the unit cube, trimmed and decimated according to the settings, and facts about it."""
     step = steps()
     step(0.6, "trimming")
     mesh, trim = kept_part(
@@ -181,7 +182,7 @@ def _finished(
 
 
 FEWEST = 200
-"""Points from which a piece is an object of its own."""
+"""Number of points from which on a piece counts as a separate object."""
 
 
 def kept_part(
@@ -191,11 +192,11 @@ def kept_part(
     scale: float,
     ends: NDArray[np.bool_],
 ) -> tuple[TriangleMesh, dict[str, Any]]:
-    """The part of a surface in the unit cube that is kept, and the facts about it, lengths in world units.
+    """The part of a surface in the unit cube that is kept, and facts about it (lengths in world units).
 
-    scale: world units per unit of the cube. ends: (V,) the vertices where the lattice ends the surface.
-    Without support nothing is trimmed, and pieces are kept by their area. Raises NoSurface where
-    nothing is left.
+    scale: world units per unit of the cube. ends: (V,) whether the surface ends at a vertex because the
+    lattice ends there. Without support nothing is trimmed, and pieces are kept by their area. Raises
+    NoSurface if nothing is left.
     """
     facts: dict[str, Any] = {"mode": mode_of(config) if support else "off", "length": None, "reach": None}
     dropped = 0
@@ -226,7 +227,7 @@ def kept_part(
 
 
 def mode_of(config: ExtractionConfig) -> str:
-    """auto, length, watertight or off."""
+    """The trimming mode: auto, length, watertight or off."""
     if config.watertight:
         return "watertight"
     return config.trim if isinstance(config.trim, str) else "length"

@@ -1,4 +1,4 @@
-"""The surface on which a fitted volume has a value."""
+"""Extracts an isosurface of a fitted volume."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def isosurface(
 ) -> Extraction:
     """Extract the surface on which a fitted volume has the value `level`, in the volume's world frame.
 
-    Outward is towards lower values. The surface ends, open, at the outermost samples: nothing is
+    The outward side is that of the lower values. The surface is open at the outermost samples: nothing is
     extrapolated beyond them.
 
-    fitted: a fitted volume, or one that load_model read.
+    fitted: a volume from fit_volume or load_model.
 
-    level: a value between the lowest and the highest of the channel, in the units of the samples.
+    level: a value between the lowest and the highest value of the channel, in the units of the samples.
 
     resolution: cells along the longest side, 8 to 4096; by default two for each of the volume's finest.
 
     channel: which channel of the volume, from 0.
 
-    max_memory: refuse a lattice for which the process would hold more, such as "4G".
+    max_memory: such as "4G"; a lattice for which the process would hold more is refused.
 
     on_progress: called several times a second with a Progress; returning False raises Interrupted.
 
-    Raises UsageError for an image, or a level that the volume does not reach; NoSurface; Interrupted.
+    Raises UsageError for an image or for a level that the volume does not reach; NoSurface; Interrupted.
 
         fitted = sasnet_sdf.fit_volume("volume.npz")
         sasnet_sdf.isosurface(fitted, 0.5).mesh.save("bone.ply")
@@ -63,7 +63,7 @@ def isosurface(
     cell = extent.max() / resolution
     i, j, k = (int(n) for n in np.ceil(extent / cell - 1e-9))
     lattice = Lattice(np.zeros(3), cell, (i, j, k))
-    # cubic in the lattice, cells are pressed a little together so that the last ends at the last sample
+    # cells are cubes in the lattice, and then shrunk slightly so that the last one ends at the last sample
     step = last / (np.array([i, j, k]) * cell)
     half = (high - low) / 2
 
@@ -79,10 +79,10 @@ def isosurface(
             surface = extract_surface(values, with_gradient, lattice, memory=memory)
     except NoSurface as error:
         raise NoSurface(f"the volume has no surface at {level:g}: take another level") from error
-    # a vertex moves onto the surface, but not beyond the last samples
+    # vertices are moved onto the surface, but not beyond the last samples
     vertices = grid.to_world(np.clip(surface.vertices * step, 0, last))
     to_world = grid.affine[:-1, :-1] @ np.diag(step)
-    normals = surface.normals @ np.linalg.inv(to_world)  # as gradients go, against the way of places
+    normals = surface.normals @ np.linalg.inv(to_world)  # normals transform by the inverse transpose
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
     faces = surface.faces if np.linalg.det(to_world) > 0 else np.ascontiguousarray(surface.faces[:, ::-1])
     mesh = TriangleMesh(vertices, faces, normals)

@@ -1,4 +1,4 @@
-"""Loads inputs as geometry: read, thinned to what fits into memory, and validated."""
+"""Loads inputs as geometry: reads them, thins clouds to what fits into memory, and validates the result."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ..runtime.system import memory_limit_bytes
 Geometry = TypeVar("Geometry", PointCloud, TriangleMesh)
 
 MOST_POINTS = 5_000_000
-"""Points that are used unless more are asked for.
+"""The default limit on the number of points.
 
-The finest preset's lattice puts about two million vertices on a surface: more than a few points for each
-cost time and memory and add nothing.
+The finest preset's lattice puts about two million vertices on a surface. More than a few points per vertex
+cost time and memory but add no detail.
 """
 _GIVEN = (str, Path, PointCloud, TriangleMesh)
 
 
 def load(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, list[str]]:
-    """A path, a geometry or an array (N, 3) as valid geometry, and notes about what was left out.
+    """A path, a geometry or an array (N, 3) as valid geometry, and notes about what was omitted.
 
-    Several paths or clouds, in a list or tuple, become one cloud. A cloud has at most the points of
-    `most_points`, chosen as `config.input` says; a mesh is not thinned.
+    Several paths or clouds, in a list or tuple, become one cloud. A cloud is thinned to at most `most_points`
+    points, chosen as `config.input` specifies; a mesh is not thinned.
     """
     from ..io import read_merged
     from ..io.validate import validated
@@ -44,7 +44,7 @@ def load(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, list[s
 
 
 def sources_of(source: Any) -> list[Any]:
-    """The inputs that are merged: those of a list or tuple of paths and clouds, else the source alone."""
+    """The inputs to merge: the items of a list or tuple of paths and clouds, otherwise the source alone."""
     several = isinstance(source, (list, tuple)) and all(isinstance(part, _GIVEN) for part in source)
     return list(source) if several and source else [source]
 
@@ -55,7 +55,7 @@ def name_of(source: Any) -> str:
 
 
 def most_points(config: Config) -> int:
-    """`max_points` if it is given, else what fits into `max_memory` or the machine, up to MOST_POINTS."""
+    """`max_points` if given; otherwise what fits into `max_memory` or the machine, up to MOST_POINTS."""
     from ..io.thinning import default_max_points
 
     if config.max_points is not None:
@@ -66,10 +66,10 @@ def most_points(config: Config) -> int:
 
 
 def _of_arrays(source: Any) -> PointCloud | TriangleMesh:
-    """A cloud, a mesh or an array as a geometry whose arrays fit together. Raises UnusableGeometry.
+    """A cloud, a mesh or an array as a geometry with arrays of matching sizes. Raises UnusableGeometry.
 
-    An array is points (N, 3), or points beside unit normals (N, 6). Clouds and meshes of trimesh, Open3D
-    and PyVista are taken by their attributes.
+    An array holds points (N, 3), or points followed by unit normals (N, 6). Clouds and meshes of trimesh,
+    Open3D and PyVista are recognized by their attributes.
     """
     try:
         source = _of_library(source)
@@ -100,8 +100,8 @@ def _of_array(source: Any) -> PointCloud:
 def _of_library(source: Any) -> Any:
     """Convert a cloud or mesh of another library; return anything else unchanged. Raises ValueError.
 
-    Trimesh has vertices and faces, Open3D points or vertices and triangles, PyVista points and faces
-    with the number of corners before each. None of them is imported.
+    A trimesh object has vertices and faces. An Open3D object has points, or vertices and triangles. A PyVista
+    object has points and faces, each preceded by its number of corners. None of these libraries is imported.
     """
     if isinstance(source, (PointCloud, TriangleMesh, np.ndarray)):
         return source

@@ -1,4 +1,4 @@
-"""A problem is what a network is trained on; one fit, one report and one memory plan serve all."""
+"""Problems that networks are trained on; fitting, reports and memory plans are the same for all of them."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ Result = TypeVar("Result")
 
 
 class Problem(ABC, Generic[Result]):
-    """Geometry, an image or a volume, as a network sees it: in the unit cube [-1, 1]^dim.
+    """Geometry, an image or a volume, in the unit cube [-1, 1]^dim that a network is trained in.
 
-    dim, outputs: numbers that the network takes and gives.
+    dim, outputs: number of the network's inputs and outputs.
     """
 
     dim: int
@@ -55,28 +55,28 @@ class Problem(ABC, Generic[Result]):
 
     @abstractmethod
     def task(self, model: Network[Any], training: TrainingConfig, seed: int, device: str) -> Task:
-        """The batches of a training on a device, and the loss."""
+        """The batches and the loss of a training run on a device."""
 
     @staticmethod
     @abstractmethod
     def trial(model: Network[Any], training: TrainingConfig, points: Tensor) -> Tensor:
-        """The loss of a step at arbitrary points (N, dim) with made-up values, to measure its memory."""
+        """The loss of a step at points (N, dim) with placeholder values, to measure the memory of a step."""
 
     @abstractmethod
     def contents(self) -> Iterable[NDArray[Any]]:
-        """All numbers that the training depends on beside the settings; their hash names its checkpoints."""
+        """All arrays that the training depends on; their hash identifies its checkpoints."""
 
     @abstractmethod
     def result(self, model: Network[Any], facts: dict[str, Any]) -> Result:
-        """What the user gets of a trained network; facts: how it was trained."""
+        """The result for the user, made from a trained network; facts: how it was trained."""
 
     @abstractmethod
     def held_out_error(self, seed: int) -> Callable[[Result], float]:
-        """The mean error of a result at places that training with this seed does not use."""
+        """A function that gives the mean error of a result at places not used in training with this seed."""
 
 
 def new_network(model: ModelConfig | None, dim: int, outputs: int, engine: str, seed: int) -> Network[Any]:
-    """A network of these settings, on the CPU. Raises UsageError where they make none."""
+    """A network with these settings, on the CPU. Raises UsageError if the settings are not valid."""
     assert model is not None
     try:
         return build_model(model, dim, outputs, engine, seed)
@@ -93,7 +93,8 @@ def fit(
 ) -> tuple[Result, History]:
     """Train a new network on a problem. Returns the result and the training's history.
 
-    config: seed, training and checkpoints are used. The result's metadata hold the history's figures.
+    config: only its seed, training and checkpoint settings are used. The figures of the history are in the
+    result's metadata.
     """
     compiles = "compiling kernels, once a machine" if model.engine == "numba" else ""
     on_progress(Progress("training", 0.0, compiles))
@@ -106,7 +107,7 @@ def fit(
 
 @dataclass(frozen=True, repr=False)
 class Report(Mapping[str, Any]):
-    """A result that is a report alone: a mapping of plain values; `dict(result)` is for JSON."""
+    """A result that is only a report: a mapping of plain values; `dict(result)` can be written as JSON."""
 
     report: dict[str, Any]
 
@@ -121,7 +122,7 @@ class Report(Mapping[str, Any]):
 
 
 class Run:
-    """The clock of a run, and what every report says of it (docs/report.md)."""
+    """The clock of a run, and the part of its report that all runs have (docs/report.md)."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -130,7 +131,7 @@ class Run:
     def report(
         self, result: Any, config: Config | SignalConfig, device: str, interrupted: bool, **more: Any
     ) -> dict[str, Any]:
-        """The report of a fit as plain values; more: what the problem adds."""
+        """The report of a fit as plain values; more: entries that the problem adds."""
         return {
             "version": __version__,
             "seed": config.seed,
@@ -148,16 +149,17 @@ class Run:
 
 
 _PROBE = 256
-"""Samples of the first of two probes; the second has twice as many, and the difference is what they keep."""
+"""Number of samples in the first of two probes. The second has twice as many, so that the difference in the
+memory that they keep is that of this number of samples."""
 
 Trial = Callable[[Network[Any], TrainingConfig, Tensor], Tensor]
 """(network, settings, points (N, dim)) -> the loss of a step of training on these points."""
 
 
 def plan_of(model: Network[Any], config: Config | SignalConfig, trial: Trial) -> MemoryPlan:
-    """The plan of a run that trains `model`, by the loss that `trial` gives.
+    """The memory plan of a run that trains `model` with the loss from `trial`.
 
-    Without a limit, and on a GPU, nothing is measured.
+    Nothing is measured without a memory limit, or on a GPU.
     """
     if config.max_memory is None or next(model.parameters()).device.type != "cpu":
         return MemoryPlan(config.max_memory)
@@ -174,9 +176,9 @@ def plan_of(model: Network[Any], config: Config | SignalConfig, trial: Trial) ->
 
 
 def surface_memory(limit: int | None, ask: Callable[[Array], Any], faces: int | None = None) -> SurfaceMemory:
-    """What extracting, trimming and decimating to `faces` takes.
+    """The memory for extracting, trimming and, if `faces` is given, decimating a surface.
 
-    ask: gives a field's values and gradients at a few points (N, 3) of the unit cube.
+    ask: computes a field's values and gradients at a few points (N, 3) of the unit cube.
     """
     if limit is None:
         return SurfaceMemory()
@@ -185,7 +187,7 @@ def surface_memory(limit: int | None, ask: Callable[[Array], Any], faces: int | 
 
 
 def vertices_of(target: CloudTarget | MeshTarget, cell: float) -> float:
-    """About how many vertices the surface of the data has on a lattice: one for each edge that it crosses."""
+    """Estimated number of vertices of the data's surface on a lattice: one for each edge that it crosses."""
     if isinstance(target, MeshTarget):
         return float(np.abs(cross_products(target.vertices, target.faces)).sum()) / 2 / cell**2
     area = np.minimum(target.spacing, 3 * np.median(target.spacing)) ** 2
@@ -193,20 +195,20 @@ def vertices_of(target: CloudTarget | MeshTarget, cell: float) -> float:
 
 
 def _probed(ask: Callable[[Array], Any], dim: int) -> NetworkMemory:
-    """What values and gradients at points (N, dim) take of the memory."""
+    """The memory for computing values and gradients at points (N, dim)."""
     places = np.random.default_rng(0).uniform(-1, 1, (2 * _PROBE, dim))
     kept, largest = _kept_a_sample(lambda count: ask(places[:count]))
     return NetworkMemory(kept=kept, largest=largest)
 
 
 def _kept_a_sample(ask: Callable[[int], Any]) -> tuple[float, float]:
-    """Bytes on the CPU of each sample: what PyTorch keeps and takes for the way back, the largest array."""
+    """CPU memory per sample, in bytes: for PyTorch's backward pass, and of the largest array."""
     totals, largest = [], 0.0
     for count in (_PROBE, 2 * _PROBE):
         kept: dict[int, Tensor] = {}
 
         def keep(tensor: Tensor, kept: dict[int, Tensor] = kept) -> Tensor:
-            tensor = tensor.detach()  # what a node saved of its own result would keep it alive for ever
+            tensor = tensor.detach()  # a node that saved its own result would never be freed
             if tensor.device.type == "cpu":
                 kept[tensor.untyped_storage().data_ptr()] = tensor
             return tensor

@@ -1,4 +1,4 @@
-"""The main job: a scan goes in, a surface in the same world coordinates comes out."""
+"""Reconstruction: turns a scan into a surface in the same world coordinates."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .surface import SurfaceProblem, selected
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """A surface, the field it was cut from, and what was done, in numbers (docs/report.md)."""
+    """A surface, the field that it was extracted from, and the report (docs/report.md)."""
 
     mesh: TriangleMesh
     field: Field
@@ -56,7 +56,7 @@ class Reconstruction:
 
 
 def surface_of_source(source: Any, config: Config, on_progress: OnProgress = silent) -> Reconstruction:
-    """What sasnet_sdf.reconstruct does, with all settings in `config`."""
+    """Does what sasnet_sdf.reconstruct does, with all settings in `config`."""
     run = Run()
     device, engine = choose(config.device, config.engine)
     model = new_network(config.model, SurfaceProblem.dim, SurfaceProblem.outputs, engine, config.seed)
@@ -139,7 +139,7 @@ def _check_targets(plan: MemoryPlan, geometry: PointCloud | TriangleMesh, config
 def tell(findings: list[Finding], config: Config, name: str) -> None:
     """Report warnings as soon as they are known.
 
-    Raises UnusableGeometry, with the warnings, where the settings are strict and there are any.
+    If there are any and the settings are strict, raises UnusableGeometry with the warnings.
     """
     warnings = texts(findings, "warning")
     if config.strict and warnings:
@@ -170,16 +170,16 @@ def _input_facts(source: Any, geometry: PointCloud | TriangleMesh) -> dict[str, 
 
 
 FEWEST = 0.05
-"""The share of the points that must lie on a surface."""
+"""The least share of the points that must lie on a surface."""
 
 MOST_LEFT = 0.5
 """The share of the points that a surface may miss without a warning."""
 
 NEAR = 3.0
-"""Spacings from a surface within which a point lies on it."""
+"""The distance from a surface, in spacings, within which a point counts as lying on it."""
 
 SAMPLES, POINTS = 50_000, 2_000
-"""Places on the surface, and points that are looked at."""
+"""Number of places on the surface, and number of points that are tested."""
 
 
 def covered_share(mesh: TriangleMesh, support: Support, frame: Frame) -> float:
@@ -192,7 +192,7 @@ def covered_share(mesh: TriangleMesh, support: Support, frame: Frame) -> float:
 
 
 def check_coverage(share: float) -> list[Finding]:
-    """A warning where the surface misses much of the data. Raises NoSurface where it misses almost all."""
+    """A warning if the surface misses much of the data. Raises NoSurface if it misses almost all of it."""
     if share < FEWEST:
         raise NoSurface(
             f"only {share:.0%} of the points lie on the surface; look at their normals and units, give "
@@ -204,7 +204,7 @@ def check_coverage(share: float) -> list[Finding]:
 
 
 def check_carried(geometry: PointCloud | TriangleMesh, names: Sequence[str]) -> None:
-    """Raise UsageError where the input has no scalar of one of these names."""
+    """Raise UsageError if the input lacks a scalar with one of these names."""
     unknown = [name for name in names if name not in geometry.scalars]
     if unknown:
         there = f"there are: {', '.join(geometry.scalars)}" if geometry.scalars else "it has none"
@@ -229,7 +229,7 @@ def with_attributes(
 ) -> TriangleMesh:
     """The mesh with the input's colors, if it has any, and the requested scalars.
 
-    A cloud gives those of the points that the target was made from, without outliers.
+    For a cloud, these come from the points that the target was made from, without outliers.
     """
     values: dict[str, NDArray[Any]] = {name: geometry.scalars[name] for name in config.carry}
     colors = geometry.colors if config.colors == "auto" else None
@@ -254,6 +254,6 @@ def with_attributes(
 
 
 def _rows_of(target: CloudTarget, points: np.ndarray) -> NDArray[np.int64]:
-    """The row in the input of each of the target's points, by the unit coordinates of the input's (N, 3)."""
+    """The input's row for each point of the target; points: (N, 3) the input's, in the unit cube."""
     order = morton_order(points)
     return order[Tree.of(points[order]).nearest(target.points)]

@@ -1,4 +1,4 @@
-"""From the arguments of Python and the command line to settings."""
+"""Makes settings from arguments of Python functions and of the command line."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..signal_config import SignalConfig
 def make_config(
     preset: str = "balanced", *, model: str | None = None, settings: Iterable[str] = (), **options: Any
 ) -> Config:
-    """All settings of a reconstruction: a preset's, changed where an argument is given.
+    """All settings of a reconstruction: those of a preset, changed by the arguments that are given.
 
     preset: "fast", "balanced" or "fine".
 
-    model: NAME[:KEY=VALUE]..., such as "siren:omega0=10", with the values that its paper published.
+    model: NAME[:KEY=VALUE]..., such as "siren:omega0=10"; other values are those published in its paper.
 
     settings: any setting as "KEY=VALUE", such as "supervision.targets=200000".
 
-    options: the settings of docs/settings.md by name; None leaves the preset's value.
+    options: the settings of docs/settings.md by name; None keeps the preset's value.
 
     Raises UsageError.
 
@@ -47,14 +47,14 @@ def make_config(
 Settings = TypeVar("Settings", Config, SignalConfig)
 
 _PLACES = ("model", "model.grid", "training", "supervision", "extraction", "input", "")
-"""The sections in which a setting without a path is looked for, in this order."""
+"""The sections that are searched, in this order, for a setting given without a path."""
 
 
 def model_of(text: str, known: Mapping[str, ModelConfig] = PUBLISHED) -> ModelConfig:
     """The settings of NAME[:KEY=VALUE or VARIANT]..., such as `siren:omega0=10` or `sasnet:no-masks`.
 
-    known: what each NAME stands for. Raises UsageError for an unknown name, key or variant, and
-    MissingBackend where the package that has the network cannot be loaded.
+    known: the settings that each NAME stands for. Raises UsageError for an unknown name, key or variant, and
+    MissingBackend if the package that provides the network cannot be loaded.
     """
     name, *changes = text.split(":")
     if name not in known:
@@ -73,7 +73,7 @@ def model_of(text: str, known: Mapping[str, ModelConfig] = PUBLISHED) -> ModelCo
 
 
 def with_settings(config: Settings, settings: Iterable[str]) -> Settings:
-    """The settings with every KEY=VALUE applied, where KEY may have a path, as model.grid.levels.
+    """The settings with every KEY=VALUE applied; KEY may be a path, such as model.grid.levels.
 
     Raises UsageError.
     """

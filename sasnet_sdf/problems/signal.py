@@ -1,4 +1,4 @@
-"""The problem of an image or a volume: samples go in, a small continuous network comes out."""
+"""Fits a small continuous network to the samples of an image or a volume."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from .signal_figures import MOST_MEASURED, measured
 from .signal_settings import notes_on, signal_config
 
 COMPARED = 50_000
-"""Samples by which rates are compared."""
+"""Number of samples on which learning rates are compared."""
 
 LARGEST = 1e100
-"""A value from which on a signal is refused: sums of squares come near the largest number."""
+"""Signals with larger values are refused: their sums of squares come near the largest float64."""
 
 
 @dataclass(frozen=True)
 class SignalProblem(Problem[FittedSignal]):
-    """An image or a volume, and the lowest and highest value (C,) of each channel: they become -1 and 1."""
+    """An image or a volume; low, high: (C,) the range of each channel, which is mapped to [-1, 1]."""
 
     signal: Signal
     low: Array
@@ -57,7 +57,7 @@ class SignalProblem(Problem[FittedSignal]):
     def of(cls, signal: Signal) -> tuple[SignalProblem, int]:
         """The problem of a signal, and how many of its values are not finite.
 
-        Raises UnusableGeometry where the signal cannot be fitted.
+        Raises UnusableGeometry if the signal cannot be fitted.
         """
         low, high, missing = ranges(signal)
         check_size(signal, low, high)
@@ -84,7 +84,7 @@ class SignalProblem(Problem[FittedSignal]):
         )
 
     def held_out_error(self, seed: int) -> Callable[[FittedSignal], float]:
-        """The mean squared error at samples that are the same for all networks."""
+        """A function that gives the mean squared error at samples that are the same for all networks."""
         points, values = SignalBatches(self.signal, self.low, self.high, COMPARED, seed + 1)(0)
 
         def error_of(fitted: FittedSignal) -> float:
@@ -103,14 +103,14 @@ def fit_signal(
     on_progress: OnProgress = silent,
     **options: Any,
 ) -> tuple[FittedSignal, Signal]:
-    """What sasnet_sdf.fit_image or fit_volume gives, as `kind` says, and the signal that was read."""
+    """The result of sasnet_sdf.fit_image or fit_volume (according to `kind`), and the signal."""
     run = Run()
     asked = options.get("max_memory")
     limit = None if asked is None else parse_memory(asked)
     with timed(run.seconds, "read"), stage("read", on_progress, "reading"):
         signal, notes = load_signal(source, kind, spacing, limit)
         problem, missing = SignalProblem.of(signal)
-    if missing and not isinstance(source, (str, Path)):  # a reader says so itself
+    if missing and not isinstance(source, (str, Path)):  # readers of files report this themselves
         notes.append(f"{missing} of {signal.values.size} values are not finite; the fit leaves them out")
     config = signal_config(signal, preset, **options)
     notes += notes_on(signal, config)
@@ -141,7 +141,7 @@ def fit_signal(
 def load_signal(
     source: Any, kind: str, spacing: Any = None, max_memory: int | None = None
 ) -> tuple[Signal, list[str]]:
-    """A path, an array or a signal as a signal, and notes about it; masked values of an array are NaN.
+    """A path, an array or a signal as a signal, and notes; masked values of an array become NaN.
 
     Raises UnreadableInput, UsageError.
     """
@@ -162,7 +162,7 @@ def load_signal(
 
 
 def check_size(signal: Signal, low: Array, high: Array) -> None:
-    """Raises UnusableGeometry where a signal whose channels have these ranges cannot be fitted."""
+    """Raises UnusableGeometry if a signal whose channels have these ranges cannot be fitted."""
     if min(signal.grid.shape) < 2:
         shape = " x ".join(str(n) for n in signal.grid.shape)
         raise UnusableGeometry(f"{shape} samples are too few: 2 along each axis are needed")
@@ -197,7 +197,7 @@ def _of_array(values: np.ndarray, kind: str, spacing: Any) -> Signal:
 def ranges(signal: Signal) -> tuple[Array, Array, int]:
     """The lowest and the highest finite value (C,) of each channel, and how many values are not finite.
 
-    Of a channel without any both are NaN.
+    For a channel without finite values, both are NaN.
     """
     low, high = np.full(signal.channels, np.inf), np.full(signal.channels, -np.inf)
     missing = 0

@@ -1,4 +1,4 @@
-"""How well a fit agrees with its signal, in numbers, bits and pictures."""
+"""Measures how well a fit agrees with its signal: error figures, bits per sample, and pictures."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ..views import curves
 from ..views.gallery import error_map, mask_tiles
 
 MOST_MEASURED = 1 << 22
-"""Samples that figures are taken over; of a larger signal, those in its middle."""
+"""Largest number of samples that are compared; for a larger signal, those in its middle."""
 
 FAR = 1000
-"""Times their range from which values count as far from zero."""
+"""Values farther from zero than this multiple of their range count as far from zero."""
 
 TILE = 160
-"""Pixels of a mask's longer side in the picture of all masks."""
+"""Pixels along the longer side of a mask in the picture of all masks."""
 
 
 def measured(fitted: FittedSignal, signal: Signal) -> tuple[dict[str, Any], list[str]]:
@@ -40,26 +40,26 @@ def measured(fitted: FittedSignal, signal: Signal) -> tuple[dict[str, Any], list
     if (end - first < signal.grid.shape).any():
         notes.append(f"measured on the {' x '.join(map(str, end - first))} samples in the middle")
     if np.abs(original).min() > FAR * fitted.peak:
-        # figures are taken in float32, which has few digits left there
+        # figures are computed in float32, which has few significant digits left there
         middle = original.mean()
         original, fit = original - middle, fit - middle
     figures = signal_figures(fit, original, fitted.peak)
     if known < 1 and figures["psnr"] is not None:
-        # what is missing counts as no error, in the mean over all
+        # missing samples count as having no error, in a mean over all samples
         figures["psnr"] += 10 * math.log10(known)
         notes.append(
             f"{1 - known:.2%} of what was measured is missing: PSNR leaves it out, other figures fill it"
         )
-    # no number for an exact fit: JSON has no infinity
+    # None for an exact fit: JSON has no infinity
     return {
         name: value if value is None or math.isfinite(value) else None for name, value in figures.items()
     }, notes
 
 
 def bits(fitted: FittedSignal, signal: Signal, psnr: float | None, size: int) -> dict[str, float | None]:
-    """Bits a sample of the model's file of `size` bytes; of an image those of PNG and JPEG beside it.
+    """Bits per sample of the model's file of `size` bytes and, for an image, of PNG and JPEG files.
 
-    PNG is lossless, the JPEG has the lowest quality whose PSNR is not below the fit's.
+    PNG is lossless; the JPEG has the lowest quality whose PSNR is not below that of the fit.
     """
     samples = int(np.prod(signal.grid.shape))
     found: dict[str, float | None] = {"model": bits_per_pixel(size, samples)}
@@ -73,7 +73,7 @@ def bits(fitted: FittedSignal, signal: Signal, psnr: float | None, size: int) ->
 
 
 def both(fitted: FittedSignal, signal: Signal, first: Any, end: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The original and the fit over some samples; a sample that is not finite is what the fit has there."""
+    """The original and the fit over some samples; samples that are not finite take the value of the fit."""
     fit = fitted.at_samples(first, end)
     part = tuple(slice(a, b) for a, b in zip(first, end, strict=True))
     original = np.asarray(signal.values[part], np.float64)
@@ -81,7 +81,7 @@ def both(fitted: FittedSignal, signal: Signal, first: Any, end: Any) -> tuple[np
 
 
 def _part(signal: Signal) -> tuple[Any, Any]:
-    """The first index and the end of what is measured."""
+    """The first index and the end index of the measured part."""
     shape = np.array(signal.grid.shape)
     share = min(1.0, (MOST_MEASURED / shape.prod()) ** (1 / len(shape)))
     size = np.maximum((shape * share).astype(int), 1)
@@ -93,10 +93,10 @@ PICTURES = ("error.png", "masks.png", "spectrum.png", "convergence.png")
 
 
 def draw(fitted: FittedSignal, signal: Signal, folder: Path) -> list[str]:
-    """Write PICTURES into a folder; notes on those that there are not."""
+    """Write PICTURES into a folder; returns notes on those that could not be drawn."""
     folder.mkdir(parents=True, exist_ok=True)
     original, fit = both(fitted, signal, *_part(signal))
-    # black is 0 of whole numbers
+    # for integers, black is 0
     shown = original.astype(fitted.dtype) if fitted.dtype.kind in "iu" else original
     error_map(fit, shown, fitted.peak, folder / "error.png")
     if fitted.model.mask_names:
@@ -113,7 +113,7 @@ def draw(fitted: FittedSignal, signal: Signal, folder: Path) -> list[str]:
 
 
 def draw_masks(fitted: FittedSignal, path: Path) -> None:
-    """Every mask, of a volume on the slice in the middle of its first axis."""
+    """Draw every mask; for a volume, on the middle slice of its first axis."""
 
     def masks(points: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -141,8 +141,8 @@ def codec_bits(
     """The bits per pixel of an image (H, W, C) in a codec, and its quality, which is None for PNG.
 
     png: lossless, so that `psnr_target` does not matter. jpeg: the lowest quality whose PSNR reaches
-    `psnr_target` (dB), without chroma subsampling. Returns None where the codec cannot: JPEG of 16 bits
-    or with alpha, or where no quality reaches the target; PNG of 16 bits in color, which Pillow does
+    `psnr_target` (dB), without chroma subsampling. Returns None for an image that the codec cannot store:
+    JPEG for 16 bits or alpha, or if no quality reaches the target; PNG for 16-bit color, which Pillow does
     not write; both for floating-point values.
     """
     pixels = original.shape[0] * original.shape[1]
@@ -152,13 +152,13 @@ def codec_bits(
     if not plain or max(original.shape[:2]) > LONGEST:
         return None
     peak = peak_of(original)
-    # the PSNR rises with the quality, but for steps too small to matter
+    # the PSNR rises with the quality, except for negligible steps
     place = bisect_left(QUALITIES, psnr_target, key=lambda q: psnr(_decoded(original, q), original, peak))
     if place == len(QUALITIES):
         return None
     quality = QUALITIES[place]
     data = _jpeg(original, quality)
-    if len(data) < pixels:  # above that, Pillow's buffer may be too small to optimize
+    if len(data) < pixels:  # for larger files, Pillow's buffer may be too small to optimize
         data = _jpeg(original, quality, optimize=True)
     return bits_per_pixel(len(data), pixels), quality
 
@@ -185,5 +185,5 @@ def _decoded(original: NDArray[Any], quality: int) -> NDArray[np.uint8]:
 
 
 def _image(original: NDArray[Any]) -> Image.Image:
-    """The image for Pillow: gray images have no axis of channels."""
+    """The image for Pillow, which expects gray images without a channel axis."""
     return Image.fromarray(np.ascontiguousarray(original[..., 0] if original.shape[-1] == 1 else original))

@@ -1,4 +1,4 @@
-"""From the user's arguments and the signal itself to the settings of a fit."""
+"""Derives the settings of a fit from the user's arguments and the signal."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def signal_config(
     settings: Iterable[str] = (),
     **options: Any,
 ) -> SignalConfig:
-    """The settings of a fit, `model` among them with its width.
+    """The settings of a fit, including `model` and its width.
 
-    model: as model_of takes it; SASNet's values are those chosen from the signal, others' those that
-    their papers published. options: options of a SignalConfig by name. Raises UsageError.
+    model: as in model_of. Values for SASNet are chosen from the signal; those for other networks are the
+    published ones. options: fields of a SignalConfig by name. Raises UsageError.
     """
     if preset not in SIGNAL_PRESETS:
         raise UsageError(unknown("preset", preset, SIGNAL_PRESETS))
@@ -86,19 +86,19 @@ def _count(signal: Signal, config: SignalConfig) -> int:
 
 
 def default_count(signal: Signal) -> int:
-    """The parameters of a fit for which neither their number nor a ratio was asked."""
+    """The number of parameters of a fit if neither the number nor a ratio is given."""
     return round(min(max(RATIO * signal.values.size, FEWEST_PARAMETERS), MOST_PARAMETERS))
 
 
 def usual_tuning(signal: Signal) -> SignalTuning:
-    """The tuning for signals of that kind."""
+    """The default tuning for this kind of signal."""
     return SignalTuning() if signal.kind == "image" else VOLUME_TUNING
 
 
 def known_models(
     signal: Signal, count: int, training: TrainingConfig, tuning: SignalTuning | None = None
 ) -> Mapping[str, ModelConfig]:
-    """The settings that each model's name stands for; SASNet and TUNER have the signal's frequencies."""
+    """The settings for each model's name; those of SASNet and TUNER are chosen from the signal."""
     samples = math.prod(signal.grid.shape)
     epochs = training.steps * min(training.batch, samples) / samples
     published = PUBLISHED["tuner"]
@@ -107,13 +107,13 @@ def known_models(
         "sasnet": chosen(signal, count, epochs, tuning),
         "tuner": chosen(signal, count, epochs, tuning, **tuner, muon_rate=0.0),
     }
-    return ChainMap(ours, cast(Any, PUBLISHED))  # only looked up
+    return ChainMap(ours, cast(Any, PUBLISHED))  # only read
 
 
 def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
-    """The settings with as near `count` parameters as a width comes. Raises UsageError."""
+    """The settings with the width that comes closest to `count` parameters. Raises UsageError."""
     try:
-        keeps = isinstance(model, SASNetConfig)  # its grid is chosen already
+        keeps = isinstance(model, SASNetConfig)  # its grid has already been chosen
         size = (count, signal.grid.dim, signal.channels)
         return with_parameters(model, *size, table=not keeps, tolerance=math.inf)
     except ValueError as error:
@@ -128,18 +128,19 @@ def chosen(
     tuning: SignalTuning | None = None,
     **changes: Any,
 ) -> SASNetConfig:
-    """SASNet for a signal, by its resolution and its spectrum; its width is a first guess.
+    """SASNet settings chosen from a signal's resolution and spectrum; the width is a first guess.
 
-    count: parameters. epochs: how often the training sees each sample; tuning.smooth_epochs by default.
+    count: number of parameters. epochs: how often the training sees each sample; tuning.smooth_epochs by
+    default.
     """
     tuning = tuning or usual_tuning(signal)
     epochs = tuning.smooth_epochs if epochs is None else epochs
     grid, base, ratio = signal.grid, SASNetConfig(), count / signal.values.size
     period = float(np.clip(tuning.longest_period * math.sqrt(ratio), base.period, tuning.longest_period))
-    highest = period * grid.half / (2 * grid.spacing.min())  # periods across which two samples make one
+    highest = period * grid.half / (2 * grid.spacing.min())  # Nyquist limit, in periods
     low, high = tuning.narrowest, tuning.widest
     share = np.clip(tuning.band_share * cutoff(signal, tuning) / 0.5, low, high)
-    # a network that is small for its signal holds it as if it had fewer samples
+    # a network that is small for its signal represents it as if the signal had fewer samples
     narrowing = min(1.0, (ratio / tuning.enough) ** (1 / grid.dim), tuning.plenty / ratio)
     band = int(np.clip(round(share * narrowing * highest), 4, tuning.most_band))
     hidden_layers = changes.get("hidden_layers", tuning.hidden_layers)
@@ -183,17 +184,17 @@ def notes_on(signal: Signal, config: SignalConfig) -> list[str]:
 
 
 def _with_vectors(config: SASNetConfig, dim: int) -> SASNetConfig:
-    """The settings with a low range, and a band, that hold vectors enough for the width."""
+    """The settings with `low` and `band` raised until they hold enough frequency vectors for the width."""
 
     def vectors(up_to: int) -> int:
-        return ((2 * up_to + 1) ** dim - 1) // 2  # of a box; k and -k are one
+        return ((2 * up_to + 1) ** dim - 1) // 2  # in a box; k and -k count once
 
     lowest = math.ceil(config.low_share * config.width)
     low = config.low
     while vectors(low) < lowest + dim:
         low += 1
     band = max(config.band, low + 2)
-    bands = min(config.bands, band - low)  # a whole number for each
+    bands = min(config.bands, band - low)  # at least one whole number per band
     each = math.ceil((config.width - lowest) / bands) + 1
     while vectors(low + (band - low) // bands) - vectors(low) < each:
         band += 1
@@ -201,7 +202,7 @@ def _with_vectors(config: SASNetConfig, dim: int) -> SASNetConfig:
 
 
 def cutoff(signal: Signal, tuning: SignalTuning | None = None) -> float:
-    """The frequency, in cycles a sample, below which most of the power in the signal's middle lies."""
+    """The frequency, in cycles per sample, below which most of the power in the signal's middle lies."""
     tuning = tuning or usual_tuning(signal)
     shape = np.array(signal.grid.shape)
     size = np.minimum(shape, tuning.spectrum_samples)
@@ -211,13 +212,13 @@ def cutoff(signal: Signal, tuning: SignalTuning | None = None) -> float:
     missing = ~np.isfinite(values).all(-1)
     if missing.all():
         return 0.0
-    if missing.any():  # what lies nearest: a hole's rim should not look like detail
+    if missing.any():  # filled with the nearest values, so that the rim of a hole does not look like detail
         nearest: Any = distance_transform_edt(missing, return_distances=False, return_indices=True)
         values = values[tuple(nearest)]
-    # relative to the range, as float32 has no squares of very small or large numbers
+    # scaled by the range, since squares of very small or large numbers do not fit into float32
     values = values - values.mean()
     frequencies, power = radial_spectrum((values / (np.ptp(values) or 1.0)).astype(np.float32))
-    # a ring has as many waves as its length, a shell as its area
+    # the number of waves in a ring grows with its length, in a shell with its area
     whole = np.cumsum(power * frequencies ** (len(shape) - 1))
     return (
         float(frequencies[np.searchsorted(whole, tuning.power_share * whole[-1])]) if whole[-1] > 0 else 0.0
@@ -225,9 +226,9 @@ def cutoff(signal: Signal, tuning: SignalTuning | None = None) -> float:
 
 
 def _grid(count: int, dim: int, tuning: SignalTuning) -> GridConfig:
-    """Two levels as fine as their share of the parameters allows, every vertex with a row of its own.
+    """Two levels as fine as their share of the parameters allows; each vertex has its own table row.
 
-    Rows that places share, as in a hashed table, make masks that are noise where the table is small.
+    In a hashed table, vertices share rows; if the table is small, the masks then look like noise.
     """
     from ..networks.hash_grid import grid_layout
 

@@ -1,4 +1,4 @@
-"""The problem of a surface: which points are used, the distance that they imply, and targets."""
+"""The problem of a surface: selects points, derives the distance that they imply, and draws targets."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from ..training.samplers import Batches, Pool, draw_pool
 from .problem import Problem
 
 HELD_OUT = 50_000
-"""Targets that no network is trained on, by which rates are compared."""
+"""Number of targets that no network is trained on, used to compare learning rates."""
 
 
 @dataclass(frozen=True)
 class SurfaceProblem(Problem[Field]):
     """A cloud or a mesh in its frame, the distance that it implies, and targets drawn from that.
 
-    facts: what was found in the geometry, for the report. findings: what the user should know of it.
+    facts: facts about the geometry, for the report. findings: what the user should know about it.
     """
 
     geometry: PointCloud | TriangleMesh
@@ -103,27 +103,27 @@ class SurfaceProblem(Problem[Field]):
 
 
 INNER = 0.005
-"""Share of the points beyond each side of the inner box."""
+"""Share of the points that lie beyond each side of the inner box."""
 
 WIDER = 1.5
-"""Times the inner box, beyond which points may be far away."""
+"""Size of the wider box relative to the inner box; only points outside the wider box may be far away."""
 
 FEW = 0.01
-"""Share of the points that may be left out as far away."""
+"""Largest share of the points that may be omitted as far away."""
 
 VOXELS = 32
 """Voxels across the wider box; points are connected where no two voxels in a row between them are empty."""
 
 GROUP = 100
-"""Connected points that are an object of their own, however far from the rest."""
+"""Number of connected points that form an object of their own, however far it is from the rest."""
 
 
 def selected(
     geometry: PointCloud | TriangleMesh, supervision: SupervisionConfig, name: str
 ) -> tuple[Examined, Frame]:
-    """The part of the geometry that is used, examined, and the frame around it.
+    """The part of the geometry that is used, after examination, and the frame around it.
 
-    Raises UsageError where it does not have what the settings name, UnusableGeometry where it is
+    Raises UsageError if the geometry lacks an attribute that the settings name, UnusableGeometry if it is
     implausible.
     """
     geometry, frame, far = framed(with_normals(geometry, supervision.normals, name))
@@ -132,10 +132,10 @@ def selected(
 
 
 def with_normals(geometry: PointCloud | TriangleMesh, source: str, name: str) -> PointCloud | TriangleMesh:
-    """The geometry with only those attributes for its orientation that `source` names.
+    """The geometry with only those orientation attributes that `source` names.
 
-    auto: all. file: its normals. sensors: the places it was seen from. estimate: none. A mesh is
-    oriented by its faces. Raises UsageError where it does not have what is named.
+    auto: all. file: its normals. sensors: the positions that it was seen from. estimate: none. A mesh is
+    oriented by its faces. Raises UsageError if the geometry lacks the attribute.
     """
     if isinstance(geometry, TriangleMesh):
         if source in ("sensors", "estimate"):
@@ -153,7 +153,7 @@ def with_normals(geometry: PointCloud | TriangleMesh, source: str, name: str) ->
 
 
 def framed(geometry: PointCloud | TriangleMesh) -> tuple[PointCloud | TriangleMesh, Frame, list[str]]:
-    """The geometry without points far from all others, the frame around it, and a note about those."""
+    """The geometry without points far from all others, the frame around it, and a note on omitted points."""
     if isinstance(geometry, TriangleMesh):
         return geometry, Frame.around(without_unused(geometry).vertices), []
     far = far_points(geometry.points)
@@ -165,11 +165,12 @@ def framed(geometry: PointCloud | TriangleMesh) -> tuple[PointCloud | TriangleMe
 
 
 def far_points(points: Array) -> NDArray[np.bool_]:
-    """Points (N,) so far from the others that a frame around them would cost resolution.
+    """Whether each point (N,) is so far from the others that including it in the frame would cost resolution.
 
-    They lie beyond the box of the inner 99 % (in every direction), widened by half; they are not connected
-    with what is inside, as an antenna is, nor are they a group of their own; they are fewer than a
-    hundredth; and without them the longest side is shorter by at least a third. Otherwise there are none.
+    Such points lie outside the box of the inner 99 % (in every direction), widened by half. They are not
+    connected to the points inside, as an antenna is, and do not form a large group. They are less than a
+    hundredth of all points, and removing them shortens the longest side by at least a third. If any of this
+    does not hold, no point is far.
     """
     nobody = np.zeros(len(points), np.bool_)
     low, high = np.quantile(points, [INNER, 1 - INNER], axis=0)
@@ -189,7 +190,7 @@ def far_points(points: Array) -> NDArray[np.bool_]:
 
 
 def _groups(voxels: Array) -> NDArray[np.int32]:
-    """The number (N,) of the group of each point, by its voxel (N, 3) of whole coordinates."""
+    """The group number (N,) of each point, from the integer coordinates (N, 3) of its voxel."""
     taken, number = np.unique(voxels, axis=0, return_inverse=True)
     pairs = KDTree(taken).query_pairs(2, p=np.inf, output_type="ndarray")
     graph = coo_array((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(len(taken),) * 2)

@@ -1,4 +1,4 @@
-"""From a cloud or a mesh to the signed distances that a field is trained on."""
+"""Derives from a cloud or a mesh the signed distances that a field is trained on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .targets import CloudTarget, MeshTarget, face_normals, sample_surface
 __all__ = ["CloudTarget", "MeshTarget", "prepare"]
 
 MESH_SAMPLES = 200_000
-"""Number of points that an open mesh is sampled at."""
+"""Number of points sampled on an open mesh."""
 
 
 def prepare(
@@ -23,16 +23,17 @@ def prepare(
 ) -> tuple[CloudTarget | MeshTarget, dict[str, Any]]:
     """The signed distance that a geometry implies, and facts about the geometry for the report.
 
-    geometry: in world units. frame: from world units to the unit cube, in which the target answers. A closed
+    geometry: in world units. frame: the transform between world units and the unit cube; the target works in
+    the unit cube. A closed
     mesh (`solid_of`) gives exact distances; an open one is sampled and treated as an oriented cloud.
-    Lengths among the facts are in world units. Raises UnusableGeometry where too few points are left.
+    Lengths among the facts are in world units. Raises UnusableGeometry if too few points are left.
     """
     if isinstance(geometry, PointCloud):
         sensors = None if geometry.sensors is None else frame.to_unit(geometry.sensors)
         cloud = PointCloud(frame.to_unit(geometry.points), geometry.normals, None, sensors)
         return _in_world_units(*prepare_cloud(cloud), frame)
     vertices, faces = frame.to_unit(geometry.vertices), geometry.faces
-    # vertices at the same place, as STL has them, are one
+    # merge vertices at the same place, as in STL files
     vertices, index = np.unique(vertices, axis=0, return_inverse=True)
     faces = np.ascontiguousarray(index.reshape(-1)[faces], np.int64)
     if (solid := solid_of(vertices, faces)) is not None:

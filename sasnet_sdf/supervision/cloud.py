@@ -1,4 +1,4 @@
-"""From a point cloud to the signed distance that it implies: clean, denoise, orient."""
+"""Derives the signed distance that a point cloud implies: cleans, denoises and orients the cloud."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from .planes import fit_planes, in_layers, normals_of_plates, thin_walls, turn_t
 from .targets import CloudTarget
 
 NOISY = 0.12
-"""Spacings of noise from which a cloud is denoised; less may be curvature: up to 0.064 in clean, detailed
-clouds."""
+"""The noise, in spacings, from which on a cloud is denoised. Less may be curvature, which looks like noise of
+up to 0.064 spacings in clean, detailed clouds."""
 
 DOUBTFUL = 0.95
 """The confidence in an orientation below which the user is warned."""
 
 _CANDIDATES = 16  # neighbors of a point
-_WIDE = 1.05  # radius of a fit, in distances to the last of its neighbors
-_FIT, _NOISY_FIT = 8, 30  # neighbors of a fit; many in noisy clouds, where the fit averages them
-# of a fit's weights: the core without noise, where it is best to nearly interpolate the points, and the
-# noise, in spacings, that makes it eleven times as large
+_WIDE = 1.05  # radius of a fit, relative to the distance of its farthest neighbor
+_FIT, _NOISY_FIT = 8, 30  # neighbors of a fit; more in noisy clouds, where the fit averages them
+# _SHARP: the core of a fit's weights without noise, where it is best to nearly interpolate the points; _SOFT:
+# the noise, in spacings, at which the core is eleven times as large
 _SHARP, _SOFT = 0.03, 0.06
-_NEAREST = 8  # neighbors by which the noise is measured: further ones may be of another sheet close by
-_QUARTILE = 0.45  # deviations of the noise that a quarter of the differences between two points are below
+_NEAREST = 8  # neighbors used to measure the noise: farther ones may lie on another sheet close by
+_QUARTILE = 0.45  # lower quartile of the difference between two points, in standard deviations of the noise
 _VOTERS = 64  # neighbors that vote on which side is outside
 _ALIKE = 0.8  # least cosine between the planes of the nearest neighbors and of the voters
 _FEWEST = 10  # points
-_AGREED = 0.9  # share of points where the file's normals or sensors must agree with plates
-_BORNE_OUT = 0.5  # share of points that surfaces must hold; of a handful of points they cannot
+_AGREED = 0.9  # least share of points whose normals or sensors from the file agree with plates
+_BORNE_OUT = 0.5  # least share of points that must lie on surfaces; for a handful of points it is not reached
 _PLATES = Finding("the points lie in two layers, taken for the two sides of thin plates")
 
 
 def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     """The signed distance that a cloud implies, and facts about the cloud for the report.
 
-    cloud: in the unit cube. Raises UnusableGeometry where too few points are left.
+    cloud: in the unit cube. Raises UnusableGeometry if too few points are left.
     """
     step = steps()
     told = "file" if cloud.normals is not None else "sensors" if cloud.sensors is not None else "estimate"
@@ -60,7 +60,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         cloud, noise = plates
         oriented = {"normals_from": told, "findings": [_PLATES]}
         oriented |= {"orientation_confidence": 1.0} if told == "estimate" else {}
-    if cloud.normals is not None and (few := fewness(len(cloud))):  # which separate curvature from noise
+    if cloud.normals is not None and (few := fewness(len(cloud))):  # normals separate curvature from noise
         noise += few * min(_noise_in_spacings(cloud, near, bent=True) - noise, 0.0)
     if noise > NOISY:
         if cloud.normals is None and cloud.sensors is None:
@@ -75,7 +75,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
         step(0.65, "finding neighbors")
         fit = _FIT if sigma is None else _NOISY_FIT
         near = _Neighbors.of(cloud, max(_CANDIDATES, fit))
-    if depth_steps and planes is None:  # normals that came with the points are those of the steps
+    if depth_steps and planes is None:  # the cloud's own normals follow the steps
         planes = fit_planes(cloud.points, near.lists)[0]
     width = _WIDE * near.distances[:, min(fit, near.distances.shape[1]) - 1].astype(np.float64)
     near = near._replace(distances=near.distances[:0].copy())  # not needed any more
@@ -86,7 +86,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     step(1.0, "separating inside from outside")
     surfels = surfels_of(near.tree.points, normals)
     del normals, planes
-    # where normals were estimated, or points are noisy, not every point is worth following
+    # with estimated normals or noisy points, interpolating every point is not worthwhile
     exact = oriented["normals_from"] == "file" and sigma is None
     target = _target(near, surfels, width, noise, noisy=sigma is not None, exact=exact)
     return target, {
@@ -102,7 +102,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
 
 
 class _Neighbors(NamedTuple):
-    """The tree of a cloud, the nearest others of each point, and the mean distance to the six nearest."""
+    """The tree of a cloud, the neighbors of each point, and the mean distance to the six nearest ones."""
 
     tree: Tree
     lists: NDArray[np.int32]  # (N, k)
@@ -111,7 +111,7 @@ class _Neighbors(NamedTuple):
 
     @classmethod
     def of(cls, cloud: PointCloud, count: int = _CANDIDATES) -> _Neighbors:
-        """The neighbors of points in Morton order. Raises UnusableGeometry where there are too few."""
+        """The neighbors of points in Morton order. Raises UnusableGeometry if there are too few points."""
         if len(cloud) < _FEWEST:
             raise UnusableGeometry(f"fewer than {_FEWEST} distinct points are left: too few for a surface")
         tree = Tree.of(np.ascontiguousarray(cloud.points, np.float64))
@@ -122,7 +122,7 @@ class _Neighbors(NamedTuple):
 def _cleaned(
     cloud: PointCloud, step: Callable[[float, str], None]
 ) -> tuple[PointCloud, _Neighbors, tuple[float, float] | None, dict[str, int]]:
-    """The cloud in Morton order without duplicates, depth steps and outliers; what was removed."""
+    """The cloud in Morton order without duplicates, depth steps and outliers; and what was removed."""
     step(0.02, "merging equal points")
     given, kept = len(cloud), first_of_equals(cloud.points)
     cloud = cloud if len(kept) == given else cloud.select(kept)
@@ -149,7 +149,7 @@ def _cleaned(
 def _target(
     near: _Neighbors, surfels: Array, width: Array, noise: float, *, noisy: bool, exact: bool
 ) -> CloudTarget:
-    """The target of points with normals, surfels (6 N,); noise: in spacings, as it was before denoising."""
+    """The target of points with normals, surfels (6 N,); noise: in spacings, before denoising."""
     tree, lists = near.tree, near.lists
     hermite = HermiteFits.of(tree, surfels, lists) if exact and fewness(len(lists)) else None
     balls = _balls(tree.points, lists[:, :_FIT])
@@ -160,7 +160,7 @@ def _target(
 
 
 def _noise_in_spacings(cloud: PointCloud, near: _Neighbors, *, bent: bool = False) -> float:
-    """How far points lie off the planes of their nearest neighbors; bent: in excess of curvature."""
+    """How far points lie off the planes of their nearest neighbors; bent: without the share of curvature."""
     lists = near.lists[:, :_NEAREST]
     sides = fit_planes(cloud.points, lists)[0] if cloud.normals is None else cloud.normals
     return float(np.median(offsets(cloud.points, sides, lists, bent=bent) / near.spacing)) / _QUARTILE
@@ -169,7 +169,7 @@ def _noise_in_spacings(cloud: PointCloud, near: _Neighbors, *, bent: bool = Fals
 def _as_plates(cloud: PointCloud, near: _Neighbors) -> tuple[PointCloud, float] | None:
     """The cloud with the normals of thin plates, and its noise.
 
-    None where the points form no plates, or the cloud's own normals or sensors contradict them.
+    None if the points do not form plates, or the cloud's own normals or sensors contradict them.
     """
     if not in_layers(cloud.points):
         return None
@@ -183,7 +183,7 @@ def _as_plates(cloud: PointCloud, near: _Neighbors) -> tuple[PointCloud, float] 
 
 
 def _claimed(cloud: PointCloud) -> Array | None:
-    """The directions (N, 3), of any length, that the cloud's normals or sensors say lead outside."""
+    """Outward directions (N, 3), of any length, according to the cloud's normals or sensors."""
     if cloud.normals is not None or cloud.sensors is None:
         return cloud.normals
     return cloud.sensors - cloud.points
@@ -194,8 +194,8 @@ def _denoised(
 ) -> tuple[PointCloud, Array | None, float | None, int]:
     """The points moved onto their surface, in Morton order, its normals (N, 3), the noise, and points lost.
 
-    The cloud has normals or sensors, which separate sheets that lie within the noise. Where most points are
-    of no surface it is returned as it is, with None for normals and noise.
+    The cloud has normals or sensors, which separate sheets that lie within the noise. If most points lie on
+    no surface, the cloud is returned unchanged, with None for normals and noise.
     """
     facing = _claimed(cloud)
     assert facing is not None
@@ -210,8 +210,8 @@ def _denoised(
 
 
 def _balls(points: Array, lists: Indices) -> tuple[Array, Array]:
-    """The mean (N, 3) of each point and its neighbors (N, k), and the farthest of them from it (N,)."""
-    # a neighbor at a time: all at once would take k times the memory of the points
+    """The mean (N, 3) of each point and its neighbors (N, k), and the largest distance (N,) from it."""
+    # one neighbor at a time: all at once would take k times the memory of the points
     centers = sum((points[column] for column in each(lists.T)), points) / (lists.shape[1] + 1)
     reach = np.linalg.norm(points - centers, axis=1)
     for column in each(lists.T):
@@ -220,7 +220,7 @@ def _balls(points: Array, lists: Indices) -> tuple[Array, Array]:
 
 
 def _orient(cloud: PointCloud, near: _Neighbors, planes: Array | None) -> tuple[Array, dict[str, Any]]:
-    """Outward normals (N, 3), and for the report where they are from.
+    """Outward normals (N, 3), and their origin for the report.
 
     planes: (N, 3) normals of either sign to use instead of the cloud's own or of fitted ones.
     """
@@ -236,7 +236,7 @@ def _orient(cloud: PointCloud, near: _Neighbors, planes: Array | None) -> tuple[
 
 
 def _estimated(cloud: PointCloud, near: _Neighbors) -> tuple[Array, dict[str, Any]]:
-    """Outward normals (N, 3) by the points alone, and for the report how certain they are."""
+    """Outward normals (N, 3) from the points alone, and their confidence for the report."""
     planes, _ = fit_planes(cloud.points, near.lists)
     step = steps()
     step(0.3)
@@ -245,7 +245,7 @@ def _estimated(cloud: PointCloud, near: _Neighbors) -> tuple[Array, dict[str, An
     sides = fit_planes(near.tree.points, voters)[0]
     step(1.0)
     normals, confidence = orient(near.tree, sides, voters, near.spacing)
-    # planes of few neighbors follow details, where they do not lie across two close sheets
+    # planes of few neighbors follow details, unless they span two close sheets
     alike = (planes * normals).sum(1, keepdims=True)
     normals = np.where(np.abs(alike) < _ALIKE, normals, np.sign(alike) * planes)
     facts: dict[str, Any] = {"normals_from": "estimate", "orientation_confidence": round(confidence, 4)}

@@ -1,4 +1,4 @@
-"""Signs that pairs of points vote on, found from fine to coarse and back; the votes of dipoles."""
+"""Determines signs by the votes of pairs of points, from fine to coarse and back; votes of dipoles."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges
 from ..runtime.progress import pieces, steps, tick
 
-PAIRED = 12  # nearest neighbors that a point forms pairs with
-_SWEEPS = 20  # largest number of corrections at each level; few are needed
-_WEAK = 0.4  # net share of the votes below which they contradict each other
+PAIRED = 12  # number of nearest neighbors with which a point forms pairs
+_SWEEPS = 20  # largest number of correction sweeps at each level; few are needed
+_WEAK = 0.4  # votes contradict each other if their net share is below this
 _PIECE = 1 << 18  # points that are processed together
 _BEND = 0.1  # largest offset that curvature leaves, in units of the distance times 1 - cos between normals
 
@@ -24,7 +24,7 @@ class Votes:
     """Votes of pairs of nodes: above zero for the same sign, below zero for opposite signs.
 
     count: number of nodes. first, second: (E,) the nodes of each pair, first < second. votes: (E,) float32.
-    weights: (E,) float32 sums of the absolute values of the votes that `votes` are the sums of.
+    weights: (E,) float32 sums of the absolute values of the individual votes whose sums are in `votes`.
     """
 
     count: int
@@ -38,13 +38,14 @@ def agree(votes: Votes, small: int) -> tuple[Array, Indices, list[Indices]]:
     """Signs that satisfy as many votes as possible, by a greedy search.
 
     Each node joins the one with the strongest vote, in rounds as in Boruvka's spanning tree. The votes
-    between the joined groups are added, so that a wrong pair is outvoted by the pairs around it, where a
-    tree would propagate it. On the way back from coarse to fine, groups turn where that satisfies more
-    votes.
+    between the joined groups are added, so that a wrong pair is outvoted by the pairs around it, whereas a
+    spanning tree would propagate the error. On the way back from coarse to fine, groups are turned if that
+    satisfies more votes.
 
     Returns the signs (N,); the connected part (N,) of each node, -1 in parts of fewer than `small` nodes; and
-    for each level with groups of `small` nodes and more whose votes with the rest contradict each other, from
-    coarse to fine, the group (N,) of each node, -1 in other groups.
+    a list of groups from coarse to fine. The list has an entry for each level at which groups of at least
+    `small` nodes have contradictory votes with the rest: the group (N,) of each node, -1 for nodes in other
+    groups.
     """
     level, size, joined = votes, np.ones(votes.count), []
     done, step = 0.0, steps()
@@ -85,7 +86,7 @@ def _between(votes: Votes, count: int, group: Indices, turn: Array) -> Votes:
     first, second = group[votes.first], group[votes.second]
     apart = np.flatnonzero(first != second)
     first, second = first[apart], second[apart]
-    # as real and imaginary part, so that one pass adds up both
+    # as real and imaginary parts, so that one pass sums both
     values = np.empty(len(apart), np.complex64)
     values.real = votes.votes[apart] * turn[votes.first[apart]] * turn[votes.second[apart]]
     values.imag = votes.weights[apart]
@@ -112,7 +113,8 @@ def _weakly_held(votes: Votes, signs: Array) -> NDArray[np.bool_]:
 
 @kernel
 def _join(start, stop, first, second, votes, group, turn):
-    """Join each node along its strongest vote; writes groups and turns, returns the number of groups."""
+    """Join each node to that of its strongest vote; writes `group` and `turn`, returns the number of
+    groups."""
     surest, above, parent = np.empty(stop, np.int64), np.empty(stop), np.empty(stop, np.int64)
     for i in range(start, stop):
         surest[i], above[i], parent[i], turn[i] = -1, -1.0, i, 1.0
@@ -148,7 +150,7 @@ def _join(start, stop, first, second, votes, group, turn):
 
 @kernel
 def _correct(start, stop, first, second, votes, signs):
-    """Turn the nodes that are outvoted more than their neighbors; whether there are none."""
+    """Turn the nodes that are outvoted more than their neighbors; returns whether there were none."""
     support, least = np.zeros(stop), np.zeros(stop)
     for e in range(len(votes)):
         vote = votes[e] * signs[first[e]] * signs[second[e]]
@@ -169,8 +171,8 @@ def dipole_votes(points: Array, normals: Array, lists: Indices, spacing: Array, 
     """The votes of neighbors on the signs of their normals: the energies of pairs of dipoles.
 
     points, normals: (N, 3). lists: (N, k) neighbors. spacing: (N,). blur: (N,) squared depth over which
-    dipoles are smeared. The energy is n.m - 3 (n.r)(m.r) / r^2, over r^3 in spacings, where r^2 includes the
-    blur of both.
+    dipoles are smeared. The energy is (n.m - 3 (n.r)(m.r) / r^2) / r^3, with r^3 in spacings; r^2 includes
+    the blur of both.
     """
     step = steps()
     step(0.4)
@@ -190,9 +192,10 @@ def dipole_votes(points: Array, normals: Array, lists: Indices, spacing: Array, 
 def offsets(points: Array, normals: Array, lists: Indices, *, bent: bool = False) -> Array:
     """The lower quartile (N,) of the distances of each point's neighbors along its normal.
 
-    About half the standard deviation of the noise, even where the neighbors are of two close sheets. bent:
-    along the mean of its normal and the neighbor's, which are on the same side of the surface, so that
-    curvature cancels to second order; reduced by what it may leave where the normals differ.
+    It is about half the standard deviation of the noise, even if the neighbors lie on two close sheets. bent:
+    measure along the mean of the normals of the point and the neighbor, which point to the same side of the
+    surface, so that curvature cancels to second order; the result is reduced by the residual that curvature
+    may leave if the normals differ.
     """
     quartile = np.empty(len(points))
     over_ranges(_offsets, len(points), points.ravel(), normals.ravel(), lists, bent, quartile)
@@ -205,7 +208,7 @@ def _vote(start, stop, points, normals, lists, spacing, blur, votes):
     for i in range(start, stop):
         for column in range(width):
             j = lists[i, column]
-            counted = False  # by the neighbor, if this point is one of its neighbors
+            counted = False  # whether the neighbor counts this pair, since this point is one of its neighbors
             if j < i:
                 for k in range(width):
                     counted |= lists[j, k] == i

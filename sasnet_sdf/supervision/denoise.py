@@ -1,10 +1,11 @@
-"""Removing the noise of a cloud: points are moved along their normals onto the surface they sample.
+"""Removes the noise of a cloud: moves points along their normals onto the surface that they sample.
 
-Quadrics are fitted in windows around the points. How wide windows may be is chosen region by region, by
-leave-one-out cross-validation at their centers. Within that limit, a window widens while the residual of
-its fit is no more than the noise, so that it stops at edges. Points are weighted by the inverse of their
+Quadrics are fitted in windows around the points. The largest width of windows is chosen for each region, by
+leave-one-out cross-validation at their centers. Within that limit, a window is widened while the residual of
+its fit does not exceed the noise, so that it stops at edges. Points are weighted by the inverse of their
 variance, which depends on the angle they were seen at. Each point then moves to the weighted mean of all
-windows that hold it, so that beside an edge the windows on its own side decide (aggregation of overlapping
+windows that contain it, so that next to an edge the windows on its own side decide (aggregation of
+overlapping
 windows, Katkovnik et al. 2010, "From local kernel to nonlocal multiple-model image denoising").
 """
 
@@ -24,19 +25,19 @@ from .planes import Scan, Windows, tangent_planes
 from .quadrics import BALL, TERMS, fit_quadrics, project
 
 NARROWEST = 1.9  # radius of a window in spacings: about 16 points; each wider one holds twice as many
-WIDTHS = 5  # of windows, at low noise; more where the noise is wider than the narrow ones
+WIDTHS = 5  # number of window widths at low noise; more if the noise is wider than narrow windows
 TOLERANCE = 4.0  # standard deviations of the noise that a point may lie off a quadric
 _PLANE = 2.7  # radius of tangent planes, in spacings
 _SLENDER = 0.28  # noise, in radii of a tangent plane, up to which the plane's direction is reliable
-_COARSEST = 3.0  # limit of the factor by which planes and windows are enlarged for that
-_PER_MISS = 1.25  # the standard deviation of a normal distribution, in mean absolute deviations
-_SURROUNDINGS, _REGION = 150, 400  # centers over which the noise is measured, and a width is chosen
-_WHOLE = 3.0  # weight of the residuals of the whole cloud beside those of a region
-_SURE = 1.0  # standard errors by which narrower windows must be better
-_EDGE = 3.0  # standard deviations of the noise at which residuals are clipped: larger ones are of edges
-_AVERAGED = 7.0  # spacings: below it the next narrower window is taken, since the field averages too
+_COARSEST = 3.0  # limit of the factor by which planes and windows are enlarged to reach that
+_PER_MISS = 1.25  # standard deviation of a normal distribution over its mean absolute deviation
+_SURROUNDINGS, _REGION = 150, 400  # number of centers for measuring the noise, and for choosing a width
+_WHOLE = 3.0  # weight of the residuals of the whole cloud relative to those of a region
+_SURE = 1.0  # standard errors by which narrower windows must be better to be chosen
+_EDGE = 3.0  # standard deviations of the noise at which residuals are clipped: larger ones come from edges
+_AVERAGED = 7.0  # spacings: below this width the next narrower one is used, since the field averages too
 _TALL = 3.0  # half the height of cylindrical windows, in standard deviations of the noise
-# while widths are chosen: points per center at scale 1, more where there would be too many centers
+# while widths are chosen: points per center at scale 1 (more if there would be more than _MOST_CENTERS)
 _SPARSE, _MOST_CENTERS = 4.0, 50_000
 
 
@@ -45,7 +46,7 @@ class Denoised:
     """A cloud without its noise.
 
     points: (N, 3). normals: (N, 3) outward, of unit length. noise: standard deviation of the displacements
-    along the normals. supported: (N,) whether any surface holds the point.
+    along the normals. supported: (N,) whether the point lies on a surface.
     """
 
     points: Array
@@ -88,10 +89,10 @@ def _windows_around(centers: Indices) -> Windows:
 
 @dataclass(frozen=True)
 class _Survey:
-    """A sample of windows, by which the noise is measured and widths are chosen.
+    """A sample of windows, used to measure the noise and to choose widths.
 
-    scale: factor of the radii of planes and windows. variance: (C,) of the noise around the centers.
-    sigma: its typical standard deviation. angular: how it depends on the angle.
+    scale: factor of the radii of planes and windows. variance: (C,) of the noise around the centers. sigma:
+    the typical standard deviation of the noise. angular: how the noise depends on the angle.
     """
 
     scan: Scan
@@ -106,12 +107,12 @@ class _Survey:
 def _survey(tree: Tree, spacing: Array, facing: Array, step: Callable[[float], None]) -> _Survey | None:
     """Windows wide enough for their planes to have a reliable direction in spite of the noise.
 
-    None where hardly any window holds a surface.
+    None if hardly any window contains a surface.
     """
     scan = Scan(tree.points.ravel(), tree.boxes.ravel(), facing.ravel())
     scale, done = 1.0, 0.0
     while True:
-        done += 0.6 * (0.7 - done)  # how often the windows will be widened is not known beforehand
+        done += 0.6 * (0.7 - done)  # the number of widenings is not known in advance
         step(done)
         sparse = max(_SPARSE, len(spacing) / _MOST_CENTERS) * scale**2
         stride = min(round(sparse), max(len(spacing) // _REGION, 1))
@@ -140,7 +141,7 @@ def _survey(tree: Tree, spacing: Array, facing: Array, step: Callable[[float], N
 
 
 def _choose_widths(spacing: Array, survey: _Survey) -> tuple[Indices, Array]:
-    """The index (C,) of the greatest width of windows, and the width that they reach, in spacings."""
+    """The index (C,) of the largest width of windows, and the width that they reach, in spacings."""
     windows, widths = survey.windows, _widths(survey.scale)
     apart = spacing[windows.centers]
     allowed = _TALL * np.sqrt(survey.variance), survey.variance, survey.angular
@@ -158,13 +159,13 @@ def _widths(scale: float) -> Array:
 def _limits(misses: Array, sigma: float, regions: Regions) -> Indices:
     """The index (C,) of the width with the smallest leave-one-out residuals, `misses` (C, W), in each region.
 
-    Widths that are nearly as good differ by less than the standard error of a region's mean. So the mean of
-    the whole cloud is added, and a narrower width must be better by a standard error. The narrowest one is
-    never chosen: it is meant for windows that stop at edges.
+    The residuals of nearly equivalent widths differ by less than the standard error of a region's mean. So
+    the mean of the whole cloud is added, and a narrower width must be better by a standard error. The
+    narrowest width is never chosen: it is for windows that stop at edges.
     """
     clipped = np.minimum(misses, _EDGE * sigma)
     clipped[:, 0] = np.where(np.isinf(misses[:, 0]), clipped[:, 1], clipped[:, 0])
-    for w in range(1, misses.shape[1]):  # where a window stopped, the last residual stands
+    for w in range(1, misses.shape[1]):  # for a window that stopped, the last residual is kept
         clipped[:, w] = np.where(np.isinf(misses[:, w]), clipped[:, w - 1], clipped[:, w])
     sure = np.isfinite(misses[:, :2]).any(1)
     if not sure.any():

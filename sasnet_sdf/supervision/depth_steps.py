@@ -1,8 +1,8 @@
-"""Depths that a sensor rounded: finding the steps, and smoothing the points along their rays.
+"""Finds steps in depths that a sensor rounded, and smooths the points along their rays.
 
-Neighboring pixels of a depth image have exactly equal depths, which looks like no noise at all. The steps
-may grow with the distance, as those of disparities do, and need not be known: they are the gaps between the
-depths that occur.
+Neighboring pixels of a depth image then have exactly equal depths, as if there were no noise. The steps may
+grow with the distance, as those of disparities do. They need not be known: they are found as the gaps between
+the depths that occur.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from ..geometry import Array, Indices, PointCloud
 from .depth_surface import corrections
 from .planes import fit_planes
 
-_EQUAL = 3e-6  # of the unit cube: what single precision and a rotated axis make of equal depths
+_EQUAL = 3e-6  # units of the cube: the spread of equal depths after single precision and a rotated axis
 _FLAT = 1e-6  # largest distance of a point on a terrace from the plane of its neighbors
-_ONE_AXIS = 0.999  # cosine of the angle between terraces of one direction
-_AXIS = 1 - 1e-7  # cosine of the angle to an axis of the coordinates from which on it is that axis
+_ONE_AXIS = 0.999  # least cosine of the angle between terraces that face the same direction
+_AXIS = 1 - 1e-7  # cosine of the angle to a coordinate axis from which on the direction is that axis
 _TERRACES = 0.05  # least share of points on terraces
 _FEWEST_LEVELS, _POINTS_A_LEVEL = 8, 16  # least number of levels, and of points per level on average
 _MOSTLY = 0.75  # least share of a point's neighbors on its level for it to be on a terrace
 _HELD = 0.25  # least share of levels that have terraces: in a box sampled on a grid, two levels have
 _AROUND, _LOW = 15, 30  # gaps whose percentile is the step there: where few depths occur, some are skipped
-_UNEVEN = 0.3  # median deviation of gaps from the step: of floors and roofs at any height it is larger
+_UNEVEN = 0.3  # largest median deviation of gaps from the step: floors and roofs at any height exceed it
 _PROBES, _BESIDE = 4000, 8  # points, and their neighbors in the image
-_LINES = 0.1  # ratio of the sides of a neighborhood: on contours and scan lines it is smaller
-_NEXT = 0.25  # least share of neighbors on other levels that are one level off: most are no jumps
+_LINES = 0.1  # least ratio of the sides of a neighborhood: contours and scan lines have less
+_NEXT = 0.25  # least share of the neighbors on other levels that are one level off: others are jumps
 _STEEP = 10.0  # largest depth of a step in pixels: real stairs are deeper
 _USUAL = 0.02, 0.98  # quantiles of the steps that are reported
-_NEAREST = 0.02  # least depth of the nearest point, over that of the farthest, for rays to diverge
+_NEAREST = 0.02  # rays diverge if the nearest depth is at least this share of the farthest
 
 
 @dataclass(frozen=True)
 class Unstepped:
-    """The cloud with its points moved along their rays, and the smallest and largest step, in its units."""
+    """The cloud with its points moved along their rays; and the smallest and largest step, in its units."""
 
     cloud: PointCloud
     steps: tuple[float, float]
 
 
 def without_steps(cloud: PointCloud, lists: Indices) -> Unstepped | None:
-    """The cloud without the steps of its depths; None where it has none.
+    """The cloud without depth steps; None if it has no such steps.
 
     Depths are distances along the direction that terraces face, or from a single sensor. cloud: in the unit
-    cube. lists: (N, k) the nearest others of each point.
+    cube. lists: (N, k) the nearest neighbors of each point.
     """
     one = cloud.sensors is not None and not np.ptp(cloud.sensors, axis=0).any()
     sensor = cloud.sensors[0] if cloud.sensors is not None and one else None
@@ -58,7 +58,7 @@ def without_steps(cloud: PointCloud, lists: Indices) -> Unstepped | None:
 
 
 def _facing(points: Array, lists: Indices) -> Array | None:
-    """The direction (3,) of most neighborhoods that are exactly flat; None where few have the same."""
+    """The normal (3,) of most exactly flat neighborhoods; None if too few have the same one."""
     normals, residuals = fit_planes(points, lists[:, :_BESIDE])
     flat = normals[residuals < _FLAT]
     if len(flat) < _TERRACES * len(points):
@@ -108,10 +108,10 @@ def _from(sensor: Array, cloud: PointCloud, lists: Indices) -> Unstepped | None:
 def _smoothed(
     cloud: PointCloud, depths: Array, rays: Array, image: Array, width: Array, lists: Indices
 ) -> Unstepped | None:
-    """Smooth depths (N,) along rays (N, 3); None where they are not rounded.
+    """Smooth depths (N,) along rays (N, 3); None if they are not rounded.
 
-    image: (N, 2) places of the points in the image. width: (N,) or (1,) a length across the rays over that
-    in the image.
+    image: (N, 2) positions of the points in the image. width: (N,) or (1,) the ratio of a length across the
+    rays to the same length in the image.
     """
     level, values = _levels(depths)
     if len(values) < _FEWEST_LEVELS or len(depths) < _POINTS_A_LEVEL * len(values):
@@ -126,7 +126,7 @@ def _smoothed(
     size = np.append(step, step[-1])[level]
     if pixel is None or np.median(size / width) / pixel > _STEEP:
         return None
-    # in units of steps: where depths are disparities, planes stay planes
+    # in units of steps: if depths come from disparities, planes remain planes
     positions = np.append(0, np.cumsum(np.diff(values) / step))
     stepped = positions[level]
     moved = stepped + corrections(np.column_stack([image / pixel, stepped]))
@@ -148,7 +148,7 @@ def _levels(depths: Array) -> tuple[Indices, Array]:
 def _pixel(image: Array, level: Indices) -> float | None:
     """The distance between neighbors in the image (N, 2).
 
-    None where they lie on lines, or few of them are on consecutive levels.
+    None if they lie on lines, or few of them are on consecutive levels.
     """
     some = np.linspace(0, len(image) - 1, min(_PROBES, len(image))).astype(np.int64)
     distances, near = KDTree(image).query(image[some], _BESIDE + 1)

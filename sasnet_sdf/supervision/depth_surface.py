@@ -1,9 +1,9 @@
-"""A smooth surface through rounded depths, over the image that the sensor saw.
+"""Fits a smooth surface to rounded depths, over the image that the sensor saw.
 
-Quadrics are fitted to the depths in windows of many widths, so that some span several steps wherever the
-surface does more than one. A window counts where its residual is no more than rounding and the noise around
-it explain. Wider ones count more, since terraces are wide where the surface is parallel to the image; they
-are fitted to means of many pixels, so that each has about as many samples.
+Quadrics are fitted to the depths in windows of many widths, so that some of them span several steps wherever
+the surface spans more than one. A window counts if rounding and the noise around it explain its residual.
+Wider windows count more, since terraces are wide where the surface is parallel to the image. Wider windows
+are fitted to means of more pixels, so that all windows have about the same number of samples.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from ..runtime.progress import steps
 from ..spatial import Tree, find_around, morton_order
 from .quadrics import SUMS, TERMS, add_to_sums, quadric_terms, solve_quadric
 
-_FLATNESS = 0.5  # pixels that a step counts as, in the distance between two points
-_DOUBLINGS = 7  # of a window's width: the widest is 768 pixels across, a whole image
-_LEFT, _AROUND = TERMS, TERMS + 1  # columns after the terms: the residual, and the noise around it
-_RADIUS = 6.0  # of windows, in samples: about 110 of them
-_MOST, _FEWEST = 2048, 12  # samples of a window
-# residuals in steps: of rounding, sqrt(1/12), with some curvature; and from which on there are two surfaces
+_FLATNESS = 0.5  # length of a step, in pixels, when distances between points are computed
+_DOUBLINGS = 7  # doublings of a window's width: the widest is 768 pixels across, a whole image
+_LEFT, _AROUND = TERMS, TERMS + 1  # columns after the terms: the residual, and the noise around the window
+_RADIUS = 6.0  # of windows, in samples: about 110 samples each
+_MOST, _FEWEST = 2048, 12  # largest and least number of samples of a window
+# residuals, in steps. _ROUNDING: that of rounding, sqrt(1/12), with some curvature; _TWO: from which on a
+# window contains two surfaces
 _ROUNDING, _TWO = 0.33, 1.0
 _EXCESS = 1.5  # the largest residual, in units of the noise around it
-_FADE = 0.15  # the share of that over which a window's weight falls to nothing
-_OFF, _LEAST_OFF = 4.0, 1.0  # how far off a window's surface points may lie: in units of that, and steps
-_WIDER = 8.0  # weight of a window over that of one half as wide
+_FADE = 0.15  # the share of that residual over which a window's weight falls to zero
+_OFF, _LEAST_OFF = 4.0, 1.0  # largest distance of points from a window's surface: in residuals, and in steps
+_WIDER = 8.0  # weight of a window relative to that of one half as wide
 
 
 def corrections(image: Array) -> Array:
-    """Numbers (N,) to add to depths so that they lie on a smooth surface, in steps; 0 where there is none.
+    """Corrections (N,), in steps, that move depths onto a smooth surface; 0 where none was found.
 
-    image: (N, 3) the places of points in pixels, and their depths in steps.
+    image: (N, 3) the positions of points in pixels, and their depths in steps.
     """
     pixels = image * [1, 1, _FLATNESS]
     order = _order(pixels)
@@ -56,7 +57,7 @@ def corrections(image: Array) -> Array:
 
 
 def _order(places: Array) -> Indices:
-    """The indices (N,) that sort places (N, 3) in any units along a Z-curve."""
+    """The indices (N,) that sort places (N, 3), in any units, along a Z-curve."""
     low, high = places.min(0), places.max(0)
     return morton_order((places - (low + high) / 2) / max((high - low).max(), 1e-300))
 
@@ -80,8 +81,8 @@ def _means(pixels: Array, noise: Array, size: int) -> tuple[Array, Array, Array]
 def _fit(start, stop, points, boxes, weights, noise, radius, fits):
     """Fit quadrics around samples by weighted least squares, over places in radii of the window.
 
-    points (3 M,) and boxes: of their tree. weights, noise: (M,) of the samples. fits: (M, 8) terms, the
-    root-mean-square residual, infinite where there is no fit, and the mean noise of the samples.
+    points, boxes: those of the samples' tree, (3 M,) points. weights, noise: (M,) of the samples. fits: (M,
+    8) the terms, the root-mean-square residual (infinite without a fit), and the mean noise of the samples.
     """
     found, sums, terms = np.empty(_MOST, np.int64), np.empty((1, SUMS)), np.empty(TERMS)
     row = np.int64(0)
@@ -110,7 +111,7 @@ def _fit(start, stop, points, boxes, weights, noise, radius, fits):
 def _least(start, stop, pixels, points, boxes, radius, fits, noise):
     """Write to noise (N,) the least residual of the windows over each pixel.
 
-    Beside a jump that is of a window on the pixel's own side.
+    Next to a jump, this is the residual of a window on the pixel's own side.
     """
     found, terms = np.empty(_MOST, np.int64), np.empty(TERMS)
     for i in range(start, stop):
@@ -123,7 +124,8 @@ def _least(start, stop, pixels, points, boxes, radius, fits, noise):
 
 @kernel
 def _gather(start, stop, pixels, points, boxes, radius, fits, gain, sums):
-    """Add to sums (N, 2) the weights of the windows that hold a pixel, and weighted heights over it."""
+    """Add to sums (N, 2) the weights of the windows that contain a pixel, and their weighted heights
+    there."""
     found, terms = np.empty(_MOST, np.int64), np.empty(TERMS)
     for i in range(start, stop):
         x, y, z = pixels[i, 0], pixels[i, 1], pixels[i, 2]

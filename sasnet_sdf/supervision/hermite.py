@@ -1,10 +1,10 @@
-"""The smooth field through few points with normals: Hermite interpolation, blended from local patches.
+"""A smooth field through few points with normals: Hermite interpolation, blended from local patches.
 
-Where points are few, the surface bends between neighbors by more than a sphere can follow. Here a field
-has the value 0 at all points of a patch and their normals as its gradients, and is the smoothest such field
-in between: a sum of r^3 and its derivatives about the points (Macedo et al. 2011; Huang et al. 2019).
-Neighboring patches are blended as in Ohtake et al. 2003. A patch holds both sides of a thin part, so that
-the sides need not be told apart.
+If points are few, the surface bends more between neighbors than a sphere can follow. The field of a patch is
+0 at all its points and has their normals as gradients there. It is the smoothest such field, a sum of r^3 and
+its derivatives about the points (Macedo et al. 2011; Huang et al. 2019).
+Neighboring patches are blended as in Ohtake et al. 2003. A patch contains both sides of a thin part, so that
+the sides need not be separated.
 """
 
 from __future__ import annotations
@@ -20,29 +20,31 @@ from ..spatial import Tree
 from .implicit import bounded, squared_distance
 
 FEW, MANY = 25_000, 75_000
-"""Numbers of points up to which the smooth field has full weight, and from which on it has none, since
-spheres are as good then and take less time."""
+"""Up to FEW points the smooth field has full weight. From MANY points on it has none, since spheres are then
+as accurate and take less time."""
 
 MOST_MEMBERS, AT = 64, 5_000
-"""Number of points of a patch in clouds of up to AT points. Larger clouds have smaller patches: the time of
-the fits, which grows with the number of patches and the cube of their size, stays the same."""
+"""MOST_MEMBERS: number of points of a patch in clouds of up to AT points. Larger clouds have smaller patches,
+so that the time of the fits, which grows with the number of patches and the cube of their size, stays the
+same."""
 
-_SHARED = 8  # nearest neighbors of a patch's center, around which it is used too
+_SHARED = 8  # nearest neighbors of a patch's center, around which the patch is used too
 _LOOSE = 0.1  # variance of normals, relative to that of the field's slope over a spacing: points may be close
-_SLACK = 1e-9  # variance of values, likewise, in radii cubed
+_SLACK = 1e-9  # variance of values, for the same reason, in radii cubed
 _FLAT = 100.0  # variance of the linear part of a patch's field, large compared with that of the rest
-# At a sharp edge, spheres on each side are closer to the surface than a smooth field: where a share of BEYOND
-# of the neighbors' normals differ by more than 60 degrees, and the others by a mean 1 - cos below CRISP
+# At a sharp edge, spheres on each side are closer to the surface than a smooth field. Edges are recognized
+# from _AROUND neighbors: a share of about _BEYOND of the normals differ by more than 60 degrees (cosine below
+# _UNLIKE), and the others by a mean 1 - cos below _CRISP.
 _AROUND, _BEYOND, _UNLIKE, _CRISP = 16, 0.2, 0.5, 0.02
-_NEAR, _FAR = 0.75, 2.0  # widths from the nearest point, over which the weight falls to nothing
+_NEAR, _FAR = 0.75, 2.0  # distances from the nearest point, in widths, between which the weight falls to zero
 
 
 class HermiteFits(NamedTuple):
-    """The fields of patches, which are blended.
+    """The fields of patches, to be blended.
 
     patch: (N,) the patch of each point. members: (P, K) the points of each patch, its center first.
-    radius: (P,) distance of the farthest member from the center. coefficients: (P, 4 K + 4) of each member's
-    kernel and its three derivatives, then of the linear part about the center, in radii. share: (N,) weight
+    radius: (P,) distance of the farthest member from the center. coefficients: (P, 4 K + 4) for each member's
+    kernel and its three derivatives, then for the linear part about the center, in radii. share: (N,) weight
     of the fields around each point, from 0 to 1.
     """
 
@@ -109,7 +111,7 @@ def _crispness(surfels: Array, lists: Indices) -> Array:
     cosines = np.einsum("nki,ni->nk", normals[lists[:, :_AROUND]], normals)
     alike = cosines > _UNLIKE
     bent = ((1 - cosines) * alike).sum(1) / np.maximum(alike.sum(1), 1)
-    bent = bent[lists[:, :_AROUND]].mean(1)  # on either side of the edge
+    bent = bent[lists[:, :_AROUND]].mean(1)  # on both sides of the edge
     return np.minimum((1 - alike.mean(1)) / _BEYOND, 1) * np.exp(-((bent / _CRISP) ** 2))
 
 
@@ -127,7 +129,7 @@ def _fit(start, stop, surfels, members, radius, loose, coefficients):
                 for a in range(3):
                     off[a] = (surfels[m + a] - surfels[n + a]) / radius[p]
                 _covariances(matrix, 4 * i, 4 * j, off)
-                along = 1.0  # and those of the linear part
+                along = 1.0  # and of the linear part
                 for a in range(3):
                     x = (surfels[m + a] - surfels[middle + a]) / radius[p]
                     y = (surfels[n + a] - surfels[middle + a]) / radius[p]
@@ -154,7 +156,7 @@ def _fit(start, stop, surfels, members, radius, loose, coefficients):
 
 @part
 def _covariances(matrix, i, j, off):
-    """Write the covariances of value and gradient at two places, `off` (3,) apart, for the kernel r^3."""
+    """Write the covariances of values and gradients at two places, `off` (3,) apart, for the kernel r^3."""
     r = np.sqrt(off[0] * off[0] + off[1] * off[1] + off[2] * off[2])
     bend = 3 / r if r > 0 else 0.0
     matrix[i, j] = r * r * r
@@ -202,7 +204,8 @@ def _evaluate(start, stop, surfels, lists, width, fits, queries, nearest, distan
         count, whole, value, mean = 0, 0.0, 0.0, 0.0
         for k in range(most):
             i = close if k == 0 else lists[close, k - 1]
-            # by distances along the surface: squared ones, less the square of the query's own
+            # by squared distances along the surface: those from the query, less the square of its own
+            # distance
             weight = 1 - (squared_distance(surfels, i, query) - straight) / (width[close] * width[close])
             if weight <= 0:
                 continue
@@ -215,7 +218,7 @@ def _evaluate(start, stop, surfels, lists, width, fits, queries, nearest, distan
             weights[u] += weight * weight
             whole += weight * weight
             mean += weight * weight * share[i]
-        # farther off a fit extrapolates, while the distance from a sphere is still a distance
+        # farther away the fit extrapolates, while the distance from a sphere remains a distance
         t = min(max((np.sqrt(straight) / width[close] - _NEAR) / (_FAR - _NEAR), 0.0), 1.0)
         shares[q] = mean / whole * (1 - t * t * (3 - 2 * t))
         for u in range(count):

@@ -1,10 +1,10 @@
 """The implicit surface of an oriented cloud: algebraic spheres fitted to points and normals.
 
 Guennebaud & Gross 2007 (algebraic point set surfaces), in the closed form of Guennebaud, Germann & Gross
-2008, sec. 3. Neighbors are weighted by their distance from the query's projection onto the surface, not
-from the query itself, whose distance from the surface would change the slope of the result. Where the
-normals around a query fall into groups, at an edge or between two sheets, each group is a surface of its
-own, and the solid is their intersection or their union (Ohtake et al. 2003, sec. 4.2). Weights grow towards
+2008, sec. 3. Neighbors are weighted by their distance from the query's projection onto the surface. Weights
+by the distance from the query itself would change with its height and so distort the slope of the result. If
+the normals around a query fall into groups, at an edge or between two sheets, each group has its own surface,
+and the solid is their intersection or their union (Ohtake et al. 2003, sec. 4.2). Weights grow towards
 the query as an inverse square, so that the surface nearly interpolates exact points (Shen, O'Brien &
 Shewchuk 2004).
 """
@@ -16,14 +16,14 @@ import numpy as np
 from ..geometry import Array, Indices
 from ..runtime.compiled import kernel, over_ranges, part
 
-_GROUPS = 3  # of normals around a query, at most
-_PROJECTIONS = 2  # of the query onto the surface, around which neighbors are weighted
-_ALIKE = 0.5  # the cosine between normals from which they belong to one group
-_AGREEMENT = 0.3  # 1 - cos of the normals' angle at which a neighbor's weight falls to exp(-1/2)
+_GROUPS = 3  # largest number of groups of normals around a query
+_PROJECTIONS = 2  # number of times the query is projected onto the surface before neighbors are weighted
+_ALIKE = 0.5  # the cosine between normals from which on they belong to the same group
+_AGREEMENT = 0.3  # 1 - cos of the angle between normals at which a neighbor's weight falls to exp(-1/2)
 _FEWEST = 6  # the number of neighbors over the least size of a group
-_APART = 0.1  # widths by which the surfaces of groups must be apart to count as two
-_HOLE = 1.2  # widths on either side of a point within which there may be no other sample
-_REACH = 1.2  # widths that a projection may be from the nearest point
+_APART = 0.1  # least distance, in widths, between the surfaces of groups that count as two
+_HOLE = 1.2  # distance from a point, in widths, within which there may be no other sample
+_REACH = 1.2  # largest distance, in widths, of a projection from the nearest point
 
 
 def signed_distances(
@@ -32,8 +32,8 @@ def signed_distances(
     """Signed distances (M,), negative inside, and unit gradients (M, 3) at queries (M, 3).
 
     surfels: (6 N,) points and outward unit normals, flat. lists: (N, k) neighbors. width: (N,) radius of
-    the fit around each point. core: number added to squared distances, in squared radii, in the denominator
-    of the weights. nearest: (M,) the point nearest to each query.
+    the fit around each point. core: added to squared distances (in squared radii) in the denominator of the
+    weights. nearest: (M,) the point nearest to each query.
     """
     found = np.empty(len(queries)), np.empty((len(queries), 3))
     over_ranges(_distances, len(queries), surfels, lists, width, core, queries, nearest, *found)
@@ -68,7 +68,7 @@ def _distances(start, stop, surfels, lists, width, core, queries, nearest, dista
 @part
 def bounded(value: float, squared: float, radius: float) -> float:
     """A signed distance, limited to what the squared distance to the nearest point allows."""
-    # the surface is at least as far as the middle of the widest hole between samples would be
+    # the surface is at least as far away as the middle of the widest hole between samples would be
     closest = np.sqrt(max(squared - (_HOLE * radius) ** 2, 0.0))
     farthest = np.sqrt(squared) + 0.5 * radius
     size = min(max(abs(value), closest), farthest)
@@ -94,11 +94,11 @@ def _cosine(surfels, i, j):
 
 @part
 def _split(surfels, near, query, group, heads):
-    """Group points `near` by their normals; the number of groups.
+    """Group points `near` by their normals; returns the number of groups.
 
-    A group has at least 1/_FEWEST of the points, since estimated normals are wrong here and there; points of
-    smaller groups are in none. The first group is that of the nearest such point. The head of a group is
-    its member nearest to the query.
+    A group has at least 1/_FEWEST of the points, since some estimated normals are wrong; the points of
+    smaller groups are omitted. The first group contains the nearest of the remaining points. The head of a
+    group is its member nearest to the query.
     """
     count, found, kept = len(near), 0, 0
     for k in range(count):
@@ -124,14 +124,14 @@ def _split(surfels, near, query, group, heads):
         for k in range(count):
             if group[k] == g:
                 group[k] = kept - 1 if size * _FEWEST >= count else -1
-    if kept == 0:  # no two are alike: only the nearest point counts
+    if kept == 0:  # no group is large enough: only the nearest point counts
         group[0], heads[0], kept = 0, near[0], 1
     return kept
 
 
 @part
 def _project(surfels, near, group, which, head, width, core, query, sphere, slope, sums):
-    """The signed distance between the query and a group's surface; writes its unit gradient to `slope`."""
+    """The signed distance of the query from a group's surface; writes its unit gradient to `slope`."""
     distance = 0.0
     for a in range(3):
         slope[a] = surfels[6 * head + 3 + a]
@@ -141,7 +141,7 @@ def _project(surfels, near, group, which, head, width, core, query, sphere, slop
         for a in range(3):
             sphere[5 + a] = query[a] - distance * slope[a] - surfels[6 * head + a]
             far += sphere[5 + a] ** 2
-        # beyond the neighbors a fit is meaningless
+        # a fit is meaningless beyond its neighbors
         share = min(_REACH * width / np.sqrt(far + 1e-300), 1.0)
         for a in range(3):
             sphere[5 + a] = surfels[6 * head + a] + share * sphere[5 + a]
@@ -207,7 +207,7 @@ def _fit(surfels, near, group, which, head, width, core, sphere, sums):
         for a in range(3):
             sums[a] += weight * (surfels[i + a] - sphere[5 + a])
             sums[3 + a] += weight * surfels[i + 3 + a]
-    if w <= 0:  # no neighbor is near enough: the head's plane
+    if w <= 0:  # if no neighbor is near enough, use the head's plane
         w = 1.0
         for a in range(3):
             sums[a], sums[3 + a] = surfels[6 * head + a] - sphere[5 + a], surfels[6 * head + 3 + a]

@@ -1,4 +1,4 @@
-"""The noise of a cloud: its dependence on the angle of the rays, its local means, and outliers."""
+"""The noise of a cloud: its dependence on the angle of the rays, local means, and outliers."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from ..runtime.progress import each
 from ..spatial import Tree, morton_order
 from .planes import fit_planes
 
-_GROUPS, _FEWEST = 8, 30  # groups of points by angle, and the least number of points in each
+_GROUPS, _FEWEST = 8, 30  # number of groups of points by angle, and the least number of points in each
 _SPREAD = 0.2  # least difference between the squared cosines of the outer groups
-_OWN = 0.2  # share of the variance of residuals that is the error of the fits themselves
-_LEAST = 0.005  # least flat, relative to rising: limits the weights of grazing points
-_STEEPEST = 0.9  # largest -rising, relative to flat: keeps the variance positive
-_RUN = 8  # points that are averaged first
+_OWN = 0.2  # share of the variance of residuals due to errors of the fits
+_LEAST = 0.005  # least `flat`, relative to `rising`: limits the weights of points seen at grazing angles
+_STEEPEST = 0.9  # largest -`rising`, relative to `flat`: keeps the variance positive
+_RUN = 8  # number of points that are averaged first, in a run
 _KNOWN = 0.3  # least share of the wanted points that must have a value
-_LONELY = 2.5  # times the distance to the neighbors of neighbors
-_SPARSE, _FLAT = 4.0, 0.15  # times the usual distance; a plane's residual in distances to neighbors
+_LONELY = 2.5  # largest distance to the neighbors, over that between the neighbors and theirs
+_SPARSE, _FLAT = 4.0, 0.15  # distance over the usual one; a plane's residual over the distance to neighbors
 
 
 class AngularNoise(NamedTuple):
     """The variance of points along normals, `flat + rising * cosine**2`, relative to its mean.
 
     The cosine is that of the angle between a point's normal and its ray. Errors along a ray that grazes a
-    surface hardly move the point off it, so that such points are the most accurate ones. Without sensors,
-    or where the angle makes no difference, flat is 1 and rising is 0.
+    surface hardly move the point off it, so that such points are the most accurate ones. Without sensors, or
+    if the angle makes no difference, flat is 1 and rising is 0.
     """
 
     flat: float = 1.0
@@ -37,10 +37,10 @@ class AngularNoise(NamedTuple):
 
     @classmethod
     def of(cls, cosines: Array, misses: Array) -> AngularNoise:
-        """The noise of points seen at cosines (C,), by their residuals `misses` (C,) from local fits.
+        """The noise of points seen at cosines (C,), from their residuals `misses` (C,) of local fits.
 
         Residuals are infinite where there is no fit. A line is fitted to the medians of groups of similar
-        angle, which edges and outliers change little.
+        angles; edges and outliers hardly affect the medians.
         """
         found = np.isfinite(misses)
         squares, misses = cosines[found] ** 2, misses[found]
@@ -65,11 +65,11 @@ class AngularNoise(NamedTuple):
 
 @dataclass(frozen=True)
 class Regions:
-    """Local averages over a cloud: points are averaged in runs, and regions are made of runs.
+    """Local averages over a cloud: points are averaged in runs, and regions consist of runs.
 
-    starts: (R,) the first point of each run, of `count` points in Morton order. tree: of the means of runs.
-    order: (R,) the run of each of its points. facing: (R, 3) the side from which a run was seen, in the
-    tree's order; runs seen from opposite sides are of different sheets.
+    starts: (R,) the first point of each run; the `count` points are in Morton order. tree: a tree of the
+    means of the runs. order: (R,) the run of each point of the tree. facing: (R, 3) the side from which a run
+    was seen, in the tree's order; runs seen from opposite sides belong to different sheets.
     """
 
     starts: Indices
@@ -80,7 +80,8 @@ class Regions:
 
     @classmethod
     def of(cls, points: Array, facing: Array) -> Regions:
-        """The regions of points (N, 3) in Morton order, seen from the sides facing (N, 3)."""
+        """The regions of points (N, 3) in Morton order; facing: (N, 3) the sides from which they were
+        seen."""
         starts = np.arange(0, len(points), _RUN)
         middles = np.add.reduceat(points, starts) / np.diff(starts, append=len(points))[:, None]
         order = morton_order(middles)
@@ -90,7 +91,7 @@ class Regions:
     def means(self, values: Array, wanted: int) -> Array:
         """The means (N, W) of the finite values (N, W) of about `wanted` points around each point.
 
-        Infinite where fewer than 30 % of those are finite.
+        The mean is infinite if fewer than 30 % of those values are finite.
         """
         finite = np.isfinite(values)
         sums = np.add.reduceat(np.where(finite, values, 0.0), self.starts)[self.order]
@@ -109,12 +110,12 @@ class Regions:
 def belongs(points: Array, lists: Indices, distances: Array) -> NDArray[np.bool_]:
     """Whether each point (N, 3) may lie on a surface, by its neighbors (N, k) and their distances (N, k).
 
-    A point much farther from its neighbors than they are from theirs does not; nor does one of a cluster
-    that is sparse and fills space: a part that was scanned sparsely is sparse too, but flat.
+    A point that is much farther from its neighbors than they are from theirs does not. Neither does a point
+    in a sparse cluster that fills space; a sparsely scanned part of a surface is sparse but flat.
     """
     mean = distances.mean(1)
     less = sum((_LONELY * mean[column] >= mean for column in each(lists.T)), np.zeros(len(mean), np.int8))
-    keep = 2 * less > lists.shape[1]  # that is, compared with the median of its neighbors
+    keep = 2 * less > lists.shape[1]  # that is, in comparison with the median of its neighbors
     sparse = np.flatnonzero(mean > _SPARSE * np.median(mean))
     _, residuals = fit_planes(points, lists, sparse)
     keep[sparse] &= residuals < _FLAT * mean[sparse]

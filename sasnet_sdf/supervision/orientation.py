@@ -1,4 +1,4 @@
-"""Which side of a cloud is outside: its winding number, and normals turned where nothing else says it."""
+"""Determines which side of a cloud is outside: winding numbers, and turning of unoriented normals."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..runtime.progress import pieces, steps, tick
 from ..spatial import LEAF, Tree, combine_up
 from .consensus import PAIRED, agree, correct, dipole_votes, offsets
 
-_OFFSET = 1.5  # spacings to either side of the surface, at which the level is measured
-_BETA = 1.5  # radii away at which a node's points count as one (Barill et al. 2018)
+_OFFSET = 1.5  # distance from the surface on both sides, in spacings, at which the level is measured
+_BETA = 1.5  # distance, in radii of a node, from which on its points count as one (Barill et al. 2018)
 _LEVEL_SAMPLES, _INFORMED = 2000, 0.05  # points at which the level is measured; the least share that counts
 
 
@@ -21,9 +21,9 @@ _LEVEL_SAMPLES, _INFORMED = 2000, 0.05  # points at which the level is measured;
 class WindingNumber:
     """The generalized winding number of an oriented cloud (Barill et al. 2018): 1 inside, 0 outside.
 
-    surfels: (6 N,) points and normals, flat. areas: (N,). nodes: (7 * 2 L,) flat, for each node of the tree
-    the center, the sum of dipoles, and the squared distance from which the sum replaces the node's points.
-    level: the number on the surface, 1/2 for a closed one and about 0 for an open sheet.
+    surfels: (6 N,) points and normals, flat. areas: (N,). nodes: (7 * 2 L,) flat; for each node of the tree:
+    the center, the sum of dipoles, and the squared distance from which on the sum replaces the node's points.
+    level: the winding number on the surface, 1/2 for a closed one and about 0 for an open sheet.
     """
 
     surfels: Array
@@ -39,21 +39,21 @@ class WindingNumber:
 
     @classmethod
     def of_cloud(cls, tree: Tree, surfels: Array, spacing: Array) -> WindingNumber:
-        """The winding number of points, whose level is measured beside the surface.
+        """The winding number of points; its level is measured on both sides of the surface.
 
         surfels: (6 N,) points and outward unit normals, flat. spacing: (N,) distance to the nearest ones.
         """
         number, rows = cls.of_closed(tree, surfels, spacing), surfels.reshape(-1, 6)
         some = np.linspace(0, len(rows) - 1, min(len(rows), _LEVEL_SAMPLES)).astype(np.int64)
         outer, inner = _beside(number, rows[some, :3], _OFFSET * spacing[some, None] * rows[some, 3:])
-        # where the step inward leaves the solid again, or there is none, the numbers say nothing
+        # points where the inward step leaves the solid again, or where there is no solid, are not usable
         across = inner - outer > 0.5
         level = np.median((outer + inner)[across]) / 2 if across.mean() > _INFORMED else 0.5
         return replace(number, level=float(level))
 
     @classmethod
     def of_closed(cls, tree: Tree, surfels: Array, spacing: Array) -> WindingNumber:
-        """The winding number of points, as of_cloud has them, with a level of 1/2."""
+        """The winding number of points, with a level of 1/2; the arguments are those of of_cloud."""
         # a lone point far from the others would otherwise stand for a large area
         areas = np.minimum(spacing, 2 * np.median(spacing)) ** 2
         weighted = np.concatenate([areas[:, None], areas[:, None] * surfels.reshape(-1, 6)], 1)
@@ -68,7 +68,7 @@ class WindingNumber:
 
 
 def surfels_of(points: Array, normals: Array) -> Array:
-    """Points and normals (N, 3) side by side, flat (6 N,), so that each is read from one place in memory."""
+    """Points and normals (N, 3) interleaved, flat (6 N,), so that each is read from one place in memory."""
     return np.concatenate([points, normals], 1).ravel()
 
 
@@ -102,22 +102,23 @@ def _wind(start, stop, surfels, areas, nodes, queries, numbers):
         numbers[q] = total / (4 * np.pi)
 
 
-# squared depths over which dipoles are smeared, in squared quartiles of the neighbors' offsets: a
-# small depth separates close sheets, a large one outvotes points that noise put behind their neighbors
+# squared depths over which dipoles are smeared, in squared quartiles of the neighbors' offsets: a small depth
+# separates close sheets; a large one outvotes points that noise moved behind their neighbors
 _LITTLE, _MUCH = 10.0, 40.0
 _STEP = 0.5  # spacings to either side of the surface
-_PROBES = 10_000  # points, about, at which the winding number is evaluated
-_SMALL, _SHARE = 50, 2000  # points, and one in so many: smaller groups are not probed
-_CLEAR = 0.1  # the part of a winding number by which neighbors are overruled
-# mean winding number on the surface above which its side is certain: a ball has 0.47, half a ball 0.31,
-# two walls of a corner 0.11, a gentle terrain 0.04, a flat sheet 0; on the other side it is negative
+_PROBES = 10_000  # approximate number of points at which the winding number is evaluated
+_SMALL, _SHARE = 50, 2000  # groups of fewer points, or of a smaller share (one in _SHARE), are not probed
+_CLEAR = 0.1  # least advantage, in winding numbers, for overruling neighbors
+# mean winding number on the surface above which the outside is certain: 0.47 for a ball, 0.31 for half a
+# ball, 0.11 for two walls of a corner, 0.04 for a gentle terrain, 0 for a flat sheet; negative if turned
+# wrongly
 _CERTAIN = 0.2
 _PIECE = 1 << 17  # points that are processed together
-_ROUNDS = 8  # each surface inside another takes one
+_ROUNDS = 8  # each surface inside another takes one round
 
 
 def orient(tree: Tree, normals: Array, lists: Indices, spacing: Array) -> tuple[Array, float]:
-    """Normals of either sign turned consistently, and outward where the surface is closed.
+    """Turns normals of arbitrary sign consistently, and outward where the surface is closed.
 
     normals: (N, 3). lists: (N, k) neighbors, nearest first. spacing: (N,) mean distance of the nearest ones.
     Returns the turned normals and the confidence, from 0 to 1: the share of points on whose side the
@@ -125,10 +126,11 @@ def orient(tree: Tree, normals: Array, lists: Indices, spacing: Array) -> tuple[
     a flat sheet, where nothing shows that, and 1 for a closed surface.
 
     Neighbors vote as dipoles do, by the energy of the winding number's field (Metzer et al. 2021, Orienting
-    point clouds with dipole propagation): the same side beside each other, opposite sides behind each
-    other, which is right on close sheets. The winding number itself, which should be 1 inside and 0 outside
+    point clouds with dipole propagation): the same side if points lie next to each other, opposite sides if
+    they lie behind each other, which is right for close sheets. The winding number itself, which should be 1
+    inside and 0 outside
     (Lin et al. 2024, Fast and globally consistent normal orientation based on the winding number normal
-    consistency), shows which side of each connected part is outside, and decides about groups whose votes
+    consistency), shows which side of each connected part is outside, and decides for groups whose votes
     contradict each other.
     """
     step = steps()
@@ -143,7 +145,7 @@ def orient(tree: Tree, normals: Array, lists: Indices, spacing: Array) -> tuple[
     signs, parts, doubtful = agree(votes, small)
     del votes
     step(0.6)
-    # the square root of a point's area, from the disc that holds all neighbors: noise spreads them in
+    # the square root of a point's area, from the disc that contains all neighbors: noise spreads them in
     # depth, so that the nearest ones seem too far apart
     reach = np.linalg.norm(tree.points[lists[:, -1]] - tree.points, axis=1)
     apart = np.maximum(reach * np.sqrt(np.pi / (lists.shape[1] + 0.5)), 1e-9)
@@ -164,11 +166,11 @@ def orient(tree: Tree, normals: Array, lists: Indices, spacing: Array) -> tuple[
 def _turn_groups(
     tree: Tree, normals: Array, signs: Array, spacing: Array, groups: Indices, clear: float
 ) -> Array:
-    """Turn groups (N,) of points, -1 for none, where that makes the winding number clearly more correct.
+    """Turn groups (N,) of points (-1: none) if that makes the winding number clearly more correct.
 
     Changes `signs` (N,). Returns how correct each group is at the end, from -1 to 1. The winding number
     should be 1 inside, 0 outside and 1/2 on the surface. A group that encloses nothing follows the field of
-    the others; a single one is turned so that more of it faces outward than inward.
+    the others. A single group is turned so that more of it faces outward than inward.
     """
     if groups.max() < 0:
         return np.empty(0)
@@ -194,7 +196,7 @@ def _turn_groups(
         winding = WindingNumber.of_closed(tree, surfels_of(tree.points, normals * signs[:, None]), spacing)
         mine = own * turn[group]
         above, below = _beside(winding, tree.points[probe], apart[probe]) - mine
-        # the field of the others should be 1/2 less a group's own, and fall along the normal
+        # the field of the other groups should be 1/2 minus that of the group, and fall along the normal
         right = mine.mean(0) * (1 - above - below) + outward * turn[group] * (below - above)
         mean = np.bincount(group, right) / counts
         wrong = np.flatnonzero(mean < -clear)
@@ -208,5 +210,5 @@ def _turn_groups(
 
 
 def _beside(number: WindingNumber, points: Array, step: Array) -> Array:
-    """The winding number (2, M) a step (M, 3) away from points (M, 3), and as far on the other side."""
+    """The winding number (2, M) at `step` (M, 3) from points (M, 3), and at -`step`."""
     return np.stack([number.number(points + step), number.number(points - step)])

@@ -24,11 +24,11 @@ from ..signal_config import SignalConfig
 
 @dataclass
 class History:
-    """What happened in a run.
+    """The course of a run, recorded in stretches of steps.
 
-    steps, losses, times: for each stretch its last step, its mean loss, and the seconds at its end. retries:
-    how often the loss was NaN or infinite, so that the run went back and its rates were halved. notes: what
-    the user should know. ended_by: "steps", "time" or "cancel".
+    steps, losses, times: the last step of each stretch, its mean loss, and the seconds elapsed at its end.
+    retries: how often the loss was NaN or infinite, so that the run went back and its rates were halved.
+    notes: what the user should know. ended_by: "steps", "time" or "cancel".
     """
 
     steps: list[int] = field(default_factory=list)
@@ -50,7 +50,7 @@ class History:
 
     @property
     def ms_per_step(self) -> float:
-        """The median duration of a step over the stretches, which short disturbances do not change."""
+        """The median duration of a step over the stretches, which is insensitive to short disturbances."""
         if not self.steps:
             return 0.0
         return 1e3 * float(median(np.diff(self.times, prepend=0) / np.diff(self.steps, prepend=0)))
@@ -61,7 +61,7 @@ class History:
         return self.losses[-1] if self.losses else None
 
     def facts(self) -> dict[str, Any]:
-        """What a report and a model file say about the run."""
+        """The facts about the run for reports and model files."""
         return {
             "steps": self.steps_done,
             "ms_per_step": self.ms_per_step,
@@ -71,7 +71,7 @@ class History:
         }
 
     def until(self, step: int) -> History:
-        """A copy of what happened up to a step, with all retries."""
+        """A copy of the history up to a step, with all retries."""
         count = sum(number <= step for number in self.steps)
         return History(
             self.steps[:count], self.losses[:count], self.times[:count], self.retries, list(self.notes)
@@ -82,7 +82,7 @@ class History:
 class State:
     """The state of a run after history.steps_done steps.
 
-    updates: number of updates by Adam. tensors: of each parameter its value and its moments.
+    updates: number of updates by Adam. tensors: the value and the moments of each parameter.
     """
 
     history: History
@@ -96,14 +96,14 @@ class State:
 
 
 KEPT = 2
-"""Number of checkpoints of a run: if the last one is damaged, there is the one before it."""
+"""Number of checkpoints that are kept: if the last one is damaged, the previous one is used."""
 
 
 class CheckpointFolder:
     """The checkpoints of one run in a folder, RUN-STEP.sasnet; those of other runs are left alone.
 
-    RUN is a digest of all that determines the result: the same input, settings and version give the same
-    RUN, so that a run is only resumed from its own states. start: the state to resume from, if any. every:
+    RUN is a digest of everything that determines the result: input, settings and version. So a run is only
+    resumed from its own states. start: the state to resume from, if any. every:
     seconds between checkpoints. notes: what happened, for the report.
     """
 
@@ -123,9 +123,9 @@ class CheckpointFolder:
         self.start = self._newest() if config.resume else None
 
     def keep(self, state: State) -> None:
-        """Write a state, completely or not at all, and remove the third last one.
+        """Write a state atomically, and remove the oldest one.
 
-        A folder that cannot be written is only noted, since the training is worth more than a checkpoint.
+        If the folder cannot be written to, training goes on, with a note: it is worth more than a checkpoint.
         """
         step, history = state.history.steps_done, state.history
         arrays = {
@@ -187,7 +187,7 @@ class CheckpointFolder:
 
 
 def run_name(config: Config | SignalConfig, data: Iterable[np.ndarray]) -> str:
-    """A digest, 16 digits, of all that determines the result of a run.
+    """A digest, 16 digits, of everything that determines the result of a run.
 
     The time limit is not part of it, since it only determines when the run ends.
     """

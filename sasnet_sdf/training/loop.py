@@ -1,6 +1,6 @@
-"""The training loop. It knows no network: a task comes in, a history goes out.
+"""The training loop. It is independent of the network: it minimizes a task and returns a history.
 
-A step is run by PyTorch as it is or, on a GPU, recorded once and replayed.
+A step is run directly by PyTorch or, on a GPU, recorded once and replayed.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .optimizers import Optimizer, schedule, state_shapes
 REPORT_EVERY = 20
 """Number of steps over which the loss that is reported is averaged."""
 
-_PATIENCE = 0.5  # seconds after which the callback is called in between, so that slow steps can be canceled
-_COPY_EVERY = 100  # steps that are lost at most where the loss becomes NaN or infinite
-_RETRIES = 3  # times that a run goes back, at half the rates each time, before it gives up
+_PATIENCE = 0.5  # seconds between calls of the callback within a stretch, so that slow runs can be canceled
+_COPY_EVERY = 100  # largest number of steps lost when the loss becomes NaN or infinite
+_RETRIES = 3  # times that a run goes back, each time halving its rates, before it gives up
 _WARM_UP = 3  # steps before the recording, in which the optimizer and the libraries allocate their memory
 
 
 class Task(Protocol):
-    """What is minimized, on batches that have the same shapes at every step.
+    """A loss to minimize, on batches that have the same shapes at every step.
 
-    recordable: whether the loss makes no decision that may differ from step to step.
+    recordable: whether the control flow of the loss is the same at every step.
     """
 
     recordable: bool
@@ -59,10 +59,10 @@ def train(
 
     groups: dicts of parameters `params` and their rate `lr`, as PyTorch's optimizers take them. on_progress
     ends the run early by returning False (`ended_by` is then "cancel"; "time" where the limit was reached).
-    With checkpoints the run continues from where they start, and its states are kept in them.
+    With checkpoints, the run continues from their state, if any, and saves its states to them.
 
-    Where the loss is NaN or infinite, the run goes back by 100 steps at most and halves its rates. Raises
-    SasnetError where that happens a fourth time.
+    If the loss is NaN or infinite, the run goes back by at most 100 steps and halves its rates. Raises
+    SasnetError if that happens a fourth time.
     """
     optimizer = Optimizer(groups)
     try:
@@ -78,7 +78,7 @@ def train_and_keep(
     data: Iterable[np.ndarray],
     on_progress: OnProgress,
 ) -> History:
-    """Train, with the checkpoints that the settings ask for.
+    """Train, with checkpoints according to the settings.
 
     groups: see train. data: all arrays that the task is made from, which identify the run.
     """
@@ -141,7 +141,7 @@ class _Run:
             history.times.append(self._elapsed())
             if self.step - self.good.history.steps_done >= _COPY_EVERY or last:
                 state = self.optimizer.state(history)
-                if not state.finite:  # the step's loss was finite, its result is not
+                if not state.finite:  # the step's loss was finite, but the updated parameters are not
                     self._go_back()
                     continue
                 self.good = state
@@ -167,12 +167,12 @@ class _Run:
         return done if limit is None else max(done, self._elapsed() / limit)
 
     def _share(self) -> float:
-        """The share of the rates at which the next step is taken."""
+        """The factor of the learning rates for the next step."""
         config = self.config
         warmup = min(config.warmup, config.steps // 4) / config.steps
         share = schedule(self._fraction(), warmup, config.final_rate)
         if config.time_limit is not None:
-            # by the clock the first step may be all of the warm-up
+            # in a run limited by time, the first step may take up the whole warm-up
             share = min(share, (self.step + 1) / max(config.warmup, 1))
         return share / 2**self.history.retries
 
@@ -198,7 +198,7 @@ class _Run:
         self.optimizer.restore(self.good)
 
     def _keep(self, ended: bool) -> None:
-        """Keep the state when that is due, if it is finite; at the end return to the last one that was."""
+        """Keep the state when that is due, if it is finite; at the end, return to the last finite state."""
         checkpoints = self.checkpoints
         due = checkpoints is not None and time.perf_counter() - self.kept >= checkpoints.every
         if not (ended or due):
@@ -217,7 +217,7 @@ class _Run:
 
 
 def step_of(task: Task, optimizer: Optimizer) -> Callable[[int, float], Tensor]:
-    """The function that takes a step: from its number and the share of the rates to the loss before it."""
+    """A function (number, share of the rates) that performs a step and returns the loss before it."""
     if optimizer.on_cuda and task.recordable:
         return _RecordedStep(task, optimizer)
 
@@ -237,9 +237,9 @@ def _update(task: Task, optimizer: Optimizer, batch: tuple[Tensor, ...]) -> Tens
 
 
 class _RecordedStep:
-    """A CUDA graph of the loss, its gradient and the update, which is launched as one.
+    """A CUDA graph of the loss, its gradient and the update, launched as a unit.
 
-    The kernels of a small network take less time than hundreds of launches do.
+    For a small network, the kernels take less time than hundreds of separate launches.
     """
 
     def __init__(self, task: Task, optimizer: Optimizer):

@@ -1,4 +1,4 @@
-"""Loss terms, with one value per element, and the losses of a signed distance field and of a signal."""
+"""Loss terms with one value per element, and the losses of a signed distance field and of a signal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from ..errors import UsageError
 from ..networks.network import Network
 
 NEAR, FAR_WEIGHT = 0.01, 0.1
-"""The distance (unit cube) below which an error has nearly its full weight, and the weight far away."""
+"""NEAR: the distance (unit cube) below which an error has nearly its full weight. FAR_WEIGHT: the weight of
+errors far from the surface."""
 
 
 def distance_error(value: Tensor, target: Tensor) -> Tensor:
@@ -30,22 +31,22 @@ def eikonal(gradient: Tensor) -> Tensor:
 
 
 def normal_error(gradient: Tensor, normal: Tensor) -> Tensor:
-    """1 - cos of the angles (N,) between gradients (N, d) and unit normals (N, d)."""
+    """1 minus the cosine (N,) of the angles between gradients (N, d) and unit normals (N, d)."""
     return 1 - (gradient * normal).sum(-1) / _length(gradient)
 
 
 def mask_sparsity(masks: Tensor) -> Tensor:
-    """The mean (N,) over the masks (M, N) of each point, which are in [0, 1]."""
+    """The mean (N,) over all masks at each point; masks: (M, N) in [0, 1]."""
     return masks.mean(0)
 
 
 def _length(gradient: Tensor) -> Tensor:
-    # the root has no derivative at zero, and its gradient there would be NaN
+    # the square root has no derivative at zero, so the gradient there would be NaN
     return torch.sqrt(gradient.square().sum(-1) + 1e-12)
 
 
 class DistanceTask:
-    """The loss of signed distances, and on a part of each batch of unit gradients and normals."""
+    """The loss on signed distances and, for a part of each batch, on unit gradients and normals."""
 
     model: Any
     batches: Callable[[int], tuple[Tensor, Tensor, Tensor]]
@@ -69,7 +70,7 @@ class DistanceTask:
     def draw(self, step: int) -> tuple[Tensor, ...]:
         """Points (B, 3), distances (B,); for the gradient points (E, 3), distances (E,), normals (E, 3)."""
         points, target, normals = self.batches(step)
-        # a batch is in spatial order, so that every k-th point is distributed as the batch is
+        # a batch is in spatial order, so every k-th point has the same spatial distribution
         stride = max(1, len(points) // self.config.eikonal_batch)
         some, count = slice(step % stride, None, stride), len(points) // stride
         return points, target, *(part[some][:count] for part in (points, target, normals))
@@ -119,6 +120,6 @@ class SignalTask:
         every = self.model.every_scale(points)
         known = torch.isfinite(target)
         target = torch.where(known, target, 0.0)
-        # by samples first: sums of more than 32,768 numbers are rounded by the number of PyTorch's threads
+        # samples first: the rounding of sums of more than 32,768 numbers depends on PyTorch's threads
         squares = [((values - target) * known).square().sum(-1).sum() for values in every]
         return torch.stack(squares).mean() / known.sum().clamp(min=1)

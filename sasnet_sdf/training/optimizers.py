@@ -1,4 +1,4 @@
-"""Adam, with its compiled form on the CPU, Muon, and the schedule of their learning rates."""
+"""Adam (compiled on the CPU), Muon, and the schedule of their learning rates."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _COEFFICIENTS, _ITERATIONS = (3.4445, -4.7750, 2.0315), 5
 class Muon:
     """Muon (Jordan et al. 2024) for parameters (..., width, width) in float32.
 
-    The update is the rate times approximately the orthogonal matrix closest to the momentum, so that all
-    directions are learned at the same rate, where Adam's updates follow the few strongest. torch.optim.Muon
+    The update is the rate times an approximation of the orthogonal matrix closest to the momentum. So all
+    directions are learned at the same rate, whereas Adam's updates follow the few strongest. torch.optim.Muon
     takes one matrix at a time and computes in bfloat16, which is slow on CPUs. param_groups: dicts of
-    `params` and `lr`, which may be a tensor. moments: of each parameter the momentum.
+    `params` and `lr`, which may be a tensor. moments: the momentum of each parameter.
     """
 
     moments: dict[Tensor, tuple[Tensor, ...]]
@@ -40,7 +40,7 @@ class Muon:
                 if parameter.grad is None:
                     continue
                 momentum = self.moments[parameter][0].mul_(MOMENTUM).add_(parameter.grad)
-                update = orthogonal(parameter.grad + MOMENTUM * momentum)  # Nesterov's
+                update = orthogonal(parameter.grad + MOMENTUM * momentum)  # Nesterov momentum
                 parameter.sub_(update * group["lr"])
 
     def zero_grad(self) -> None:
@@ -52,8 +52,8 @@ class Muon:
 def orthogonal(matrices: Tensor) -> Tensor:
     """Matrices (..., n, n) with the same singular vectors, and singular values of about 0.7 to 1.2.
 
-    A Newton-Schulz iteration of fifth order with Jordan's coefficients, which let singular values of a
-    thousandth of the largest grow to about one, rather than converge to one exactly.
+    This is a fifth-order Newton-Schulz iteration with Jordan's coefficients. They do not make singular values
+    converge to one exactly, but raise even those of a thousandth of the largest to about one.
     """
     a, b, c = _COEFFICIENTS
     x = matrices / matrices.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-30)
@@ -64,7 +64,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 
 def schedule(fraction: float, warmup: float, final_rate: float) -> float:
-    """The share of the base rate at a fraction of the run: linear warm-up, then a cosine to `final_rate`."""
+    """The factor of the base rate at a fraction of the run: linear warm-up, then a cosine to `final_rate`."""
     if fraction < warmup:
         return (fraction + 1e-3) / (warmup + 1e-3)
     done = (fraction - warmup) / max(1 - warmup, 1e-9)
@@ -72,9 +72,9 @@ def schedule(fraction: float, warmup: float, final_rate: float) -> float:
 
 
 def state_shapes(groups: list[dict[str, Any]]) -> list[tuple[int, ...]]:
-    """The shapes of a State's tensors, in order: of each parameter the value and its moments.
+    """The shapes of a State's tensors, in order: the value and the moments of each parameter.
 
-    Adam's parameters, with two moments, come first, then Muon's with one.
+    Parameters of Adam, with two moments, come first, then those of Muon, with one.
     """
     groups = sorted(groups, key=lambda group: bool(group.get("muon")))
     return [
@@ -99,7 +99,7 @@ class Optimizer:
         settings: dict[str, Any] = {"betas": BETAS, "eps": EPSILON}
         every = [{**group, "base": group["lr"]} for group in groups]
         if self.on_cuda:
-            # as tensors, which a recorded step reads each time
+            # as tensors, which a recorded step reads at each replay
             every = [{**g, "lr": torch.tensor(g["lr"], device=parameters[0].device)} for g in every]
         self._muon = Muon([group for group in every if group.get("muon")])
         of_adam = [group for group in every if not group.get("muon")]
@@ -148,7 +148,7 @@ class Optimizer:
         for optimizer in (self._adam, self._muon):
             optimizer.zero_grad()
         for part in self._parameters:
-            if hasattr(part, "gradient_sums"):  # those of the step that went wrong
+            if hasattr(part, "gradient_sums"):  # left over from the failed step
                 part.gradient_sums.zero_()
 
     def _places(self) -> list[Tensor]:
@@ -167,24 +167,25 @@ class Optimizer:
         return known["exp_avg"], known["exp_avg_sq"]
 
     def close(self) -> None:
-        """Detach everything from the parameters that was attached to them."""
+        """Remove everything that was attached to the parameters."""
         if isinstance(self._adam, CPUAdam):
             self._adam.close()
 
 
 _BLOCK = 64
 LARGE = 1 << 16
-"""Size of a parameter from which its gradient is kept from step to step, and threads share the work."""
+"""Size of a parameter from which on its gradient buffer is kept between steps, and threads share the work."""
 
 
 class CPUAdam:
-    """Adam (Kingma & Ba 2015) that skips numbers whose gradient is zero, as tiny-cuda-nn's does.
+    """Adam (Kingma & Ba 2015) that skips numbers whose gradient is zero, as tiny-cuda-nn does.
 
-    A batch uses few rows of a hash grid's table: the others and their moments do not change. The compiled
-    network adds its gradients straight to the `gradient_sums` that this gives a large parameter, and the
-    update leaves zeros there, so that no gradient is allocated, filled or copied. For float32 on the CPU.
-    PyTorch's fused Adam wakes all threads for every small matrix, and its base class loads a compiler for
-    more than a second. param_groups: dicts of `params` and `lr`. updates: the number of updates so far.
+    A batch uses few rows of a hash grid's table; the other rows and their moments do not change. The compiled
+    network adds its gradients directly to the `gradient_sums` that this optimizer attaches to a large
+    parameter. The update resets them to zero, so that no gradient is allocated, filled or copied. Only for
+    float32 on the CPU. PyTorch's fused Adam would wake all threads for every small matrix, and its base class
+    takes more than a second to load a compiler. param_groups: dicts of `params` and `lr`. updates: the number
+    of updates so far.
     """
 
     param_groups: list[dict[str, Any]]
@@ -202,7 +203,7 @@ class CPUAdam:
         return [parameter for group in self.param_groups for parameter in group["params"]]
 
     def close(self) -> None:
-        """Take the sums away again: gradients are autograd's as before."""
+        """Remove the sums, so that gradients come from autograd again."""
         for parameter in self._parameters():
             if hasattr(parameter, "gradient_sums"):
                 del parameter.gradient_sums
@@ -249,7 +250,7 @@ def _update(
     """Update some blocks of numbers and set their gradients to zero."""
     one, zero = np.float32(1), np.float32(0)
     for block in range(first_block, end_block):
-        # slices, since from 0 on the compiler knows that no index is negative, and makes vector code
+        # slices: their indices start at 0, so the compiler knows that none is negative, and vectorizes
         some = slice(block * _BLOCK, (block + 1) * _BLOCK)
         x, g, m, v = values[some], gradient[some], first[some], second[some]
         largest = zero

@@ -1,4 +1,4 @@
-"""Training targets around a surface, and batches of these or of the samples of an image or a volume."""
+"""Draws training targets around a surface, and batches of targets or of samples of an image or a volume."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..signals import Signal
 from ..spatial import morton_order
 
 MIDDLE_SPREAD = 0.05
-"""Laplace scale of the distance of the farther targets from the surface, in units of the cube."""
+"""Laplace scale, in units of the cube, of the distance of the farther targets from the surface."""
 
 
 class Slices:
     """Stratified indices in [0, count): one from each of `size` equal slices, at most `count`.
 
-    An epoch has as many steps as the longest slice has indices. In it each index occurs once; in a slice
-    that is shorter by one, one occurs twice. So gradients have less noise than with indices drawn
+    The number of steps in an epoch is the length of the longest slice. Each index occurs once per epoch; in
+    slices that are shorter by one, one index occurs twice. Gradients have less noise than with indices drawn
     independently at each step. The indices of a step depend only on the seed and the step, so that a run can
-    be resumed at any.
+    be resumed at any step.
     """
 
     size: int
@@ -38,12 +38,12 @@ class Slices:
         self._starts, self._lengths = self._there(bounds[:-1]), self._there(lengths)
 
     def __call__(self, step: int) -> Any:
-        """Indices (B,) int64 in order: an array or, on a device other than the CPU, a tensor there."""
+        """Sorted indices (B,) int64: an array or, for a device other than the CPU, a tensor on it."""
         epoch, number = divmod(step, self._steps)
         if epoch != self._epoch:
             random = np.random.default_rng((self._seed, epoch))
             self._epoch, self._order = epoch, random.permutation(self._steps)
-            # each slice begins at random, so that a batch is not a lattice
+            # each slice begins at a random index, so that a batch is not a lattice
             self._offsets = self._there(random.integers(0, self._steps, self.size))
         return self._starts + (self._offsets + int(self._order[number])) % self._lengths
 
@@ -78,9 +78,10 @@ class Pool:
 def draw_pool(
     source: DistanceSource, count: int, seed: int, near_share: float = 0.7, near_spread: float = 0.5
 ) -> Pool:
-    """Draw `count` targets: a share close to the surface, half of the others farther, the rest anywhere.
+    """Draw `count` targets: a share close to the surface, half of the others farther away, the rest anywhere.
 
-    near_share: share of the close ones. near_spread: Laplace scale of their distance from the surface, in
+    near_share: share of the targets close to the surface. near_spread: Laplace scale of their distance from
+    the surface, in
     local spacings of the data.
     """
     step = steps()
@@ -93,7 +94,7 @@ def draw_pool(
     base, _ = source.surface_points(middle_count, rng)
     middle = base + rng.laplace(0, MIDDLE_SPREAD, base.shape)
     anywhere = rng.uniform(-1, 1, (count - near_count - middle_count, 3))
-    # rounded before distances are computed, so that these are of the stored points
+    # rounded first, so that the distances are those of the stored points
     points = _reflect(np.concatenate([near, middle, anywhere])).astype(np.float32)
     step(0.3)
     points = points[morton_order(points, 10)]
@@ -104,21 +105,21 @@ def draw_pool(
 
 
 class Batches:
-    """Batches of a pool: for a step, points (B, 3), distances (B,) and normals (B, 3), by the seed.
+    """Batches of a pool: for a step, points (B, 3), distances (B,) and normals (B, 3).
 
     One target is drawn from each of B equal slices of the pool, so that a batch covers space evenly and is
     in spatial order, in which the hash grid reads its tables.
     """
 
     def __init__(self, pool: Pool, batch: int, seed: int, device: str = "cpu"):
-        # side by side, so that a target is read from one place in memory
+        # interleaved, so that a target is read from one place in memory
         rows = torch.cat([pool.points, pool.distances[:, None], pool.normals], dim=1)
         self._rows = rows.to(device)
         self._slices = Slices(len(pool), batch, seed + 1, device)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         if self._rows.device.type == "cpu":
-            # by NumPy: PyTorch wakes all threads for a gather of this size
+            # with NumPy: PyTorch wakes all threads for a gather of this size
             rows = torch.from_numpy(self._rows.numpy().take(self._slices(step), axis=0, mode="clip"))
         else:
             rows = self._rows.index_select(0, self._slices(step))
@@ -126,17 +127,17 @@ class Batches:
 
 
 def _reflect(points: Array) -> Array:
-    """The points, with those outside the cube reflected at its faces and clamped."""
+    """The points; those outside the cube are reflected at its faces and clamped."""
     return np.clip(np.where(np.abs(points) > 1, 2 * np.sign(points) - points, points), -1, 1)
 
 
 class SignalBatches:
-    """Batches of a signal: for a step, unit coordinates (B, d) and values (B, C) in [-1, 1], by the seed.
+    """Batches of a signal: for a step, unit coordinates (B, d) and values (B, C) in [-1, 1].
 
     One sample is drawn from each of B equal slices of the array in memory order, so that a batch covers the
-    domain evenly and is read in order, also from a memory-mapped file. A batch as large as the signal is the
-    signal. A sample that is not finite is NaN. low, high: (C,) the values that become -1 and 1. For a GPU
-    the samples are kept on it.
+    domain evenly and is read in order, which suits memory-mapped files. A batch as large as the signal is the
+    whole signal. A sample that is not finite becomes NaN. low, high: (C,) the values that are mapped to -1
+    and 1. If the device is a GPU, the samples are kept on it.
     """
 
     def __init__(self, signal: Signal, low: Array, high: Array, batch: int, seed: int, device: str = "cpu"):
@@ -163,7 +164,7 @@ class SignalBatches:
         return torch.from_numpy(unit), torch.from_numpy(self._scaled(signal.values[index]))
 
     def _scaled(self, values: NDArray[Any]) -> NDArray[Any]:
-        # in float64: numbers far from zero may differ in digits that float32 does not have
+        # in float64: values far from zero may differ only in digits that float32 lacks
         return ((values - self._low) / self._half - 1).astype(np.float32)
 
     def _on_device(self, values: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
