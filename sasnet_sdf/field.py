@@ -1,9 +1,9 @@
 """The trained signed distance field, in world units.
 
-The network gives the value near the surface. Away from it a network still knows inside from outside,
-but its values grow too fast or too slowly. There the distance to the nearest data point is more
-accurate: for data of spacing s its error at distance d is at most about s^2 / 2d. Where the surface
-covers a hole in the data, vertices of the surface take the place of data points.
+The network gives the value near the surface. Farther away, the sign of the network's value is still correct,
+but its magnitude grows too fast or too slowly. There the distance to the nearest data point is more
+accurate: for data of spacing s, its error at distance d is at most about s^2 / 2d. Where the surface covers a
+hole in the data, vertices of the surface replace the missing data points.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from .networks.registry import by_chunks
 from .spatial import Tree, morton_order
 
 NEAR, FAR = 1.0, 3.0
-"""Distance to the nearest point, in spacings, between which the network's value is blended into the measured
-distance."""
+"""The range of distances to the nearest point, in spacings, over which the result changes from the network's
+value to the measured distance."""
 
 OWN, SHARED = 0.02, 0.1
 """Ratios of the network's value to the distance to the nearest point. Below OWN the network's value is used,
-since the place is close to a part of the network's surface that has no points, such as its continuation past
-the rim of an open scan; above SHARED the measured distance is used; between, a blend."""
+since the place is close to a part of the network's surface that has no points, such as its continuation
+beyond the rim of an open scan. Above SHARED the measured distance is used; in between, a blend."""
 
 BRIDGES = 1 << 17
-"""Largest number of points that stand for the surface in holes of the data."""
+"""Largest number of points that represent the surface in holes of the data."""
 
 
 def bridges_of(places: Array, support: Support) -> Array:
-    """The places (N, 3) on a surface that lie in holes of the data, thinned to the data's spacing.
+    """Those of places (N, 3) on a surface that lie in holes of the data, thinned to the data's spacing.
 
-    (B, 3) float32.
+    Returns (B, 3) float32.
     """
     distance, spacing = support.distance(places)
     places = places[distance > REACH * spacing]
@@ -65,7 +65,7 @@ def joined(support: Support, bridges: Array) -> Support:
 class Blend:
     """A network's values (N,) at places (N, 3) of the unit cube, blended with distances to points.
 
-    surface: the points, of the data and of bridges. distance: (N,) the result, signed.
+    surface: the points of the data and the bridges. distance: (N,) the result, signed.
     """
 
     def __init__(self, values: Array, surface: Support, places: Array):
@@ -77,7 +77,7 @@ class Blend:
         same, same_slope = _ramp(share, OWN, SHARED)
         weight, gap = far * same, sign * apart - values
         self.distance: Array = values + weight * gap
-        # derivatives of `distance` by the network's value and by `apart`; spacings count as constant
+        # derivatives of `distance` by the network's value and by `apart`; spacings are treated as constant
         self._by_value = 1 - weight + gap * far * same_slope * sign / apart
         self._by_apart = weight * sign + gap * (far_slope * same / spacing - far * same_slope * share / apart)
         self._away = off / apart[:, None]
@@ -94,21 +94,21 @@ def _ramp(x: Array, low: float, high: float) -> tuple[Array, Array]:
 
 
 FARTHEST = 4.0
-"""The largest coordinate of data in the unit cube: denoising moves points beyond 1."""
+"""The largest allowed coordinate of data in the unit cube: denoising may move points beyond 1."""
 
 SUPPORT_POINTS = 1 << 18
-"""The most points of the data that a model file holds: 4 MB."""
+"""Largest number of data points that a model file holds: 4 MB."""
 
 
 class Field:
-    """A signed distance in world units, negative inside: small, differentiable, queryable.
+    """A compact, differentiable signed distance field in world units; negative inside.
 
         field = sasnet_sdf.Field.load("scan.sasnet")
         inside = field.distance(points) < 0
         outward = field.gradient(points)
 
-    `low` and `high` (3,) bound the data it was trained on, in the unit cube. `metadata` says how
-    it was trained. `support`: where the data are, in the unit cube; surfaces are trimmed by it.
+    `low` and `high` (3,) bound the data that it was trained on, in the unit cube. `metadata` describes how it
+    was trained. `support`: where the data are, in the unit cube; surfaces are trimmed by it.
     `bridges` (B, 3): points of the unit cube on the surface where it covers holes in the data.
     """
 
@@ -139,9 +139,9 @@ class Field:
 
         Near the surface this is the network's value. Farther away it is the distance to the nearest
         data point, or to the surface where that covers a hole in the data, with the network's sign.
-        If the model file does not hold the data's points, it is the network's value everywhere; outside
-        the cube that the network was trained on, the value at the cube's border plus the distance to the
-        cube. It is NaN where a point is not finite.
+        If the model file does not contain the data's points, it is the network's value everywhere; outside
+        the training cube, this is the value at the cube's border plus the distance to the cube. It is NaN
+        where a point is not finite.
 
         points: any array or list of real numbers. Raises ValueError for another shape.
         """
@@ -157,7 +157,7 @@ class Field:
     def gradient(self, points: Array) -> Array:
         """Gradients (N, 3) float64 of the distance at world points (N, 3); they point outward.
 
-        They are NaN where a point is not finite. Raises ValueError as `distance`.
+        They are NaN where a point is not finite. Raises ValueError like `distance`.
         """
         return at_finite(self._gradient, self._unit(points))[0]
 
@@ -172,7 +172,7 @@ class Field:
         return (Blend(values + length[:, 0], self._surface, unit).gradient(gradients),)
 
     def _unit(self, points: Array) -> Array:
-        """World points as places in the unit cube."""
+        """World points in the unit cube."""
         with np.errstate(over="ignore"):
             return self.frame.to_unit(as_places(points, 3))
 
@@ -185,15 +185,15 @@ class Field:
 
     @cached_property
     def _surface(self) -> Support:
-        """Data points and bridges, rounded and thinned as in a model file: both give the same distances."""
+        """Data points and bridges, rounded and thinned as in a model file, for identical distances."""
         assert self.support is not None
         return joined(self.support.thinned(SUPPORT_POINTS), self.bridges)
 
     def distance_to_data(self, points: Array) -> Array:
         """Distances (N,) float64, world units, of world points (N, 3) from the nearest point of the data.
 
-        The data are the points that it was trained on. NaN where a point is not finite. Raises UsageError
-        where the model file does not hold them, ValueError as `distance`.
+        The data are the points that the field was trained on. The result is NaN where a point is not finite.
+        Raises UsageError if the model file does not contain the data, and ValueError like `distance`.
         """
         if self.support is None:
             raise UsageError("this model file does not hold the points of its data; train it again")
@@ -230,7 +230,7 @@ class Field:
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto", engine: str = "auto") -> Field:
-        """Read a model file. Raises UnreadableInput where it is damaged, newer or not one of ours."""
+        """Read a model file. Raises UnreadableInput if it is damaged, newer or not of a field."""
         from .io.models import read_model
 
         arrays, metadata = read_model(Path(path))
@@ -263,7 +263,7 @@ def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | No
     gap = metadata["support"]["gap"]
     gap = np.inf if gap is None else float(gap)
     if (
-        not all(np.isfinite(part).all() for part in (points, spacing))  # a cast warns of some NaN
+        not all(np.isfinite(part).all() for part in (points, spacing))  # casting some NaNs raises a warning
         or spacing.shape != (len(points),)
         or not 1 <= len(points) <= SUPPORT_POINTS
         or points.shape != (len(points), 3)

@@ -1,4 +1,4 @@
-"""The trained image or volume: sampled anywhere in its domain, rendered at any size, saved and loaded."""
+"""A fitted image or volume: sampling anywhere in its domain, rendering at any size, saving and loading."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ from .signals import Array, Grid, Signal, checked_header
 _DTYPES = re.compile(r"[<>|=]([iu][1248]|f(2|4|8|16))")
 
 MOST_SAMPLES = 1 << 33
-"""The most samples of a rendering, 64 GB of one channel: only a typing error asks for more."""
+"""Largest number of samples of a rendering, 64 GB for one channel: a larger request must be a typing
+error."""
 
 
 class FittedSignal:
-    """An image or a volume as a network: small, continuous, differentiable.
+    """An image or a volume represented by a network: compact, continuous, differentiable.
 
         image = sasnet_sdf.FittedSignal.load("photo.sasnet")
         larger = image.render(scale=4).values  # (4 H, 4 W, C)
         values = image.sample([[10.5, 20.5]])  # (1, C), at x, y in pixels
 
     grid: positions of the samples that it was trained on, in world coordinates. low, high: (C,) the range
-    of each channel, to which values are clamped. dtype: the type of the samples. peak: the peak value of
-    the PSNR. header: what else a file of their format needs. metadata: how it was trained. report: what was
-    done, in numbers (docs/report.md); None for a fit that was loaded from a file.
+    of each channel, to which values are clamped. dtype: the type of the samples. peak: the peak value for the
+    PSNR. header: other metadata that a file of the same format needs. metadata: how it was trained. report:
+    the report of the fit (docs/report.md); None for a fit loaded from a file.
     """
 
     def __init__(
@@ -64,10 +65,10 @@ class FittedSignal:
         return "image" if self.grid.dim == 2 else "volume"
 
     def sample(self, coordinates: Array) -> Array:
-        """Values (N, C) float64 at world coordinates (N, d); NaN outside the domain and where not finite.
+        """Values (N, C) float64 at world coordinates (N, d); NaN outside the domain or if not finite.
 
-        coordinates: any array or list of real numbers. Raises ValueError for another shape. In the outer
-        half of the cells at the border, beyond the last sample, the value is that of the border.
+        coordinates: any array or list of real numbers. Raises ValueError for another shape. In the outer half
+        of a border cell, beyond the last sample, the value is that at the last sample.
         """
         index = self._index(coordinates)
         return np.where(self.grid.covers(index)[:, None], self.at_index(index), np.nan)
@@ -75,14 +76,14 @@ class FittedSignal:
     def gradient(self, coordinates: Array) -> Array:
         """Derivatives (N, C, d) of the unclamped values by the world coordinates (N, d).
 
-        NaN outside the domain, and 0 along an axis on which the place lies beyond the last sample.
+        They are NaN outside the domain, and 0 along an axis on which the place lies beyond the last sample.
         """
         index = self._index(coordinates)
         world = self.slopes_at_index(index) @ np.linalg.inv(self.grid.affine[:-1, :-1])
         return np.where(self.grid.covers(index)[:, None, None], world, np.nan)
 
     def slopes_at_index(self, index: Array) -> Array:
-        """Derivatives (N, C, d) by the index at indices (N, d), as `gradient`, but nowhere NaN."""
+        """Derivatives (N, C, d) by the index at indices (N, d), like `gradient`, but never NaN."""
         inside = self._inside(index)
         unit = by_chunks(self._slopes, self.grid.to_unit(inside), self.device)[0].astype(np.float64)
         unit = unit * (np.abs(index - inside) < 1e-9)[:, None]
@@ -104,13 +105,14 @@ class FittedSignal:
         max_memory: int | None = None,
         on_progress: OnProgress = silent,
     ) -> Signal:
-        """The signal on another grid, with values of the type that the samples had.
+        """The signal on another grid, with values of the samples' type.
 
         Lengths are in cells of the samples' grid, in the order x, y of an image (pixels) and of the
-        array's axes of a volume (voxels). region: its lowest corner, then its highest; the whole domain
-        by default. scale: new cells per cell along an axis. size: new cells along each axis, instead.
-        shift: how far the grid is moved; cells whose center leaves the domain are omitted. max_memory:
-        bytes that the process may hold. Raises UsageError for what lies outside, or is too large.
+        array's axes of a volume (voxels). region: the lowest corner, then the highest corner, of the rendered
+        part; the whole domain by default. scale: new cells per cell along an axis. size: number of new cells
+        along each axis, instead of scale. shift: how far the grid is moved; cells whose center leaves the
+        domain are omitted. max_memory: bytes that the process may hold. Raises UsageError for a region
+        outside the domain, or a rendering that is too large.
         """
         low, high = self._region(region)
         extent = high - low
@@ -168,7 +170,7 @@ class FittedSignal:
         return out
 
     def _check_memory(self, counts: Array, limit: int) -> None:
-        """Raise UsageError, with the size that would fit, where so many cells along the axes would not."""
+        """Raise UsageError, with a size that would fit, if so many cells along the axes would not."""
         held = held_bytes()
 
         def needed(counts: Array) -> float:
@@ -203,7 +205,7 @@ class FittedSignal:
         return low, high
 
     def _ordered(self, numbers: tuple[float, ...], name: str) -> Array:
-        """A number for each axis, in the order of the array's axes."""
+        """One number per axis, in the order of the array's axes."""
         if len(numbers) != self.grid.dim or not np.isfinite(numbers).all():
             raise UsageError(f"{name} must have {self.grid.dim} numbers, found {numbers}")
         array = np.array(numbers, np.float64)
@@ -251,7 +253,7 @@ class FittedSignal:
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto", engine: str = "auto") -> FittedSignal:
-        """Read a model file. Raises UnreadableInput where it is damaged, newer or not one of a signal."""
+        """Read a model file. Raises UnreadableInput if it is damaged, newer or not of a signal."""
         from .io.models import read_model
 
         arrays, metadata = read_model(Path(path))
@@ -283,10 +285,10 @@ class FittedSignal:
 
 
 def _as(dtype: np.dtype, values: Array) -> np.ndarray:
-    """The values as numbers of a type; integers are rounded and clamped to its range."""
+    """The values converted to a type; for integers, rounded and clamped to its range."""
     if dtype.kind not in "iu":
         return values.astype(dtype)
     limits = np.iinfo(dtype)
-    # the largest 64-bit integer is not a float64: the next one below is
+    # the largest 64-bit integer is not a float64, so the next smaller float64 is the limit
     top = limits.max if limits.bits < 64 else np.nextafter(float(limits.max), 0)
     return values.round().clip(limits.min, top).astype(dtype)

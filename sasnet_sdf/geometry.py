@@ -16,15 +16,15 @@ Indices = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class PointCloud:
-    """Points in world units, with attributes of each.
+    """Points in world units, with attributes.
 
         cloud = sasnet_sdf.PointCloud(points, normals)
         result = sasnet_sdf.reconstruct(cloud, preset="fast")
 
     points: (N, 3) float64. normals: (N, 3) float64 of unit length, outward, or None.
     colors: (N, 3) uint8 or None. sensors: (N, 3) float64, the position in world units of the
-    sensor that saw the point, or None. scalars: other attributes, such as intensity, under the file's
-    own names, each (N,). notes: what a user should know about how it was read, a sentence each.
+    sensor that saw the point, or None. scalars: other attributes (N,), such as intensity, under their names
+    in the file. notes: what the user should know about how the file was read, one sentence each.
     geographic: whether x and y are longitude and latitude in degrees.
     """
 
@@ -53,8 +53,8 @@ class TriangleMesh:
         mesh.save("surface.obj")
 
     vertices: (V, 3) float64. faces: (F, 3) int64. normals: (V, 3) float64 of unit length or None.
-    colors: (V, 3) uint8 or None. scalars: numbers carried from the scan, each (V,). notes: what a
-    user should know about how it was read, a sentence each.
+    colors: (V, 3) uint8 or None. scalars: attributes (V,) transferred from the scan. notes: what the user
+    should know about how the file was read, one sentence each.
     """
 
     vertices: Array
@@ -67,7 +67,7 @@ class TriangleMesh:
     def save(self, path: str | Path) -> tuple[str, ...]:
         """Write the mesh; the extension decides the format (.ply .obj .stl .off .glb).
 
-        Returns a sentence about each attribute that the format cannot hold.
+        Returns one sentence about each attribute that the format cannot store.
         """
         from .io import write_mesh
 
@@ -106,7 +106,7 @@ class Frame:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Frame:
-        """The frame that `to_dict` gave. Raises ValueError for other values."""
+        """The frame that `to_dict` described. Raises ValueError for invalid values."""
         center, scale = np.array(values["center"], np.float64), float(values["scale"])
         if center.shape != (3,) or not ((np.abs(center) < 1e100).all() and 0 < scale < 1e100):
             raise ValueError("its frame has no center and scale")
@@ -114,11 +114,11 @@ class Frame:
 
 
 FARTHEST = 1e100
-"""Coordinates from here on count as not finite: their squares would come near the largest number."""
+"""Coordinates of this size or larger count as not finite: their squares come near the largest number."""
 
 
 def as_places(places: Any, dim: int, name: str = "points") -> Array:
-    """Coordinates (N, dim) as float64; what an array masks is NaN.
+    """Coordinates (N, dim) as float64; masked entries become NaN.
 
     Raises ValueError for another shape, and for anything but real numbers.
     """
@@ -126,7 +126,7 @@ def as_places(places: Any, dim: int, name: str = "points") -> Array:
     try:
         if found.dtype.kind not in "iufbO":
             raise TypeError
-        with np.errstate(invalid="ignore"):  # a NaN that signals
+        with np.errstate(invalid="ignore"):  # signaling NaNs
             numbers = found.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         wanted = f"real numbers of the shape (N, {dim})"
@@ -138,16 +138,16 @@ def as_places(places: Any, dim: int, name: str = "points") -> Array:
 
 
 def are_finite(places: Array) -> NDArray[np.bool_]:
-    """Which places (N, d) have finite coordinates, whose squares are finite too."""
-    with np.errstate(over="ignore"):  # the limit, in single precision
+    """Which places (N, d) have finite coordinates with finite squares."""
+    with np.errstate(over="ignore"):  # the limit overflows in single precision
         return np.asarray((np.abs(places) < FARTHEST).all(axis=1))
 
 
 def at_finite(function: Callable[[Array], tuple[Array, ...]], places: Array) -> tuple[Array, ...]:
-    """The arrays (N, ...) of reals that a function gives at places (N, d); NaN where a place is not finite.
+    """The real arrays (N, ...) that a function returns for places (N, d); NaN where a place is not finite.
 
-    The function gets finite places only: compiled code would take a table's index from the others, and
-    so read beyond its end.
+    The function is called only with finite places: from other places, compiled code could compute a table
+    index beyond the table's end.
     """
     usable = are_finite(places)
     if usable.all():

@@ -1,4 +1,4 @@
-"""Signals: numbers on a regular grid, such as an image or a volume, and where they lie."""
+"""Signals: numbers on a regular grid, such as an image or a volume, and the positions of the samples."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Array = NDArray[np.floating]
 class Grid:
     """Where the samples of a signal lie; d is 2 for an image and 3 for a volume.
 
-    shape: (d,) samples along each axis of the array. affine: (d + 1, d + 1), takes an index (in the
-    order of the array's axes, 1 at its end) to the world. Of an image the world is (x, y) in pixels,
-    x to the right and y down, and the center of the first pixel is (0.5, 0.5). A sample stands for
-    the cell around it; all cells together are the domain. The unit cube is the domain's longest
-    side, axes in the order of the array's.
+    shape: (d,) samples along each axis of the array. affine: (d + 1, d + 1), maps an index (in the order of
+    the array's axes, with 1 appended) to world coordinates. For an image these are (x, y) in pixels, x to the
+    right and y down, and the center of the first pixel is (0.5, 0.5). A sample represents the cell around it;
+    all cells together form the domain. The unit cube spans the domain's longest side; its axes are in the
+    order of the array's axes.
     """
 
     shape: tuple[int, ...]
@@ -34,7 +34,7 @@ class Grid:
 
     @classmethod
     def of_volume(cls, shape: tuple[int, ...], spacing: Any = (1.0, 1.0, 1.0)) -> Grid:
-        """The grid whose first sample lies at 0 and whose axes are the world's; spacing: (3,)."""
+        """The grid with its first sample at 0 and axes along the world's axes; spacing: (3,)."""
         return cls(tuple(int(n) for n in shape), np.diag([*np.asarray(spacing, np.float64), 1.0]))
 
     @property
@@ -48,7 +48,7 @@ class Grid:
 
     @property
     def half(self) -> float:
-        """World units in half the domain's longest side."""
+        """Half the domain's longest side, in world units."""
         return float((np.array(self.shape) * self.spacing).max()) / 2
 
     def to_world(self, index: NDArray[Any]) -> Array:
@@ -70,7 +70,7 @@ class Grid:
         return np.asarray(unit, np.float64) * (self.half / self.spacing) + self.middle
 
     def covers(self, index: Array) -> NDArray[np.bool_]:
-        """Which indices (N, d) lie in the domain; a hair beyond it counts as in."""
+        """Which indices (N, d) lie in the domain, with a small tolerance for rounding."""
         index = np.asarray(index, np.float64)
         inside = (index >= -0.5 - 1e-9) & (index <= np.array(self.shape) - 0.5 + 1e-9)
         return np.all(inside, axis=1)
@@ -95,7 +95,7 @@ class Grid:
 
     @property
     def middle(self) -> Array:
-        """(d,) the index of the domain's middle, which is 0 in the unit cube."""
+        """(d,) the index of the domain's center, which is 0 in the unit cube."""
         return (np.array(self.shape) - 1) / 2
 
 
@@ -104,11 +104,11 @@ _HEADER = {
     **dict.fromkeys(("space units", "units", "codes"), list),
     "nifti": int,
 }
-"""What the header of a signal may hold (io/volumes.py and io/nrrd.py write it to files)."""
+"""The entries that the header of a signal may have (io/volumes.py and io/nrrd.py write them to files)."""
 
 
 def checked_header(values: dict[str, Any]) -> dict[str, Any]:
-    """The header of a model file, its texts cut to one short line. Raises ValueError."""
+    """The header of a model file, with texts cut to one short line. Raises ValueError."""
     found = {}
     for name, value in values.items():
         if type(value) is not _HEADER.get(name):
@@ -133,10 +133,10 @@ class Signal:
         grid = sasnet_sdf.Grid.of_volume((40, 40, 40), spacing=(1.0, 0.5, 0.5))
         signal = sasnet_sdf.Signal(values, grid)
 
-    values: (*grid.shape, C) of C channels, of any real type, perhaps memory-mapped; of an image C
-    is 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha), rows from the top. header: other
-    metadata of the file that a writer of the same format needs; empty if none. notes: what a user should know
-    of how it was read, a sentence each.
+    values: (*grid.shape, C) of C channels, of any real type, perhaps memory-mapped; for an image C is 1
+    (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha), with rows from the top. header: other metadata of the
+    file that a writer of the same format needs; may be empty. notes: what the user should know about how the
+    file was read, one sentence each.
     """
 
     values: NDArray[Any]
@@ -154,10 +154,10 @@ class Signal:
 
     @property
     def order(self) -> Literal["C", "F"]:
-        """How the array lies in memory, or in its file: by its last axis, C, or by its first, F."""
+        """The order of the array in memory or in its file: by its last axis (C) or its first (F)."""
         return "F" if self.values.strides[0] < self.values.strides[self.grid.dim - 1] else "C"
 
     def slabs(self) -> Iterator[NDArray[Any]]:
-        """The values (*, C) in pieces that each lie together, for arrays larger than the memory."""
+        """The values (*, C) in contiguous pieces, for arrays larger than the memory."""
         axis = 0 if self.order == "C" else self.grid.dim - 1
         yield from np.moveaxis(self.values, axis, 0)

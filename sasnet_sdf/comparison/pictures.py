@@ -138,6 +138,6 @@ def _draw_meshes(folder: Path, rows: list[dict[str, Any]], truth: PointCloud | T
 
 
 def _up_axis(places: Array) -> int:
-    """The axis along which an object is highest: y or z, since x is hardly ever up."""
+    """The likely up axis of an object: the longer of y and z, since x hardly ever points up."""
     extent = np.ptp(places, axis=0)
     return 1 if extent[1] >= extent[2] else 2

@@ -250,7 +250,7 @@ def main_figure(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def best_of(name: str, rows: list[dict[str, Any]]) -> Any:
-    """The best value of a column; None for a column that is not ranked."""
+    """The best value of a column; None if the column is empty or not ranked."""
     values = [row[name] for row in rows if row.get(name) is not None]
     if not values:
         return None

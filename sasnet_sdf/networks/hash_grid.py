@@ -65,7 +65,7 @@ def grid_layout(config: GridConfig, dim: int) -> GridLayout:
     growth = max(config.finest * (1 - _MARGIN) / config.coarsest, 1.0)
     ratio = np.float32(growth ** (1 / max(config.levels - 1, 1)))
     levels = np.arange(config.levels, dtype=np.float32)
-    # In float32, as CUDA does: in float64 the ceiling differs at some levels.
+    # in float32, as on CUDA: in float64 the ceiling differs at some levels
     scales = np.exp2(levels * np.log2(ratio)) * np.float32(config.coarsest) - np.float32(1)
     resolutions = np.ceil(scales).astype(np.int64) + 1
     vertices = resolutions**dim

@@ -32,7 +32,7 @@ from .problem import Report
 from .settings import make_config
 
 FEWEST, MOST = 100, 50_000_000
-"""The allowed numbers of samples."""
+"""The allowed range of the number of samples."""
 
 OF_A_MESH = ("iou", "iou_uniform", "chamfer_legacy", "chamfer_legacy_floor")
 OF_A_FIELD = tuple(
@@ -55,7 +55,7 @@ class Evaluation(Report):
 
     @property
     def hausdorff(self) -> float:
-        """The largest distance between the samples of one and the other."""
+        """The largest distance from a sample of either surface to the other one."""
         return self["hausdorff"]
 
     @property

@@ -109,7 +109,7 @@ def surface_of(
     step(0.8)
     mesh, facts = _finished(surface, field, config, at_boundary(surface.faces, len(surface.vertices)))
     if facts["trim"]["solid"] and facts["boundary_edges"]:
-        # it is closed but for the lattice's border, across which the field closes a hole in the data
+        # closed except at the lattice's border, beyond which the field closes a hole in the data
         step(0.95)
         surface = sampled(capped.distance, capped.gradient)
         step(1.0)

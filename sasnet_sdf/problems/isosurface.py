@@ -33,7 +33,7 @@ def isosurface(
 
     level: a value between the lowest and the highest value of the channel, in the units of the samples.
 
-    resolution: cells along the longest side, 8 to 4096; by default two for each of the volume's finest.
+    resolution: cells along the longest side, 8 to 4096; by default two per finest sample spacing.
 
     channel: which channel of the volume, from 0.
 

@@ -149,8 +149,8 @@ class Run:
 
 
 _PROBE = 256
-"""Number of samples in the first of two probes. The second has twice as many, so that the difference in the
-memory that they keep is that of this number of samples."""
+"""Number of samples in the first of two probes; the second has twice this number. The difference in kept
+memory is that of _PROBE samples."""
 
 Trial = Callable[[Network[Any], TrainingConfig, Tensor], Tensor]
 """(network, settings, points (N, dim)) -> the loss of a step of training on these points."""

@@ -1,1 +1,1 @@
-"""What any room may need and that knows no geometry: system, progress, compiled loops, optional libraries."""
+"""Services without geometry for the whole package: system, progress, compiled loops, optional libraries."""

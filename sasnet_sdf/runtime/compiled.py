@@ -1,13 +1,12 @@
-"""Compiled loops: how they are compiled, kept on disk from run to run, and run on several cores.
+"""Compiled loops: compilation, a cache on disk, and execution on several cores.
 
-Numba's own cache ends a run where it finds no folder, a full disk or a damaged file; it checks the file of
-a function, not those of the functions that it calls; and of two processes that store code for different
-processors or types at once, one may later run the other's. `kept` avoids all three.
+Numba's own cache ends a run if there is no folder for it, the disk is full or a file is damaged. It checks
+the source file of a function, but not those of the functions that it calls. If two processes store code for
+different processors or types at the same time, one may later run the other's code. `kept` avoids all three.
 
-`over_ranges` runs kernels, which release the interpreter's lock, on one pool of threads. They compile
-much faster than loops that the compiler itself makes parallel, and may be called from any thread.
-Denormal numbers are zero in them: they do not change results, and processors take many times as long
-for them.
+`over_ranges` runs kernels, which release the interpreter's lock, on one pool of threads. They compile much
+faster than loops that the compiler itself parallelizes, and may be called from any thread. Kernels treat
+denormal numbers as zero: these do not change results, and processors take many times as long for them.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def kept(**options: Any) -> Callable[[Any], Any]:
 
     def decorate(function: Any) -> Any:
         compiled: Any = njit(**options)(function)
-        with suppress(RuntimeError, OSError):  # no folder can be written: it is compiled in every run
+        with suppress(RuntimeError, OSError):  # no writable folder: it is compiled in every run
             compiled._cache = _Cache(function)
         return compiled
 
@@ -45,7 +44,7 @@ def kept(**options: Any) -> Callable[[Any], Any]:
 
 
 class _Cache(FunctionCache):
-    """Numba's cache of a function; whatever is wrong with it costs time, not the run."""
+    """Numba's cache of a function; a failure of the cache costs time but does not end the run."""
 
     _found = False
 
@@ -53,7 +52,7 @@ class _Cache(FunctionCache):
         try:
             self._look()
             found = super().load_overload(sig, target_context)
-        except Exception:  # noqa: BLE001 - what a damaged file raises depends on its bytes
+        except Exception:  # noqa: BLE001 - the exception from a damaged file depends on its bytes
             found = None
         if found is None:
             say("compiling kernels, once a machine")
@@ -63,12 +62,12 @@ class _Cache(FunctionCache):
         try:
             self._look()
             super().save_overload(sig, data)
-        except Exception:  # noqa: BLE001 - a full disk, or an index that is damaged: begun anew next time
+        except Exception:  # noqa: BLE001 - a full disk, or a damaged index, which is replaced next time
             with suppress(OSError):
                 Path(self._cache_file._index_path).unlink()
 
     def _look(self) -> None:
-        """At the sources, once all functions that are called have been defined."""
+        """Find the sources when all called functions have been defined."""
         if self._found:
             return
         files = self._cache_file
@@ -76,7 +75,7 @@ class _Cache(FunctionCache):
         for path in sorted(_sources(self._py_func, set())):
             digest.update(Path(path).read_bytes())
         files._source_stamp = digest.hexdigest()
-        # numbers alone would be the same in two processes that begin at once
+        # numbers alone would coincide in two processes that begin at the same time
         files._data_name_pattern = files._data_name_pattern.replace("{number", f"{_PROCESS}.{{number")
         self._found = True
 
@@ -94,11 +93,11 @@ def _sources(function: Any, seen: set[Any]) -> set[str]:
 
 
 PIECES = 4
-"""Ranges for each thread, at least: a thread that the system holds up keeps the others waiting less."""
+"""Least number of ranges per thread: with several, the others wait less for a thread that is delayed."""
 
 LONGEST = 512
-"""Numbers of a range, at most: the slowest kernels take a fifth of a second for so many, and between two
-ranges the run may be stopped."""
+"""Largest number of items in a range. The slowest kernels take a fifth of a second for this number, and a run
+can be stopped between two ranges."""
 
 _DENORMAL = 5e-324
 
@@ -112,10 +111,10 @@ def thread_count() -> int:
 
 
 def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None:
-    """kernel(lo, hi, *arguments) over [0, count), cut into ranges that the threads take in turn.
+    """kernel(lo, hi, *arguments) over [0, count), split into ranges that the threads process in turn.
 
-    The kernel's result must not depend on how the range is cut, and it must not call this function. The
-    calling thread works as well, and reports progress after each of its ranges, which may stop the run
+    The kernel's result must not depend on how the range is split, and it must not call this function. The
+    calling thread takes part and reports progress after each of its ranges, which may stop the run
     (progress.tick). If that or a kernel raises, this raises as well, after all threads have stopped.
     """
     if not getattr(kernel, "signatures", True):  # compile in this thread, which can report it
@@ -136,7 +135,7 @@ def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None
                 after(piece[1] / max(count, 1))
         finally:
             with lock:
-                for _ in ranges:  # what ends one thread ends them all
+                for _ in ranges:  # an exception in one thread ends them all
                     pass
 
     others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
@@ -150,12 +149,12 @@ def over_ranges(kernel: Callable[..., Any], count: int, *arguments: Any) -> None
 
 
 def _nothing(done: float) -> None:
-    """Only the calling thread reports."""
+    """Does nothing: only the calling thread reports progress."""
 
 
 @contextmanager
 def denormals_are_zero() -> Iterator[None]:
-    """In this thread, as it is in those of the pool, where the processor can do that."""
+    """Treat denormals as zero in this thread, as in those of the pool, if the processor supports that."""
     before = _DENORMAL * 1.0 == 0.0
     torch.set_flush_denormal(True)
     try:
@@ -179,5 +178,5 @@ kernel: Callable[[Any], Any] = kept(nogil=True, error_model="numpy")
 """A loop `(start, stop, ...)` for over_ranges."""
 
 part: Any = njit(error_model="numpy", **_NO_WRAPPERS)
-"""A function that only kernels call. Pass it the same types everywhere, or it is compiled for each set of
-them; a literal has a type of its own, np.int64(0) has not."""
+"""A function that only kernels call. Pass it the same types everywhere, otherwise it is compiled for each set
+of types. A literal has a type of its own; np.int64(0) does not."""

@@ -1,9 +1,9 @@
-"""What the stages of a run take of the memory: the measured figures, and the plan that is made from them.
+"""The memory that the stages of a run need: measured figures, and the plan made from them.
 
 Figures are upper bounds, in bytes unless stated, in addition to what the process already holds. Work that
 would exceed the limit (`max_memory`) is refused with a UsageError before it begins, and the message names a
 size that would fit. Figures of NumPy's work were measured as the growth of the process's peak (Linux,
-x86-64); what PyTorch keeps is counted on a few samples of the network at hand (problems/problem.py).
+x86-64); what PyTorch keeps is counted for a few samples of the given network (problems/problem.py).
 """
 
 from __future__ import annotations
@@ -14,73 +14,74 @@ from dataclasses import dataclass
 from .system import check_memory, format_memory, held_bytes
 
 LIBRARIES = 64 << 20
-"""Code that is loaded, or compiled, on the way."""
+"""Code that is loaded or compiled during a run."""
 
 PREPARED_POINT, KEPT_POINT = 900, 300
-"""A point of a cloud: while distances are prepared (835 measured on a clean cloud without normals, 810 on a
-noisy one), and from then on."""
+"""Per point of a cloud. PREPARED_POINT: while distances are prepared (835 measured on a clean cloud without
+normals, 810 on a noisy one); KEPT_POINT: after that."""
 
 FACE = 300
-"""A triangle of a closed mesh, while distances from it are computed."""
+"""Per triangle of a closed mesh, while distances from the mesh are computed."""
 
 DRAWN_TARGET, KEPT_TARGET = 170, 60
-"""A target: while it is drawn, and while the network is trained on it."""
+"""Per target. DRAWN_TARGET: while it is drawn; KEPT_TARGET: while the network is trained on it."""
 
 PARAMETER, CHECKPOINTED = 44, 24
-"""A trained number: itself, its gradient, Adam's two moments, and two copies of the last good state; and in
-addition where checkpoints are written."""
+"""Per trained parameter. PARAMETER: its value, its gradient, Adam's two moments, and two copies of the last
+good state; CHECKPOINTED: in addition, if checkpoints are written."""
 
 SAMPLE = 100
-"""A sample of a batch, beside what the network keeps of it."""
+"""Per sample of a batch, in addition to what the network keeps for it."""
 
 LARGEST = 3
-"""What the backward pass takes in addition to what was kept, as a multiple of a sample's largest array."""
+"""What the backward pass needs in addition to what was kept, as a multiple of a sample's largest array."""
 
 MEASURED = {2: 60, 3: 140}
-"""A number of an image (2-D) or a volume (3-D) that a fit is compared with."""
+"""Per number of an image (2-D) or a volume (3-D) that a fit is compared with."""
 
 MAPPED, SCATTERED = 32 << 20, 2.4
-"""Arrays from MAPPED bytes on go back to the system when they are freed. Smaller ones leave gaps in the
-heap: three steps on layers of 19 MB took 2.4 times what one held."""
+"""Arrays of at least MAPPED bytes are returned to the system when they are freed. Smaller ones leave gaps in
+the heap, which SCATTERED accounts for: three steps on layers of 19 MB took 2.4 times the memory that one step
+held."""
 
 VERTEX = 220
-"""The peak of marching cubes, for each vertex of the surface (closed surfaces: 215 to 230)."""
+"""The peak of marching cubes, per vertex of the surface (closed surfaces: 215 to 230)."""
 
 TRIMMED_VERTEX = 350
-"""The peak for each vertex where the surface is trimmed as well."""
+"""The peak per vertex if the surface is trimmed as well."""
 
 DECIMATED_VERTEX = 490
-"""The peak for each vertex where it is then decimated: 293 for that, beside the two surfaces."""
+"""The peak per vertex if the surface is then decimated: 293 for that, in addition to the two surfaces."""
 
 BLOCK, EXTRACTION = 12, 32 << 20
-"""A block of the lattice, used or not; and what does not grow with the surface."""
+"""BLOCK: per block of the lattice, used or not. EXTRACTION: the part that does not grow with the surface."""
 
 DETAIL = 1.02
-"""A lattice of half the cell finds a little more than four times the vertices where the field is rough."""
+"""Factor for rough fields: halving the cell gives slightly more than four times the vertices."""
 
 RENDERED_COPIES = 2
-"""Copies of a rendering's samples, as writing may need one (a number, not bytes)."""
+"""Number of copies (not bytes) of a rendering's samples, since writing may need one."""
 
 RENDERED_PLACE, RENDERING = 100, 200 << 20
-"""A place of the part of a rendering that is computed at once, and each of its channels; and the passes
-through the network."""
+"""RENDERED_PLACE: per place, and per channel, of the part of a rendering that is computed at once. RENDERING:
+the passes through the network."""
 
 USED_POINT = 1000
-"""A point that is used, from reading to extraction: by it the number of points of a scan is chosen."""
+"""Per used point, from reading to extraction; determines the number of points used from a scan."""
 
 POINTS_SHARE, RESERVED = 0.5, 450 << 20
-"""The share of the machine's memory that is for points, and the part of a limit that is not: Python, the
-libraries, and what they compile. Neither depends on what is free at the moment, so the same scan is thinned
-to the same points again."""
+"""POINTS_SHARE: the share of the machine's memory that is for points. RESERVED: the part of a limit that is
+not for points: Python, the libraries, and code that they compile. Neither depends on the memory that is
+currently free, so the same scan is always thinned to the same points."""
 
 
 @dataclass(frozen=True)
 class NetworkMemory:
-    """What passes through a network take of the CPU's memory, in bytes.
+    """The CPU memory for passes through a network, in bytes.
 
-    parameters: all trained numbers, while they are trained. drawn: a sample of a batch, beside what PyTorch
-    keeps. kept: what PyTorch keeps of a sample for the backward pass, and takes in addition during it.
-    largest: the largest array of a sample.
+    parameters: all trained parameters, during training. drawn: per sample of a batch, in addition to what
+    PyTorch keeps. kept: per sample, what PyTorch keeps for the backward pass and allocates during it.
+    largest: the largest array per sample.
     """
 
     parameters: float = 0.0
@@ -89,31 +90,31 @@ class NetworkMemory:
     largest: float = 0.0
 
     def with_gradients(self, count: int) -> float:
-        """A pass with gradients by the points, of `count` points at once."""
+        """The memory of a pass of `count` points with gradients with respect to the points."""
         return count * self.kept * (1.0 if count * self.largest >= MAPPED else SCATTERED)
 
     def without_gradients(self, count: int) -> float:
-        """A pass of `count` points without gradients."""
+        """The memory of a pass of `count` points without gradients."""
         return count * LARGEST * self.largest * SCATTERED
 
     def step(self, batch: int) -> float:
-        """A step of training, beside the parameters."""
+        """The memory of a training step, in addition to the parameters."""
         return batch * self.drawn + self.with_gradients(batch)
 
     def batch_that_fits(self, free: float) -> int:
-        """The largest batch of a step that `free` bytes hold."""
+        """The largest batch of a step that fits into `free` bytes."""
         return int(0.97 * free / (self.drawn + SCATTERED * self.kept))
 
 
 @dataclass(frozen=True)
 class SurfaceMemory:
-    """What extracting a surface takes, and the limit that it is held to (None: no limit).
+    """The memory for extracting a surface, and its limit (None: no limit).
 
-    vertex: bytes a vertex. field: what the field takes for a chunk of points with gradients.
+    vertex: bytes per vertex. field: bytes for a chunk of points with gradients of the field.
 
-    The surface's size is not known before it is sampled. But a lattice of twice the cell holds about a
-    quarter of its vertices, so each level of the descent predicts what the next ones will take; before the
-    last two, four fifths of the memory are still free.
+    The surface's size is not known before it is sampled. But with cells of twice the size it has about a
+    quarter of the vertices, so each level of the descent predicts the memory of the next ones. Before the
+    last two levels, four fifths of the memory are still free.
     """
 
     limit: int | None = None
@@ -121,11 +122,11 @@ class SurfaceMemory:
     field: float = 0.0
 
     def needed(self, blocks: float, vertices: float) -> int:
-        """What extracting so many vertices from a lattice of so many blocks takes."""
+        """The memory for extracting so many vertices from a lattice of so many blocks."""
         return int(EXTRACTION + self.field + BLOCK * blocks + self.vertex * vertices)
 
     def check(self, resolution: int, blocks: float, vertices: float, held: float) -> None:
-        """Refuse what would exceed the limit, where the process holds `held` bytes as extraction begins.
+        """Refuse an extraction that would exceed the limit; held: bytes in use at its beginning.
 
         Raises UsageError, with the resolution that would fit.
         """
@@ -134,7 +135,7 @@ class SurfaceMemory:
         limit, needed = self.limit, self.needed(blocks, vertices)
 
         def advice() -> str:
-            # vertices grow with the resolution's square, blocks with its cube
+            # vertices grow with the square of the resolution, blocks with its cube
             fixed = EXTRACTION + self.field
             fits = int(0.97 * resolution * max((limit - held - fixed) / (needed - fixed), 0.0) ** 0.5)
             if fits < 16:
@@ -155,9 +156,9 @@ class SurfaceMemory:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """The limit of a run (None: no limit) and what its network takes: made once, asked by every stage.
+    """The limit of a run (None: no limit) and the memory of its network; created once, used by every stage.
 
-    network: in training. field: where values and gradients are computed for extraction.
+    network: during training. field: when values and gradients are computed for extraction.
     """
 
     limit: int | None = None
@@ -165,14 +166,15 @@ class MemoryPlan:
     field: NetworkMemory = NetworkMemory()
 
     def surface(self, chunk: int, decimates: bool) -> SurfaceMemory:
-        """The plan of extracting, trimming and perhaps decimating; `chunk` points at once."""
+        """The plan for extracting, trimming and possibly decimating, with `chunk` points at once."""
         vertex = DECIMATED_VERTEX if decimates else TRIMMED_VERTEX
         return SurfaceMemory(self.limit, vertex, self.field.with_gradients(chunk))
 
     def check_targets(self, points: int, faces: int, targets: int, batch: int, *, thins: bool) -> None:
         """Refuse geometry whose supervision and training would exceed the limit. Raises UsageError.
 
-        points, faces: those that distances are computed from. thins: whether fewer points can be asked for.
+        points, faces: number of those that distances are computed from. thins: whether fewer points can be
+        requested.
         """
         if self.limit is None:
             return
@@ -201,7 +203,7 @@ class MemoryPlan:
     def check_samples(self, batch: int, measured: int, dim: int, chunk: int) -> None:
         """Refuse a fit of an image or a volume that would exceed the limit. Raises UsageError.
 
-        measured: numbers that the fit is compared with. chunk: points that are evaluated at once.
+        measured: count of numbers that the fit is compared with. chunk: number of points evaluated at once.
         """
         if self.limit is None:
             return
@@ -214,7 +216,7 @@ class MemoryPlan:
     def check_lattice(self, surface: SurfaceMemory, resolution: int, blocks: float, vertices: float) -> None:
         """Refuse a lattice on which the surface of the data would exceed the limit, before training.
 
-        The surface may turn out larger, where it goes on beyond the data: extraction asks again.
+        The surface may turn out larger if it extends beyond the data, so extraction checks again.
         Raises UsageError.
         """
         surface.check(resolution, blocks, vertices, held_bytes() + LIBRARIES + self.network.parameters)

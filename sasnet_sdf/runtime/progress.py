@@ -1,7 +1,7 @@
 """Progress reports, and how a run is stopped.
 
-Every stage except training is a `with stage(...)` block. Code inside it reports how far it is: with
-`steps` where the work has several parts, with `tick` from within a loop. Both find the current stage
+Every stage except training is a `with stage(...)` block. Code inside it reports its progress: with `steps` if
+the work has several parts, with `tick` from within a loop. Both find the current stage
 through a context variable, so no argument has to be passed down; without a stage they do nothing.
 """
 
@@ -28,11 +28,11 @@ STAGES = {
 }
 """The stages of a reconstruction and the share of the whole that each usually takes.
 
-An evaluation is not one of them: it has a name, and the share 0.
+Evaluation is not one of these stages: it has a name, and the share 0.
 """
 
 ALONE = "render"
-"""The stage of a run that has only one."""
+"""The name of the stage in a run with only one stage."""
 
 WARNING = "warning: "
 """The beginning of a message that the user should not miss."""
@@ -45,8 +45,8 @@ EVERY = 0.1
 class Progress:
     """One report: `fraction` (0 to 1) of `stage` is done; `message` names the current step.
 
-    During training `step`, `steps` and `loss` (running mean) are set. Where a run is several, one
-    after another, this is `part` (from 0) of `parts`, and `label` names it.
+    During training `step`, `steps` and `loss` (running mean) are set. If a run consists of several parts,
+    this is `part` (from 0) of `parts`, and `label` names it.
     """
 
     stage: str
@@ -73,9 +73,9 @@ OnProgress = Callable[[Progress], "bool | None"]
 """A progress callback, called several times a second.
 
 If it returns False during training, training ends and the run continues with the result so far. If it
-returns False in any other stage, the run stops and raises Interrupted. So a callback that keeps
-returning False always stops the run; one that wants the result so far returns False during training
-only. An exception raised by the callback ends the run and reaches the caller."""
+returns False in any other stage, the run stops and raises Interrupted. So a callback that keeps returning
+False always stops the run. To keep the result so far, return False only during training. An exception raised
+by the callback ends the run and reaches the caller."""
 
 
 def silent(progress: Progress) -> None:
@@ -83,7 +83,7 @@ def silent(progress: Progress) -> None:
 
 
 class _Stage:
-    """State of a stage: its fraction, which never falls, and the bounds of the current step."""
+    """State of a stage: its fraction, which never decreases, and the bounds of the current step."""
 
     def __init__(self, name: str, on_progress: OnProgress):
         self.name, self.on_progress = name, on_progress
@@ -137,8 +137,8 @@ def steps() -> Callable[..., None]:
     """Divide the current step into parts: `step(until, message)` begins the part that ends at `until`.
 
     `until` is a fraction, from 0 to 1, of the step in which `steps` was called (of the stage, if there
-    is none). So a function counts from 0 to 1, whatever part of the whole run it is. Without a message
-    the last one stays.
+    is none). So a function counts from 0 to 1, whatever its part in the whole run. Without a message, the
+    last one is kept.
     """
     now = _NOW.get()
     if now is None:
@@ -188,11 +188,11 @@ def say(message: str) -> None:
 
 @contextmanager
 def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    """Add the seconds that the block takes to `seconds`, by the name of its stage."""
+    """Add the seconds that the block takes to seconds[name]."""
     start = time.perf_counter()
     yield
     seconds[name] = time.perf_counter() - start
 
 
 def _nothing(until: float, message: str | None = None) -> None:
-    """The step where there is no stage."""
+    """The step function if there is no stage."""

@@ -1,4 +1,4 @@
-"""The machine, what this process takes of it, and what is installed: libraries, additions to tables."""
+"""The machine, the memory of this process, installed optional libraries, and registries for plugins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MEMORY = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(?:i?B)?\s*", re.IGNO
 def parse_memory(text: str | int) -> int:
     """Bytes of a size such as "4G", "512 MiB" or "4000000000"; K, M, G and T are powers of 1024.
 
-    Raises UsageError where the text is not a positive size, or a number below a million without a unit:
+    Raises UsageError if the text is not a positive size, or if it is a number below a million without a unit:
     nobody means so few bytes.
     """
     if isinstance(text, int):
@@ -51,7 +51,7 @@ def format_memory(size: float) -> str:
 def check_memory(work: str, needed: float, limit: int | None, advice: Callable[[], str]) -> None:
     """Refuse work for which the process would hold more than `limit` bytes, if there is a limit.
 
-    advice: what would fit. Raises UsageError.
+    advice: describes what would fit. Raises UsageError.
     """
     if limit is not None and needed > limit:
         raise UsageError(
@@ -67,7 +67,7 @@ def peak_memory_bytes() -> int:
 
         return psutil.Process().memory_info().peak_wset
     if sys.platform == "linux":
-        # getrusage's maximum outlives exec: a child of a large process would report its parent's.
+        # getrusage's maximum persists across exec: a child of a large process would report its parent's
         match = re.search(r"^VmHWM:\s*(\d+) kB", _text_of("/proc/self/status"), re.MULTILINE)
         if match:
             return int(match[1]) * 1024
@@ -92,16 +92,16 @@ def total_memory_bytes() -> int:
 
 
 def memory_limit_bytes() -> int:
-    """The memory that this process may hold: the machine's, or less where its control group says so."""
+    """The memory that this process may hold: that of the machine, or less if its control group limits it."""
     return min([total_memory_bytes(), *control_group_limits()])
 
 
 def control_group_limits(tree: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup") -> list[int]:
-    """The limits in bytes of the groups that this process is in, as containers and job queues set them."""
+    """The limits, in bytes, of this process's control groups, as set by containers and job queues."""
     limits = []
     for line in _text_of(groups).splitlines():
         _, kinds, group = line.split(":", 2)
-        # version 2 has one tree for everything and no name for it, version 1 a tree for memory
+        # version 2 has a single unnamed tree, version 1 a separate tree for memory
         if kinds == "":
             top, name = Path(tree), "memory.max"
         elif "memory" in kinds.split(","):
@@ -124,7 +124,7 @@ def usable_cores() -> int:
 
 
 def cpu_name() -> str:
-    """The processor's name as its maker writes it, or its architecture where that is all there is."""
+    """The processor's name from its manufacturer, or its architecture if the name is not known."""
     if sys.platform == "win32":
         import winreg
 
@@ -144,7 +144,7 @@ def cpu_name() -> str:
 
 
 def hardware() -> dict[str, str | int]:
-    """The facts that a timing means nothing without."""
+    """The facts about the machine that are needed to interpret timings."""
     return {
         "system": platform.platform(),
         "cpu": cpu_name(),
@@ -166,22 +166,22 @@ T = TypeVar("T")
 class Registry(Mapping[str, T], Generic[T]):
     """Objects by name: the package's own, registered ones, and those of installed packages.
 
-    A package names its objects in its entry points of `group`. One is loaded when its name is first
-    asked for, so that a package costs nothing, and can break nothing, where it is not used. What an
-    entry point loads registers itself: it has a method `register()` that calls `add`.
+    A package declares its objects as entry points in `group`. An entry point is loaded when its name is first
+    requested, so that a package that is not used costs nothing and cannot cause errors. The loaded object
+    registers itself: it has a method `register()` that calls `add`.
     """
 
     def __init__(self, group: str, what: str, own: Mapping[str, T]):
-        """own: what the package has itself. what: what an object is, for messages."""
+        """own: the package's own objects. what: what an object is called in messages."""
         self.group: str = group
         self.what: str = what
         self.own: dict[str, T] = dict(own)
         self._added: dict[str, T] = {}
 
     def add(self, name: str, value: T) -> None:
-        """Register an object, in place of one that was registered by that name before.
+        """Register an object; replaces one registered earlier under that name.
 
-        Raises ValueError for a name that the package itself has, or that an option could not hold.
+        Raises ValueError for a name that the package itself uses, or that is not valid in an option.
         """
         if name in self.own:
             raise ValueError(f"{name} is a name of sasnet-sdf itself: choose another")
@@ -192,8 +192,8 @@ class Registry(Mapping[str, T], Generic[T]):
     def find(self, name: str) -> T:
         """The object of that name.
 
-        Raises UsageError, with similar names, where there is none, and MissingBackend where the
-        package that has it cannot be loaded.
+        Raises UsageError, with similar names, if there is none, and MissingBackend if the package that
+        provides it cannot be loaded.
         """
         try:
             return self[name]
@@ -215,7 +215,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return sum(1 for _ in self)
 
     def _points(self) -> dict[str, EntryPoint]:
-        from importlib.metadata import entry_points  # not needed for most runs, and help should be fast
+        from importlib.metadata import entry_points  # not needed in most runs, and --help should be fast
 
         return {point.name: point for point in entry_points(group=self.group)}
 
@@ -223,7 +223,7 @@ class Registry(Mapping[str, T], Generic[T]):
         try:
             register: Callable[[], Any] = point.load().register
             register()
-        except Exception as error:  # whatever somebody else's package raises
+        except Exception as error:  # another package may raise anything
             reason = " ".join(str(error).split()) or type(error).__name__
             raise MissingBackend(
                 f"the {self.what} {point.name} of {point.value} cannot be loaded: {reason}"
@@ -233,11 +233,11 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 SYSTEM = {"open3d": "apt-get install libusb-1.0-0 libgl1 libgomp1"}
-"""What brings the libraries that a wheel expects of the system, on Debian and Ubuntu."""
+"""The command that installs the system libraries that a wheel expects, on Debian and Ubuntu."""
 
 
 def require(module: str, extra: str, purpose: str) -> ModuleType:
-    """Import an optional module, or say in one line which command installs it, or what it misses."""
+    """Import an optional module, or raise an error that shows how to install it or what it lacks."""
     name = module.partition(".")[0]
     try:
         return importlib.import_module(module)

@@ -113,8 +113,7 @@ def _weakly_held(votes: Votes, signs: Array) -> NDArray[np.bool_]:
 
 @kernel
 def _join(start, stop, first, second, votes, group, turn):
-    """Join each node to that of its strongest vote; writes `group` and `turn`, returns the number of
-    groups."""
+    """Join each node along its strongest vote; writes `group` and `turn`, returns the number of groups."""
     surest, above, parent = np.empty(stop, np.int64), np.empty(stop), np.empty(stop, np.int64)
     for i in range(start, stop):
         surest[i], above[i], parent[i], turn[i] = -1, -1.0, i, 1.0

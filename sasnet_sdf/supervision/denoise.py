@@ -24,7 +24,7 @@ from .noise import AngularNoise, Regions
 from .planes import Scan, Windows, tangent_planes
 from .quadrics import BALL, TERMS, fit_quadrics, project
 
-NARROWEST = 1.9  # radius of a window in spacings: about 16 points; each wider one holds twice as many
+NARROWEST = 1.9  # least radius of a window in spacings: about 16 points, which double with each width
 WIDTHS = 5  # number of window widths at low noise; more if the noise is wider than narrow windows
 TOLERANCE = 4.0  # standard deviations of the noise that a point may lie off a quadric
 _PLANE = 2.7  # radius of tangent planes, in spacings

@@ -25,7 +25,7 @@ _TERRACES = 0.05  # least share of points on terraces
 _FEWEST_LEVELS, _POINTS_A_LEVEL = 8, 16  # least number of levels, and of points per level on average
 _MOSTLY = 0.75  # least share of a point's neighbors on its level for it to be on a terrace
 _HELD = 0.25  # least share of levels that have terraces: in a box sampled on a grid, two levels have
-_AROUND, _LOW = 15, 30  # gaps whose percentile is the step there: where few depths occur, some are skipped
+_AROUND, _LOW = 15, 30  # gaps whose percentile is the local step: sparse depths may skip some levels
 _UNEVEN = 0.3  # largest median deviation of gaps from the step: floors and roofs at any height exceed it
 _PROBES, _BESIDE = 4000, 8  # points, and their neighbors in the image
 _LINES = 0.1  # least ratio of the sides of a neighborhood: contours and scan lines have less
@@ -117,7 +117,7 @@ def _smoothed(
     if len(values) < _FEWEST_LEVELS or len(depths) < _POINTS_A_LEVEL * len(values):
         return None
     low = percentile_filter(np.diff(values), _LOW, _AROUND, mode="nearest")
-    step = uniform_filter1d(low, _AROUND, mode="nearest")  # of the gaps (L - 1,): some levels may be missing
+    step = uniform_filter1d(low, _AROUND, mode="nearest")  # at each gap (L - 1,): some levels may be missing
     terraces = (level[lists[:, :_BESIDE]] == level[:, None]).mean(1) >= _MOSTLY
     held = len(np.unique(level[terraces])) / len(values)
     if held < _HELD or np.median(np.abs(np.log(np.diff(values) / step))) > _UNEVEN:

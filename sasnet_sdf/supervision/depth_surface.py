@@ -124,8 +124,7 @@ def _least(start, stop, pixels, points, boxes, radius, fits, noise):
 
 @kernel
 def _gather(start, stop, pixels, points, boxes, radius, fits, gain, sums):
-    """Add to sums (N, 2) the weights of the windows that contain a pixel, and their weighted heights
-    there."""
+    """Add to sums (N, 2) the weights of the windows that contain a pixel, and their weighted heights."""
     found, terms = np.empty(_MOST, np.int64), np.empty(TERMS)
     for i in range(start, stop):
         x, y, z = pixels[i, 0], pixels[i, 1], pixels[i, 2]

@@ -106,7 +106,7 @@ def _patches(lists: Indices) -> tuple[Indices, Indices]:
 
 
 def _crispness(surfels: Array, lists: Indices) -> Array:
-    """How clearly points (N,) lie beside a sharp edge of a smooth surface, from 0 to 1."""
+    """How clearly points (N,) lie next to a sharp edge of a smooth surface, from 0 to 1."""
     normals = surfels.reshape(-1, 6)[:, 3:]
     cosines = np.einsum("nki,ni->nk", normals[lists[:, :_AROUND]], normals)
     alike = cosines > _UNLIKE

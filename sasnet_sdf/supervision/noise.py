@@ -80,8 +80,7 @@ class Regions:
 
     @classmethod
     def of(cls, points: Array, facing: Array) -> Regions:
-        """The regions of points (N, 3) in Morton order; facing: (N, 3) the sides from which they were
-        seen."""
+        """The regions of points (N, 3) in Morton order; facing: (N, 3) the sides they were seen from."""
         starts = np.arange(0, len(points), _RUN)
         middles = np.add.reduceat(points, starts) / np.diff(starts, append=len(points))[:, None]
         order = morton_order(middles)

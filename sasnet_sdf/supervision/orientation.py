@@ -14,7 +14,7 @@ from .consensus import PAIRED, agree, correct, dipole_votes, offsets
 
 _OFFSET = 1.5  # distance from the surface on both sides, in spacings, at which the level is measured
 _BETA = 1.5  # distance, in radii of a node, from which on its points count as one (Barill et al. 2018)
-_LEVEL_SAMPLES, _INFORMED = 2000, 0.05  # points at which the level is measured; the least share that counts
+_LEVEL_SAMPLES, _INFORMED = 2000, 0.05  # points at which the level is measured; least usable share of these
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Planes through the neighbors of points: normals, their sides, and plates scanned on both sides."""
+"""Planes through the neighbors of points: normals, their signs, and plates scanned on both sides."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ..runtime.progress import each, pieces
 from ..spatial import find_around
 
 MOST = 4096
-"""The largest number of points of a neighborhood; further ones of a denser neighborhood are ignored."""
+"""The largest number of points in a neighborhood; further points of a denser neighborhood are ignored."""
 
 BEHIND = -0.1
-"""The cosine below which a point was seen from behind, so that it is of another sheet."""
+"""The cosine below which a point counts as seen from behind, so that it belongs to another sheet."""
 
-_SWEEPS = 6  # of Jacobi rotations; they converge quadratically, and five reach machine precision
+_SWEEPS = 6  # of Jacobi rotations; convergence is quadratic, and five sweeps reach machine precision
 
 
 def fit_planes(points: Array, lists: Indices, rows: Indices | None = None) -> tuple[Array, Array]:
     """Least-squares planes, each through a point and its neighbors.
 
-    points: (N, 3). lists: (N, k) indices of neighbors. rows: (M,) indices of the points that are asked
-    for; all by default. Returns unit normals (M, 3) of either sign, and the root-mean-square distances
+    points: (N, 3). lists: (N, k) indices of neighbors. rows: (M,) indices of the points whose planes are
+    fitted; all by default. Returns unit normals (M, 3) of either sign, and the root-mean-square distances
     (M,) of the points from the planes.
     """
     rows = np.arange(len(points)) if rows is None else rows
@@ -43,7 +43,7 @@ def _fit_planes(start, stop, points, lists, rows, normals, residuals):
     for r in range(start, stop):
         row = rows[r]
         mean[:], moments[:] = 0.0, 0.0
-        place[:] = points[3 * row : 3 * row + 3]  # moments about it, so that nothing is lost to rounding
+        place[:] = points[3 * row : 3 * row + 3]  # moments about this point, to avoid rounding errors
         for k in range(count):
             _add(points, row if k == 0 else lists[row, k - 1], place, count, offset, mean, moments)
         least = _least_axis(mean, moments, axes)
@@ -53,7 +53,7 @@ def _fit_planes(start, stop, points, lists, rows, normals, residuals):
 
 @part
 def _add(points, i, place, count, offset, mean, moments):
-    """Add the share of point i, one of `count`, to the first and second moments about a place."""
+    """Add the contribution of point i, one of `count`, to the first and second moments about a place."""
     for a in range(3):
         offset[a] = points[3 * i + a] - place[a]
         mean[a] += offset[a] / count
@@ -66,7 +66,7 @@ def _add(points, i, place, count, offset, mean, moments):
 def _least_axis(mean, moments, axes):
     """The column of `axes` (3, 3) along which the variance is least.
 
-    `moments` (3, 3), about any place, become the variances along the axes, on the diagonal.
+    `moments` (3, 3), about any place, are overwritten; the diagonal then holds the variances along the axes.
     """
     for a in range(3):
         for b in range(3):
@@ -97,9 +97,10 @@ def _least_axis(mean, moments, axes):
 
 
 class Scan(NamedTuple):
-    """A tree's points with the sides they were seen from, flat, as kernels read them.
+    """A tree's points with the sides they were seen from, as flat arrays for kernels.
 
-    points: (3 N,). boxes: of the tree. facing: (3 N,) unit vectors to the side each was seen from.
+    points: (3 N,). boxes: those of the tree. facing: (3 N,) unit vectors to the side that each point was seen
+    from.
     """
 
     points: Array
@@ -110,8 +111,8 @@ class Scan(NamedTuple):
 class Windows(NamedTuple):
     """Windows around points of a scan, with the surfaces fitted in them.
 
-    centers: (C,) indices of the points. feet, normals: (C, 3) of the tangent planes. quadrics: (C, 8)
-    heights over these planes: six terms, the variance of the first, and the window's squared radius.
+    centers: (C,) indices of the points. feet, normals: (C, 3) of the tangent planes. quadrics: (C, 8) heights
+    over these planes: six coefficients, the variance of the first one, and the window's squared radius.
     """
 
     centers: Indices
@@ -124,7 +125,7 @@ def tangent_planes(scan: Scan, windows: Windows, radii: Array, rounds: int) -> N
     """Fit the tangent planes of windows to the points within `radii` (C,) of the centers.
 
     Normals point to the side that the center was seen from. A foot is the center's projection onto its
-    plane; the plane is fitted again around that, `rounds` times in all.
+    plane; the plane is then fitted again around the foot, `rounds` times in total.
     """
     over_ranges(_tangent_planes, len(windows.centers), scan, windows, radii, rounds)
 
@@ -155,7 +156,7 @@ def _tangent_planes(start, stop, scan, windows, radii, rounds):
 
 @part
 def seen_from_front(axes: Array, i: int, facing: Array, found: Indices, count: int) -> int:
-    """Move to the front those of `found` seen from the side that axis i of (3 N,) points to; their number."""
+    """Move those of `found` seen from the side of axis i of (3 N,) to the front; returns their number."""
     kept = 0
     for k in range(count):
         if cosine_to_view(axes, i, facing, found[k]) >= BEHIND:
@@ -176,9 +177,9 @@ def cosine_to_view(axes: Array, i: int, facing: Array, j: int) -> float:
 def turn_to_sensors(points: Array, normals: Array, sensors: Array, lists: Indices) -> Array:
     """Normals (N, 3) turned to the side of the sensors that saw the points and their neighbors.
 
-    sensors: (N, 3) the position of the sensor that saw each point. lists: (N, k) neighbors. A point seen
-    at a grazing angle says little by itself, since noise may have turned its plane out of view. So the
-    neighbors vote with it, each weighted by the cosine of its angle.
+    sensors: (N, 3) the position of the sensor that saw each point. lists: (N, k) neighbors. A point seen at a
+    grazing angle is unreliable by itself, since noise may have turned its plane away from the sensor. So its
+    neighbors vote as well, each weighted by the cosine of its angle.
     """
     ray = sensors - points
     seen = (ray * normals).sum(1) / np.maximum(np.linalg.norm(ray, axis=1), 1e-300)
@@ -188,9 +189,9 @@ def turn_to_sensors(points: Array, normals: Array, sensors: Array, lists: Indice
     return np.where(votes[:, None] < 0, -normals, normals)
 
 
-_NEAREST, _CHECKED = 4, 20_000  # neighbors of a point, and points, that are looked at
-_BESIDE = 0.3  # slope up to which a neighbor lies beside a point, and not behind it
-_TORN = 0.02  # share from which the user is warned; of scans it is 0.000 to 0.005
+_NEAREST, _CHECKED = 4, 20_000  # number of neighbors of a point, and number of points, that are examined
+_BESIDE = 0.3  # slope up to which a neighbor lies next to a point, and not behind it
+_TORN = 0.02  # share from which on the user is warned; for scans it is 0.000 to 0.005
 
 
 def thin_walls(points: Array, normals: Array, lists: Indices) -> list[Finding]:
@@ -207,9 +208,10 @@ def thin_walls(points: Array, normals: Array, lists: Indices) -> list[Finding]:
 
 
 def torn(points: Array, normals: Array, lists: Indices) -> float:
-    """The share of the nearest neighbors that lie beside their point and whose normal is opposite.
+    """The share of the nearest neighbors that lie next to their point but have an opposite normal.
 
-    points, normals: (N, 3). lists: (N, k) neighbors, nearest first. Estimated from a part of the points.
+    points, normals: (N, 3). lists: (N, k) neighbors, nearest first. It is estimated from a part of the
+    points.
     """
     some = np.linspace(0, len(points) - 1, min(_CHECKED, len(points))).astype(np.int64)
     opposite = 0.0
@@ -221,12 +223,12 @@ def torn(points: Array, normals: Array, lists: Indices) -> float:
     return float(opposite / min(_NEAREST, lists.shape[1]))
 
 
-_NEIGHBORS = 40  # both layers, as far around as a plate's thickness is taken for noise
-_PROBES = 2000  # points at which layers are looked for
-_TWO = 1.6  # kurtosis of heights over the middle plane: 1 for two layers, 1.8 for a bowl, 3 for noise
-_APART = 0.1  # standard deviation of those heights over that across the plane: less is one layer
-_ROUNDS = 2  # of separating the layers and fitting a plane to a point's own
-_PIECE = 1 << 14  # points that are processed together
+_NEIGHBORS = 40  # enough for both layers of plates whose thickness looks like noise
+_PROBES = 2000  # number of points at which layers are searched for
+_TWO = 1.6  # largest kurtosis of heights over the middle plane: 1 for two layers, 1.8 for a bowl, 3 for noise
+_APART = 0.1  # least ratio of the standard deviations of heights and of offsets: less is one layer
+_ROUNDS = 2  # of separating the layers and fitting a plane to the point's own layer
+_PIECE = 1 << 14  # number of points that are processed together
 
 
 def in_layers(points: Array) -> bool:
@@ -253,7 +255,7 @@ def normals_of_plates(points: Array) -> Array:
 
 
 def _around(points: Array, tree: KDTree, rows: Indices) -> Array:
-    """Offsets (M, k, 3) from points `rows` (M,) to themselves and to their neighbors."""
+    """Offsets (M, k, 3) from points `rows` (M,) to themselves and their neighbors."""
     near = tree.query(points[rows], min(_NEIGHBORS + 1, len(points)), workers=-1)[1]
     return points[near] - points[rows, None]
 
@@ -277,7 +279,7 @@ def _away_from_other(around: Array) -> Array:
         heights = np.einsum("nki,ni->nk", around - center, normals)
         others = ~own
         gap = (heights * others).sum(1, keepdims=True) / np.maximum(others.sum(1, keepdims=True), 1)
-        # nearer to a point's own layer than to the other
+        # closer to the point's own layer than to the other one
         own = np.abs(heights) <= np.abs(heights - gap)
         own[:, 0] = True
     return normals * side

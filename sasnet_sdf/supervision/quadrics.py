@@ -1,4 +1,4 @@
-"""Quadrics fitted around noisy points, each over as wide a window as it explains; points moved onto them."""
+"""Fits quadrics around noisy points, each in the widest window that it explains; moves points onto them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SUMS = TERMS * (TERMS + 1) // 2 + TERMS + 2
 """Number of sums of the normal equations: products of terms, terms times heights, squared heights, ones."""
 
 BALL = 0.0
-"""The height of a window that is a ball."""
+"""The value of a window's height that stands for a ball."""
 
-# root-mean-square residual in radii of a window, up to which it spans the noise: 0.45 is that of a ball
-# filled evenly, whose points only seem to lie near a surface because those farther off were cut away
+# largest root-mean-square residual, in radii, of a window that is wider than the noise. It is 0.45 for an
+# evenly filled ball, in which points seem to lie near a surface only because farther ones were cut off
 _FILLED = 0.33
-_DOUBT = 2.0  # standard deviations by which the mean squared residual may exceed the noise
-_STEEP = 0.4  # by how much the height of a window grows towards its rim: the slope of the surface there
-_FEWEST = 3  # quadrics of other points that must hold a point for it to belong to their surface
+_DOUBT = 2.0  # standard deviations by which the mean squared residual may exceed the variance of the noise
+_STEEP = 0.4  # slope at which the height of a window grows towards its rim: that of the surface there
+_FEWEST = 3  # least number of other points' quadrics that must contain a point on their surface
 
 
 def fit_quadrics(
@@ -38,8 +38,9 @@ def fit_quadrics(
 ) -> Array:
     """Fit quadrics over the tangent planes of windows; writes them to windows.quadrics.
 
-    radii: (C, W) those that a window may have, ascending. limits: (C,) the index of the widest one; None for
-    the last. A wider radius replaces a narrower one while the mean squared residual is no more than the
+    radii: (C, W) the possible radii of each window, ascending. limits: (C,) the index of the largest allowed
+    radius; None allows all. A larger radius replaces a smaller one while the mean squared residual is no more
+    than the
     variance `noise` (C,) plus a tolerance. tall: (C,) half the height of cylindrical windows, which does not
     depend on their radius, so that the noise does not select their points; BALL for balls. angular:
     how the variance of a point depends on the angle it was seen at; its inverse is the point's weight.
@@ -103,8 +104,8 @@ def _fit_quadrics(start, stop, scan, windows, radii, limits, tall, noise, angula
             if fails and quadrics[c, TERMS + 1] > 0:
                 break
             for a in range(TERMS):
-                quadrics[c, a] = solution[a] / unit ** ((a > 0) + (a > 2))  # by degree
-            # if not even the narrowest window fits, it counts less
+                quadrics[c, a] = solution[a] / unit ** ((a > 0) + (a > 2))  # scaled according to degree
+            # if not even the narrowest window fits, its quadric counts less
             quadrics[c, TERMS] = (residual if fails else noise[c]) * spread
             quadrics[c, TERMS + 1] = radii[c, w] ** 2
             if flat or residual < (_FILLED * radii[c, w]) ** 2:
@@ -116,10 +117,11 @@ def project(
 ) -> tuple[Array, Array]:
     """Points projected onto the weighted mean of the quadrics around them, and unit normals there: (N, 3).
 
-    reach: (N,) distance up to which quadrics are considered. A quadric counts if its window holds the point,
-    by the inverse of its variance and by how near its center is. One from which a point of average noise
-    (angular: see fit_quadrics) would lie farther off than `limits` (C,) is of another surface. Where fewer
-    than 3 hold the point it stays, and its normal is NaN.
+    reach: (N,) distance up to which quadrics are considered. A quadric counts if its window contains the
+    point; its weight is the inverse of its variance times a factor that falls with the distance of its
+    center. A quadric belongs to another surface if a point of average noise (angular: see fit_quadrics) would
+    lie farther away from it than `limits` (C,). If fewer than 3 quadrics contain a point, it is not moved,
+    and its normal is NaN.
     """
     count, feet = len(scan.points) // 3, Tree.of(windows.feet)
     moved, turned = np.empty((count, 3)), np.empty((count, 3))
@@ -139,7 +141,7 @@ def _project(start, stop, scan, windows, places, boxes, reach, limits, angular, 
         x, y, z = points[3 * i], points[3 * i + 1], points[3 * i + 2]
         for k in range(find_around(places, boxes, x, y, z, reach[i] ** 2, found)):
             c = found[k]
-            if centers[c] == i:  # an outlier's own quadric would hold it
+            if centers[c] == i:  # skipped: an outlier's own quadric would contain it
                 continue
             if cosine_to_view(normals.ravel(), c, facing, i) < BEHIND:
                 continue
@@ -169,7 +171,7 @@ def _project(start, stop, scan, windows, places, boxes, reach, limits, angular, 
 
 @part
 def _weight(axes, i, facing, j, angular):
-    """The inverse of the relative variance that point j has along axis i of (3 N,)."""
+    """The inverse of the relative variance of point j along axis i of (3 N,)."""
     return 1 / (angular.flat + angular.rising * cosine_to_view(axes, i, facing, j) ** 2)
 
 
@@ -227,8 +229,8 @@ def _local(points, j, places, i, frame):
 def solve_quadric(sums: Array, w: int | np.int64, singular: float, solution: Array) -> float:
     """Solve the normal equations in row w of `sums` by Cholesky's factorization.
 
-    Writes the coefficients (6,) and returns the first entry of the inverse matrix, or -1 where a pivot is
-    no more than `singular` times its diagonal entry.
+    Writes the coefficients (6,) and returns the first entry of the inverse matrix, or -1 if a pivot is at
+    most `singular` times its diagonal entry.
     """
     lower, unit = np.empty(SUMS), np.empty(TERMS)
     for a in range(TERMS):

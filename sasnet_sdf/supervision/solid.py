@@ -1,4 +1,4 @@
-"""The solid that a closed mesh encloses: parts wound consistently, turned outward, without walls inside."""
+"""The solid that a closed mesh encloses: makes its parts consistent and outward, and finds inner walls."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .targets import MeshTree, face_crosses, face_normals
 
 Faces = NDArray[np.int64]
 
-FLAT = 1e-7  # volume of a part, over its area to the power of 3/2, below which it encloses nothing
-FLAT_SHARE = 0.01  # share of the area in parts that enclose nothing above which a mesh is a sheet
-INSIDE = 0.9  # share of a part's samples inside another from which on the part lies inside it
-SAMPLES = 64  # faces of a part whose centers are tested
-BESIDE = 2e-5  # distance from a face at which its sides are tested: winding numbers are single precision
+FLAT = 1e-7  # volume over area to the power of 3/2 below which a part encloses nothing
+FLAT_SHARE = 0.01  # a mesh is a sheet if a larger share of its area is in parts that enclose nothing
+INSIDE = 0.9  # least share of a part's samples that lie inside another part for it to lie inside that part
+SAMPLES = 64  # number of faces of a part whose centers are tested
+BESIDE = 2e-5  # distance from a face at which its sides are tested: winding numbers have single precision
 
 
 @dataclass(frozen=True)
 class Solid:
     """A solid: where the winding number of its triangles exceeds 0.5.
 
-    faces: (F, 3) consistently wound. boundary: (F,) whether the solid is on one side of a face only. notes:
-    what was done to the mesh, a sentence each.
+    faces: (F, 3) consistently wound. boundary: (F,) whether the solid lies on only one side of the face.
+    notes: what was done to the mesh, one sentence each.
     """
 
     faces: Faces
@@ -40,10 +40,10 @@ class Solid:
 def solid_of(vertices: Array, faces: Faces) -> Solid | None:
     """The solid that triangles (F, 3) of vertices (V, 3) in the unit cube enclose; None for an open mesh.
 
-    A mesh is closed where each edge has as many triangles in one direction as in the other, once the
-    triangles of each part are wound consistently. A part that lies in no other is turned outward, with the
-    parts inside it. A part inside another is a cavity if it is wound the other way; if it is wound the same
-    way, both are one solid.
+    A mesh is closed if each edge has equally many triangles in both directions, once the
+    triangles of each part are wound consistently. A part that lies in no other part is turned outward,
+    together with the parts inside it. A part inside another one is a cavity if it is wound in the opposite
+    direction; otherwise both form one solid.
     """
     step = steps()
     step(0.4)
@@ -72,7 +72,8 @@ def solid_of(vertices: Array, faces: Faces) -> Solid | None:
 class _Sides:
     """The sides of triangles (3 F,), sorted by edge.
 
-    face: the triangle of each side. up: 1 where it leads to the higher index, else -1. first: the first side
+    face: the triangle of each side. up: 1 if the side leads to the higher vertex index, else -1. first: the
+    first side
     of each edge.
     """
 
@@ -91,7 +92,7 @@ class _Sides:
 
     @property
     def are_balanced(self) -> bool:
-        """Whether each edge has as many sides up as down."""
+        """Whether each edge has equally many sides up and down."""
         return not np.add.reduceat(self.up, self.first, dtype=np.int64).any()
 
     @property
@@ -116,18 +117,18 @@ def _notes(faces: Faces, wound: Faces, turned: NDArray[Any], boundary: NDArray[A
 
 
 def _rewound(vertices: Array, faces: Faces) -> Faces:
-    """The triangles wound consistently, each patch in the direction of most of its area."""
+    """The triangles, wound consistently; each patch keeps the direction of most of its area."""
     found: Any = igl.bfs_orient(faces)
     wound, patch = found
     differs = (wound != faces).any(axis=1)
     area = np.where(differs, -1, 1) * np.linalg.norm(face_crosses(vertices, faces), axis=1)
     back = np.bincount(patch, area)[patch] < 0
-    # the reverse in bfs_orient's own order, so that what it left alone comes back as it was
+    # reversed in bfs_orient's order, so that triangles that it did not change remain as they were
     return np.where((differs ^ back)[:, None], faces[:, ::-1], faces)
 
 
 def _parts(faces: Faces, sides: _Sides) -> NDArray[np.int64]:
-    """The part (F,) of each triangle: the patches joined by edges of two triangles, where each is closed."""
+    """The part (F,) of each triangle: patches joined by edges of two triangles, if each part is closed."""
     if sides.are_pairs:
         count = len(faces)
         pairs = sides.face.reshape(-1, 2).T
@@ -135,7 +136,7 @@ def _parts(faces: Faces, sides: _Sides) -> NDArray[np.int64]:
         return connected_components(links, directed=False)[1].astype(np.int64)
     patch: Any = igl.orientable_patches(faces)
     patch = np.asarray(patch[0] if isinstance(patch, tuple) else patch)
-    # with separate vertices, so that an edge of several patches is one of each
+    # with separate vertices per patch, so that an edge shared by several patches counts for each
     apart = np.unique(patch[:, None] * (int(faces.max()) + 1) + faces, return_inverse=True)[1]
     if _Sides.of(apart.reshape(faces.shape)).are_balanced:
         return patch
@@ -146,7 +147,7 @@ def _parts(faces: Faces, sides: _Sides) -> NDArray[np.int64]:
 def _sizes(vertices: Array, faces: Faces, part: NDArray[Any]) -> tuple[Array, Array]:
     """The area and the signed volume (P,) of each part."""
     across = face_crosses(vertices, faces)
-    # relative to a vertex of the part: a small part far from the origin loses no digits
+    # relative to a vertex of the part, so that small parts far from the origin lose no digits
     origin = np.empty((int(part.max()) + 1, 3))
     origin[part] = vertices[faces[:, 0]]
     volume = np.einsum("ij,ij->i", vertices[faces[:, 0]] - origin[part], across) / 6
@@ -157,11 +158,11 @@ def _sizes(vertices: Array, faces: Faces, part: NDArray[Any]) -> tuple[Array, Ar
 def _containers(
     vertices: Array, faces: Faces, part: NDArray[Any]
 ) -> tuple[list[list[int]], NDArray[np.bool_]]:
-    """The parts that each part lies in, and whether its bounding box (P,) meets that of another."""
+    """The parts that each part lies in, and whether its bounding box (P,) overlaps that of another part."""
     order = np.argsort(part, kind="stable")
     ends = np.searchsorted(part[order], np.arange(int(part.max()) + 2))
     corners = vertices[faces[order]]
-    # a row for each axis, along which NumPy is quick
+    # one row for each axis, since NumPy is fast along rows
     low = np.ascontiguousarray(np.minimum.reduceat(corners.min(1), ends[:-1]).T)
     high = np.ascontiguousarray(np.maximum.reduceat(corners.max(1), ends[:-1]).T)
     containers: list[list[int]] = [[] for _ in ends[1:]]
@@ -182,7 +183,7 @@ def _containers(
 
 
 def _turned(volume: Array, containers: list[list[int]]) -> NDArray[np.bool_]:
-    """Which parts (P,) must be turned for the solid to have a winding number of one or more."""
+    """Which parts (P,) must be turned for the winding number in the solid to be at least one."""
     turned = np.zeros(len(volume), np.bool_)
     sign = np.where(volume < 0, -1, 1)
     for part in sorted(range(len(volume)), key=lambda k: len(containers[k])):
@@ -198,9 +199,9 @@ def _turned(volume: Array, containers: list[list[int]]) -> NDArray[np.bool_]:
 
 
 def _boundary(vertices: Array, faces: Faces, suspects: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether the solid is on one side only (F,) of each face, near its center or near a corner.
+    """Whether the solid (F,) lies on only one side of each face, near its center or near a corner.
 
-    suspects: the faces to be tested; all others, and faces without area, are.
+    suspects: the faces to test; all other faces, and faces without area, count as boundary.
     """
     boundary = np.ones(len(faces), np.bool_)
     if not len(suspects):

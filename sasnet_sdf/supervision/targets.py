@@ -1,4 +1,4 @@
-"""The distances that data imply: exact for a mesh, from its denoised points for a cloud."""
+"""The distances that data imply: exact for a mesh, computed from denoised points for a cloud."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .implicit import signed_distances
 from .orientation import WindingNumber
 
 PIECE = 1024
-"""Number of queries between two progress reports: far from a fine mesh they take a quarter of a second."""
+"""Number of queries between two progress reports; far from a fine mesh, these take a quarter of a second."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class MeshTarget:
     """The signed distance to a closed mesh in the unit cube, negative inside.
 
     vertices: (V, 3) float64. faces: (F, 3) int64 of the solid's boundary. solid: (S, 3) int64 all faces of
-    the closed mesh, if `faces` leaves out some that lie inside it. spacing: scale at which the surface is
-    resolved. trust: weight of the data, 0 to 1, against the trained field at extraction. The sign is that
+    the closed mesh, if `faces` omits inner ones. spacing: scale at which the surface is resolved. trust:
+    weight of the data, 0 to 1, relative to the trained field in the extraction. The sign is that
     of the generalized winding number (Jacobson et al. 2013; Barill et al. 2018) of the closed mesh.
     """
 
@@ -117,7 +117,7 @@ class MeshTarget:
 
 
 def face_crosses(vertices: Array, faces: Indices) -> Array:
-    """The normals (F, 3) of triangles, as long as twice the area."""
+    """The normals (F, 3) of triangles; the length is twice the area."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     return np.cross(b - a, c - a)
 
@@ -154,23 +154,23 @@ def signed_volume(vertices: Array, faces: Indices) -> float:
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
 
 
-# the winding number decides the sign only where it differs from its level by more; more in denoised clouds,
-# where it is used close to the points too
+# the winding number decides the sign only if it differs from its level by more than this; more is required in
+# denoised clouds, where it is used close to the points too
 _CLEAR, _CLEAR_IN_NOISE = 0.1, 0.2
-# bound of (that difference) x (distance in spacings): 3.5 standard deviations where points lie at random on a
-# plane, since the variance of the sum of their dipoles is the integral of (h / 4 pi (h h + x x)^1.5)^2 over
-# it, 1 / 32 pi h h; one standard deviation in denoised clouds, whose points are more even
+# least (that difference) x (distance in spacings). For points at random on a plane, it is 3.5 standard
+# deviations: the variance of the sum of their dipoles is the integral over the plane of (h / 4 pi (h h + x
+# x)^1.5)^2, 1 / 32 pi h h. In denoised clouds, whose points are more even, it is one
 _SAMPLED, _SAMPLED_IN_NOISE = 0.35, 0.1
-_TRUST_IN_NOISE = 0.25  # a weighted mean of field and denoised points is better than either
-_SPARSEST = 3.0  # median spacings that a point's area is limited to
-_BESIDE = 2.5  # reaches within which a point gives evidence
+_TRUST_IN_NOISE = 0.25  # a weighted mean of the field and the denoised points is more accurate than either
+_SPARSEST = 3.0  # limit of a point's spacing, in median spacings, when its area is computed
+_BESIDE = 2.5  # distance, in reaches, within which a point gives evidence
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Signed distances by the data at the K of M queried points that lie near data, in the unit cube.
+    """Signed distances from the data, at those K of M queries that lie near data, in the unit cube.
 
-    rows: (K,) indices of those points. distance: (K,) signed, negative inside. gradient: (K, 3) of
+    rows: (K,) indices of those queries. distance: (K,) signed, negative inside. gradient: (K, 3) of
     unit length, outward. apart: (K,) distance from the nearest data point. reach: (K,) radius around
     that data point within which its neighbors lie; farther along the surface, `distance` is
     extrapolated.
@@ -187,18 +187,19 @@ class Evidence:
 class CloudTarget:
     """The signed distance that an oriented cloud implies, in the unit cube, negative inside.
 
-    tree: of the points (N, 3), in Morton order. surfels: (6 N,) points and outward unit normals, flat.
+    tree: that of the points (N, 3), in Morton order. surfels: (6 N,) points and outward unit normals, flat.
     lists: (N, k) neighbors, nearest first. spacing: (N,) mean distance of the nearest ones. width: (N,)
-    radius of the fit around each point. centers, reach: (N, 3) and (N,) of the ball that holds a point and
-    its nearest neighbors. winding: the winding number. core: softening that is added to the squared
-    distance in the denominator of the weights, in squared radii of the fit. noisy: whether the cloud was
+    radius of the fit around each point. centers, reach: (N, 3) and (N,) centers and radii of the balls that
+    contain a point and its nearest neighbors. winding: the winding number. core: softening added to the
+    squared distance in the denominator of the weights, in squared radii of the fit. noisy: whether the cloud
+    was
     denoised. hermite: the smooth field through few exact points, whose weight is 0 at sharp edges and up to
     1 elsewhere.
 
-    Outside that ball a fit extrapolates, so the winding number decides the sign: wrong normals affect it
-    less. It decides only where it is far from its level: in a cavity whose walls were seen in part it stays
-    close to it, and would put a surface in the middle. Fits to many neighbors, as in noisy clouds, bulge at
-    the ends of thin parts; there it decides inside the ball too.
+    Outside its ball a fit extrapolates, so the winding number, which wrong normals affect less, decides the
+    sign. It does so only where it is far from its level: in a cavity with partly seen walls it stays close to
+    the level, and would put a surface in the middle. Fits to many neighbors, as in noisy clouds, bulge at the
+    ends of thin parts, so in noisy clouds the winding number decides inside the ball too.
     """
 
     tree: Tree
@@ -225,7 +226,7 @@ class CloudTarget:
 
     @property
     def trust(self) -> float:
-        """The weight of the data beside a field that was trained on them, from 0 to 1."""
+        """The weight of the data, from 0 to 1, relative to a field that was trained on them."""
         return _TRUST_IN_NOISE if self.noisy else 1.0
 
     @property
@@ -235,7 +236,7 @@ class CloudTarget:
 
     def surface_points(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Points of the cloud (count, 3), drawn evenly by area, and the spacing (count,) around them."""
-        # one of each of `count` equal stretches of the Z-curve: even in space too
+        # one from each of `count` equal stretches of the Z-curve, which is even in space too
         area = np.cumsum(np.minimum(self.spacing, _SPARSEST * np.median(self.spacing)) ** 2)
         places = (np.arange(count) + rng.random(count)) * (area[-1] / count)
         index = np.searchsorted(area, places).clip(max=len(area) - 1)
@@ -261,7 +262,7 @@ class CloudTarget:
         return distances, gradients
 
     def evidence(self, places: Array, zone: float) -> Evidence:
-        """Distances by the points, at those of places (M, 3) within `zone` or _BESIDE reaches of one."""
+        """Distances from the points, at those places (M, 3) within `zone` or _BESIDE reaches of one."""
         places = np.ascontiguousarray(places, np.float64)
         nearest = self.tree.nearest(places)
         apart = np.linalg.norm(places - self.points[nearest], axis=1)
@@ -271,7 +272,7 @@ class CloudTarget:
         return Evidence(rows, *fitted, apart[rows], self.reach[nearest])
 
     def _fitted(self, queries: Array, nearest: Indices) -> tuple[Array, Array]:
-        """Signed distances and gradients by the fits around the nearest points (M,)."""
+        """Signed distances and gradients from the fits around the nearest points (M,)."""
         if self.hermite is None:
             return self._spheres(queries, nearest)
         distances, gradients, shares = self.hermite.distance(
