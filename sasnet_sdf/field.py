@@ -1,9 +1,9 @@
 """The trained signed distance field, in world units.
 
 The network gives the value near the surface. Farther away, the sign of the network's value is still correct,
-but its magnitude grows too fast or too slowly. There the distance to the nearest data point is more
-accurate: for data of spacing s, its error at distance d is at most about s^2 / 2d. Where the surface covers a
-hole in the data, vertices of the surface replace the missing data points.
+but its magnitude grows too fast or too slowly. There the distance to the nearest data point is more accurate:
+for data of spacing s, its error at distance d is at most about s^2 / 2d. Where the surface covers a hole in
+the data, vertices of the surface replace the missing data points.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ class Field:
         outward = field.gradient(points)
 
     `low` and `high` (3,) bound the data that it was trained on, in the unit cube. `metadata` describes how it
-    was trained. `support`: where the data are, in the unit cube; surfaces are trimmed by it.
-    `bridges` (B, 3): points of the unit cube on the surface where it covers holes in the data.
+    was trained. `support`: where the data are, in the unit cube; surfaces are trimmed by it. `bridges`
+    (B, 3): points of the unit cube on the surface where it covers holes in the data.
     """
 
     def __init__(
@@ -137,11 +137,11 @@ class Field:
     def distance(self, points: Array) -> Array:
         """Signed distances (N,) float64, world units, at world points (N, 3); negative inside.
 
-        Near the surface this is the network's value. Farther away it is the distance to the nearest
-        data point, or to the surface where that covers a hole in the data, with the network's sign.
-        If the model file does not contain the data's points, it is the network's value everywhere; outside
-        the training cube, this is the value at the cube's border plus the distance to the cube. It is NaN
-        where a point is not finite.
+        Near the surface this is the network's value. Farther away it is the distance to the nearest data
+        point, or to the surface where that covers a hole in the data, with the network's sign. If the model
+        file does not contain the data's points, it is the network's value everywhere; outside the training
+        cube, this is the value at the cube's border plus the distance to the cube. It is NaN where a point is
+        not finite.
 
         points: any array or list of real numbers. Raises ValueError for another shape.
         """

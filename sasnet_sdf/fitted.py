@@ -33,8 +33,8 @@ class FittedSignal:
         larger = image.render(scale=4).values  # (4 H, 4 W, C)
         values = image.sample([[10.5, 20.5]])  # (1, C), at x, y in pixels
 
-    grid: positions of the samples that it was trained on, in world coordinates. low, high: (C,) the range
-    of each channel, to which values are clamped. dtype: the type of the samples. peak: the peak value for the
+    grid: positions of the samples that it was trained on, in world coordinates. low, high: (C,) the range of
+    each channel, to which values are clamped. dtype: the type of the samples. peak: the peak value for the
     PSNR. header: other metadata that a file of the same format needs. metadata: how it was trained. report:
     the report of the fit (docs/report.md); None for a fit loaded from a file.
     """
@@ -107,12 +107,12 @@ class FittedSignal:
     ) -> Signal:
         """The signal on another grid, with values of the samples' type.
 
-        Lengths are in cells of the samples' grid, in the order x, y of an image (pixels) and of the
-        array's axes of a volume (voxels). region: the lowest corner, then the highest corner, of the rendered
-        part; the whole domain by default. scale: new cells per cell along an axis. size: number of new cells
-        along each axis, instead of scale. shift: how far the grid is moved; cells whose center leaves the
-        domain are omitted. max_memory: bytes that the process may hold. Raises UsageError for a region
-        outside the domain, or a rendering that is too large.
+        Lengths are in cells of the samples' grid, in the order x, y of an image (pixels) and of the array's
+        axes of a volume (voxels). region: the lowest corner, then the highest corner, of the rendered part;
+        the whole domain by default. scale: new cells per cell along an axis. size: number of new cells along
+        each axis, instead of scale. shift: how far the grid is moved; cells whose center leaves the domain
+        are omitted. max_memory: bytes that the process may hold. Raises UsageError for a region outside the
+        domain, or a rendering that is too large.
         """
         low, high = self._region(region)
         extent = high - low

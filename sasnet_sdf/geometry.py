@@ -21,11 +21,11 @@ class PointCloud:
         cloud = sasnet_sdf.PointCloud(points, normals)
         result = sasnet_sdf.reconstruct(cloud, preset="fast")
 
-    points: (N, 3) float64. normals: (N, 3) float64 of unit length, outward, or None.
-    colors: (N, 3) uint8 or None. sensors: (N, 3) float64, the position in world units of the
-    sensor that saw the point, or None. scalars: other attributes (N,), such as intensity, under their names
-    in the file. notes: what the user should know about how the file was read, one sentence each.
-    geographic: whether x and y are longitude and latitude in degrees.
+    points: (N, 3) float64. normals: (N, 3) float64 of unit length, outward, or None. colors: (N, 3) uint8 or
+    None. sensors: (N, 3) float64, the position in world units of the sensor that saw the point, or None.
+    scalars: other attributes (N,), such as intensity, under their names in the file. notes: what the user
+    should know about how the file was read, one sentence each. geographic: whether x and y are longitude and
+    latitude in degrees.
     """
 
     points: Array
@@ -52,9 +52,9 @@ class TriangleMesh:
         mesh = sasnet_sdf.TriangleMesh(vertices, faces)
         mesh.save("surface.obj")
 
-    vertices: (V, 3) float64. faces: (F, 3) int64. normals: (V, 3) float64 of unit length or None.
-    colors: (V, 3) uint8 or None. scalars: attributes (V,) transferred from the scan. notes: what the user
-    should know about how the file was read, one sentence each.
+    vertices: (V, 3) float64. faces: (F, 3) int64. normals: (V, 3) float64 of unit length or None. colors:
+    (V, 3) uint8 or None. scalars: attributes (V,) transferred from the scan. notes: what the user should know
+    about how the file was read, one sentence each.
     """
 
     vertices: Array

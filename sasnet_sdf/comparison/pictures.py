@@ -21,7 +21,7 @@ from ..views import curves, gallery, render
 from ..views.gallery import mask_slices
 
 PANEL = 300
-"""Pixels of a picture of a mesh."""
+"""Width and height, in pixels, of a picture of a mesh."""
 
 SHOWN = 384
 """Side length, in pixels, of the part of a large image that is shown."""

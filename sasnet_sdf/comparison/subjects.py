@@ -42,9 +42,9 @@ TARGETS = 1_000_000
 class Subject(ABC, Generic[Result]):
     """The data that networks are compared on, with the interface that the comparison's loop uses.
 
-    wanted: the settings of each model, by its description; None for a surface made without a network.
-    config: seed, training and checkpoints. facts, settings: what identifies the comparison in results.json.
-    notes: what the user should know.
+    wanted: the settings of each model, by its description; None for a surface made without a network. config:
+    seed, training and checkpoints. facts, settings: what identifies the comparison in results.json. notes:
+    what the user should know.
     """
 
     wanted: dict[str, ModelConfig | None]

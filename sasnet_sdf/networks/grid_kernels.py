@@ -5,8 +5,7 @@ corners, which are then used.
 
 Shapes: points (N, d) float32 in [-1, 1]; table (entries, F); a tile's features and cotangents
 (levels * F, TILE), zero beyond the tile's last point. `grid` is the tuple (scales, resolutions, offsets,
-hashed) from a GridLayout. cell, weight, slope and bend have a row for each axis and a column for
-each point.
+hashed) from a GridLayout. cell, weight, slope and bend have a row for each axis and a column for each point.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ class GridLayout:
     Modulo the number of the level's rows, index(v) is the xor of v_a * PRIMES[a] in 32 bits if hashed[l] (eq.
     4), and v_0 + v_1 * resolutions[l] + v_2 * resolutions[l]^2 otherwise.
 
-    scales: (L,) float32. resolutions: (L,) int64, vertices per axis. offsets: (L + 1,) int64.
-    hashed: (L,) bool. per_level_scale: the ratio of the scales of successive levels.
+    scales: (L,) float32. resolutions: (L,) int64, vertices per axis. offsets: (L + 1,) int64. hashed: (L,)
+    bool. per_level_scale: the ratio of the scales of successive levels.
     """
 
     config: GridConfig

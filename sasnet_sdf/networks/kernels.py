@@ -2,8 +2,7 @@
 
 A library's matrix product is called once per layer and streams every activation through memory. These
 functions are called from compiled code, on arrays (channels, TILE) float32 with one column per point. Sines
-and
-sigmoids have no branches and call no library, so that loops over them can be vectorized.
+and sigmoids have no branches and call no library, so that loops over them can be vectorized.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from .hash_grid import HashGrid
 from .network import Network, uniform, value_and_gradient
 
 _MOST_VECTORS = 2_000_000
-"""Largest number of integer vectors up to the band; all are allocated before some are drawn (48 MB in
-3-D)."""
+"""Largest number of integer vectors up to the band; all of them are listed (48 MB in 3-D) before some are
+drawn."""
 
 
 def draw_frequencies(

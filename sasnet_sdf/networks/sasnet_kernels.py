@@ -4,15 +4,15 @@
 networks/sasnet.py, the reference that these kernels are tested against.
 
 The network is a sequence of linear layers, each followed by its activation, in the order of execution: the
-decoder's hidden layer (ReLU), the masks (sigmoid), the frequencies and the hidden layers
-(masked sines), the output (none). `shapes` (L, 2) holds the rows and columns of their matrices,
-`flat` all their numbers: matrix, then bias, layer after layer.
+decoder's hidden layer (ReLU), the masks (sigmoid), the frequencies and the hidden layers (masked sines), the
+output (none). `shapes` (L, 2) holds the rows and columns of their matrices, `flat` all their numbers: matrix,
+then bias, layer after layer.
 
 Arrays are float32 with one column per point; a tile that extends beyond the last point is padded. Masks are
 numbered with the bands first, then the groups of each layer in turn. Neuron c of sine layer s is multiplied
 by row mask_rows[s, c] of the masks; an additional last row is 1, for neurons without a mask. For a decoder
-with F features, H neurons and M masks, and for S sine layers of C neurons, a tile keeps
-decoder (F + H + M + 1, TILE), sines (S, C, TILE), and cosines (S, C, TILE) times omega.
+with F features, H neurons and M masks, and for S sine layers of C neurons, a tile keeps decoder
+(F + H + M + 1, TILE), sines (S, C, TILE), and cosines (S, C, TILE) times omega.
 """
 
 from __future__ import annotations

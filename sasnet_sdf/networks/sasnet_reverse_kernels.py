@@ -204,9 +204,9 @@ def reverse(
     summed over each part's tiles, together with by_features (1, F, N); and by_points (N, d). transposed:
     `flat` with every matrix transposed.
 
-    With directions (N, d), for one output: the gradients by the parameters of <by_y, y> plus the sum
-    of the derivatives of y along the directions, by reverse mode over forward mode (Griewank & Walther
-    2008, sec. 5.2). by_features (2, F, N) then also holds the gradients by the features' derivatives.
+    With directions (N, d), for one output: the gradients by the parameters of <by_y, y> plus the sum of the
+    derivatives of y along the directions, by reverse mode over forward mode (Griewank & Walther 2008, sec.
+    5.2). by_features (2, F, N) then also holds the gradients by the features' derivatives.
     """
     points, table, grid, smooth = where
     shapes = layers[1]

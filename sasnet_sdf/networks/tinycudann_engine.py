@@ -1,8 +1,8 @@
 """The CUDA engine of the hash grid: tiny-cuda-nn behind the common interface, float32.
 
 It is twice differentiable as far as losses on input gradients need it: the gradient by the points can be
-differentiated again, by points, table and cotangent. Differentiating the gradient by the table raises.
-Table gradients use atomic additions, so their last bits differ between runs.
+differentiated again, by points, table and cotangent. Differentiating the gradient by the table raises. Table
+gradients use atomic additions, so their last bits differ between runs.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def make_config(
     if "resolution" in given and "edge_length" in given:
         raise UsageError("give the resolution or the edge length, not both")
     config = with_options(PRESETS[preset], given)
-    if "steps" in given:  # of every scan
+    if "steps" in given:  # for noisy scans as well
         config = replace(config, training=replace(config.training, noisy_steps=None))
     if model is not None:
         config = replace(config, model=model_of(model))

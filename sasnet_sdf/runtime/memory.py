@@ -216,8 +216,8 @@ class MemoryPlan:
     def check_lattice(self, surface: SurfaceMemory, resolution: int, blocks: float, vertices: float) -> None:
         """Refuse a lattice on which the surface of the data would exceed the limit, before training.
 
-        The surface may turn out larger if it extends beyond the data, so extraction checks again.
-        Raises UsageError.
+        The surface may turn out larger if it extends beyond the data, so extraction checks again. Raises
+        UsageError.
         """
         surface.check(resolution, blocks, vertices, held_bytes() + LIBRARIES + self.network.parameters)
 

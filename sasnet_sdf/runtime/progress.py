@@ -1,8 +1,8 @@
 """Progress reports, and how a run is stopped.
 
 Every stage except training is a `with stage(...)` block. Code inside it reports its progress: with `steps` if
-the work has several parts, with `tick` from within a loop. Both find the current stage
-through a context variable, so no argument has to be passed down; without a stage they do nothing.
+the work has several parts, with `tick` from within a loop. Both find the current stage through a context
+variable, so no argument has to be passed down; without a stage they do nothing.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ class Progress:
 OnProgress = Callable[[Progress], "bool | None"]
 """A progress callback, called several times a second.
 
-If it returns False during training, training ends and the run continues with the result so far. If it
-returns False in any other stage, the run stops and raises Interrupted. So a callback that keeps returning
-False always stops the run. To keep the result so far, return False only during training. An exception raised
-by the callback ends the run and reaches the caller."""
+If it returns False during training, training ends and the run continues with the result so far. If it returns
+False in any other stage, the run stops and raises Interrupted. So a callback that keeps returning False
+always stops the run. To keep the result so far, return False only during training. An exception raised by the
+callback ends the run and reaches the caller."""
 
 
 def silent(progress: Progress) -> None:
@@ -136,9 +136,9 @@ def stage(name: str, on_progress: OnProgress, message: str = "") -> Iterator[Non
 def steps() -> Callable[..., None]:
     """Divide the current step into parts: `step(until, message)` begins the part that ends at `until`.
 
-    `until` is a fraction, from 0 to 1, of the step in which `steps` was called (of the stage, if there
-    is none). So a function counts from 0 to 1, whatever its part in the whole run. Without a message, the
-    last one is kept.
+    `until` is a fraction, from 0 to 1, of the step in which `steps` was called (of the stage, if there is
+    none). So a function counts from 0 to 1, whatever its part in the whole run. Without a message, the last
+    one is kept.
     """
     now = _NOW.get()
     if now is None:

@@ -24,9 +24,9 @@ def prepare(
     """The signed distance that a geometry implies, and facts about the geometry for the report.
 
     geometry: in world units. frame: the transform between world units and the unit cube; the target works in
-    the unit cube. A closed
-    mesh (`solid_of`) gives exact distances; an open one is sampled and treated as an oriented cloud.
-    Lengths among the facts are in world units. Raises UnusableGeometry if too few points are left.
+    the unit cube. A closed mesh (`solid_of`) gives exact distances; an open one is sampled and treated as an
+    oriented cloud. Lengths among the facts are in world units. Raises UnusableGeometry if too few points are
+    left.
     """
     if isinstance(geometry, PointCloud):
         sensors = None if geometry.sensors is None else frame.to_unit(geometry.sensors)

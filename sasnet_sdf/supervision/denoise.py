@@ -5,8 +5,7 @@ leave-one-out cross-validation at their centers. Within that limit, a window is 
 its fit does not exceed the noise, so that it stops at edges. Points are weighted by the inverse of their
 variance, which depends on the angle they were seen at. Each point then moves to the weighted mean of all
 windows that contain it, so that next to an edge the windows on its own side decide (aggregation of
-overlapping
-windows, Katkovnik et al. 2010, "From local kernel to nonlocal multiple-model image denoising").
+overlapping windows, Katkovnik et al. 2010, "From local kernel to nonlocal multiple-model image denoising").
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 If points are few, the surface bends more between neighbors than a sphere can follow. The field of a patch is
 0 at all its points and has their normals as gradients there. It is the smoothest such field, a sum of r^3 and
-its derivatives about the points (Macedo et al. 2011; Huang et al. 2019).
-Neighboring patches are blended as in Ohtake et al. 2003. A patch contains both sides of a thin part, so that
-the sides need not be separated.
+its derivatives about the points (Macedo et al. 2011; Huang et al. 2019). Neighboring patches are blended as
+in Ohtake et al. 2003. A patch contains both sides of a thin part, so that the sides need not be separated.
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ _NEAR, _FAR = 0.75, 2.0  # distances from the nearest point, in widths, between 
 class HermiteFits(NamedTuple):
     """The fields of patches, to be blended.
 
-    patch: (N,) the patch of each point. members: (P, K) the points of each patch, its center first.
-    radius: (P,) distance of the farthest member from the center. coefficients: (P, 4 K + 4) for each member's
-    kernel and its three derivatives, then for the linear part about the center, in radii. share: (N,) weight
-    of the fields around each point, from 0 to 1.
+    patch: (N,) the patch of each point. members: (P, K) the points of each patch, its center first. radius:
+    (P,) distance of the farthest member from the center. coefficients: (P, 4 K + 4) for each member's kernel
+    and its three derivatives, then for the linear part about the center, in radii. share: (N,) weight of the
+    fields around each point, from 0 to 1.
     """
 
     patch: Indices

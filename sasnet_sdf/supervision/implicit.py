@@ -4,9 +4,9 @@ Guennebaud & Gross 2007 (algebraic point set surfaces), in the closed form of Gu
 2008, sec. 3. Neighbors are weighted by their distance from the query's projection onto the surface. Weights
 by the distance from the query itself would change with its height and so distort the slope of the result. If
 the normals around a query fall into groups, at an edge or between two sheets, each group has its own surface,
-and the solid is their intersection or their union (Ohtake et al. 2003, sec. 4.2). Weights grow towards
-the query as an inverse square, so that the surface nearly interpolates exact points (Shen, O'Brien &
-Shewchuk 2004).
+and the solid is their intersection or their union (Ohtake et al. 2003, sec. 4.2). Weights grow towards the
+query as an inverse square, so that the surface nearly interpolates exact points (Shen, O'Brien & Shewchuk
+2004).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def signed_distances(
 ) -> tuple[Array, Array]:
     """Signed distances (M,), negative inside, and unit gradients (M, 3) at queries (M, 3).
 
-    surfels: (6 N,) points and outward unit normals, flat. lists: (N, k) neighbors. width: (N,) radius of
-    the fit around each point. core: added to squared distances (in squared radii) in the denominator of the
+    surfels: (6 N,) points and outward unit normals, flat. lists: (N, k) neighbors. width: (N,) radius of the
+    fit around each point. core: added to squared distances (in squared radii) in the denominator of the
     weights. nearest: (M,) the point nearest to each query.
     """
     found = np.empty(len(queries)), np.empty((len(queries), 3))

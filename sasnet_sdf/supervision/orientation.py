@@ -128,10 +128,9 @@ def orient(tree: Tree, normals: Array, lists: Indices, spacing: Array) -> tuple[
     Neighbors vote as dipoles do, by the energy of the winding number's field (Metzer et al. 2021, Orienting
     point clouds with dipole propagation): the same side if points lie next to each other, opposite sides if
     they lie behind each other, which is right for close sheets. The winding number itself, which should be 1
-    inside and 0 outside
-    (Lin et al. 2024, Fast and globally consistent normal orientation based on the winding number normal
-    consistency), shows which side of each connected part is outside, and decides for groups whose votes
-    contradict each other.
+    inside and 0 outside (Lin et al. 2024, Fast and globally consistent normal orientation based on the
+    winding number normal consistency), shows which side of each connected part is outside, and decides for
+    groups whose votes contradict each other.
     """
     step = steps()
     step(0.05)

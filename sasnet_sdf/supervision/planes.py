@@ -124,8 +124,8 @@ class Windows(NamedTuple):
 def tangent_planes(scan: Scan, windows: Windows, radii: Array, rounds: int) -> None:
     """Fit the tangent planes of windows to the points within `radii` (C,) of the centers.
 
-    Normals point to the side that the center was seen from. A foot is the center's projection onto its
-    plane; the plane is then fitted again around the foot, `rounds` times in total.
+    Normals point to the side that the center was seen from. A foot is the center's projection onto its plane;
+    the plane is then fitted again around the foot, `rounds` times in total.
     """
     over_ranges(_tangent_planes, len(windows.centers), scan, windows, radii, rounds)
 

@@ -40,9 +40,8 @@ def fit_quadrics(
 
     radii: (C, W) the possible radii of each window, ascending. limits: (C,) the index of the largest allowed
     radius; None allows all. A larger radius replaces a smaller one while the mean squared residual is no more
-    than the
-    variance `noise` (C,) plus a tolerance. tall: (C,) half the height of cylindrical windows, which does not
-    depend on their radius, so that the noise does not select their points; BALL for balls. angular:
+    than the variance `noise` (C,) plus a tolerance. tall: (C,) half the height of cylindrical windows, which
+    does not depend on their radius, so that the noise does not select their points; BALL for balls. angular:
     how the variance of a point depends on the angle it was seen at; its inverse is the point's weight.
 
     Returns absolute leave-one-out residuals (C, W) at the centers (Cook & Weisberg 1982, sec. 2.2), divided
@@ -119,8 +118,9 @@ def project(
 
     reach: (N,) distance up to which quadrics are considered. A quadric counts if its window contains the
     point; its weight is the inverse of its variance times a factor that falls with the distance of its
-    center. A quadric belongs to another surface if a point of average noise (angular: see fit_quadrics) would
-    lie farther away from it than `limits` (C,). If fewer than 3 quadrics contain a point, it is not moved,
+    center. A quadric from which the point lies farther than `limits` (C,) belongs to another surface; these
+    limits are for average noise (angular: see fit_quadrics). If fewer than 3 quadrics contain a point, it is
+    not moved,
     and its normal is NaN.
     """
     count, feet = len(scan.points) // 3, Tree.of(windows.feet)

@@ -40,10 +40,10 @@ class Solid:
 def solid_of(vertices: Array, faces: Faces) -> Solid | None:
     """The solid that triangles (F, 3) of vertices (V, 3) in the unit cube enclose; None for an open mesh.
 
-    A mesh is closed if each edge has equally many triangles in both directions, once the
-    triangles of each part are wound consistently. A part that lies in no other part is turned outward,
-    together with the parts inside it. A part inside another one is a cavity if it is wound in the opposite
-    direction; otherwise both form one solid.
+    A mesh is closed if each edge has equally many triangles in both directions, once the triangles of each
+    part are wound consistently. A part that lies in no other part is turned outward, together with the parts
+    inside it. A part inside another one is a cavity if it is wound in the opposite direction; otherwise both
+    form one solid.
     """
     step = steps()
     step(0.4)
@@ -73,8 +73,7 @@ class _Sides:
     """The sides of triangles (3 F,), sorted by edge.
 
     face: the triangle of each side. up: 1 if the side leads to the higher vertex index, else -1. first: the
-    first side
-    of each edge.
+    first side of each edge.
     """
 
     face: NDArray[np.int64]

@@ -65,8 +65,8 @@ class MeshTarget:
 
     vertices: (V, 3) float64. faces: (F, 3) int64 of the solid's boundary. solid: (S, 3) int64 all faces of
     the closed mesh, if `faces` omits inner ones. spacing: scale at which the surface is resolved. trust:
-    weight of the data, 0 to 1, relative to the trained field in the extraction. The sign is that
-    of the generalized winding number (Jacobson et al. 2013; Barill et al. 2018) of the closed mesh.
+    weight of the data, 0 to 1, relative to the trained field in the extraction. The sign is that of the
+    generalized winding number (Jacobson et al. 2013; Barill et al. 2018) of the closed mesh.
     """
 
     vertices: Array
@@ -158,8 +158,8 @@ def signed_volume(vertices: Array, faces: Indices) -> float:
 # denoised clouds, where it is used close to the points too
 _CLEAR, _CLEAR_IN_NOISE = 0.1, 0.2
 # least (that difference) x (distance in spacings). For points at random on a plane, it is 3.5 standard
-# deviations: the variance of the sum of their dipoles is the integral over the plane of (h / 4 pi (h h + x
-# x)^1.5)^2, 1 / 32 pi h h. In denoised clouds, whose points are more even, it is one
+# deviations: the variance of the sum of their dipoles is the integral of (h / 4 pi (h h + x x)^1.5)^2 over
+# the plane, 1 / 32 pi h h. In denoised clouds, whose points are more even, it is one
 _SAMPLED, _SAMPLED_IN_NOISE = 0.35, 0.1
 _TRUST_IN_NOISE = 0.25  # a weighted mean of the field and the denoised points is more accurate than either
 _SPARSEST = 3.0  # limit of a point's spacing, in median spacings, when its area is computed
@@ -170,10 +170,9 @@ _BESIDE = 2.5  # distance, in reaches, within which a point gives evidence
 class Evidence:
     """Signed distances from the data, at those K of M queries that lie near data, in the unit cube.
 
-    rows: (K,) indices of those queries. distance: (K,) signed, negative inside. gradient: (K, 3) of
-    unit length, outward. apart: (K,) distance from the nearest data point. reach: (K,) radius around
-    that data point within which its neighbors lie; farther along the surface, `distance` is
-    extrapolated.
+    rows: (K,) indices of those queries. distance: (K,) signed, negative inside. gradient: (K, 3) of unit
+    length, outward. apart: (K,) distance from the nearest data point. reach: (K,) radius around that data
+    point within which its neighbors lie; farther along the surface, `distance` is extrapolated.
     """
 
     rows: Indices
@@ -192,9 +191,8 @@ class CloudTarget:
     radius of the fit around each point. centers, reach: (N, 3) and (N,) centers and radii of the balls that
     contain a point and its nearest neighbors. winding: the winding number. core: softening added to the
     squared distance in the denominator of the weights, in squared radii of the fit. noisy: whether the cloud
-    was
-    denoised. hermite: the smooth field through few exact points, whose weight is 0 at sharp edges and up to
-    1 elsewhere.
+    was denoised. hermite: the smooth field through few exact points, whose weight is 0 at sharp edges and up
+    to 1 elsewhere.
 
     Outside its ball a fit extrapolates, so the winding number, which wrong normals affect less, decides the
     sign. It does so only where it is far from its level: in a cavity with partly seen walls it stays close to

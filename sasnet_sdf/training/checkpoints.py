@@ -103,8 +103,8 @@ class CheckpointFolder:
     """The checkpoints of one run in a folder, RUN-STEP.sasnet; those of other runs are left alone.
 
     RUN is a digest of everything that determines the result: input, settings and version. So a run is only
-    resumed from its own states. start: the state to resume from, if any. every:
-    seconds between checkpoints. notes: what happened, for the report.
+    resumed from its own states. start: the state to resume from, if any. every: seconds between checkpoints.
+    notes: what happened, for the report.
     """
 
     start: State | None
@@ -123,7 +123,7 @@ class CheckpointFolder:
         self.start = self._newest() if config.resume else None
 
     def keep(self, state: State) -> None:
-        """Write a state atomically, and remove the oldest one.
+        """Write a state atomically; only the last KEPT checkpoints are kept.
 
         If the folder cannot be written to, training goes on, with a note: it is worth more than a checkpoint.
         """

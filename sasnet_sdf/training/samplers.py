@@ -81,8 +81,7 @@ def draw_pool(
     """Draw `count` targets: a share close to the surface, half of the others farther away, the rest anywhere.
 
     near_share: share of the targets close to the surface. near_spread: Laplace scale of their distance from
-    the surface, in
-    local spacings of the data.
+    the surface, in local spacings of the data.
     """
     step = steps()
     step(0.1)
