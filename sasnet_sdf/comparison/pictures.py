@@ -27,7 +27,7 @@ SHOWN = 384
 """Side length, in pixels, of the part of a large image that is shown."""
 
 WIDE = 1600
-"""Width, in pixels, of a row of such panels."""
+"""Width, in pixels, of a row of such parts side by side."""
 
 WORST = 10.0
 """The upper end of the color scale of the error pictures, as a multiple of the smallest mean error."""

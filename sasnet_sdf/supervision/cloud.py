@@ -69,7 +69,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
             cloud = replace(cloud, normals=normals)
         step(0.6, "denoising")
         tree, spacing = near.tree, near.spacing
-        del near  # most of what is in memory, and as much comes again
+        del near  # frees most of the memory in use; the next one needs as much again
         cloud, planes, sigma, lost = _denoised(cloud, tree, spacing)
         facts["outliers_removed"] += lost
         step(0.65, "finding neighbors")
@@ -133,7 +133,7 @@ def _cleaned(
     step(0.1, "finding depth steps")
     if (smooth := without_steps(cloud, near.lists)) is not None:
         cloud, depth_steps = smooth.cloud.select(morton_order(smooth.cloud.points)), smooth.steps
-        del near  # most of what is in memory, and as much comes again
+        del near  # frees most of the memory in use; the next one needs as much again
         near = _Neighbors.of(cloud)
     step(0.12, "finding outliers")
     keep = belongs(near.tree.points, near.lists, near.distances)
