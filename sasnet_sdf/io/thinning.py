@@ -96,8 +96,8 @@ def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> 
     depends on the points and their order, not on how they are cut into pieces; at most `most` rows and one
     piece are in memory.
 
-    The first point is kept rather than the mean: a mean would lie between the two sides of a thin sheet, would
-    have no normal and no sensor, and its noise would vary with the number of points in the voxel.
+    The first point is kept rather than the mean: a mean lies between the two sides of a thin sheet, has no
+    normal and no sensor, and has less noise than neighboring means of fewer points.
     """
     return thin_together([(pieces, path, notes)], most, notes)[0]
 
@@ -179,7 +179,7 @@ def _points(piece: Columns) -> Array:
 def _edges(level: int) -> Array:
     """The edges (3,) of the voxels of a level; from one level to the next, they double along one axis.
 
-    Each step thus removes about half of the points; doubling all edges would remove three quarters of a surface.
+    So a step removes at most half of the points; doubling all edges would remove three quarters of a surface.
     """
     return 2.0 ** _exponents(level)
 
@@ -197,7 +197,7 @@ def _exponents(level: int) -> NDArray[np.int64]:
 
 
 def _first_level(points: Array, table: NDArray[np.uint64]) -> int:
-    """A level at which more than half of the points (N, 3) are the first in their voxel, unless they coincide.
+    """A level at which more than half of the points (N, 3) are first in their voxel, unless they coincide.
 
     The voxels have half the spacing of points spread evenly over a surface of the cloud's size, or are finer.
     The size is the interquartile range, which outliers do not affect.
