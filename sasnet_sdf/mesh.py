@@ -107,7 +107,7 @@ def component_of_vertices(mesh: TriangleMesh, side: NDArray[np.bool_] | None = N
 
 
 def cross_products(vertices: Array, faces: NDArray[Any]) -> Array:
-    """The cross product (F, 3) of two sides of each triangle: the normal, with twice the area as its length."""
+    """The cross product (F, 3) of two sides of each triangle: its normal, with twice its area as length."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     return np.cross(b - a, c - a)
 

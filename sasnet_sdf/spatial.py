@@ -210,13 +210,13 @@ class Tree:
         return cls(points, np.concatenate([low, combine_up(points, np.maximum, -np.inf)], 1))
 
     def nearest(self, queries: Array) -> NDArray[np.int32]:
-        """The indices (M,) of the points nearest to queries (M, 3); fastest if queries are in Morton order."""
+        """The indices (M,) of the points nearest to queries (M, 3); fastest for queries in Morton order."""
         found = np.empty(len(queries), np.int32)
         over_ranges(_nearest, len(queries), self.points.ravel(), self.boxes.ravel(), queries, found)
         return found
 
     def neighbors(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The indices and distances (N, k) of every point's up to `count` nearest neighbors, nearest first."""
+        """The indices and distances (N, k) of up to `count` nearest neighbors of every point, in order."""
         shape = len(self.points), min(count, len(self.points) - 1)
         indices, distances = np.empty(shape, np.int32), np.empty(shape, np.float32)
         over_ranges(_neighbors, shape[0], self.points.ravel(), self.boxes.ravel(), indices, distances)
@@ -224,7 +224,7 @@ class Tree:
 
 
 def combine_up(values: Array, combine: np.ufunc, neutral: float) -> Array:
-    """Values (N, d) of points combined over the points of each node of their tree: (2 L, d)."""
+    """Combine values (N, d) of points over the points in each node of their tree: (2 L, d)."""
     runs = -(-len(values) // LEAF)
     leaves = 1 << (runs - 1).bit_length()
     nodes = np.full((2 * leaves, values.shape[1]), neutral)

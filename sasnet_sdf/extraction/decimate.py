@@ -83,7 +83,7 @@ class _Surface:
         self._find_edges()
 
     def collapse_cheapest(self, goal: int, most: float) -> int:
-        """Remove about `goal` triangles by collapsing edges of cost up to `most`; returns the number removed."""
+        """Remove about `goal` triangles by collapsing edges of cost up to `most`; returns how many."""
         order = _by_cost(self.costs)[: np.count_nonzero(self.costs <= most)]
         tick()
         removed = _collapse(order, self.edges, goal, self.state)

@@ -22,7 +22,7 @@ It spreads vertices evenly over flat parts, and gives every quadric a unique min
 """
 
 BOUNDARY = 5.0
-"""Weight, relative to a triangle's plane, of the plane through a boundary edge, perpendicular to its triangle."""
+"""Weight of the plane through a boundary edge and perpendicular to its triangle; 1: as a triangle's plane."""
 
 TOUCHING = 1e-7
 """Distance below which two points may coincide when stored as float32, for a mesh within [-1, 1]."""

@@ -49,7 +49,7 @@ class Support:
     """The points that a surface was made from, in the unit cube.
 
     tree: search tree of the points (N, 3), in Morton order. spacing: (N,) the local distance between points.
-    gap: the largest hole area that a solid may have, over the area with data. normals: (N, 3) outward, or None.
+    gap: the largest hole that a solid may have, over the area with data. normals: (N, 3) outward, or None.
     """
 
     tree: Tree
@@ -95,7 +95,7 @@ class Support:
         return np.linalg.norm(places - self.tree.points[nearest], axis=1), self.spacing[nearest]
 
     def against(self, mesh: TriangleMesh, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether the surface at its vertices `rows` (M,) faces opposite to the normals of the nearest points.
+        """Whether the surface at its vertices `rows` (M,) faces opposite to the nearest points' normals.
 
         This is the case for a spurious surface between two sheets of the same orientation.
         """

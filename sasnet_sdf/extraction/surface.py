@@ -20,7 +20,7 @@ from .kernels import mixed_signs
 from .lattice import SIDE, Lattice, SparseValues
 
 ENDS = 1e-3
-"""Least distance of a vertex from the ends of its edge, as a share of the edge, so that no vertices coincide."""
+"""Least distance of a vertex from the ends of its edge, as a share of the edge: no two vertices coincide."""
 
 TILE = 32
 """Cells along the side of the cube that scikit-image processes at once; whole blocks."""
@@ -73,8 +73,8 @@ def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArra
 def _crossed(values: SparseValues, cells: NDArray[np.int32]) -> tuple[np.float32, NDArray[np.int32]]:
     """The unit for the values, and the cells whose corners have both signs.
 
-    The unit is the next power of two above the values at those corners. Scaling is needed because scikit-image
-    compares products of values with a constant; a power of two does not change their rounding.
+    The unit is the next power of two above the values at those corners. Scaling is needed because
+    scikit-image compares products of values with a constant; a power of two does not change their rounding.
     """
     crossed, largest = [cells[:0]], np.float32(0)
     for start in range(0, len(cells), PART):
@@ -97,7 +97,7 @@ def _by_tile(cells: NDArray[np.int32]) -> tuple[NDArray[Any], NDArray[Any], NDAr
 
 
 def _volume(values: SparseValues, tile: NDArray[Any], scale: np.float32) -> Array:
-    """The values (TILE + 1)^3 float32 at a tile's corners, divided by `scale`, never zero; 1 where unknown."""
+    """The values (TILE + 1)^3 float32 at a tile's corners over `scale`, never zero; 1 where unknown."""
     side = TILE // SIDE + 1
     i, j, k = (int(n) * TILE // SIDE for n in tile)
     rows = values.index[i : i + side, j : j + side, k : k + side]

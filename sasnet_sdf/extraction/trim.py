@@ -30,9 +30,9 @@ def clip(mesh: TriangleMesh, values: Array, allowed: Allowed) -> tuple[TriangleM
     """The part of a mesh where a function is not positive, and the source vertex (V',) of each vertex.
 
     values: (V,), the function at the vertices, linear in between. allowed: points (M, 3) -> whether
-    they may be in the result; it must hold for every vertex whose value is not positive. A cut at a point that
-    is not allowed is moved toward the kept end of its edge. The source of a new vertex on the cut is the kept
-    end of its edge. Colors and scalars are not kept.
+    they may be in the result; it must hold for every vertex whose value is not positive. A cut at a point
+    that is not allowed is moved toward the kept end of its edge. The source of a new vertex on the cut is the
+    kept end of its edge. Colors and scalars are not kept.
     """
     out = values > 0
     if not out.any():
@@ -218,11 +218,11 @@ def trim_by_spacing(
 def _beyond_edge(
     mesh: TriangleMesh, out: NDArray[np.bool_], ends: NDArray[np.bool_], spacing: Array, usual: float
 ) -> Array:
-    """A function (V,) that is positive beyond the edge of the surface; out (V,): what is unsupported."""
+    """A function (V,) that is positive beyond the edge of the surface; out (V,): unsupported vertices."""
     staying = replace(mesh, faces=mesh.faces[~out[mesh.faces].all(1)])
     rim = np.zeros(len(out), np.bool_)
     rim[staying.faces] = True
-    # the lattice's end is not where support ends
+    # the border of the lattice does not mark the end of support
     rim &= out & ~ends
     shortened = REACH - EDGE
     inward = steps_from(staying, np.flatnonzero(rim), spacing, 2 * shortened)
