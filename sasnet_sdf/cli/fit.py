@@ -1,4 +1,4 @@
-"""`sasnet-sdf fit-image` and `fit-volume`: samples go in, a small continuous model comes out."""
+"""`sasnet-sdf fit-image` and `fit-volume`: from samples to a small continuous model."""
 
 from __future__ import annotations
 
