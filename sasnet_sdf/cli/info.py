@@ -120,7 +120,7 @@ def _common(
 
 
 def _findings(cloud: PointCloud, name: str) -> list[Finding]:
-    """What `reconstruct` finds in a cloud before it starts; an error is a warning here."""
+    """The findings of `reconstruct` about a cloud before it starts; an error becomes a warning here."""
     from ..config import SupervisionConfig
     from ..errors import SasnetError, notes, warning
     from ..io.validate import validated

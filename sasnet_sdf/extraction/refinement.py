@@ -26,14 +26,15 @@ SMOOTHED_OVER = 12
 """Number of neighbors over which spacings are averaged, so that they change smoothly."""
 
 GAP_OF_CLOUD = 0.10
-"""Area of the widest hole in the data of a scanned solid, over the area with data; a wider one makes a sheet.
+"""Limit for the area of the widest hole in the data, over the area with data: above it, a scan is a sheet,
+not a solid.
 
-Measured: scans by 12 cameras all around thirteen objects, up to 0.008; by 4 cameras all around
-eleven objects, up to 0.060 (a face that none of them saw). Ten objects seen by one camera, 0.34 to
-0.67; real range maps, RGB-D frames and fragments, 0.17 to 0.80; airborne laser, 0.67. In between
-lie six objects seen by half of 12 cameras, 0.003 to 0.23; a leg open at the thigh, 0.13; the bunny
-without its base, 0.13; an open tube four radii long, 0.13. The sum of the points' normals, weighted
-by spacing, separates them less well: up to 0.10 for 4 cameras, from 0.31 for fragments and 0.14 for rooms.
+Measured for solids: up to 0.008 for scans by 12 cameras all around thirteen objects; up to 0.060 by 4 cameras
+all around eleven objects (a face that no camera saw). For sheets: 0.34 to 0.67 for ten objects seen by one
+camera; 0.17 to 0.80 for real range maps, RGB-D frames and fragments; 0.67 for airborne laser. In between:
+0.003 to 0.23 for six objects seen by half of 12 cameras; 0.13 for a leg open at the thigh, for the bunny
+without its base, and for an open tube four radii long. The sum of the points' normals, weighted by spacing,
+separates solids from sheets less well: up to 0.10 for 4 cameras, from 0.31 for fragments and 0.14 for rooms.
 """
 
 GAP_OF_MESH = 0.03

@@ -166,7 +166,7 @@ def trim_to_length(mesh: TriangleMesh, distance: Array, support: Support, length
 def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> TriangleMesh:
     """The mesh with all vertices within `length` of the data, for a trimmed mesh that was then decimated.
 
-    A vertex beyond that distance moves straight towards the nearest data point until it is within.
+    A vertex beyond that distance moves straight toward the nearest data point until it is within it.
     Cutting the mesh again instead would leave slivers along the boundary, and pieces that are connected
     by a single vertex.
     """

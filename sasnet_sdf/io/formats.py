@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ..errors import UsageError
 
 Kind = Literal["cloud", "mesh", "image", "volume", "model", "table", "report"]
-"""What a file may hold. Tables (distances and gradients at points) and reports are only written."""
+"""The kinds of file content. Tables (distances and gradients at points) and reports are only written."""
 
 Function = Callable[..., Any] | str
 """A function, or `module:name`, which is imported when it is first called."""

@@ -88,7 +88,7 @@ class Cells:
             yield number, row
 
     def is_number(self, cell: str) -> bool:
-        """Whether a cell is a number, or stands for a missing one."""
+        """Whether a cell is a number or the mark of a missing number."""
         try:
             self._value(cell)
         except ValueError:

@@ -178,7 +178,7 @@ def _check_pages(path: Path, pages: list[Any]) -> None:
 
 
 def _can_decode(page: Any) -> bool:
-    """Whether tifffile has a decoder for the page, tried on None, which stands for a missing segment."""
+    """Whether tifffile has a decoder for the page, tried on None, which means a missing segment."""
     try:
         page.decode(None, 0)
     except Exception:  # noqa: BLE001 - Pillow may be able to read what tifffile rejects

@@ -171,7 +171,7 @@ def widening(sketch: Sketch, place: Array) -> float:
 
 @dataclass(frozen=True)
 class NormalCheck:
-    """What a check of normals found.
+    """The result of a check of normals.
 
     contradicting: share of points whose normals contradict their planes. flipped: share of pairs of neighbors
     whose normals are opposite. inward: whether normals point into the solid that they enclose.

@@ -31,7 +31,7 @@ NARROWEST = 0.5
 
 @dataclass(frozen=True)
 class Camera:
-    """An orthographic view: `rotation` (3, 3) rows are right, up and towards the viewer.
+    """An orthographic view: the rows of `rotation` (3, 3) point right, up and toward the viewer.
 
     center: (3,) world point in the middle of the picture. scale: pixels per world unit.
     """

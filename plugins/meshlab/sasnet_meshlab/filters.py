@@ -26,7 +26,7 @@ def silent(progress: Progress) -> None:
 
 
 def help_of(setting: str) -> str:
-    """Return the help of a setting of sasnet_sdf.reconstruct, without the placeholder letter for its value."""
+    """Return the help of a setting of sasnet_sdf.reconstruct, without the placeholder for its value."""
     config = PRESETS["balanced"]
     for owner in (config, *(part for part in vars(config).values() if is_dataclass(part))):
         for part in fields(owner):
@@ -150,7 +150,7 @@ Run = Callable[[Any, dict[str, Any], OnProgress], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter. name: in Python. title: in MeshLab's menu and in scripts. help: what it does."""
+    """A filter. name: the Python name. title: the name in menus and scripts. help: what it does."""
 
     name: str
     title: str

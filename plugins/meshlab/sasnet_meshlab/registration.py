@@ -12,7 +12,7 @@ from .versions import load
 FILTERS = (RECONSTRUCTION, DISTANCE)
 
 _replaced: list[tuple[Any, str, Any, Any]] = []
-"""What register changed: the owner, the name, the value before (None: none) and the value now."""
+"""The changes by `register`: the owner, the name, the value before (None: missing) and the value now."""
 
 
 def register(on_progress: OnProgress = silent) -> None:

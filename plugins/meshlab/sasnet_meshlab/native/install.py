@@ -17,7 +17,7 @@ OLD = "2020.09"
 
 @dataclass(frozen=True)
 class Installed:
-    """What was installed. plugin: the copied file. program: what to start. undo: what to delete."""
+    """An installation. plugin: the copied file. program: the program to start. undo: what to delete."""
 
     plugin: Path
     program: str
