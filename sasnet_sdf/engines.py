@@ -1,4 +1,4 @@
-"""Engines of the hash grid: the implementations that there are, by name, and which one is used."""
+"""Engines: the available implementations of the hash grid, by name, and the choice between them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Engine:
     """One implementation of the hash grid.
 
     encode: the function, or "module:function" to be imported at first use. It takes points (N, d) in
-    [-1, 1], a table (entries, F), a GridLayout and the interpolation, and gives features (levels * F, N).
+    [-1, 1], a table (entries, F), a GridLayout and the interpolation, and returns features (levels * F, N).
     library: the module that it needs. device: the only kind of device that it runs on; None: any.
-    twice_differentiable: the gradient by the points can be differentiated again. install: what brings
-    the library.
+    twice_differentiable: the gradient with respect to the points can be differentiated again. install: how to
+    install the library.
     """
 
     name: str
@@ -33,11 +33,11 @@ class Engine:
     install: str = ""
 
     def register(self) -> None:
-        """Make the engine known by its name. Raises ValueError for a name of the package itself."""
+        """Register the engine under its name. Raises ValueError for a name that the package itself uses."""
         ENGINES.add(self.name, self)
 
     def missing(self) -> str | None:
-        """Why the engine cannot be used here and what brings it, or None where it can be used."""
+        """Why the engine cannot be used here and how to install it, or None where it can be used."""
         try:
             importlib.import_module(self.library)
         except (ImportError, OSError) as error:
@@ -45,7 +45,7 @@ class Engine:
         return None
 
     def runs_on(self, device: str) -> bool:
-        """Whether it runs on a kind of device, such as "cpu" or "cuda"."""
+        """Whether the engine runs on a kind of device, such as "cpu" or "cuda"."""
         return self.device in (None, device)
 
     def load(self) -> Callable[..., Any]:
@@ -70,8 +70,8 @@ ENGINES: Registry[Engine] = Registry(
         )
     },
 )
-"""Every engine by name. Of the package's own the fastest comes first: `auto` takes the first one that runs
-on the device and is installed. Others are used where they are asked for by name."""
+"""Every engine by name. The package's own engines come fastest first: `auto` takes the first one that runs
+on the device and is installed. Registered engines are used only when requested by name."""
 
 
 def as_engine(value: Any) -> str:

@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from typing import Literal
 
 LONGEST = 2000
-"""Most characters of a message."""
+"""Maximum number of characters of a message."""
 
 
 def printable(text: str) -> str:
-    """The text without line breaks and control characters, which a file from a stranger may hold."""
+    """The text without line breaks and control characters, which an untrusted file may contain."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
@@ -46,7 +46,7 @@ class UnreadableInput(SasnetError):
 
 
 class UnusableGeometry(SasnetError):
-    """Data from which no surface can be made: too few points, all equal, or not finite."""
+    """Data from which no surface can be made: points that are too few, all equal, or not finite."""
 
     exit_code = 4
 
@@ -74,10 +74,10 @@ Severity = Literal["note", "warning"]
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence, and how much it matters.
+    """A sentence for the user, and its severity.
 
-    note: worth knowing, no action needed. warning: the result may be wrong; it is shown with --quiet too, and
-    ends the run with --strict. What makes a result impossible is an error, not a finding.
+    note: worth knowing, no action needed. warning: the result may be wrong; it is shown even with --quiet
+    and ends the run with --strict. A problem that makes a result impossible is an error, not a finding.
     """
 
     text: str
@@ -95,5 +95,5 @@ def warning(text: str) -> Finding:
 
 
 def texts(findings: Iterable[Finding], severity: Severity) -> list[str]:
-    """The sentences of one severity, each once, in order."""
+    """The sentences of one severity, without repeats, in order."""
     return list(dict.fromkeys(found.text for found in findings if found.severity == severity))

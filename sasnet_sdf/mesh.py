@@ -1,4 +1,4 @@
-"""Triangle meshes as arrays: edges, areas, connected components, welding, selection of triangles."""
+"""Triangle meshes as arrays: edges, areas, connected components, welding and selection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Faces = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Edges:
-    """Numbers of boundary edges (of one triangle), of the loops they form, and of edges of more than two."""
+    """Numbers of boundary edges (in one triangle), their loops, and edges in more than two triangles."""
 
     boundary: int
     loops: int
@@ -38,7 +38,7 @@ class Edges:
 
 
 def at_boundary(faces: NDArray[Any], count: int) -> NDArray[np.bool_]:
-    """Which of `count` vertices are at the boundary of triangles (F, 3)."""
+    """Which of `count` vertices are on the boundary of triangles (F, 3)."""
     found = np.zeros(count, np.bool_)
     found[_uses(np.ascontiguousarray(faces, np.int64), count)[0]] = True
     return found
@@ -46,7 +46,7 @@ def at_boundary(faces: NDArray[Any], count: int) -> NDArray[np.bool_]:
 
 @kept(nogil=True)
 def _uses(faces: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], int]:
-    """The edges (B, 2) of only one of the triangles (F, 3), and the number of edges of more than two.
+    """The edges (B, 2) in only one of the triangles (F, 3), and the number of edges in more than two.
 
     count: number of vertices.
     """
@@ -86,7 +86,7 @@ def directed_edges(faces: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.i
 def edge_graph(
     starts: NDArray[Any], ends: NDArray[Any], count: int, values: NDArray[Any] | None = None
 ) -> csr_array:
-    """The sparse matrix (count, count) with a value for each edge (E,) from start to end; 1 by default."""
+    """The sparse matrix (count, count) with a value, 1 by default, for each edge (E,) from start to end."""
     values = np.ones(len(starts), np.int8) if values is None else values
     return coo_array((values, (starts, ends)), shape=(count, count)).tocsr()
 
@@ -107,7 +107,7 @@ def component_of_vertices(mesh: TriangleMesh, side: NDArray[np.bool_] | None = N
 
 
 def cross_products(vertices: Array, faces: NDArray[Any]) -> Array:
-    """The cross product (F, 3) of two sides of each triangle: along its normal, twice its area long."""
+    """The cross product (F, 3) of two sides of each triangle: its normal, with twice its area as length."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     return np.cross(b - a, c - a)
 
@@ -135,7 +135,7 @@ def least_cosine(normals: Array, faces: Faces) -> Array:
 
 @part
 def _across(vertices, faces, f, out):
-    """The cross product of two sides of a triangle: along its normal, twice its area long."""
+    """The cross product of two sides of a triangle: the normal, with twice the area as its length."""
     a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
     for i in range(3):
         j, k = (i + 1) % 3, (i + 2) % 3
@@ -175,7 +175,7 @@ def _least_cosine(start, stop, normals, faces, out):
 
 
 def drop_small_components(mesh: TriangleMesh, share: float) -> tuple[TriangleMesh, int]:
-    """The mesh without components of less than `share` of the largest one's area, and their number."""
+    """The mesh without components smaller than `share` of the largest one's area, and the number dropped."""
     component = component_of_vertices(mesh)[mesh.faces[:, 0]]
     area = np.bincount(component, areas(mesh.vertices, mesh.faces))
     return _of_components(mesh, component, area >= share * area.max(initial=0.0))
@@ -184,11 +184,11 @@ def drop_small_components(mesh: TriangleMesh, share: float) -> tuple[TriangleMes
 def drop_unsupported_components(
     mesh: TriangleMesh, supported: NDArray[np.bool_], spacing: Array, fewest: float
 ) -> tuple[TriangleMesh, int]:
-    """The mesh without the components that few data support, and their number; the best one stays.
+    """The mesh without poorly supported components, and the number dropped; the best one is always kept.
 
-    The support of a component is counted in points: the area of its triangles whose vertices (V,)
-    are supported, over the square of the spacing (V,) of the data there. A component with the
-    support of `fewest` points stays, however small it is beside the others.
+    The support of a component is expressed as a number of points: the area of its triangles whose vertices
+    (V,) are supported, over the square of the spacing (V,) of the data there. A component with the
+    support of `fewest` points is kept, however small it is relative to the others.
     """
     first = mesh.faces[:, 0]
     component = component_of_vertices(mesh)[first]
@@ -223,7 +223,8 @@ def colors_at_vertices(colors: NDArray[Any], faces: NDArray[Any], count: int) ->
 def welded(mesh: TriangleMesh) -> TriangleMesh:
     """The mesh with vertices at equal positions merged; the first one's attributes are kept.
 
-    Formats without shared vertices (STL), and seams of normals or textures, hide that a mesh is closed.
+    Without welding, a closed mesh appears open if its format has no shared vertices (STL) or if normals or
+    textures have seams.
     """
     import igl
 
@@ -248,14 +249,14 @@ def with_faces(mesh: TriangleMesh, faces: Faces) -> TriangleMesh:
 
 
 def compacted(faces: Faces, count: int) -> tuple[NDArray[np.bool_], Faces]:
-    """Which of `count` vertices the triangles (F, 3) use, and the triangles numbered among those."""
+    """Which of `count` vertices the triangles (F, 3) use, and the triangles renumbered to those."""
     used = np.zeros(count, np.bool_)
     used[faces] = True
     return used, (np.cumsum(used) - 1)[faces]
 
 
 def _selected(mesh: TriangleMesh, index: NDArray[Any], faces: Faces) -> TriangleMesh:
-    """The vertices at `index`, or of a mask, with their attributes, and other triangles over them."""
+    """The vertices selected by `index` (or a mask), with their attributes, and new triangles over them."""
     return replace(
         mesh,
         vertices=mesh.vertices[index],

@@ -1,7 +1,7 @@
 """Points in space: Morton order, duplicates, and a tree for nearest-neighbor searches.
 
-Points in Morton order that are near in space are near in memory. The tree's boxes hold runs of such
-points. Compiled searches take points and boxes flat, (3 N,) and (12 L,), which is faster.
+In Morton order, points that are near in space are near in memory. The tree's boxes hold runs of consecutive
+points. Compiled searches take points and boxes as flat arrays, (3 N,) and (12 L,), which is faster.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .geometry import Array
 from .runtime.compiled import kernel, over_ranges, part
 
-# constants that spread the low 21 bits of a word three apart, by halving
+# constants that spread the low 21 bits of a word to every third bit, by repeated halving
 _SPREAD = (
     (32, 0x1F00000000FFFF),
     (16, 0x1F0000FF0000FF),
@@ -41,7 +41,7 @@ def morton_order(points: Array, bits: int = 21) -> NDArray[np.int64]:
     """The indices (N,) that sort points (N, 3) of the unit cube along a Z-curve; ties keep their order."""
     index_bits = max(len(points) - 1, 1).bit_length()
     bits = min(bits, (63 - index_bits) // 3)
-    # with the index in the low bits one plain sort gives a stable order
+    # with the index in the low bits, a plain sort is stable
     key = morton_code(points, bits) << index_bits | np.arange(len(points))
     key.sort()
     return key & ((1 << index_bits) - 1)
@@ -60,7 +60,7 @@ def first_of_equals(points: Array) -> NDArray[np.int64]:
 
 
 def _hash(points: Array) -> NDArray[np.uint64]:
-    """A hash (N,) of each point (N, 3): equal for equal points, and hardly ever otherwise."""
+    """A hash (N,) of each point (N, 3): equal for equal points, and almost never for different ones."""
     bits = (np.ascontiguousarray(points, np.float64) + 0.0).view(np.uint64)  # -0.0 becomes 0.0
     words = np.zeros(len(points), np.uint64)
     for axis in range(3):
@@ -80,7 +80,7 @@ def _nearest(start, stop, points, boxes, queries, found):
     stack, lower = np.empty(64, np.int64), np.empty(64)
     for q in range(start, stop):
         x, y, z = queries[q, 0], queries[q, 1], queries[q, 2]
-        # the last query's answer is a good guess; the margin does not favor it among equally near points
+        # the last query's answer is a good guess; the margin avoids favoring it among equally near points
         worst = _squared_distance(points, best, x, y, z) * 1.00001 + 1e-300
         stack[0], lower[0], top = 1, 0.0, 0
         while top >= 0:
@@ -108,7 +108,7 @@ def _neighbors(start, stop, points, boxes, indices, distances):
     for q in range(start, stop):
         x, y, z = points[3 * q], points[3 * q + 1], points[3 * q + 2]
         bound = np.inf
-        if q > start:  # the previous point and its neighbors are within this
+        if q > start:  # the previous point and its neighbors are within this distance
             step = np.sqrt(_squared_distance(points, q - 1, x, y, z))
             bound = (np.sqrt(squared[last]) + step) ** 2 * 1.00001
         for k in range(last + 1):
@@ -141,7 +141,7 @@ def find_around(
 ) -> int:
     """Find points within a squared distance of (x, y, z), in the tree's order; returns their number.
 
-    points (3 N,), boxes (12 L,): flat, of a Tree. found: filled with their indices, as many as it holds.
+    points (3 N,), boxes (12 L,): flat arrays of a Tree. found: filled with as many indices as it holds.
     """
     leaves, total, count = len(boxes) // 12, len(points) // 3, 0
     stack, lower = np.empty(64, np.int64), np.empty(64)
@@ -197,7 +197,7 @@ class Tree:
     """Boxes (2 L, 6), low and high corners, around points (N, 3) in Morton order.
 
     The tree is a heap: node 1 is the root, the children of i are 2 i and 2 i + 1, and node L + l
-    is the leaf of the points from l LEAF to (l + 1) LEAF. Leaves that pad L to a power of two are empty.
+    is the leaf of points l LEAF to (l + 1) LEAF. L is a power of two; leaves added as padding are empty.
     """
 
     points: Array
@@ -210,13 +210,13 @@ class Tree:
         return cls(points, np.concatenate([low, combine_up(points, np.maximum, -np.inf)], 1))
 
     def nearest(self, queries: Array) -> NDArray[np.int32]:
-        """The indices (M,) of the points nearest to queries (M, 3), which are fastest in Morton order."""
+        """The indices (M,) of the points nearest to queries (M, 3); fastest for queries in Morton order."""
         found = np.empty(len(queries), np.int32)
         over_ranges(_nearest, len(queries), self.points.ravel(), self.boxes.ravel(), queries, found)
         return found
 
     def neighbors(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The indices and distances (N, k) of up to `count` nearest others of every point, nearest first."""
+        """The indices and distances (N, k) of up to `count` nearest neighbors of every point, in order."""
         shape = len(self.points), min(count, len(self.points) - 1)
         indices, distances = np.empty(shape, np.int32), np.empty(shape, np.float32)
         over_ranges(_neighbors, shape[0], self.points.ravel(), self.boxes.ravel(), indices, distances)
@@ -224,7 +224,7 @@ class Tree:
 
 
 def combine_up(values: Array, combine: np.ufunc, neutral: float) -> Array:
-    """Values (N, d) of points combined over the points of each node of their tree: (2 L, d)."""
+    """Combine values (N, d) of points over the points in each node of their tree: (2 L, d)."""
     runs = -(-len(values) // LEAF)
     leaves = 1 << (runs - 1).bit_length()
     nodes = np.full((2 * leaves, values.shape[1]), neutral)

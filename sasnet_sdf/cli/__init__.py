@@ -1,1 +1,1 @@
-"""The command line: parse, build the settings, call a pipeline, exit code."""
+"""The command line: parses arguments, builds settings, calls a pipeline, returns an exit code."""

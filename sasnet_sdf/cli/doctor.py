@@ -1,4 +1,4 @@
-"""`sasnet-sdf doctor`: what this machine can run, and what installs the rest."""
+"""`sasnet-sdf doctor`: what this machine can run, and how to install the rest."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _gpu() -> str:
 
 
 def _kernel_cache() -> str:
-    """Where numba keeps compiled kernels; without a folder they are compiled in every run."""
+    """The folder where numba caches compiled kernels; without it they are compiled in every run."""
     from ..networks import grid_kernels
 
     folder = grid_kernels.scatter.stats.cache_path
@@ -81,7 +81,7 @@ def _kernel_cache() -> str:
 
 
 def _libraries() -> list[tuple[str, str]]:
-    """The required libraries, which the installed distribution names, and their versions."""
+    """The required libraries, from the metadata of the installed distribution, and their versions."""
     try:
         lines = requires("sasnet-sdf") or []
     except PackageNotFoundError:
@@ -109,7 +109,7 @@ def _engines() -> list[tuple[str, str]]:
 
 
 def _state(module: str) -> str:
-    """The state of an optional library, which is imported: an installed one can lack a system library."""
+    """The state of an optional library. It is imported, since an installed one may lack a system library."""
     extra, purpose = PARTS[module]
     try:
         with warnings.catch_warnings():
@@ -119,9 +119,9 @@ def _state(module: str) -> str:
         if error.name == module:
             return f'missing, for {purpose}: pip install "sasnet-sdf[{extra}]"'
         return f"broken: {error}"
-    except Exception as error:  # noqa: BLE001 - a foreign library may raise anything while it is imported
+    except Exception as error:  # noqa: BLE001 - a third-party library may raise anything on import
         return f"broken: {' '.join(str(error).split())}"
     number = getattr(found, "__version__", "")
-    # a module of that name holds the version in some libraries
+    # in some libraries, `__version__` is a module that holds the version
     number = getattr(number, "__version__", number)
     return f"{number if isinstance(number, str) and number else 'ready'}, for {purpose}"

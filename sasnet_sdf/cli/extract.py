@@ -1,4 +1,4 @@
-"""`sasnet-sdf extract` and `query`: what a saved field gives, a surface or distances at points."""
+"""`sasnet-sdf extract` and `query`: a surface, or distances at points, from a saved field."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def extract(
     `sasnet-sdf reconstruct --save-model` writes such a model. It keeps where the data were, so its
     surface is trimmed in the same way. It keeps no colors.
     """
-    make_config(device=device, engine=engine, **lattice)  # refuses what is out of range before the work
+    make_config(device=device, engine=engine, **lattice)  # refuses values out of range before the work starts
     check_outputs(model, output, formats=("mesh",), overwrite=overwrite)
     with watched(progress, quiet) as (_, watch):
         watch(Progress("read", 0.0, "reading"))

@@ -1,4 +1,4 @@
-"""`sasnet-sdf fit-image` and `fit-volume`: samples go in, a small continuous model comes out."""
+"""`sasnet-sdf fit-image` and `fit-volume`: from samples to a small continuous model."""
 
 from __future__ import annotations
 
@@ -100,13 +100,13 @@ def _fit(
     quiet: bool,
     **values: Any,
 ) -> None:
-    """Fit, write what was asked for, and print what came out."""
+    """Fit, write the requested files, and print a summary."""
     started = time.perf_counter()
     from ..io import check_writable
     from ..io.access import refused
     from ..io.formats import suffix_of
 
-    if suffix_of(source) == ".sasnet":  # whose model would be itself
+    if suffix_of(source) == ".sasnet":  # the model's file would be the input itself
         raise refused(source, "image", "volume")
     output = output or source.with_name(source.name[: -len(suffix_of(source)) or None] + ".sasnet")
     if output.suffix.lower() != ".sasnet":

@@ -62,8 +62,8 @@ def _facts(file: Path) -> dict[str, Any]:
 def cloud_facts(cloud: PointCloud) -> dict[str, Any]:
     """Points, extent in world units, attributes, and the notes of the reader.
 
-    sensors: the number of places that it was seen from. spacing: the median distance to the nearest
-    other point, None for fewer than two. Extent and spacing are those of its finite points.
+    sensors: the number of sensor positions. spacing: the median distance to the nearest
+    other point, None for fewer than two points. Extent and spacing are those of the finite points.
     """
     from ..metrics import Points
     from ..spatial import first_of_equals
@@ -80,7 +80,7 @@ def cloud_facts(cloud: PointCloud) -> dict[str, Any]:
 
 
 def mesh_facts(mesh: TriangleMesh) -> dict[str, Any]:
-    """Vertices, faces, extent in world units of the finite vertices, attributes, whether it is closed."""
+    """Vertices, faces, extent of the finite vertices in world units, attributes, whether it is closed."""
     from ..mesh import Edges
 
     edges = Edges.of(mesh.faces)
@@ -101,7 +101,7 @@ def mesh_facts(mesh: TriangleMesh) -> dict[str, Any]:
 def _common(
     geometry: PointCloud | TriangleMesh, points: Array, what: str
 ) -> tuple[Array, dict[str, Any], list[str]]:
-    """The finite ones of its points (N, 3), the facts that clouds and meshes share, and notes."""
+    """The finite points of (N, 3), the facts that clouds and meshes have in common, and notes."""
     from ..io.columns import finite
 
     usable = points[finite(points)]
@@ -120,7 +120,7 @@ def _common(
 
 
 def _findings(cloud: PointCloud, name: str) -> list[Finding]:
-    """What `reconstruct` finds in a cloud before it starts; an error is a warning here."""
+    """The findings of `reconstruct` about a cloud before it starts; an error becomes a warning here."""
     from ..config import SupervisionConfig
     from ..errors import SasnetError, notes, warning
     from ..io.validate import validated
@@ -131,13 +131,13 @@ def _findings(cloud: PointCloud, name: str) -> list[Finding]:
         found, _ = selected(usable, SupervisionConfig(), name)
     except SasnetError as error:
         return [warning(str(error).removeprefix(f"{name}: "))]
-    # cloud_facts has the other notes
+    # cloud_facts returns the other notes
     others = [text for text in texts if text not in cloud.notes and "points are not finite" not in text]
     return notes(others) + found.findings
 
 
 def signal_facts(signal: Signal, notes: list[str]) -> dict[str, Any]:
-    """Samples along the axes, channels, type, range of the values, and a volume's place in the world."""
+    """Samples along the axes, channels, type, range of values, and a volume's placement in the world."""
     from ..problems.signal import ranges
 
     low, high, missing = ranges(signal)
@@ -178,7 +178,7 @@ def _number(value: float) -> float | None:
 
 
 def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
-    """One `name  value` line for each fact, nested ones indented."""
+    """One `name  value` line for each fact; nested facts are indented."""
     width = max((len(name) for name in facts), default=0)
     lines = []
     for name, value in facts.items():
@@ -198,7 +198,7 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
 
 
 def _place(coordinate: float, digits: int) -> str:
-    """A coordinate without an exponent, to about a ten-thousandth of the extent."""
+    """A coordinate without an exponent, rounded to about a ten-thousandth of the extent."""
     return f"{coordinate:.{digits}f}" if digits < 12 and abs(coordinate) < 1e12 else f"{coordinate:.6g}"
 
 

@@ -29,11 +29,11 @@ COMMANDS = {
     "doctor": ("doctor:command", "Show what this machine can run."),
     "meshlab": ("meshlab:command", "Build and install the filter of the desktop MeshLab."),
 }
-"""By name: module and attribute of the command, which is imported when it runs, and its line of help."""
+"""For each name: module and attribute of the command, which is imported when it runs, and its help line."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group whose commands are imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -99,19 +99,19 @@ def group() -> None:
 
 def main() -> None:
     """Run the program and end its process: the entry point of the console script."""
-    # importing PyTorch creates many objects; garbage collection in between would take 0.2 s
+    # importing PyTorch creates many objects; garbage collection during the import would take 0.2 s
     gc.set_threshold(100_000)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # the disk is full, or the reader of a pipe has gone
+    except OSError:  # the disk is full, or the reader of a pipe has exited
         code = code or 1
     os._exit(code)  # unloading PyTorch would take 0.5 s
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; whatever goes wrong is one line on stderr."""
+    """Run one command line and return its exit code; any error is one line on stderr."""
     session = Session(tuple(arguments))
     try:
         return group.main(list(arguments), prog_name="sasnet-sdf", standalone_mode=False, obj=session) or 0
@@ -134,7 +134,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
         context = getattr(error, "ctx", None)
         hint = f' (see "{context.command_path} --help")' if context else ""
         return error.format_message() + hint, error.exit_code
-    # click turns a keyboard interrupt into Abort, and an end of file as well.
+    # click turns a keyboard interrupt, and also an end of file, into Abort.
     if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
         return "interrupted", Interrupted.exit_code
     # NumPy raises MemoryError, PyTorch a RuntimeError

@@ -1,4 +1,4 @@
-"""`sasnet-sdf evaluate` and `compare`: how well results agree with the truth."""
+"""`sasnet-sdf evaluate` and `compare`: how well results agree with a reference."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def evaluate(
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures for a terminal: lengths, agreement, the field's errors if any, what the mesh is."""
+    """The figures for a terminal: lengths, agreement, errors of the field if any, facts about the mesh."""
     lengths = (*LENGTHS, SPACING) if figures["spacing"] is not None else LENGTHS
     blocks = [
         [f"lengths in 1e-4 of the reference's diagonal, which is {figures['diagonal']:.6g}"],
@@ -134,7 +134,7 @@ def _line(label: str, cells: Sequence[str], remark: str = "") -> str:
 
 
 def _rows(figures: dict[str, Any], rows: Sequence[Row]) -> list[str]:
-    """A line for each row; one without figures says why."""
+    """A line for each row; a row without figures gives the reason."""
     lines = []
     for label, keys, form, remark in rows:
         cells = ["-" if figures[key] is None else format(figures[key], form) for key in keys]
@@ -168,7 +168,7 @@ SHOWN = (
     *("error", "hausdorff", "normal_consistency", "eikonal_error_near"),
     *("psnr", "ssim", "psnr_edge", "noisiness", "parameters", "ms_per_step"),
 )
-"""The columns that fit a terminal, of those in results.md."""
+"""The columns of results.md that fit a terminal."""
 
 
 @click.command("compare", cls=options.Command)

@@ -1,4 +1,4 @@
-"""`sasnet-sdf meshlab`: the filter of the desktop MeshLab, built and installed."""
+"""`sasnet-sdf meshlab`: building and installing the filter for the desktop MeshLab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command-line options: those of settings, made from their fields, and others that commands share."""
+"""Command-line options: options for settings, generated from their fields, and other shared options."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ..signal_config import SIGNAL_PRESETS, SignalConfig
 Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 
 Group = Literal["Input", "Output", "Surface", "Training", "Run"]
-"""The groups of options in help, in their order."""
+"""The groups of options in help, in order."""
 
 _MEMBERS: dict[Group, str] = {
     "Input": "input supervision max_points",
     "Surface": "extraction",
     "Training": "training checkpoint seed parameters ratio",
 }
-"""The sections of settings, and the settings outside them, whose options each group has; Run the others."""
+"""Sections of settings, and single settings, whose options each group contains; Run has all others."""
 
 
 class Decorator(Protocol):
-    """What adds options to a command."""
+    """A decorator that adds options to a command."""
 
     def __call__(self, command: Decorated, /) -> Decorated: ...
 
@@ -52,7 +52,7 @@ class Option(click.Option):
         super().__init__(*args, **kwargs)
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """The extra items of the option's help, without the bounds of numbers: errors give those."""
+        """The extra items of the option's help, without the bounds of numbers, which errors report."""
         extra = super().get_help_extra(ctx)
         extra.pop("range", None)
         return extra
@@ -86,7 +86,7 @@ def option(
     """Make an option as click.option does, in a group of the help.
 
     declaration: the option as help shows it, such as "-o, --output FILE"; without a value and a type it
-    is a flag. name: of the command's argument, unless it is the option's own.
+    is a flag. name: the name of the command's argument, by default that of the option.
     """
     *others, last = declaration.split(", ")
     long, _, form = last.partition(" ")
@@ -96,7 +96,7 @@ def option(
 
 
 def all_of(*options: Decorator) -> Decorator:
-    """Join several options to one decorator; help keeps their order."""
+    """Combine several options into one decorator; help keeps their order."""
 
     def decorate(command: Decorated, /) -> Decorated:
         for each in reversed(options):
@@ -107,9 +107,9 @@ def all_of(*options: Decorator) -> Decorator:
 
 
 def settings(owner: type[Settings], *names: str, only: str = "") -> Decorator:
-    """Make the options of these settings; one that is not given is None, or its default if that is a text.
+    """Make the options of these settings; an omitted one is None, or its default if that is a string.
 
-    only: the preset whose defaults help shows; those of all presets unless given.
+    only: the preset whose defaults help shows; None: those of all presets.
     """
     known = options_of(owner)
     presets: Mapping[str, Any] = SIGNAL_PRESETS if owner is SignalConfig else PRESETS
@@ -137,7 +137,7 @@ def _option_of(
 
 
 def _default_of(section: str, part: Field[Any], presets: Mapping[str, Any]) -> str:
-    """The default as help shows it, by preset where the presets differ; empty where it says nothing."""
+    """The default as help shows it, by preset where presets differ; empty where it is not informative."""
     if about(part).usual:
         return f"[default: {about(part).usual}]"
     holders = [getattr(config, section) if section else config for config in presets.values()]
@@ -177,7 +177,7 @@ model: Decorator = option(
 
 
 def preset(what: str) -> Decorator:
-    """Make --preset; `what` says what it decides."""
+    """Make --preset; `what` describes what it determines."""
     choice = Choice([*PRESETS])
     return option("--preset", what, "Training", type=choice, default="balanced", show_default=True)
 
@@ -199,7 +199,7 @@ def _limit_threads(ctx: click.Context, _: click.Parameter, count: int | None) ->
 
 
 class _Lines(logging.Handler):
-    """Log records as plain lines on stderr, whichever stream that is at the time."""
+    """Log records as plain lines on the stream that is stderr at the time."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(self.format(record), err=True)

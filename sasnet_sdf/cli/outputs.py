@@ -1,4 +1,4 @@
-"""The files that a command reads and writes: checked before the work starts, and not lost after it."""
+"""The files that a command reads and writes: checks before the work starts, and safe saving after it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class MeshFormat(click.ParamType):
-    """A format that meshes are written in: its extension without the dot."""
+    """The format of written meshes, given as its extension without the dot."""
 
     name = "[ply|obj|stl|off|glb]"
 
@@ -45,7 +45,7 @@ class Job(NamedTuple):
 
     @property
     def source(self) -> Path:
-        """The input that the job is named after."""
+        """The input after which the job is named."""
         return self.sources[0]
 
     @property
@@ -61,12 +61,12 @@ def planned(
     report: Path | None,
     form: str | None = None,
 ) -> list[Job]:
-    """The job of each input: what is read, and what is written where.
+    """The job of each input: the files to read and the files to write.
 
-    inputs: those in one tuple are merged. output, model, report: each a folder where there are several
-    jobs, or where it is one already; else a file. form: the extension, without its dot, of meshes in a
-    folder; None: ply. Raises UnreadableInput for inputs that are missing, UsageError for folders that
-    cannot be made, and where two inputs would be written to one file.
+    inputs: the files in one tuple are merged. output, model, report: each is a folder if there are several
+    jobs or it is an existing folder; otherwise a file. form: the extension, without its dot, of meshes in a
+    folder; None: ply. Raises UnreadableInput for missing inputs, and UsageError for folders that
+    cannot be made or where two inputs would be written to one file.
     """
     _check_inputs([source for sources in inputs for source in sources])
     several = len(inputs) > 1
@@ -95,7 +95,7 @@ def planned(
 
 
 def _check_inputs(sources: Sequence[Path]) -> None:
-    """Refuse missing files; where the last of two looks like an output, say how to give that."""
+    """Refuse missing files; if the last of two looks like an output, the error explains how to specify it."""
     from ..io.files import check_address
     from ..io.formats import find
 
@@ -111,7 +111,7 @@ def _check_inputs(sources: Sequence[Path]) -> None:
 
 
 def _placed(path: Path, name: str, several: bool) -> Path:
-    """The file itself, or the one of that name in the folder."""
+    """The given file, or the file with that name in the given folder."""
     if path.is_dir():
         return path / name
     if not several:
@@ -127,8 +127,8 @@ def check_outputs(
 ) -> None:
     """Refuse outputs that exist (unless `overwrite`), cannot be written, or would replace each other.
 
-    formats: the kinds of file of which `output` must be one. Raises UsageError, and UnreadableInput where
-    the source is an address: then there is no folder beside it either.
+    formats: the allowed kinds of `output`. Raises UsageError, and UnreadableInput where
+    the source is a URL, since then there is no folder for the outputs.
     """
     from ..io import check_writable
     from ..io.files import check_address
@@ -153,7 +153,7 @@ def make_folder(folder: Path) -> None:
 
 
 class Saver:
-    """Writes what took long to make; where its place is lost, into a new folder for temporary files.
+    """Writes results of long runs; if the destination is not writable, into a new temporary folder.
 
     started: time.perf_counter() at the start of the command.
     """
@@ -163,7 +163,7 @@ class Saver:
         self._failures: list[SasnetError] = []
 
     def save(self, write: Callable[[Path], T], path: Path) -> T | None:
-        """The result of write(path), or of write to another place; None where both failed."""
+        """The result of write(path), or of write to a fallback path; None where both failed."""
         try:
             return write(path)
         except SasnetError as error:
@@ -182,8 +182,7 @@ class Saver:
     ) -> dict[str, Any]:
         """Complete a pipeline's report with the command line and the time of writing; write it to a path.
 
-        checkpoint: the folder of the training. Raises what went wrong as one error, once everything was
-        tried.
+        checkpoint: the folder of the training. Raises all failures as one error, after everything was tried.
         """
         now = time.perf_counter()
         times = {"write": now - self._write_started, "total": now - self._started}
@@ -206,12 +205,12 @@ class Saver:
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """The command line as a shell takes it."""
+    """The command line, quoted for a shell."""
     return shlex.join(["sasnet-sdf", *arguments])
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write plain values as indented JSON, at once or not at all."""
+    """Write plain values as indented JSON, atomically."""
     from ..io.access import write
 
     write(path, "report", values)

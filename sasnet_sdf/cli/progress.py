@@ -1,4 +1,4 @@
-"""How a long run is watched and stopped: bars, lines or percentages, and what Ctrl-C does."""
+"""Progress display of a long run, as bars, lines or percentages, and the handling of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Show = Callable[[Progress], None]
 
-# SIGTERM is a program's Ctrl-C, SIGBREAK the one that a program can send on Windows.
+# Programs send SIGTERM instead of Ctrl-C, or SIGBREAK on Windows.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
@@ -28,10 +28,10 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") 
 def watched(
     kind: str, quiet: bool, stopping: str = "", lost: str = "nothing was written"
 ) -> Iterator[tuple[StopRequest, OnProgress]]:
-    """The stop request of a run, and the progress callback that shows the run and stops it.
+    """The stop request of a run, and the callback that shows its progress and stops it.
 
-    kind, quiet: as in `shown`. stopping: the message at the first Ctrl-C during training. Any other one
-    raises Interrupted; lost: what its message says of the results.
+    kind, quiet: as in `shown`. stopping: the message at the first Ctrl-C during training. Any other Ctrl-C
+    raises Interrupted; lost: the part of its message about the results.
     """
     try:
         with StopRequest() as stop, shown(kind, quiet) as show:
@@ -47,9 +47,9 @@ def watched(
 
 
 class StopRequest:
-    """Catches the stop signals while it is entered, and remembers what they asked for.
+    """A context that catches the stop signals and records the request.
 
-    `requested`: training is to end, and its result so far is to be written. A second signal, or one
+    `requested`: training should end, and its result so far should be written. A second signal, or one
     outside training, raises KeyboardInterrupt. Only the main thread may set signal handlers; in other
     threads this does nothing.
     """
@@ -83,7 +83,7 @@ class StopRequest:
             raise KeyboardInterrupt
 
     def goes_on(self, progress: Progress) -> bool:
-        """Whether the run is to go on: the answer of a progress callback."""
+        """Whether the run should continue: the return value of a progress callback."""
         if self._at_once:
             # The interrupt was raised where Python cannot pass it on, as in a callback from C.
             raise KeyboardInterrupt
@@ -93,10 +93,10 @@ class StopRequest:
 
 @contextmanager
 def shown(kind: str, quiet: bool = False) -> Iterator[Show]:
-    """A callback that shows progress in the way that `--progress` names.
+    """A callback that shows progress in the form that `--progress` specifies.
 
-    auto: bars on stderr where that is a terminal, else a line per stage and per tenth of the training;
-    nothing when `quiet`. plain: see PercentLines. none: nothing.
+    auto: bars on stderr if it is a terminal, otherwise a line per stage and per tenth of the training;
+    nothing if `quiet`. plain: see PercentLines. none: nothing.
     """
     if kind == "plain":
         yield PercentLines(sys.stdout)
@@ -142,7 +142,7 @@ class PercentLines:
 
 
 class LogLines:
-    """A line for every stage, every tenth of the training, and every message, each once."""
+    """A line for every stage, every tenth of the training, and every message, without repeats."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -157,7 +157,7 @@ class LogLines:
 
 
 def _kind_of(message: str) -> str:
-    """A message without its numbers: one whose numbers alone have changed is not new."""
+    """A message without its numbers: a message that differs only in its numbers is not new."""
     return re.sub(r"[\d.,]+", "#", message)
 
 
@@ -175,20 +175,20 @@ def bar(share: float, width: int) -> str:
 
 @contextmanager
 def _bars() -> Iterator[Show]:
-    """A bar for each stage that has begun; they vanish when the run ends."""
+    """A bar for each stage that has begun; the bars are removed when the run ends."""
     from rich.console import Console
     from rich.progress import Progress as Bars
     from rich.progress import ProgressColumn, Task, TaskID, TextColumn
     from rich.text import Text
 
     class Bar(ProgressColumn):
-        """The bar of the closing summary, so that both look alike."""
+        """The same bar as in the final summary."""
 
         def render(self, task: Task) -> Text:
             return Text(bar(task.percentage / 100, 16), style="green" if task.finished else "cyan")
 
     class Time(ProgressColumn):
-        """The time that a stage has taken, or is expected to take from now on."""
+        """The time that a stage has taken, or its expected remaining time."""
 
         def render(self, task: Task) -> Text:
             if task.finished:
@@ -206,7 +206,7 @@ def _bars() -> Iterator[Show]:
         tasks: dict[str, TaskID] = {}
 
         def show(progress: Progress) -> None:
-            # of a run in parts a bar shows the parts, and its detail the stage
+            # in a run with several parts, a bar shows the parts, and its detail the stage
             name = "total" if progress.label else progress.stage
             done = progress.total if progress.label else progress.fraction
             if progress.message.startswith(WARNING):

@@ -1,4 +1,4 @@
-"""`sasnet-sdf reconstruct`: a scan goes in, a surface comes out."""
+"""`sasnet-sdf reconstruct`: from a scan to a surface."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def command(
 def _one_by_one(
     jobs: list[Job], config: Config, session: options.Session, stop: StopRequest, watch: OnProgress
 ) -> Iterator[tuple[Job, dict[str, Any] | Exception]]:
-    """Each job with the numbers of its report, or with the error that ended it; none after a stop."""
+    """Each job with the figures of its report or the error that ended it; no more jobs after a stop."""
     for number, job in enumerate(jobs):
         name = job.source.name
 
@@ -129,7 +129,7 @@ def _one_by_one(
             yield job, _done(job, config, session, stop, part)
         except Interrupted:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs are to be done
+        except Exception as error:  # noqa: BLE001 - the other jobs are done after any error
             if session.verbose:
                 traceback.print_exc()
             yield job, error
@@ -140,7 +140,7 @@ def _one_by_one(
 def _done(
     job: Job, config: Config, session: options.Session, stop: StopRequest, watch: OnProgress
 ) -> dict[str, Any]:
-    """Do a job, write its files, and return the numbers of its report."""
+    """Do a job, write its files, and return the figures of its report."""
     started = time.perf_counter()
     watch(Progress("read", 0.0, "reading"))
     from ..problems.reconstruct import surface_of_source

@@ -20,7 +20,7 @@ from .progress import watched
 def numbers(
     kind: type, separators: str
 ) -> Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]:
-    """A callback that reads numbers with one of some separators between them."""
+    """A callback that parses numbers separated by any of the given separators."""
 
     def parse(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[Any, ...] | None:
         if text is None:
@@ -116,7 +116,7 @@ def command(
             lines, notes = surface_lines(facts), mesh.save(output)
         else:
             check_writable(output, overwrite, ("image",) if fitted.kind == "image" else ("volume",))
-            if suffix_of(output) in (".nii", ".nii.gz"):  # before the work, not after it
+            if suffix_of(output) in (".nii", ".nii.gz"):  # fail before the work, not after it
                 require("nibabel", "volumes", "writing NIfTI files")
             if fitted.kind == "image":
                 check_samples(fitted.dtype, len(fitted.low), output)

@@ -1,4 +1,4 @@
-"""What a command says at its end, for a terminal of 80 columns, and what -v logs about a run."""
+"""The summary that a command prints at its end, for 80 columns, and the log lines of -v."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def summarize(report: dict[str, Any], written: Sequence[Path]) -> str:
 
 
 def summarize_fit(report: dict[str, Any], written: Sequence[Path], pictures: Path | None) -> str:
-    """The summary of a fit: its input, its quality, its size, times, files, notes."""
+    """The summary of a fit: input, quality, size, times, files, notes."""
     found, metrics = report["input"], report["metrics"]
     image = found["kind"] == "image"
     shape = found["shape"][::-1] if image else found["shape"]
@@ -59,7 +59,7 @@ def summarize_fit(report: dict[str, Any], written: Sequence[Path], pictures: Pat
 
 
 def summarize_batch(results: Sequence[tuple[Job, dict[str, Any] | Exception]]) -> str:
-    """A line for each of several inputs, with its warnings: the result, or why there is none."""
+    """A line for each of several inputs, with its warnings: the result, or the error."""
     width = max(len(str(job.source)) for job, _ in results)
     lines, failed, doubtful = [], 0, 0
     for job, found in results:
@@ -81,7 +81,7 @@ def summarize_batch(results: Sequence[tuple[Job, dict[str, Any] | Exception]]) -
 
 
 def batch_warnings(results: Sequence[tuple[Job, dict[str, Any] | Exception]]) -> list[str]:
-    """The warnings about several inputs, each after its input's name."""
+    """The warnings about several inputs, each prefixed with its input's name."""
     warnings = [
         f"{job.source}: {text}"
         for job, found in results
@@ -114,18 +114,18 @@ def surface_lines(extraction: dict[str, Any], trim: dict[str, Any] | None = None
 
 
 def warning_lines(warnings: Sequence[str], indent: str = "") -> list[str]:
-    """What may make the result wrong, a paragraph each, in bold and yellow where the terminal can."""
+    """The warnings, a paragraph each, in bold and yellow if the terminal supports it."""
     paragraphs = [filled(f"{indent}warning: {printable(text)}", f"{indent}  ") for text in warnings]
     return [click.style(paragraph, fg="yellow", bold=True) for paragraph in paragraphs]
 
 
 def note_lines(notes: Sequence[str]) -> list[str]:
-    """What the user should know, a paragraph each."""
+    """The notes, a paragraph each."""
     return [filled(f"note: {printable(note)}", "      ") for note in notes]
 
 
 def filled(text: str, indent: str = "  ") -> str:
-    """The text in lines of 80 columns, all but the first indented."""
+    """The text wrapped to 80 columns; all lines but the first are indented."""
     return fill(text, 80, subsequent_indent=indent)
 
 
@@ -139,18 +139,18 @@ def human_bytes(size: float) -> str:
 
 
 def log(text: str) -> None:
-    """Log a line about what was chosen, which -v shows."""
+    """Log a line about a choice, which -v shows."""
     logging.getLogger("sasnet_sdf").info(text)
 
 
 def log_network(model: Any, device: object) -> None:
-    """Log where a saved network runs and what it is."""
+    """Log the device and the architecture of a saved network."""
     engine = getattr(model, "engine", "torch")
     log(f"device {device}, engine {engine}, model {model.config.name}")
 
 
 def log_choices(report: dict[str, Any]) -> None:
-    """Log what a run has chosen, from its report: device, network, data, lattice and memory."""
+    """Log the choices of a run, from its report: device, network, data, lattice and memory."""
     if not logging.getLogger("sasnet_sdf").isEnabledFor(logging.INFO):
         return
     asked, training, found = report["settings"], report["training"], report["input"]
@@ -179,7 +179,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _input_lines(found: dict[str, Any]) -> list[str]:
-    """What was found in a cloud: noise, outliers, which side is outside; nothing for a closed mesh."""
+    """Facts about a cloud: noise, outliers, which side is outside; nothing for a closed mesh."""
     if "normals_from" not in found:
         return []
     noise = "no measurable noise"
@@ -197,7 +197,7 @@ def _input_lines(found: dict[str, Any]) -> list[str]:
 
 
 def _stage_lines(report: dict[str, Any], facts: dict[str, str]) -> list[str]:
-    """The time of each stage, with a fact about some, and what the run took in all."""
+    """The time of each stage, with a fact about some stages, and the total time."""
     seconds, training, threads = report["seconds"], report["training"], report["threads"]
     loss = "" if training["loss"] is None else f", loss {training['loss']:.3g}"
     steps = f"{training['steps']:,} steps of {training['ms_per_step']:.1f} ms{loss}"

@@ -16,19 +16,19 @@ from ..supervision import CloudTarget
 from ..supervision.targets import MeshTree
 
 NEIGHBORS = 12
-"""Number of points, beside the nearest one, that are averaged."""
+"""Number of points that are averaged in addition to the nearest one."""
 
 WIDTH = 0.7
 """Standard deviation of the Gaussian in local spacings: about five points count, and edges stay sharp."""
 
 WIDER = 0.3
-"""Share of the distance from the nearest point that is added to it, for places without data."""
+"""Share of the nearest point's distance that is added to the Gaussian's width, for places without data."""
 
 LABELS = 64
-"""Integers of at most so many different values are labels, such as classes, and not averaged."""
+"""Integers with at most this many different values are labels, such as classes, and are not averaged."""
 
 CHUNK, CHUNK_OF_MESH = 1 << 15, 1 << 19
-"""Places that are processed together; for a mesh more, as each time a tree of its triangles is built."""
+"""Places that are processed together; more for a mesh, since each call builds a tree of its triangles."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Blend:
         rows = np.concatenate([nearest[:, None], target.lists[nearest, :NEIGHBORS]], 1)
         squared = ((target.points[rows] - places[:, None]) ** 2).sum(2)
         width = WIDTH * target.spacing[nearest] + WIDER * np.sqrt(squared[:, 0])
-        # relative to the smallest: far away all weights would vanish
+        # relative to the smallest distance: otherwise all weights would underflow far from the data
         weights = np.exp((squared.min(1, keepdims=True) - squared) / (2 * width[:, None] ** 2))
         return cls(rows, weights / weights.sum(1, keepdims=True))
 
@@ -64,11 +64,11 @@ class Blend:
         return cls(corners, weights / weights.sum(1, keepdims=True))
 
     def foremost(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Of values (N, ...), those (M, ...) of the row with the largest weight at each place."""
+        """The values (M, ...), from values (N, ...), of the row with the largest weight at each place."""
         return values[self.rows[np.arange(len(self.rows)), self.weights.argmax(1)]]
 
     def mean(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The weighted means (M, ...) float64 of values (N, ...), without those that are not finite."""
+        """The weighted means (M, ...) float64 of values (N, ...), ignoring values that are not finite."""
         picked = values[self.rows].astype(np.float64)
         finite = np.isfinite(picked)
         if finite.all():
@@ -90,7 +90,7 @@ def blend(
 ) -> dict[str, NDArray[Any]]:
     """Each attribute (N, ...) of the data interpolated at places (M, 3): (M, ...), `chunk` at a time.
 
-    A label is that of the row with the largest weight, and keeps its type; others are means, in float64.
+    A label is taken from the row with the largest weight and keeps its type; others are means, in float64.
     """
     labels = {name for name, data in values.items() if is_label(data)}
     parts, step = [], steps()

@@ -28,10 +28,10 @@ FLAT = 0.02
 """Least eigenvalue, relative to the largest, of a direction that the planes determine."""
 
 OUTSIDE = 0.5
-"""Largest distance of a feature point outside its cell, in cells."""
+"""Largest distance of a feature point from its cell, if outside, in cells."""
 
 OFF = 0.05
-"""Largest field value at a feature point, in cells. Above a smooth bump it is larger."""
+"""Largest field value at a feature point, in cells. At a point found for a smooth bump it is larger."""
 
 APART = 0.005
 """Least distance between feature points, in cells: several cells may find the same corner."""
@@ -47,9 +47,9 @@ Faces = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Patches:
-    """The triangles of P pieces of cells: rows (T,) of all triangles, and the piece (T,) of each.
+    """P pieces of cells: the rows (T,) of their triangles among all triangles, and the piece (T,) of each.
 
-    corners: (K, 2) the pairs (piece, vertex) that occur, ordered.
+    corners: (K, 2) the pairs (piece, vertex) that occur, in order.
     """
 
     rows: NDArray[np.int64]
@@ -74,8 +74,8 @@ def sharpen(
 ) -> tuple[Array, Array, Faces]:
     """The mesh with vertices on its creases: vertices (V', 3), unit normals (V', 3), faces (F', 3).
 
-    field: points -> values and gradients. vertices, normals (V, 3): on the field's zero, in the unit
-    cube. cells (F, 3): the cell of the lattice that each triangle is in.
+    field: points -> values and gradients. vertices, normals (V, 3): on the field's zero level set, in the
+    unit cube. cells (F, 3): the lattice cell that contains each triangle.
     """
     patches = _sharp_patches(normals, faces, cells)
     if not patches.count:
@@ -108,12 +108,12 @@ def _sharp_patches(normals: Array, faces: Faces, cells: NDArray[np.int64]) -> _P
 
 
 def _settled(field: GradientField, start: Array, cell: float) -> tuple[Array, Array]:
-    """Points (N, 3) moved onto the field's zero, by half a cell at most, else not; and unit normals there."""
+    """Points (N, 3) moved onto the zero level set, or unmoved if that is over half a cell; unit normals."""
     points = start
     for _ in range(STEPS):
         points = points - _newton(*field(points))
     strayed = np.linalg.norm(points - start, axis=1) > cell / 2
-    # other programs would weld vertices at equal positions; one that is moved back may meet another
+    # other programs weld vertices at equal positions; a vertex that is moved back may coincide with another
     while True:
         points = np.where(strayed[:, None], start, points)
         meet = np.unique(KDTree(points).query_pairs(WELD * cell, output_type="ndarray"))
@@ -130,7 +130,7 @@ def _newton(values: Array, gradients: Array) -> Array:
 
 
 def _meeting_points(patches: _Patches, vertices: Array, normals: Array) -> Array:
-    """The point (P, 3) where the planes at each piece's vertices meet, the nearest one to their mean."""
+    """The intersection (P, 3) of the planes at each piece's vertices, nearest to their mean if not unique."""
     piece, vertex = patches.corners.T
     middle = patches.sums(vertices[vertex]) / np.bincount(piece, minlength=patches.count)[:, None]
     n = normals[vertex]
@@ -146,7 +146,7 @@ def _meeting_points(patches: _Patches, vertices: Array, normals: Array) -> Array
 def _plausible(
     field: GradientField, points: Array, patches: _Patches, cells: NDArray[np.int64], lattice: Lattice
 ) -> NDArray[np.bool_]:
-    """Which points (P, 3) are in or near their cell, on the field's zero, and apart from the others."""
+    """Which points (P, 3) are in or near their cell, on the zero level set, and not too close together."""
     cell = lattice.cell
     first = np.full(patches.count, len(patches.rows))
     np.minimum.at(first, patches.piece, np.arange(len(patches.rows)))
@@ -155,7 +155,7 @@ def _plausible(
         ((points >= corner - OUTSIDE * cell) & (points <= corner + (1 + OUTSIDE) * cell)).all(1)
     )
     inside[inside] = np.abs(field(points[inside])[0]) < OFF * cell
-    # of cells that find the same corner, the one that contains it deepest keeps it
+    # if several cells find the same corner, the one in which it lies deepest keeps it
     rows = np.flatnonzero(inside)
     depth = np.abs(points[rows] - corner[rows] - cell / 2).max(1)
     pairs = KDTree(points[rows]).query_pairs(APART * cell, output_type="ndarray")
@@ -176,7 +176,7 @@ def _with_fans(
         fans, turned = _along_creases(
             np.column_stack([ends[kept], len(vertices) + piece[kept]]), places, across
         )
-        # an edge that crosses a crease and cannot be flipped may leave a fold, as may others of a cell
+        # an edge that crosses a crease but cannot be flipped may leave a fold, as may a cell's other edges
         folded = ~turned & ~_upright(fans, places, across[fans[:, 0]] + across[fans[:, 1]])
         if not folded.any():
             break
@@ -193,7 +193,7 @@ def _upright(triangles: Faces, vertices: Array, normals: Array) -> NDArray[np.bo
 
 
 def _rims(patches: _Patches, faces: Faces, good: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Faces]:
-    """The piece (E,) of each directed edge (E, 2) around good pieces that are discs, and these edges.
+    """The boundary edges (E, 2), directed, of good pieces that are discs, and the piece (E,) of each.
 
     Clears `good` (P,) for pieces that are not discs.
     """
@@ -201,13 +201,13 @@ def _rims(patches: _Patches, faces: Faces, good: NDArray[np.bool_]) -> tuple[NDA
     piece = np.repeat(patches.piece, 3)
     ends = np.stack([triangles, np.roll(triangles, -1, 1)], 2).reshape(-1, 2)
     limit = int(faces.max()) + 1
-    # an edge inside a piece is there in both directions
+    # an interior edge of a piece occurs in both directions
     forward = np.stack([piece, ends[:, 0] * limit + ends[:, 1]], 1)
     backward = np.stack([piece, ends[:, 1] * limit + ends[:, 0]], 1)
     _, place = np.unique(np.concatenate([forward, backward]), axis=0, return_inverse=True)
     place = place.reshape(-1)
     rim = ~np.isin(place[: len(ends)], place[len(ends) :])
-    # the rim of a disc passes through each of its vertices once, and its Euler characteristic is 1
+    # a disc has the Euler characteristic 1, and its rim passes through each rim vertex once
     edges = np.bincount(piece, minlength=patches.count)
     outer = np.bincount(piece[rim], minlength=patches.count)
     corners = np.bincount(patches.corners[:, 0], minlength=patches.count)
@@ -235,7 +235,7 @@ def _along_creases(fans: Faces, vertices: Array, normals: Array) -> tuple[Faces,
     one, other = np.stack([p, a, q], 1), np.stack([q, b, p], 1)
     crossed = (normals[a] * normals[b]).sum(1) < SHARP
     crossed &= _upright(one, vertices, normals[a]) & _upright(other, vertices, normals[b])
-    # two cells that share two such edges would have two edges between the same points
+    # for two cells that share two such edges, flipping both would make two edges between the same points
     ends = np.sort(np.stack([p, q], 1), 1)
     _, number, times = np.unique(ends, axis=0, return_inverse=True, return_counts=True)
     crossed &= times[number.reshape(-1)] == 1

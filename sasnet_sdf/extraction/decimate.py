@@ -46,14 +46,14 @@ FLAT = 1e-9
 
 
 def decimate(mesh: TriangleMesh, faces: int) -> TriangleMesh:
-    """Simplify a mesh to `faces` triangles, or one fewer; more remain if its topology needs them.
+    """Simplify a mesh to `faces` triangles, or one fewer; more remain if its topology requires them.
 
-    Quadric edge collapse (Garland & Heckbert 1997). A closed mesh stays closed, a manifold one
+    Quadric edge collapse (Garland & Heckbert 1997). A closed mesh stays closed and a manifold mesh stays
     manifold; components and handles are kept. Normals, colors and scalars are lost. A mesh that is
-    small enough is returned unchanged.
+    already small enough is returned unchanged.
 
-    Each pass collapses the cheapest edges of the current mesh, each vertex at most once. This comes
-    close to the order of a priority queue in a fraction of the time.
+    Each pass collapses the cheapest edges of the current mesh; a vertex takes part in at most one collapse.
+    This approximates the order of a priority queue in a fraction of the time.
     """
     if len(mesh.faces) <= faces:
         return mesh
@@ -74,7 +74,7 @@ class _Surface:
     """The mesh during decimation, and its edges with their costs."""
 
     def __init__(self, points: Array, faces: NDArray[np.int32]):
-        """Overwrites points (V, 3) and faces (F, 3)."""
+        """Take points (V, 3) and faces (F, 3), which will be overwritten."""
         quadrics, kind = np.zeros((len(points), 10)), np.zeros(len(points), np.uint8)
         self.edges, self.space = np.empty((3 * len(faces), 2), np.int32), np.empty(3 * len(faces), np.float32)
         self.state = State(points, quadrics, kind, faces, *rings(faces, len(points)))
@@ -83,13 +83,13 @@ class _Surface:
         self._find_edges()
 
     def collapse_cheapest(self, goal: int, most: float) -> int:
-        """Remove about `goal` triangles, by edges of cost `most` or less; returns how many were removed."""
+        """Remove about `goal` triangles by collapsing edges of cost up to `most`; returns how many."""
         order = _by_cost(self.costs)[: np.count_nonzero(self.costs <= most)]
         tick()
         removed = _collapse(order, self.edges, goal, self.state)
         if removed:
             tick()
-            # in place: the quadrics take most of the memory
+            # in place, because the quadrics take most of the memory
             vertices, faces = compact(self.state)
             mesh, left = self.state, self.state.faces[:faces]
             kept = mesh.points[:vertices], mesh.quadrics[:vertices], mesh.kind[:vertices]
@@ -106,7 +106,8 @@ class _Surface:
 def _by_cost(costs: NDArray[np.float32]) -> NDArray[np.int64]:
     """The order (E,) that sorts non-negative costs, to two or three significant digits.
 
-    The upper 16 bits of such numbers sort as the numbers do, and 16-bit keys sort in linear time.
+    The upper 16 bits of non-negative floats have the same order as the floats, and 16-bit keys can be sorted
+    in linear time.
     """
     return np.argsort((costs.view(np.uint32) >> 16).astype(np.uint16), kind="stable")
 
@@ -115,7 +116,7 @@ def _by_cost(costs: NDArray[np.float32]) -> NDArray[np.int64]:
 def _collapse(order, edges, goal, mesh):
     """Collapse edges in the given order until `goal` triangles are removed; returns how many were.
 
-    A vertex takes part in at most one collapse, since costs and order hold for the unchanged mesh.
+    A vertex takes part in at most one collapse, since costs and order are valid only for the unchanged mesh.
     """
     count, faces = len(mesh.points), mesh.faces
     mark, slot, moved = np.zeros(count, np.int32), np.empty(count, np.int32), np.zeros(count, np.bool_)
@@ -189,7 +190,7 @@ def _triangles_lost(mesh, a, b, mark, stamp):
         return 0
     if mesh.kind[a] == BORDER and mesh.kind[b] == BORDER and shared == 2:
         return 0
-    # a triangle or a tetrahedron by itself stays
+    # an isolated triangle or tetrahedron is kept
     if around_a == around_b == 2 * shared - 1:
         return 0
     return shared
@@ -197,10 +198,10 @@ def _triangles_lost(mesh, a, b, mark, stamp):
 
 @jit
 def _is_sound(mesh, a, b, p, limits, buffers, stamp):
-    """Whether edge (a, b) can become point p without a triangle too narrow, turned over or folded.
+    """Whether edge (a, b) can collapse to point p without making a triangle too narrow, flipped or folded.
 
     limits: the least quality, and the cosine of the sharpest fold. buffers: mark (V,), which holds
-    numbers below `stamp`; slot (V,); normals and corners of M triangles, more are refused.
+    numbers below `stamp`; slot (V,); normals and corners of M triangles. More triangles are refused.
     """
     quality, fold = limits
     mark, slot, normals, around = buffers
@@ -234,7 +235,7 @@ def _is_sound(mesh, a, b, p, limits, buffers, stamp):
 
 @jit
 def _limits_around(mesh, a, b):
-    """Limits for `_is_sound`: those of the triangles around edge (a, b) where these are worse already."""
+    """Limits for `_is_sound`, relaxed where the triangles around edge (a, b) already violate them."""
     quality, fold = QUALITY, FOLD
     for v in (a, b):
         for r in range(mesh.first[v], mesh.last[v]):

@@ -1,14 +1,14 @@
-"""Sampling from coarse to fine: values at the corners of every cell that holds surface, and few others.
+"""Coarse-to-fine sampling: values at the corners of every cell that the surface crosses, and few others.
 
 A coarse lattice is sampled densely; each finer one only in cells that the surface may pass through.
 Two measured bounds rule the others out. The largest change over a cell bounds the field's gradient, so
 there is no surface near a corner with a large value. And the error of interpolation from the next
-coarser lattice bounds the present one: for a smooth field the error falls to a quarter with each
-halving of the cell; at a crease and around a thin part it need not fall at all. Cells that the surface
-likely passes through come first: their values rule out most of the uncertain ones. A bound that turns
-out too small is raised, and the cells are checked again. On the finest lattice a value whose sign is
+coarser lattice bounds the error on the current one: for a smooth field the error falls to a quarter with
+each halving of the cell; at a crease and around a thin part it need not fall at all. Cells that the
+surface likely passes through come first: their values rule out most of the uncertain ones. A bound that
+turns out too small is raised, and the cells are checked again. On the finest lattice a value whose sign is
 certain is not evaluated. Last, the surface is followed: both ends of an edge that changes sign are
-evaluated and all cells around it are sampled, so that the surface has no hole and is that of the
+evaluated and all cells around it are sampled, so that the surface has no holes and equals that of the
 dense lattice.
 """
 
@@ -32,7 +32,7 @@ CHUNK = 32_768
 """Points per call of the field: a network's activations for them are part of the memory plan."""
 
 CELLS = 1 << 18
-"""Cells that are processed together: the run may be stopped in between."""
+"""Cells that are processed together; the run can be stopped between two such groups."""
 
 BASE = 12
 """The first lattice has between BASE and 2 * BASE cells along the longest side."""
@@ -67,10 +67,10 @@ class Sampler:
         self.highest: float = -np.inf
 
     def at(self, points: NDArray[np.int32], stride: int) -> Array:
-        """Values (N,) float32 at points (N, 3) of the lattice with every stride-th point.
+        """Values (N,) float32 at points (N, 3) of the coarser lattice of every stride-th point.
 
-        Its last cells may extend beyond the fine lattice; they take the value at its border.
-        Raises NoSurface where a value is not finite.
+        Its last cells may extend beyond the fine lattice; points there take the value at the fine lattice's
+        border. Raises NoSurface where a value is not finite.
         """
         values = np.empty(len(points), np.float32)
         for part in pieces(len(points), CHUNK):
@@ -91,8 +91,8 @@ def sample_near_surface(
 ) -> tuple[SparseValues, NDArray[np.int32], Sampler]:
     """Values on the fine lattice, its cells (M, 3) with known corners, and the sampler.
 
-    on_level: called before each finer lattice is sampled, with the present stride and the number of
-    vertices that marching cubes would have there.
+    on_level: called before each finer lattice is sampled, with the current stride and the number of
+    vertices that marching cubes would give at that stride.
     """
     sampler = Sampler(field, lattice)
     stride = 1
@@ -140,7 +140,7 @@ def _known_cells(values: SparseValues, shape: NDArray[Any]) -> NDArray[np.int32]
 
 
 def _errors_of_parents(coarser: SparseValues, cells: NDArray[np.int32], corners: Array) -> Array:
-    """The largest error (M,) of interpolation in a cell's parent at its corners; infinite where unknown."""
+    """The largest error (M,) at a cell's corners of interpolation in its parent; infinite where unknown."""
     parents = coarser.corners(cells >> 1)
     number = (cells & 1) @ np.array([4, 2, 1])
     errors = np.empty(len(cells), np.float32)
@@ -158,10 +158,10 @@ def _refine(
     errors: Array,
     stride: int,
 ) -> SparseValues:
-    """The values near the surface on the lattice of half the cell.
+    """The values near the surface on the lattice with half the cell size.
 
-    cells (M, 3): of the coarse lattice, with known values (M, 8) at their corners. errors (M,): of
-    interpolation in their parents. stride: of the finer lattice.
+    cells (M, 3): cells of the coarse lattice, with known values (M, 8) at their corners. errors (M,): the
+    errors of interpolation in their parents. stride: the stride of the finer lattice.
     """
     shape = np.array([-(-n // stride) for n in sampler.lattice.shape])
     fine = SparseValues(tuple(shape + 1))
@@ -202,7 +202,7 @@ def _refine(
     step(1.0)
     points = sample_children(bounds, everywhere)
     while True:
-        while len(points):  # the choice in a cell depends on its own points
+        while len(points):  # the choice of children in a cell depends on the values at its own points
             points = sample_children(bounds, parents.of(points))
         tick()
         _want_beside_surface(fine, shape)
@@ -228,14 +228,14 @@ class _Parents:
 
 
 def _steepest(corners: Array) -> float:
-    """The largest norm of the gradient over the cells (M, 8), times the side of a cell."""
+    """The largest norm of the gradient over cells with values (M, 8), times the side of a cell."""
     cube = corners.reshape(-1, 2, 2, 2)
     changes = [np.abs(np.diff(cube, axis=axis)).max((1, 2, 3)) for axis in (1, 2, 3)]
     return float(np.sqrt(np.square(changes).sum(0).max(initial=0)))
 
 
 def _evaluate_wanted(sampler: Sampler, fine: SparseValues, stride: int) -> NDArray[np.int32]:
-    """Evaluate the points that are wanted; returns them (N, 3)."""
+    """Evaluate the points marked as wanted, and return them (N, 3)."""
     tick()
     points = fine.take_wanted()
     fine.put(points, sampler.at(points, stride))

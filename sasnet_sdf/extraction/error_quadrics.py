@@ -1,8 +1,8 @@
-"""The mesh during decimation, and its error quadrics: what a collapse of an edge costs, and where it ends.
+"""The mesh during decimation, and its error quadrics: the cost of an edge collapse and the new position.
 
-Garland & Heckbert, Surface simplification using quadric error metrics, SIGGRAPH 1997. For each vertex, the
-sum of squared distances to the planes of its triangles. A quadric holds the upper triangle, by rows, of
-the symmetric matrix [A b; b' c] of x'Ax + 2b'x + c.
+Garland & Heckbert, Surface simplification using quadric error metrics, SIGGRAPH 1997. The quadric of a vertex
+is the sum of squared distances to the planes of its triangles. It is stored as the upper triangle, row by
+row, of the symmetric matrix [A b; b' c] of x'Ax + 2b'x + c.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from ..geometry import Array
 from .lattice import jit
 
 SPREAD = 1e-6
-"""Weight of the squared distance to a triangle's corner, relative to that to its plane.
+"""Weight of the squared distance to a triangle's corner, relative to the squared distance to its plane.
 
 It spreads vertices evenly over flat parts, and gives every quadric a unique minimum.
 """
 
 BOUNDARY = 5.0
-"""Weight of the plane through a boundary edge, perpendicular to its triangle, relative to a triangle's."""
+"""Weight of the plane through a boundary edge and perpendicular to its triangle; 1: as a triangle's plane."""
 
 TOUCHING = 1e-7
-"""Distance below which two points coincide once stored as float32, for a mesh within [-1, 1]."""
+"""Distance below which two points may coincide when stored as float32, for a mesh within [-1, 1]."""
 
 LEAST = 1e-30
 """Least cost of an edge that is longer than TOUCHING."""
@@ -80,7 +80,7 @@ def cross(p: Vector, q: Vector) -> Vector:
 def rings(
     faces: NDArray[np.int32], count: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """first, last and refs of a State with `count` vertices; refs has space for lists of merged vertices."""
+    """first, last and refs of a State with `count` vertices; refs has space for merged vertices' lists."""
     start = np.zeros(count + 1, np.int32)
     for f in range(len(faces)):
         for k in range(3):
@@ -177,7 +177,7 @@ def _add_plane(quadric, normal, point, weight):
 
 @jit
 def best_position(mesh: State, a: int, b: int) -> tuple[float, Vector]:
-    """The minimum, at least 0, of the sum of two vertices' quadrics, and its position.
+    """The minimum of the sum of two vertices' quadrics, clamped to at least 0, and its position.
 
     Solved by an LDL' factorization relative to the edge's midpoint, for numerical accuracy.
     """
@@ -194,7 +194,7 @@ def best_position(mesh: State, a: int, b: int) -> tuple[float, Vector]:
     d1 = a11 - l1 * a01
     l3 = (a12 - l1 * a02) / d1
     d2 = a22 - l2 * a02 - l3 * l3 * d1
-    if a00 > 0 and d1 > 0 and d2 > 0:  # else no triangle there has area
+    if a00 > 0 and d1 > 0 and d2 > 0:  # otherwise all triangles there are degenerate
         g1 -= l1 * g0
         g2 -= l2 * g0 + l3 * g1
         value -= g0 * g0 / a00 + g1 * g1 / d1 + g2 * g2 / d2

@@ -1,4 +1,4 @@
-"""Holes in the data: the parts of a surface that span them, their width, and closing open surfaces."""
+"""Holes in the data: the parts of a surface that span them, their size, and closing open surfaces."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .descent import GradientField, ValueField
 from .lattice import Lattice
 
 FEWEST, MOST = 5, 40
-"""Rounds of averaging: fewer leave the steps of the lattice, more cost more than a smoother line is worth."""
+"""Rounds of averaging: with fewer, steps of the lattice remain; with more, the gain is not worth the time."""
 
 SAMPLES = 10_000
-"""Number of triangles that the mean length of an edge is taken from."""
+"""Number of triangles from which the mean edge length is computed."""
 
 
 def smoothed(mesh: TriangleMesh, values: Array, width: float) -> Array:
     """Values (V,) averaged over about `width` around each vertex, and at least over an edge or two.
 
-    Each round takes the mean of a vertex and its neighbors, a diffusion of 3/7 of a squared edge.
+    Each round takes the mean of a vertex and its neighbors, which diffuses by 3/7 of a squared edge length.
     """
     some = mesh.faces[:: max(1, len(mesh.faces) // SAMPLES)]
     edge = np.linalg.norm(mesh.vertices[some[:, 0]] - mesh.vertices[some[:, 1]], axis=1).mean()
@@ -42,7 +42,7 @@ def smoothed(mesh: TriangleMesh, values: Array, width: float) -> Array:
 def steps_from(mesh: TriangleMesh, sources: NDArray[np.int64], step: Array, most: float) -> Array:
     """Distances (V,) along edges from the nearest of some vertices, in local steps (V,); at most `most`.
 
-    A path along edges is at most 1.5 times as long as the shortest one.
+    A path along edges is at most 1.5 times as long as the shortest path on the surface.
     """
     if not len(sources):
         return np.full(len(step), most)
@@ -104,7 +104,7 @@ def patches_of(mesh: TriangleMesh, supported: NDArray[np.bool_], distance: Array
         part = slice(start, start + CHUNK)
         faces = mesh.faces[part]
         known = supported[faces]
-        first = np.where(known.all(1), 0, (~known).argmax(1))  # an unsupported corner where there is one
+        first = np.where(known.all(1), 0, (~known).argmax(1))  # an unsupported corner, if any
         owner = region[np.take_along_axis(faces, first[:, None], 1)[:, 0]]
         area += np.bincount(owner, measured[part], count)
         rim = np.flatnonzero(known.sum(1) == 2)
@@ -126,7 +126,7 @@ BESIDE = 0.01
 
 @dataclass(frozen=True)
 class Capped:
-    """The field of the intersection of a field's solid with the box from low (3,) to high (3,)."""
+    """The field of a solid, given by another field, intersected with the box from low (3,) to high (3,)."""
 
     field: ValueField
     field_with_gradient: GradientField

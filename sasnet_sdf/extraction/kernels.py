@@ -1,4 +1,4 @@
-"""Compiled loops of the descent from one lattice to the next finer one, over coarse cells or fine blocks.
+"""Compiled loops of the descent from a lattice to the next finer one, over coarse cells or fine blocks.
 
 Corner (a, b, c) of a cell, a to c in {0, 1}, is number 4a + 2b + c, and so is child (a, b, c): the
 fine cell (2i + a, 2j + b, 2k + c) of the coarse cell (i, j, k). Fine point (2i + x, 2j + y, 2k + z),
@@ -32,11 +32,11 @@ CORNER_OF_POINT = np.where((POINTS % 2 == 0).all(1), POINTS // 2 @ [4, 2, 1], -1
 """The corner (27,) of the coarse cell at each point, or -1."""
 
 FARTHEST = (3 + 3 * (CORNERS[:, None] != CORNERS).sum(2)).astype(np.float32)
-"""The squared distance (8, 8) from each coarse corner to the farthest point of each child, in its sides."""
+"""The squared distance (8, 8) from each coarse corner to each child's farthest point, in child sides."""
 
 
 def mixed_signs(corners: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which cells (M,) with values (M, 8) at their corners the surface crosses; zero counts as inside."""
+    """Which cells (M,) the surface crosses, from values (M, 8) at their corners; zero counts as inside."""
     inside = np.packbits(corners <= 0, axis=1)[:, 0]
     return (inside != 0) & (inside != 255)
 
@@ -54,10 +54,10 @@ def _interpolate(corners, guess):
 def survey(start, stop, cells, corners, bounds, margin, reach, shape, index, values, assumed, masks, needed):
     """Choose the children (bits of masks (M,) uint8) that the surface may pass through.
 
-    A child is ruled out where interpolation, within the cell's bound, gives all its corners the same
-    sign, or where a coarse corner is farther from the surface than from the child's farthest point:
-    the field changes by at most `reach` over the side of a child. A bound (M,) that known fine values
-    exceed is raised to `margin` times that error. needed: filled with the blocks of chosen children.
+    A child is ruled out if interpolation, within the cell's error bound, gives all its corners the same
+    sign, or if a coarse corner is farther from the surface than from the child's farthest point:
+    the field changes by at most `reach` over the side of a child. A bound (M,) that the error at known fine
+    values exceeds is raised to `margin` times that error. needed: filled with the blocks of chosen children.
     """
     guess = np.empty(27, np.float32)
     fine = np.empty(27, np.float32)
@@ -105,8 +105,8 @@ def survey(start, stop, cells, corners, bounds, margin, reach, shape, index, val
 def ask(cells, corners, masks, doubt, index, values, assumed, wanted):
     """Set the values at the corners of the chosen children, or mark them as wanted.
 
-    Those of the coarse lattice are copied. Where interpolation is farther from zero than `doubt`
-    (M,) its sign is certain and it is assumed; `follow` marks it if the surface passes beside it.
+    Values of the coarse lattice are copied. Where the interpolated value is farther from zero than `doubt`
+    (M,), its sign is certain and the value is assumed; `follow` marks it if the surface passes next to it.
     """
     guess = np.empty(27, np.float32)
     for n in range(len(cells)):
@@ -156,8 +156,8 @@ def mark_parents(points, index, number, found):
 def follow(places, shape, index, values, assumed, wanted, lost):
     """Mark as wanted the assumed ends of edges that change sign, and collect unknown points around them.
 
-    lost: (K, 3), filled with unknown corners of the cells around such edges, with repeats, as many
-    as it holds. Returns their number.
+    lost: (K, 3), filled with up to K unknown corners of the cells around such edges, with repeats. Returns
+    their number.
     """
     count = 0
     for n in range(len(places)):

@@ -1,6 +1,6 @@
 """The lattice on which a field is sampled for extraction, and sparse values on it.
 
-Values are kept in blocks of 8 x 8 x 8 points, allocated where something is known.
+Values are stored in blocks of 8 x 8 x 8 points, which are allocated only where values are known.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MARGIN = 3
 """Least number of cells between the data's bounding box and the lattice's border."""
 
 SPACE = 0.02
-"""The same in units of the cube: a field may overshoot beyond the data, however fine the cells."""
+"""Least distance between the box and the border, in units of the cube: fields may overshoot the data."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Lattice:
 
     @property
     def resolution(self) -> int:
-        """Cells along the side of the unit cube."""
+        """Number of cells along a side of the unit cube."""
         return round(2 / self.cell)
 
     @property
     def blocks(self) -> float:
-        """Blocks of SIDE points along an axis that cover the lattice."""
+        """Number of blocks, of SIDE points along each axis, that cover the lattice."""
         return float(np.prod([n // SIDE + 1 for n in self.shape], dtype=float))
 
 
@@ -95,7 +95,7 @@ class SparseValues:
     assumed: NDArray[np.bool_]
 
     def __init__(self, shape: tuple[int, ...]):
-        """Allocate nothing. shape: points along each axis; those one beyond are unknown, but may be read."""
+        """Allocate no blocks. shape: points along each axis; one point beyond may be read as unknown."""
         self.shape = tuple(int(n) for n in shape)
         self.index = np.full([n // SIDE + 1 for n in self.shape], -1, np.int32)
         self.places = np.empty((0, 3), np.int32)
@@ -104,7 +104,7 @@ class SparseValues:
         self.assumed = np.empty((0, VOLUME), np.bool_)
 
     def allocate(self, needed: NDArray[np.bool_]) -> None:
-        """Allocate the blocks of a mask (bx, by, bz) that are not yet."""
+        """Allocate the blocks of a mask (bx, by, bz) that are not allocated yet."""
         new = np.argwhere(needed & (self.index < 0)).astype(np.int32)
         if not len(new):
             return
@@ -115,7 +115,7 @@ class SparseValues:
         self.assumed = _extended(self.assumed, len(new), False)
 
     def take_wanted(self) -> NDArray[np.int32]:
-        """The points (N, 3) that are wanted, block by block; the marks are cleared."""
+        """Return the wanted points (N, 3), block by block, and clear their marks."""
         wanted = self.wanted.reshape(-1)
         found = np.flatnonzero(wanted)
         wanted[found] = False
@@ -151,7 +151,7 @@ class SparseValues:
 
 
 def _extended(rows: NDArray[Any], count: int, fill: float) -> NDArray[Any]:
-    """The rows, and `count` more that hold `fill`."""
+    """The rows, followed by `count` new ones filled with `fill`."""
     longer = np.empty((len(rows) + count, VOLUME), rows.dtype)
     longer[: len(rows)], longer[len(rows) :] = rows, fill
     return longer

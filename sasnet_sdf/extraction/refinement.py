@@ -1,10 +1,10 @@
-"""A field that follows the data where there are any, and the network elsewhere.
+"""A field that follows the data where data exist, and the network elsewhere.
 
 A network blurs the surface that it is trained on, and where the scan is clean this blur is larger than
 the error of the data. So the mesh is extracted from a blend of two fields: the implicit surface of the
 data near them, and the network's field across holes, in unseen parts, and far away. Blending the fields,
 instead of moving the vertices of the network's mesh, also corrects its topology, and cannot fold
-triangles or pull a vertex to another sheet. `Support` knows where there are data, and how dense they are.
+triangles or pull a vertex to another sheet. `Support` represents where data exist, and how dense they are.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ SMOOTHED_OVER = 12
 """Number of neighbors over which spacings are averaged, so that they change smoothly."""
 
 GAP_OF_CLOUD = 0.10
-"""Area of the widest hole in the data of a scanned solid, over the area with data; a wider one makes a sheet.
+"""Limit for the area of the widest hole in the data, over the area with data: above it, a scan is a sheet,
+not a solid.
 
-Measured: scans by 12 cameras all around thirteen objects, up to 0.008; by 4 cameras all around
-eleven objects, up to 0.060 (a face that none of them saw). Ten objects seen by one camera, 0.34 to
-0.67; real range maps, RGB-D frames and fragments, 0.17 to 0.80; airborne laser, 0.67. In between
-lie six objects seen by half of 12 cameras, 0.003 to 0.23; a leg open at the thigh, 0.13; the bunny
-without its base, 0.13; an open tube four radii long, 0.13. The sum of the points' normals, weighted
-by spacing, separates them less well: up to 0.10 for 4 cameras, from 0.31 for fragments and 0.14 for rooms.
+Measured for solids: up to 0.008 for scans by 12 cameras all around thirteen objects; up to 0.060 by 4 cameras
+all around eleven objects (a face that no camera saw). For sheets: 0.34 to 0.67 for ten objects seen by one
+camera; 0.17 to 0.80 for real range maps, RGB-D frames and fragments; 0.67 for airborne laser. In between:
+0.003 to 0.23 for six objects seen by half of 12 cameras; 0.13 for a leg open at the thigh, for the bunny
+without its base, and for an open tube four radii long. The sum of the points' normals, weighted by spacing,
+separates solids from sheets less well: up to 0.10 for 4 cameras, from 0.31 for fragments and 0.14 for rooms.
 """
 
 GAP_OF_MESH = 0.03
@@ -48,8 +49,8 @@ SAMPLES = 100_000
 class Support:
     """The points that a surface was made from, in the unit cube.
 
-    tree: of the points (N, 3), in Morton order. spacing: (N,) the local distance between points. gap:
-    the widest hole in the data of a solid, over the area with data. normals: (N, 3) outward, or None.
+    tree: search tree of the points (N, 3), in Morton order. spacing: (N,) the local distance between points.
+    gap: the largest hole that a solid may have, over the area with data. normals: (N, 3) outward, or None.
     """
 
     tree: Tree
@@ -59,7 +60,7 @@ class Support:
 
     @classmethod
     def of(cls, target: CloudTarget | MeshTarget, *, scanned: bool) -> Support:
-        """The points that a target was made from; for a closed mesh, points drawn uniformly from it.
+        """The points that a target was made from; for a closed mesh, points sampled uniformly on it.
 
         scanned: whether the input was a cloud, which has holes where no sensor could see, and not a
         mesh, whose boundaries are intended.
@@ -74,7 +75,7 @@ class Support:
         return cls(tree, _smoothed(spacing, neighbors), gap=np.inf)
 
     def thinned(self, most: int) -> Support:
-        """The support with at most `most` of the points, evenly chosen, in single precision."""
+        """The support with at most `most` of the points, selected evenly, in single precision."""
         step = -(-len(self.spacing) // most)
         points = self.tree.points[::step].astype(np.float32).astype(np.float64)
         spacing = (self.spacing[::step] * np.sqrt(step)).astype(np.float32).astype(np.float64)
@@ -95,9 +96,9 @@ class Support:
         return np.linalg.norm(places - self.tree.points[nearest], axis=1), self.spacing[nearest]
 
     def against(self, mesh: TriangleMesh, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether the surface at its vertices `rows` (M,) faces opposite to the nearest points.
+        """Whether the surface at its vertices `rows` (M,) faces opposite to the nearest points' normals.
 
-        A surface that closes the field between two sheets of the same orientation does.
+        This is the case for a spurious surface between two sheets of the same orientation.
         """
         if self.normals is None or not len(rows):
             return np.zeros(len(rows), np.bool_)
@@ -108,7 +109,7 @@ class Support:
 def _normals_of(mesh: TriangleMesh, rows: NDArray[np.int64]) -> Array:
     """Normals (M, 3), of any length, of the triangles around vertices `rows` (M,).
 
-    The field's gradient would not do: near data it is that of the data.
+    The field's gradient cannot be used instead: near data it is the gradient of the data's implicit surface.
     """
     here = np.full(len(mesh.vertices), -1)
     here[rows] = np.arange(len(rows))
@@ -126,7 +127,7 @@ def _smoothed(spacing: Array, neighbors: NDArray[np.integer]) -> Array:
 
 
 ZONE = 4.0
-"""Cells from the data within which the data count: more than a gap that is too narrow for a network."""
+"""Distance from the data, in cells, within which they are used: more than a gap too narrow for a network."""
 
 FADE_START, FADE_END = 1.0, 2.0
 """Distances along the surface from the nearest data point, in reaches, between which the weight of the data
@@ -136,10 +137,10 @@ EDGE_DISTANCE, EDGE_SHARE, EDGE_CELLS = 0.5, 0.3, 0.6
 THIN_DISTANCE, THIN_SHARE, THIN_CELLS = 1.5, 0.5, 1.2
 """Where the field overrides the data when the two disagree about inside and outside.
 
-EDGE_DISTANCE: beyond so many reaches along the surface from the nearest data point, where the plane of
-the data may extend past an edge of the object. THIN_DISTANCE: beyond so many reaches from that point,
-where it may be on the far side of a thin part. The field's value must also exceed the SHARE of the
-distance from the data, and so many CELLS: closer to its own surface a network may itself be wrong.
+EDGE_DISTANCE: beyond this many reaches along the surface from the nearest data point, where the plane of
+the data may extend past an edge of the object. THIN_DISTANCE: beyond this many reaches from that point,
+where it may be on the far side of a thin part. The field's value must also exceed *_SHARE of the
+distance from the data, and *_CELLS cells: closer to its own surface a network may itself be wrong.
 """
 
 
@@ -147,8 +148,8 @@ distance from the data, and so many CELLS: closer to its own surface a network m
 class Refined:
     """The blend of a network's field and the data, at points (N, 3) of the unit cube.
 
-    field: points -> values (N,), and field_with_gradient: points -> (values, gradients (N, 3)), of
-    the network. evidence: (points, zone) -> the evidence of the data within `zone` of them. cell: the
+    field: points -> values (N,) of the network. field_with_gradient: points -> (values, gradients (N, 3)) of
+    the network. evidence: (points, zone) -> the evidence from data within `zone` of the points. cell: the
     side of a lattice cell. trust: the weight of the data where they are dense, from 0 to 1.
     """
 

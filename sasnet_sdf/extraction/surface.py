@@ -1,4 +1,4 @@
-"""The surface of a field: marching cubes on the lattice, and a Newton step onto the field's zero."""
+"""The surface of a field: marching cubes on the lattice, and a Newton step onto the zero level set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .kernels import mixed_signs
 from .lattice import SIDE, Lattice, SparseValues
 
 ENDS = 1e-3
-"""Least distance of a vertex from the ends of its edge, as a share of it: no two vertices coincide."""
+"""Least distance of a vertex from the ends of its edge, as a share of the edge: no two vertices coincide."""
 
 TILE = 32
 """Cells along the side of the cube that scikit-image processes at once; whole blocks."""
@@ -29,10 +29,10 @@ PART = 1 << 16
 """Cells or vertices that are processed together."""
 
 NUDGE = 1e-5
-"""Least magnitude of a value, in units of about the largest at a corner of a crossed cell.
+"""Least magnitude of a value, in units of about the largest value at a corner of a crossed cell.
 
-A vertex is then clearly inside its edge even in scikit-image's float32 coordinates, which so identify
-the edge. Its position on the edge is computed again from the true values.
+This keeps each vertex clearly inside its edge even in scikit-image's float32 coordinates, which therefore
+identify the edge. The position on the edge is recomputed from the true values.
 """
 
 
@@ -73,8 +73,8 @@ def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArra
 def _crossed(values: SparseValues, cells: NDArray[np.int32]) -> tuple[np.float32, NDArray[np.int32]]:
     """The unit for the values, and the cells whose corners have both signs.
 
-    The unit is the power of two above the values at those corners: scikit-image compares products
-    of values with a constant, and a power of two does not change their rounding.
+    The unit is the next power of two above the values at those corners. Scaling is needed because
+    scikit-image compares products of values with a constant; a power of two does not change their rounding.
     """
     crossed, largest = [cells[:0]], np.float32(0)
     for start in range(0, len(cells), PART):
@@ -97,7 +97,7 @@ def _by_tile(cells: NDArray[np.int32]) -> tuple[NDArray[Any], NDArray[Any], NDAr
 
 
 def _volume(values: SparseValues, tile: NDArray[Any], scale: np.float32) -> Array:
-    """A tile's corners (TILE + 1)^3 float32, in units of `scale` and off zero; 1 where unknown."""
+    """The values (TILE + 1)^3 float32 at a tile's corners over `scale`, never zero; 1 where unknown."""
     side = TILE // SIDE + 1
     i, j, k = (int(n) * TILE // SIDE for n in tile)
     rows = values.index[i : i + side, j : j + side, k : k + side]
@@ -114,7 +114,7 @@ def _volume(values: SparseValues, tile: NDArray[Any], scale: np.float32) -> Arra
 def _keys(
     blocks: tuple[int, ...], local: Array, corner: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The keys of vertices, and which of them are inside a cell.
+    """The keys of vertices, and which vertices are inside a cell.
 
     A key combines the lattice point below the vertex with the axis of its edge, or 3 inside a cell.
     Points are numbered block by block, so that vertices in the order of keys are near each other.
@@ -130,7 +130,7 @@ def _keys(
 
 
 def _on_edges(values: SparseValues, keys: NDArray[np.int64]) -> Array:
-    """The zeros (V, 3) of linear interpolation along the edges of keys (V,), in float64."""
+    """The zeros (V, 3) of linear interpolation along the edges that keys (V,) identify, in float64."""
     vertices = np.empty((len(keys), 3))
     for start in range(0, len(keys), PART):
         part = keys[start : start + PART]
@@ -162,7 +162,7 @@ GRADIENT_COST = 3
 """Number of evaluations that a value with its gradient counts as."""
 
 NOISE = 40
-"""Vertices, over the square of the lattice's longest side in cells, above which a field is
+"""Ratio of vertices to the square of the lattice's longest side in cells, above which a field counts as
 noise; scans have 1 to 4."""
 
 APART = 2.5e-4
@@ -175,8 +175,8 @@ class Surface:
     """A triangle mesh in the unit cube, and the number of evaluations that it took.
 
     vertices: (V, 3) float64. faces: (F, 3) int64, counter-clockwise seen from outside. normals:
-    (V, 3) float64 of unit length, along the field's gradient. evaluations: of the field; a value
-    counts 1 and a gradient 3. lattice_evaluations: those on the lattice.
+    (V, 3) float64 of unit length, along the field's gradient. evaluations: number of field evaluations; a
+    value counts 1 and a gradient 3. lattice_evaluations: the part of them on the lattice.
     """
 
     vertices: Array
@@ -198,8 +198,8 @@ def extract_surface(
 
     field: points (N, 3) float64 in the unit cube -> values (N,), negative inside.
     field_with_gradient: points -> (values (N,), gradients (N, 3)). creases: put vertices on
-    the sharp edges and corners of the field's surface (creases.py). memory: the limit, and what
-    extracting and the field take of it. Raises NoSurface, and UsageError where the lattice needs more.
+    the sharp edges and corners of the field's surface (creases.py). memory: the memory limit, and what
+    extraction and the field use of it. Raises NoSurface, and UsageError where the lattice needs more memory.
     """
     check_memory = memory.guard(lattice.resolution, lattice.blocks)
     check_memory(1, 0)
@@ -208,7 +208,7 @@ def extract_surface(
 
     def on_level(stride: int, vertices: int) -> None:
         check_memory(stride, vertices)
-        # a lattice of twice the cell holds a quarter of the vertices
+        # a lattice with twice the cell size has a quarter of the vertices
         if vertices * stride**2 > NOISE * max(lattice.shape) ** 2:
             raise NoSurface(_NOISE)
         step(2.0 / stride**2, "sampling the field near its surface")
@@ -265,9 +265,9 @@ def _refine(field: GradientField, vertices: Array, cell: float) -> tuple[Array, 
 def _kept_apart(before: Array, after: Array, cell: float) -> Array:
     """Separate vertices that moved to the same position; changes and returns `after` (V, 3).
 
-    Many programs weld vertices at equal positions, which would make edges of four triangles here. On
-    the edge of a box, two such vertices come along the normals of two faces. Each is moved on by the
-    reverse of the other's step, shortened to APART cells, so that it stays on its own face.
+    Many programs weld vertices at equal positions, which would make edges of four triangles here. At
+    the edge of a box, two vertices may move to the same position along the normals of two faces. Each is then
+    moved by the reverse of the other's step, shortened to APART cells, so that it stays on its own face.
     """
     # rounded coordinates of the three axes packed into one integer
     place = np.rint(after / (APART * cell)).astype(np.int64) @ np.array([1 << 42, 1 << 21, 1])
@@ -286,7 +286,7 @@ def _kept_apart(before: Array, after: Array, cell: float) -> Array:
 
 
 def _without_folds(before: Array, after: Array, faces: NDArray[np.int64]) -> Array:
-    """The moved vertices (V, 3), except that those of triangles that would turn over do not move."""
+    """The moved vertices (V, 3); vertices of triangles that would turn over keep their old positions."""
     while True:
         kept = np.unique(faces[folded(before, after, faces)])
         kept = kept[(after[kept] != before[kept]).any(1)]

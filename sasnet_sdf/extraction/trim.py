@@ -1,4 +1,4 @@
-"""Trimming: surface without data is cut away; a solid that was scanned from all sides stays closed.
+"""Trimming: surface parts without data are cut away; a solid scanned from all sides stays closed.
 
 Cuts follow the line where a function on the mesh changes sign.
 """
@@ -18,10 +18,10 @@ from .holes import Patches, patches_of, smoothed, steps_from
 from .refinement import Support
 
 HALVINGS = 12
-"""Number of bisections of an edge to find an allowed point on it."""
+"""Number of bisection steps to find an allowed point on an edge."""
 
 SLIVER = 0.02
-"""A cut within this share of an edge from its kept end is made at that end, to leave no sliver."""
+"""A cut within this share of an edge from its kept end is moved to that end, to avoid slivers."""
 
 Allowed = Callable[[Array], NDArray[np.bool_]]
 
@@ -30,16 +30,16 @@ def clip(mesh: TriangleMesh, values: Array, allowed: Allowed) -> tuple[TriangleM
     """The part of a mesh where a function is not positive, and the source vertex (V',) of each vertex.
 
     values: (V,), the function at the vertices, linear in between. allowed: points (M, 3) -> whether
-    they may be in the result, as every vertex may whose value is not positive; a cut of an edge at
-    another point is moved toward the kept end. The source of a vertex of the cut is the kept end of
-    its edge. Colors and scalars are not kept.
+    they may be in the result; it must hold for every vertex whose value is not positive. A cut at a point
+    that is not allowed is moved toward the kept end of its edge. The source of a new vertex on the cut is the
+    kept end of its edge. Colors and scalars are not kept.
     """
     out = values > 0
     if not out.any():
         return mesh, np.arange(len(mesh.vertices))
     outer = out[mesh.faces].sum(1)
     whole, one, two = (mesh.faces[outer == n] for n in range(3))
-    # the vertex that differs from the other two comes first
+    # rotate so that the vertex that differs from the other two comes first
     one = _rolled(one, out[one].argmax(1))
     two = _rolled(two, (~out[two]).argmax(1))
     ends = np.concatenate([one[:, [1, 0]], one[:, [2, 0]], two[:, [0, 1]], two[:, [0, 2]]])
@@ -107,25 +107,26 @@ def _used(
 
 
 REACH = 2.5
-"""Local spacings from the data within which surface is supported: between random points a gap of this
-radius has a probability of one in 10^6."""
+"""Distance from the data, in local spacings, within which surface is supported: between random points a gap
+of this radius has a probability of one in 10^6."""
 
 EDGE = 1.0
-"""Local spacings from the data at which an open surface ends: less than REACH, which only the largest gaps
-between points need."""
+"""Distance from the data, in local spacings, at which an open surface ends: less than REACH, which only the
+largest gaps between points need."""
 
 LENGTH = 12.0
-"""Usual spacings from the data beyond which no surface is kept: a hole twice as wide is filled."""
+"""Distance from the data, in usual spacings, beyond which no surface is kept: holes up to twice as wide are
+filled."""
 
 UNSEEN = 0.2
-"""Share of the surface of a solid that may be without data. Measured: scans by 4 cameras, up to 0.10; a room
-scanned from within, with many holes but no wide one, 0.34."""
+"""Share of the surface of a solid that may lack data. Measured: scans by 4 cameras, up to 0.10; a room
+scanned from inside, with many holes but no wide one, 0.34."""
 
 SMOOTH = 1.5
-"""Usual spacings over which the line of the cut is smoothed."""
+"""Width, in usual spacings, over which the line of the cut is smoothed."""
 
 SLACK = 1e-5
-"""Share of the length by which cuts fall short of it, so that rounding moves no vertex beyond it."""
+"""Share of the maximum length by which cuts fall short of it, so that rounding moves no vertex beyond it."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,10 @@ class Trimmed:
     """A surface, and how it was trimmed; lengths in the units of the mesh and its support.
 
     source: (V,) the vertex of the untrimmed surface that each vertex comes from. solid: whether the
-    data enclose a solid, so that nothing was cut. length: the largest distance of a vertex from the
-    data; None without a bound. reach: the usual distance at which the surface ends. widest: the
-    largest opening over the supported area. removed: the share of the area that was cut away.
-    filled: the number of holes in the data that stay covered.
+    data enclose a solid, so that nothing was cut. length: the largest allowed distance of a vertex from
+    the data; None if unlimited. reach: the usual distance at which the surface ends. widest: the ratio of
+    the largest opening to the supported area. removed: the share of the area that was cut away.
+    filled: the number of holes in the data that remain covered.
     """
 
     mesh: TriangleMesh
@@ -165,7 +166,7 @@ def trim_to_length(mesh: TriangleMesh, distance: Array, support: Support, length
 def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> TriangleMesh:
     """The mesh with all vertices within `length` of the data, for a trimmed mesh that was then decimated.
 
-    A vertex beyond that distance moves straight towards the nearest data point until it is within.
+    A vertex beyond that distance moves straight toward the nearest data point until it is within it.
     Cutting the mesh again instead would leave slivers along the boundary, and pieces that are connected
     by a single vertex.
     """
@@ -184,14 +185,14 @@ def trim_by_spacing(
 ) -> Trimmed:
     """The part of a surface that the data support, from distances and spacings (V,) at its vertices.
 
-    ends: (V,) the vertices where the lattice ends the surface. They count as unsupported however near
-    the data are: a flat sheet leaves the lattice right beside its data, and the hole there is as large
+    ends: (V,) the vertices where the surface ends at the lattice's border. They count as unsupported even if
+    data are near: a flat sheet leaves the lattice right next to its data, and the hole there is as large
     as the sheet.
 
     Where the widest hole in the data is small compared with the surface, the data enclose a solid and
-    all is kept. Otherwise the surface ends EDGE local spacings from the data, along a smooth line: it is
-    supported as far as REACH, then shortened from there. Smaller holes stay covered as far as LENGTH
-    usual spacings from the data.
+    everything is kept. Otherwise the surface ends EDGE local spacings from the data, along a smooth line: it
+    is supported up to REACH, then shortened from there. Smaller holes stay covered up to LENGTH usual
+    spacings from the data.
     """
     length = LENGTH * support.usual_spacing
     limit = (1 - SLACK) * length
@@ -217,11 +218,11 @@ def trim_by_spacing(
 def _beyond_edge(
     mesh: TriangleMesh, out: NDArray[np.bool_], ends: NDArray[np.bool_], spacing: Array, usual: float
 ) -> Array:
-    """A function (V,) that is positive beyond the edge of the surface; out (V,): what is unsupported."""
+    """A function (V,) that is positive beyond the edge of the surface; out (V,): unsupported vertices."""
     staying = replace(mesh, faces=mesh.faces[~out[mesh.faces].all(1)])
     rim = np.zeros(len(out), np.bool_)
     rim[staying.faces] = True
-    # the lattice's end is not where support ends
+    # the border of the lattice does not mark the end of support
     rim &= out & ~ends
     shortened = REACH - EDGE
     inward = steps_from(staying, np.flatnonzero(rim), spacing, 2 * shortened)
@@ -237,7 +238,7 @@ def _encloses_a_solid(patches: Patches, gap: float) -> bool:
 
 
 def _widest(patches: Patches) -> float:
-    """The largest opening over the supported area; infinite where nothing is supported."""
+    """The ratio of the largest opening to the supported area; infinite where nothing is supported."""
     if not patches.supported_area > 0:
         return np.inf
     return float(patches.opening.max() / patches.supported_area)

@@ -1,6 +1,6 @@
-"""Clouds, meshes, images, volumes and models from files and to files; the extension says the format.
+"""Reading and writing clouds, meshes, images and volumes; the file extension determines the format.
 
-The table of formats is in `formats.py`: a reader or a writer is the function that a row of it names.
+Each row of the table in `formats.py` names the functions that read and write one format.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def read_geometry(
 ) -> PointCloud | TriangleMesh:
     """Read a point cloud or a mesh, in its own coordinates: a TriangleMesh where the file has faces.
 
-    The geometry is as it stands in the file, points that are not finite included; `reconstruct` omits what
-    cannot be used. Its `notes` say what the reader omitted.
+    The geometry is returned as stored, including points that are not finite; `reconstruct` leaves out what
+    it cannot use. The `notes` of the geometry list what the reader left out.
 
     path: the file. docs/scans.md lists the formats.
 
@@ -75,9 +75,9 @@ def read_merged(
     max_memory: int | None = None,
     wanted: InputConfig | None = None,
 ) -> PointCloud | TriangleMesh:
-    """One cloud of several files and clouds, as `read_geometry` returns it for one file.
+    """Merge several files and clouds into one cloud, each read as by `read_geometry`.
 
-    Attributes that only some of them have are left out, with a note. A mesh alone is returned as it is.
+    Attributes that only some of the inputs have are left out, with a note. A single mesh is returned as is.
     Raises what `read_geometry` does, and UsageError where a mesh is among several.
     """
     from .merging import merged
@@ -94,7 +94,7 @@ def read_merged(
 
 
 def read_cloud(path: str | Path) -> PointCloud:
-    """Read the points of a file; of a mesh, its vertices with their attributes.
+    """Read the points of a file, or the vertices of a mesh, with their attributes.
 
     path: the file, of any format that `read_geometry` reads. Raises what `read_geometry` raises.
 
@@ -123,16 +123,17 @@ def read_mesh(path: str | Path) -> TriangleMesh:
 
 
 def read_image(path: str | Path, max_memory: int | None = None) -> Signal:
-    """Read an image, rows from the top, as the file shows it, bit for bit.
+    """Read an image bit for bit, with the top row first.
 
-    Palettes and 1-bit images become what they show, the camera's orientation is applied, alpha is not
-    multiplied in. CMYK and other color spaces become RGB; of several pages the first is read; `notes` say so.
+    Palettes and 1-bit images are expanded, the camera's orientation is applied, and colors are not multiplied
+    by alpha. CMYK and other color spaces are converted to RGB, and only the first of several pages is read;
+    `notes` report both.
 
     path: a PNG, JPEG or TIFF file.
 
     max_memory: bytes that the process may hold. None: no limit.
 
-    Returns a Signal with values (H, W, C), gray, gray and alpha, RGB, or RGB and alpha, of uint8, uint16
+    Returns a Signal with values (H, W, C): gray, gray and alpha, RGB, or RGB and alpha; uint8, uint16
     or, for a TIFF of floats, float32. Raises UnreadableInput where the file is missing, damaged, not an
     image, or claims more pixels than it can hold; UsageError where it would need more memory.
 
@@ -143,18 +144,18 @@ def read_image(path: str | Path, max_memory: int | None = None) -> Signal:
 
 
 def read_volume(path: str | Path, max_memory: int | None = None) -> Signal:
-    """Read a volume of any real type: three axes, or four with 1 to 4 channels last.
+    """Read a volume of any real type with three axes, or with four of which the last has 1 to 4 channels.
 
     NPY, NIfTI and uncompressed NPZ files are memory-mapped where their values need no change. Booleans
-    become uint8; pickles are never loaded. Values that are not finite stay, and a note counts them.
+    become uint8; pickles are never loaded. Values that are not finite are kept, and a note counts them.
 
     path: an NPY, NPZ, TIFF, NIfTI or NRRD file.
 
     max_memory: bytes that the process may hold. None: no limit.
 
     Returns a Signal with values (I, J, K, C), C in 1..4. The affine of its `grid` has the spacing, origin
-    and directions of the file: NPZ `spacing` (3,) beside `volume`, the spacing that ImageJ or OME gives a
-    TIFF stack, NIfTI's affine, NRRD's directions in the space that `header["space"]` names. Raises
+    and directions of the file: the array `spacing` (3,) of an NPZ file, the spacing that ImageJ or OME gives
+    a TIFF stack, NIfTI's affine, or NRRD's directions in the space that `header["space"]` names. Raises
     UnreadableInput where the file is missing, damaged or not a volume; MissingBackend; UsageError where it
     would need more memory.
 
@@ -165,10 +166,10 @@ def read_volume(path: str | Path, max_memory: int | None = None) -> Signal:
 
 
 def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
-    """Write a mesh in the format of the extension: .ply, .obj, .stl, .off or .glb; whole or not at all.
+    """Write a mesh in the format of the extension: .ply, .obj, .stl, .off or .glb. The write is atomic.
 
-    PLY, OBJ and OFF keep double precision. STL has single precision; so has GLB, which far from the origin
-    is written around the mesh's center, which its scene puts back. Only PLY keeps scalars.
+    PLY, OBJ and OFF keep double precision. STL and GLB have single precision; for a mesh far from the origin,
+    GLB stores coordinates relative to the mesh's center and the offset in its scene. Only PLY keeps scalars.
 
     path: the file; one that exists is replaced.
 
@@ -183,12 +184,12 @@ def write_mesh(path: str | Path, mesh: TriangleMesh) -> tuple[str, ...]:
 
 
 def write_cloud(path: str | Path, cloud: PointCloud) -> tuple[str, ...]:
-    """Write a point cloud as a binary PLY with all its attributes; whole or not at all.
+    """Write a point cloud as a binary PLY file with all its attributes. The write is atomic.
 
     path: the file, .ply; one that exists is replaced.
 
-    cloud: points (N, 3) in world units. Positions and sensors keep double precision, normals are written
-    as float, scalars in their own types, 64-bit integers as doubles.
+    cloud: points (N, 3) in world units. Positions and sensors keep double precision; normals are written
+    as floats, 64-bit integers as doubles, and other scalars in their own types.
 
     Returns a sentence about each attribute that the format cannot keep. Raises UsageError where the
     extension is unknown, or the file cannot be written.
@@ -199,13 +200,14 @@ def write_cloud(path: str | Path, cloud: PointCloud) -> tuple[str, ...]:
 
 
 def write_image(path: str | Path, image: Signal | NDArray[Any]) -> tuple[str, ...]:
-    """Write an image in the format of the extension: .png, .jpg or .tif; whole or not at all.
+    """Write an image in the format of the extension: .png, .jpg or .tif. The write is atomic.
 
-    PNG and TIFF keep uint8 and uint16 bit for bit, TIFF float32 too. JPEG is lossy, for uint8 gray or RGB.
+    PNG and TIFF keep uint8 and uint16 bit for bit; TIFF also keeps float32. JPEG is lossy and takes uint8
+    gray or RGB only.
 
     path: the file; one that exists is replaced.
 
-    image: samples (H, W, C), C in 1..4, rows from the top, or a Signal of them.
+    image: samples (H, W, C), C in 1..4, with the top row first, or a Signal of such samples.
 
     Returns a sentence about each thing that the format cannot keep. Raises UsageError where the format
     cannot hold the samples, the extension is unknown, or the file cannot be written.
@@ -246,6 +248,6 @@ def write_volume(path: str | Path, volume: Signal) -> tuple[str, ...]:
 def write_table(path: str | Path, points: Array, distances: Array, gradients: Array) -> None:
     """Write points (N, 3), distances (N,) and gradients (N, 3) in float64, one row per point.
 
-    The format is that of the extension: .csv, .txt, .npy, .npz or .ply. Raises UsageError.
+    The extension determines the format: .csv, .txt, .npy, .npz or .ply. Raises UsageError.
     """
     write(path, "table", np.column_stack([points, distances, gradients]).astype(np.float64))

@@ -1,4 +1,4 @@
-"""Reading and writing by the table of formats, and what is said of a file that is of none of them."""
+"""Reading and writing files by the table of formats, and the errors for files of an unknown format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .formats import OWN, Format, Kind, extensions, find, function_of, kind_of, 
 
 
 def read(path: str | Path, *kinds: Kind, max_memory: int | None = None) -> Any:
-    """What the file's reader returns, for a file that holds one of the kinds.
+    """Read a file that holds one of the kinds, and return what its reader returns.
 
     max_memory: bytes that the process may hold. Raises UnreadableInput where the file is missing,
     damaged or holds something else, MissingBackend where a library is missing, UsageError where reading
@@ -32,7 +32,7 @@ def read(path: str | Path, *kinds: Kind, max_memory: int | None = None) -> Any:
         try:
             return reader(path)
         except ValueError as error:
-            if row in OWN:  # a fault of this package, not of the file
+            if row in OWN:  # a bug in this package, not damage to the file
                 raise
             reason = f"not a {row.name} file that can be read ({reason_of(error)})"
             raise UnreadableInput(f"{path}: {reason}") from error
@@ -45,7 +45,7 @@ def _memory(row: Format, path: Path) -> float:
 
 
 def write(path: str | Path, kind: Kind, value: Any) -> tuple[str, ...]:
-    """Write a value in the format of the extension, whole or not at all.
+    """Write a value atomically, in the format of the extension.
 
     Returns a sentence about each thing that the format cannot keep. Raises UsageError where the extension
     is unknown, the format cannot hold the value or the file cannot be written; MissingBackend where a
@@ -63,10 +63,10 @@ def write(path: str | Path, kind: Kind, value: Any) -> tuple[str, ...]:
 
 
 def check_writable(path: str | Path, overwrite: bool, kinds: Collection[Kind] = ()) -> None:
-    """Refuse an output before the work starts: of a format that holds none of the kinds, there already, or
-    not writable. No kinds: any format that is written.
+    """Check, before the work starts, that the output's format holds one of the kinds and can be written.
 
-    Raises UsageError.
+    Without kinds, any writable format is accepted. Raises UsageError, also where the file exists already
+    and is not to be overwritten.
     """
     path = Path(path)
     if find(path, *kinds, writing=True) is None:
@@ -116,7 +116,7 @@ _PHOTOGRAPHS = "; photographs of an object need photogrammetry first (COLMAP)"
 
 
 def refused(path: Path, *kinds: Kind) -> UnreadableInput:
-    """The error for an input that holds none of the kinds: says what it is, and what reads it.
+    """The error for an input that holds none of the kinds; it names what the file holds and what reads it.
 
     Raises UnreadableInput where the path is an address on the network.
     """

@@ -28,10 +28,10 @@ from .volumes import FOR_POINTS, lost, volume_of
 _ATTRIBUTES = ("points", "normals", "colors", "sensors")
 _DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError)
 _LONGEST_HEADER = 10_000
-"""The most bytes of an array's header: NumPy's own limit, which it checks after it has read them."""
+"""The largest size of an array's header, in bytes: NumPy's limit, which NumPy checks only after reading."""
 
 _MOST_MEMBERS = 1000
-"""The most arrays of an archive: each takes memory before anything of it is read."""
+"""The largest number of arrays in an archive: each takes memory even before it is read."""
 
 
 def content(path: Path) -> Literal["cloud", "volume"]:
@@ -45,7 +45,7 @@ def content(path: Path) -> Literal["cloud", "volume"]:
 
 
 def memory(path: Path) -> float:
-    """Bytes that reading an archive takes: six times its arrays."""
+    """Bytes of memory that reading an archive takes: six times the size of its arrays."""
     if not zipfile.is_zipfile(path):
         return 0
     with zipfile.ZipFile(path) as archive:
@@ -53,7 +53,10 @@ def memory(path: Path) -> float:
 
 
 def read_npy(path: Path) -> Scan:
-    """The points of a table (N, C) with columns as in a text file without names. Raises UnreadableInput."""
+    """The points of a table (N, C), its columns interpreted as those of a text file without column names.
+
+    Raises UnreadableInput.
+    """
     try:
         with path.open("rb") as file:
             shape, by_columns, kind = _checked_header(file, path.stat().st_size)
@@ -94,7 +97,7 @@ def read_npz(path: Path) -> PointCloud:
                 if name not in _ATTRIBUTES and (shape != (count,) or kind.kind not in "fiu"):
                     continue
                 _check_numbers(kind, path, name)
-                # members may overlap in the file, and each claim all of it
+                # members may overlap in the file, and each may claim the whole of it
                 claimed += info.file_size
                 check_claim(path, claimed)
                 with archive.open(info) as file:
@@ -120,7 +123,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _checked_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """The shape, order and type of an NPY stream of `size` bytes. Raises ValueError where it is cut short."""
+    """The shape, order and type of an NPY stream of `size` bytes. Raises ValueError where it is truncated."""
     version = npy.read_magic(file)
     first = version == (1, 0)
     length = file.read(2 if first else 4)
@@ -130,10 +133,10 @@ def _checked_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, 
     header = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it was written by Python 2
+            warnings.simplefilter("ignore")  # the warning that Python 2 wrote the file
             shape, by_columns, kind = header(BytesIO(length + text))
     except (TokenError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
-        raise ValueError("its header is damaged") from error  # NumPy lets these out of it
+        raise ValueError("its header is damaged") from error  # NumPy does not convert these errors
     if min(shape, default=0) < 0 or not kind.itemsize:
         raise ValueError(f"its header is damaged: the shape is {shape}, of {kind}")
     if prod(shape) * kind.itemsize > size - file.tell():

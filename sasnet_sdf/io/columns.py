@@ -1,4 +1,4 @@
-"""Columns of numbers, in pieces as they come from a file, and the point cloud that they make."""
+"""Columns of numbers, read from a file piece by piece, and the point cloud made from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..geometry import Array, PointCloud
 from ..runtime.progress import tick
 
 Columns = dict[str, NDArray[Any]]
-"""Numbers (N,) under the names that the file has for them."""
+"""Numbers (N,) by the column names of the file."""
 
 
 def is_packed(name: str) -> bool:
@@ -25,17 +25,17 @@ def is_packed(name: str) -> bool:
 
 
 def unpacked(columns: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """The columns with red, green and blue for a column rgb or rgba, and a note on colors that are not there.
+    """The columns with a packed column rgb or rgba split into red, green and blue, and a note on lost colors.
 
-    A column of numbers of one byte is none of colors. An opaque color is NaN as a float: a text that
-    says so has lost it.
+    A column of one-byte numbers does not hold packed colors. The bits of an opaque color are a NaN when read
+    as a float, so a text file that has `nan` there has lost the color.
     """
     columns = dict(columns)
     name = next(filter(is_packed, columns), None)
     if name is None or columns[name].ndim != 1 or columns[name].dtype.itemsize < 4:
         return columns, []
     packed = columns[name]
-    # of float32 the bits are there; float64 are numbers from a text
+    # float32 values still have their bits; float64 values are numbers from a text file
     lost = int(np.isnan(packed).sum()) if packed.dtype == np.float64 else 0
     notes = [f"{lost} of {len(packed)} colors are written as nan and were lost"] if lost else []
     bits = _bits(packed)
@@ -49,7 +49,10 @@ def unpacked(columns: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any
 
 
 def _bits(packed: NDArray[Any]) -> NDArray[np.uint32]:
-    """The four bytes of integers, of floats that are whole numbers, or of the floats that they make up."""
+    """The four bytes of each packed color.
+
+    A whole number, also one stored as a float, is the color itself; any other float is read as float32 bits.
+    """
     if packed.dtype.kind != "f":
         return packed.astype(np.uint32)
     whole = (packed == np.rint(packed)) & (np.abs(packed) >= 1) & (np.abs(packed) < 2**32)
@@ -72,7 +75,7 @@ _STEMS = {
     NORMAL: ("n", "norm", "normal", "normals"),
     COLOR: ("color", "colors", "colour", "colours", "col", "diffuse", "rgb", "rgba"),
 }
-"""What other programs write before or after the axis, or, in ParaView, before the number of the axis."""
+"""What other programs write before or after the letter of the axis, or (ParaView) before its number."""
 
 _SPECIAL = {f"vp_{axis}": f"v{axis}" for axis in "xyz"} | {name: name for name in (*SENSOR, *_SPLAT)}
 _SPECIAL |= dict.fromkeys(("easting", "east", "e"), "x") | dict.fromkeys(("northing", "north", "n"), "y")
@@ -81,11 +84,11 @@ _UNIT = re.compile(r"\s*[\[(][^\])]*[\])]$|(?:\s*/\s*|_)(?:mm|cm|m|km|ft)$")
 """A unit after a name: in brackets, or as in `x_m` and `X /m`."""
 
 _SH_0 = 0.28209479177387814
-"""The constant spherical harmonic, whose coefficients are the colors of 3D Gaussian splats."""
+"""The constant spherical harmonic; its coefficients are the base colors of 3D Gaussian splats."""
 
 
 def _known_names() -> dict[str, str]:
-    """The names of positions, normals and colors without joints, in lower case, and what they are here."""
+    """Known names of positions, normals and colors, in lower case without separators -> canonical names."""
     known = {name: name for name in (*POSITION, *NORMAL, *COLOR)}
     for group, stems in _STEMS.items():
         for name, axis, index in zip(group, COLOR if group is COLOR else POSITION, "012", strict=True):
@@ -114,9 +117,9 @@ def is_known(name: str) -> bool:
 
 
 def _roles(names: Iterable[str], path: Path) -> dict[tuple[str, ...], list[str]]:
-    """The file's own names of each group that is whole; UnreadableInput where the position is not."""
+    """The file's own names for each complete group. Raises UnreadableInput where x, y or z is missing."""
     own: dict[str, str] = {}
-    # an alias gives way to the name itself
+    # an exact name takes precedence over an alias
     for name in sorted(names, key=lambda name: (name != canonical(name), name.lower() != canonical(name))):
         own.setdefault(canonical(name), name)
     if not set(POSITION) <= set(own):
@@ -126,7 +129,7 @@ def _roles(names: Iterable[str], path: Path) -> dict[tuple[str, ...], list[str]]
 
 
 def positions(columns: Columns, path: Path) -> Array:
-    """The points (N, 3) float64 of columns under the file's own names. Raises UnreadableInput."""
+    """The points (N, 3) float64 from columns under the file's own names. Raises UnreadableInput."""
     names = _roles(columns, path)[POSITION]
     return np.stack([np.asarray(columns[name], np.float64) for name in names], axis=1)
 
@@ -137,7 +140,7 @@ def finite(values: Array) -> NDArray[np.bool_]:
 
 
 def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> PointCloud:
-    """A point cloud from columns (N,) under the file's own names; those of no known group are scalars.
+    """A point cloud from columns (N,) under the file's own names; columns in no known group become scalars.
 
     Raises UnreadableInput where x, y or z is missing.
     """
@@ -172,8 +175,8 @@ def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> Point
 def as_colors(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Colors (N, 3) as uint8 from bytes, from 16-bit numbers, or from reals of 0..1 or 0..255.
 
-    Fractions are shares of 1 where 99 in 100 are below 2, and whole numbers 16-bit where one is above
-    twice 255: lamps and splats are brighter than the brightest color, which does not change the scale.
+    Reals are taken as 0..1 where 99 in 100 are below 2, and whole numbers as 16-bit where one is above
+    twice 255. The tolerance is for lamps and splats, which may be brighter than the nominal maximum.
     """
     if values.dtype == np.uint8:
         return values
@@ -191,17 +194,17 @@ def _are_shares(values: NDArray[Any]) -> bool:
 
 
 PIECE = 1 << 18
-"""The most rows of a piece."""
+"""The largest number of rows in a piece."""
 
 
 @dataclass
 class Scan:
     """The points of a file that is read piece by piece.
 
-    pieces: columns under the file's own names, at most PIECE rows each, read when they are drawn;
-    they may raise UnreadableInput. notes: sentences for the user, complete once all are drawn.
-    named: the columns under their names, for what only all values can say.
-    geographic: whether x and y are longitude and latitude; like notes, known once all pieces are drawn.
+    pieces: an iterator that reads columns under the file's own names, at most PIECE rows at a time; it may
+    raise UnreadableInput. notes: sentences for the user, complete once the iterator is exhausted.
+    named: names the columns where only all the values together determine what they are.
+    geographic: whether x and y are longitude and latitude; like notes, known once pieces is exhausted.
     """
 
     pieces: Iterable[Columns]
@@ -210,13 +213,13 @@ class Scan:
     geographic: bool = False
 
     def cloud(self, columns: Columns, path: Path) -> PointCloud:
-        """The cloud of columns that were kept of the pieces. Raises UnreadableInput."""
+        """The cloud made from the columns that were kept. Raises UnreadableInput."""
         cloud = cloud_from(self.named(columns), path, self.notes)
         return replace(cloud, geographic=self.geographic)
 
 
 def records(path: Path, kind: np.dtype, offset: int, count: int) -> Iterator[NDArray[Any]]:
-    """Arrays of at most PIECE of the `count` records that the file holds from `offset` on."""
+    """The `count` records that start at `offset` in the file, in arrays of at most PIECE records."""
     with path.open("rb") as file:
         file.seek(offset)
         for start in range(0, max(count, 1), PIECE):
@@ -225,13 +228,13 @@ def records(path: Path, kind: np.dtype, offset: int, count: int) -> Iterator[NDA
 
 
 def columns_of(rows: NDArray[Any]) -> Columns:
-    """The fields of a structured array (N,) that are numbers, each (N,) on its own."""
+    """The numeric fields of a structured array (N,), each as an array (N,)."""
     names = rows.dtype.names or ()
     return {name: numbers(rows[name]) for name in names if is_numeric(rows[name])}
 
 
 def numbers(values: NDArray[Any]) -> NDArray[Any]:
-    """A copy in this machine's byte order, which keeps no larger array alive."""
+    """A copy in native byte order that keeps no reference to a larger array."""
     return np.array(values, values.dtype.newbyteorder("="))
 
 
@@ -249,7 +252,7 @@ def taken(columns: Columns, keep: NDArray[Any] | slice) -> Columns:
 
 
 def joined(pieces: Iterable[Columns], notes: list[str]) -> Columns:
-    """Join the pieces; columns that only some of them have are left out, with a note."""
+    """Join the pieces; columns that only some pieces have are left out, with a note."""
     parts = []
     for piece in pieces:
         tick()
@@ -260,10 +263,10 @@ def joined(pieces: Iterable[Columns], notes: list[str]) -> Columns:
     elsewhere = dict.fromkeys(name for part in parts for name in part if name not in everywhere)
     if elsewhere:
         notes.append(f"only some of its scans have {', '.join(elsewhere)}: left out")
-    # taken out of the parts one by one, so that no more than a column is there twice
+    # columns are removed from the parts one by one, so that at most one column is in memory twice
     return {name: np.concatenate([part.pop(name) for part in parts]) for name in everywhere}
 
 
 def empty_rows(missing: int, total: int) -> list[str]:
-    """The note about rows of a depth image or a scanner's raster that saw nothing."""
+    """The note about rows of a depth image or a scanner's raster that have no measurement."""
     return [f"{missing} of {total} rows hold no measurement and were left out"] if missing else []

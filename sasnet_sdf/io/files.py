@@ -1,4 +1,4 @@
-"""Files: checked before they are read, and written whole or not at all."""
+"""Checks of files before they are read, and atomic writes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _USERS_FAULT = {
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A path beside `path`, with its extension, that takes its place when the block ends well.
+    """Yield a temporary path in the same folder; its file replaces `path` when the block succeeds.
 
-    Where the block fails, what it wrote is removed and `path` is as it was. Raises UsageError where
+    Where the block fails, the temporary file is removed and `path` is unchanged. Raises UsageError where
     the folder or the file cannot be written, SasnetError where the disk is full.
     """
-    target = Path(path).resolve()  # a link stays one: what it points to is written
+    target = Path(path).resolve()  # a symbolic link is kept, and its target is written
     partial = _beside(target)
     try:
         _check_target(target, path)
@@ -44,7 +44,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def check_place(path: str | Path, overwrite: bool) -> None:
-    """Refuse an output that cannot be written, or exists and is to be kept. Raises UsageError."""
+    """Refuse an output that cannot be written, or that exists and must not be replaced. Raises UsageError."""
     target = Path(path).resolve()
     _check_target(target, path)
     if target.exists() and not overwrite:
@@ -58,7 +58,7 @@ def check_place(path: str | Path, overwrite: bool) -> None:
 
 
 def _check_target(target: Path, path: str | Path) -> None:
-    """Check that the folder is there, and that what is to be replaced is a file. Raises UsageError."""
+    """Check that the folder exists, and that an existing target is a file. Raises UsageError."""
     if target.is_dir():
         raise UsageError(f"{path}: is a folder; give the name of a file")
     if target.exists() and not target.is_file():
@@ -68,24 +68,24 @@ def _check_target(target: Path, path: str | Path) -> None:
 
 
 def _beside(target: Path) -> Path:
-    """A hidden name in the same folder, with the same extension, that shows whose it is."""
+    """A hidden temporary name in the same folder, which ends with the target's name."""
     return target.with_name(f".{uuid.uuid4().hex[:8]}.{target.name[-40:]}")
 
 
 _RATIO = 1400
-"""The most bytes that a compressed byte stands for (deflate: 1,032; the LZW of TIFF: 1,340)."""
+"""The largest compression ratio that is accepted (deflate reaches 1,032; the LZW of TIFF 1,340)."""
 
 _HARMLESS = 2**28
 """Bytes that a header may claim whatever the file's size; an image of 8,000 x 8,000 RGBA has fewer."""
 
 _COPIES = 2.5
-"""Memory that reading takes, over that of the samples: Pillow's picture, and the array."""
+"""Memory that reading takes, relative to the samples: both Pillow's image and the array are in memory."""
 
 _AT_ONCE = 1 << 19
-"""Bytes that a library gets at a time; the slowest takes a tenth of a second for them."""
+"""Bytes that a library gets per read; the slowest library takes a tenth of a second for them."""
 
 _ADDRESS = re.compile(r"(https?|ftp|s3|gs|sftp):[/\\\\]+", re.IGNORECASE)
-"""The beginning of an address, also as a path, which has one slash there."""
+"""The beginning of a URL; converted to a path, a URL has only one slash after the colon."""
 
 _LIMIT: ContextVar[int | None] = ContextVar("max_memory", default=None)
 
@@ -101,9 +101,9 @@ def within(max_memory: int | None) -> Iterator[None]:
 
 
 def opened(path: Path, plain: int = 0) -> BufferedReader:
-    """The file, open in binary, which reports progress while a library reads it.
+    """Open the file in binary mode, with progress reported while a library reads it.
 
-    plain: bytes beyond ASCII among its first `plain` bytes are read as question marks.
+    plain: among the first `plain` bytes, those outside ASCII are read as question marks.
     """
     file = _Reported(path)
     file.plain = plain
@@ -130,7 +130,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn the system's errors in reading a file within the block into UnreadableInput, which names it."""
+    """Convert the system's errors in reading a file within the block to UnreadableInput."""
     try:
         yield
     except OSError as error:
@@ -138,14 +138,14 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def check_address(path: Path) -> None:
-    """Refuse an address on the network: nothing is downloaded. Raises UnreadableInput."""
+    """Refuse a URL, since nothing is downloaded. Raises UnreadableInput."""
     if found := _ADDRESS.match(str(path)):
         address = f"{found[1]}://{str(path)[found.end() :]}"
         raise UnreadableInput(f"{address}: is an address; download it first, and give the file")
 
 
 def check_file(path: Path) -> None:
-    """Refuse an input that is an address, missing, a folder, locked or empty. Raises UnreadableInput."""
+    """Refuse an input that is a URL, missing, a folder, locked or empty. Raises UnreadableInput."""
     check_address(path)
     try:
         if not path.exists():
@@ -165,8 +165,8 @@ def check_file(path: Path) -> None:
 def check_claim(path: Path, wanted: int, ratio: int = _RATIO) -> None:
     """Refuse to take `wanted` bytes that the file cannot hold, or that the machine does not have.
 
-    ratio: the most bytes that a byte of the file may stand for. Raises UnreadableInput, and UsageError
-    where there would be more than `within` allows.
+    ratio: the largest compression ratio. Raises UnreadableInput, and UsageError where reading would take
+    more memory than `within` allows.
     """
     size, limit = path.stat().st_size, memory_limit_bytes()
     if wanted > max(_HARMLESS, ratio * size):
@@ -184,7 +184,7 @@ def check_claim(path: Path, wanted: int, ratio: int = _RATIO) -> None:
 
 
 def count_of(word: str) -> int | None:
-    """The count, 0 or more, that a header's word is; None where it is no count, or one no file can hold."""
+    """The non-negative count in a word of a header; None for other words and impossibly large counts."""
     return int(word) if re.fullmatch(r"[0-9]{1,18}", word) else None
 
 
@@ -202,10 +202,10 @@ def text_of(path: Path) -> str:
 
 
 def not_carried(things: Sequence[str]) -> list[str]:
-    """The note that these things of a file are not in the result; no note where there are none."""
+    """A list with a note that the result lacks these things of the file; empty where there are none."""
     return [f"not carried over: {', '.join(things)}"] if things else []
 
 
 def division(parts: int) -> list[str]:
-    """What `not_carried` names of a file whose parts become one mesh."""
+    """The entry for `not_carried` where several parts of a file become one mesh."""
     return [f"the division into {parts} parts"] if parts > 1 else []

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ..errors import UsageError
 
 Kind = Literal["cloud", "mesh", "image", "volume", "model", "table", "report"]
-"""What a file may hold. Tables (distances and gradients at points) and reports are only written."""
+"""The kinds of file content. Tables (distances and gradients at points) and reports are only written."""
 
 Function = Callable[..., Any] | str
 """A function, or `module:name`, which is imported when it is first called."""
@@ -23,19 +23,19 @@ Function = Callable[..., Any] | str
 class Format:
     """A file format: its names, and the functions that read and write it (docs/extending.md).
 
-    name: as messages and the documentation have it, such as "PLY". extensions: in lower case with their
+    name: the name in messages and the documentation, such as "PLY". extensions: in lower case with their
     dots, such as (".ply",).
 
     read: for each kind that a file may hold, a function `read(path)`. It returns a PointCloud or a
-    TriangleMesh for "cloud" and "mesh" (one function for both, which returns what is there), a Signal for
-    "image" and "volume". It raises UnreadableInput or ValueError where the file is damaged.
+    TriangleMesh for "cloud" and "mesh" (one function for both, which returns whichever the file holds), a
+    Signal for "image" and "volume". It raises UnreadableInput or ValueError where the file is damaged.
 
-    write: for each kind, a function `write(path, value)`. The path is a temporary one beside the output,
-    with the same extension, renamed when the function returns. It returns sentences about what the format
-    cannot keep, or None, and raises UsageError where it cannot hold the value.
+    write: for each kind, a function `write(path, value)`. The path is a temporary one in the output's folder,
+    with the same extension; it is renamed when the function returns. The function returns sentences about
+    what the format cannot keep, or None, and raises UsageError where the format cannot hold the value.
 
-    memory: the memory that reading takes at its worst moment, in bytes per byte of the file or as a
-    function `memory(path)` in bytes. 0 where the file is read piece by piece. content: a function
+    memory: the peak memory that reading takes, either in bytes per byte of the file or as a function
+    `memory(path)` that returns bytes. 0 where the file is read piece by piece. content: a function
     `content(path)`, which returns the kind that a file holds; None where the extension decides. extra: the
     extra of this package that installs the format's library.
     """
@@ -111,7 +111,7 @@ _ROWS = [
     Format("model", (".sasnet",), {"model": ".models:read_model"}, {"model": ".models:write_model"}),
     Format("JSON", (".json",), write={"report": ".files:write_json"}),
 ]
-"""The formats of this package and those that were registered. Memory: measured on files of 5 to 22 MB."""
+"""The formats of this package and registered ones. `memory` was measured on files of 5 to 22 MB."""
 
 OWN = tuple(_ROWS)
 
@@ -119,16 +119,16 @@ OWN = tuple(_ROWS)
 def register(row: Format) -> None:
     """Add a file format, which all functions, commands and lists of extensions then know.
 
-    A package that is installed may instead name its `Format` as an entry point of the group
-    `sasnet_sdf.formats`; it is imported only when an extension is unknown or all are listed. Where formats
-    share an extension, this package's own come first, then those registered, in their order.
+    An installed package may instead name its `Format` as an entry point of the group
+    `sasnet_sdf.formats`; it is imported only when an extension is unknown or all formats are listed. Where
+    formats share an extension, this package's own come first, then registered ones in order of registration.
     """
     _ROWS.append(row)
 
 
 @cache
 def _installed() -> tuple[Format, ...]:
-    """The formats of installed packages; one that cannot be loaded is logged and passed."""
+    """The formats of installed packages; one that cannot be loaded is logged and skipped."""
     from importlib.metadata import entry_points
 
     found: list[Format] = []
@@ -173,7 +173,7 @@ def extensions(*kinds: Kind, writing: bool = False) -> tuple[str, ...]:
 
 
 def function_of(function: Function) -> Callable[..., Any]:
-    """The function itself, imported where the table has its name."""
+    """The function itself, imported if the table has only its name."""
     if not isinstance(function, str):
         return function
     module, _, name = function.partition(":")
@@ -181,10 +181,10 @@ def function_of(function: Function) -> Callable[..., Any]:
 
 
 def kind_of(path: str | Path) -> Kind | None:
-    """The kind that a file holds, by its extension and, where that leaves a choice, its content.
+    """The kind that a file holds, by its extension and, where that is ambiguous, its content.
 
     "cloud" stands for clouds and meshes. A file whose content cannot be read counts as the first kind
-    of its format, whose reader says what is wrong. None where the extension is unknown.
+    of its format; the reader of that kind reports the error. None where the extension is unknown.
     """
     row = find(path)
     if row is None:

@@ -1,7 +1,7 @@
-"""GLB: the parts of a scene where its nodes place them, as one mesh or one cloud.
+"""GLB: the parts of a scene, placed by its nodes and merged into one mesh or one cloud.
 
-An own reader because trimesh leaves out the points beside a mesh, fans, sparse accessors, instances
-and what is quantized, without a word.
+The reader is our own because trimesh silently leaves out points in a scene with meshes, triangle fans,
+sparse accessors, instances and quantized attributes.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from .polygons import strips
 from .stl import rounding_of
 
 FEW_FACES = 0.25
-"""The most triangles per point for which a scene of both is a cloud, whose meshes mark the cameras."""
+"""Up to this many triangles per point, a scene with both is a cloud whose meshes only mark the cameras."""
 
 _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 _LINES = (1, 2, 3)
 _READ = re.compile(
     r"KHR_mesh_quantization|EXT_mesh_gpu_instancing"
-    # what changes how a surface looks, not where it lies
+    # extensions that change the appearance of a surface, not its position
     r"|(KHR|EXT|MSFT|ADOBE|AGI)_(materials|texture|lights|xmp|animation)_.*|KHR_materials.*|KHR_xmp.*"
 )
-"""The extensions that a file may require."""
+"""The glTF extensions that a file may require."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """vertices (V, 3), faces (F, 3) or None of points; colors (V, 3) in 0..1 and normals (V, 3) or None."""
+    """vertices (V, 3); faces (F, 3), None for points; colors (V, 3) in 0..1 and normals (V, 3), or None."""
 
     vertices: Array
     faces: NDArray[np.int64] | None
@@ -57,7 +57,7 @@ class _Part:
     normals: Array | None
 
     def under(self, matrix: Matrix) -> _Part:
-        """The part where a node's matrix places it; a matrix that mirrors turns its triangles."""
+        """The part transformed by a node's matrix; a mirroring matrix also flips the triangles."""
         mirrors = np.linalg.det(matrix[:3, :3]) < 0
         faces = self.faces[:, ::-1] if mirrors and self.faces is not None else self.faces
         normals = None if self.normals is None else normals_under(matrix, self.normals)
@@ -65,12 +65,12 @@ class _Part:
 
 
 def read(path: Path) -> PointCloud | TriangleMesh:
-    """The default scene as a mesh, its vertices welded, or as a cloud where it has points.
+    """The default scene as a mesh with welded vertices, or as a cloud where it has points.
 
-    A scene of both is a cloud where it has at most `FEW_FACES` triangles per point, and refused where it
-    has more. Colors of vertices times those of materials are kept as the file's numbers; a note names
-    textures, lines, deformations and parts, which are not. Raises UnreadableInput, which names a
-    compression, and what the file requires, that this reader does not know.
+    A scene with both is a cloud where it has at most `FEW_FACES` triangles per point, and refused where it
+    has more. Vertex colors times material colors are kept as numbers of the file; a note names textures,
+    lines, deformations and the division into parts, which are lost. Raises UnreadableInput, which names an
+    unknown compression or required extension.
     """
     try:
         document = Document.of(path)
@@ -85,7 +85,7 @@ def read(path: Path) -> PointCloud | TriangleMesh:
 
 
 class _Scene:
-    """The parts of a document's scene, and what of it is left out."""
+    """The parts of a document's scene, and counts of what is left out."""
 
     def __init__(self, document: Document) -> None:
         self.document, self.path = document, document.path
@@ -125,7 +125,7 @@ class _Scene:
         return self._cloud(clouds)
 
     def _check_size(self, placed: list[tuple[int, Matrix, dict[str, Any]]]) -> None:
-        """Refuse scenes that place more vertices and triangles than the file can stand for."""
+        """Refuse scenes that place implausibly many vertices and triangles for the size of the file."""
         accessors, meshes = self.document.tree["accessors"], self.document.tree["meshes"]
         sizes: dict[int, int] = {}
         total = 0
@@ -149,7 +149,7 @@ class _Scene:
                 yield from (part.under(matrix @ place) for part in self.parts[index])
 
     def _part(self, primitive: dict[str, Any]) -> _Part | None:
-        """The vertices and triangles of a primitive; None of what has none, which is counted."""
+        """The vertices and triangles of a primitive; None where it has neither, which is counted."""
         attributes, mode = primitive["attributes"], primitive.get("mode", _TRIANGLES)
         if compressed := [n for n in primitive.get("extensions", {}) if "compression" in n]:
             raise UnreadableInput(f"{self.path}: is compressed ({compressed[0]}); export it without")
@@ -184,12 +184,12 @@ class _Scene:
         values = self.document.array(attributes[name])
         if len(values) != count or values.shape[1] < 3:
             raise ValueError(f"{name} has the shape {values.shape} at {count} vertices")
-        # whole numbers must be normalized, and not every program says that they are
+        # the standard requires integers to be normalized, but not every program sets the flag
         largest = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else 1
         return values[:, :3] / np.float64(largest)
 
     def _colors_of(self, primitive: dict[str, Any], count: int) -> Array | None:
-        """The colors of a primitive's vertices times its material's, (V, 3); None where both are white."""
+        """Vertex colors (V, 3) of a primitive times its material's color; None where both are white."""
         colors = self._attribute(primitive["attributes"], "COLOR_0", count)
         if "material" not in primitive:
             return colors
@@ -237,7 +237,7 @@ class _Scene:
         )
 
     def _colors(self, parts: list[_Part]) -> NDArray[np.uint8] | None:
-        """The colors of all vertices; white, as glTF has it, for parts without where others have them."""
+        """The colors of all vertices; where only some parts have colors, the others are white as in glTF."""
         if all(part.colors is None for part in parts):
             return None
         if any(part.colors is None for part in parts):
@@ -247,7 +247,7 @@ class _Scene:
 
 
 def _faces(indices: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
-    """Triangles (F, 3) of a primitive's indices."""
+    """Triangles (F, 3) from a primitive's indices."""
     if mode == _TRIANGLES:
         return indices[: len(indices) // 3 * 3].reshape(-1, 3)
     if mode == _STRIP:
@@ -272,7 +272,7 @@ def _copies(node: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
 
 
 def write(path: Path, mesh: TriangleMesh) -> list[str]:
-    """Write single precision; far from the origin around the mesh's center, which the scene puts back."""
+    """Write single precision; far from the origin, relative to the mesh's center, offset by the scene."""
     import trimesh
 
     far = rounding_of(mesh.vertices) > 0

@@ -1,4 +1,4 @@
-"""The arrays of a GLB file, as glTF 2.0 lays them out, and where nodes place them."""
+"""The arrays of a GLB file, in the layout of glTF 2.0, and the matrices of its nodes."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Matrix = NDArray[np.float64]
 
 
 def points_under(matrix: Matrix, points: Array) -> Array:
-    """Points (N, 3) where the matrix places them."""
+    """Points (N, 3) transformed by the matrix."""
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def normals_under(matrix: Matrix, normals: Array) -> Array:
-    """Normals (N, 3), of any length, that stay perpendicular to what the matrix places."""
+    """Normals (N, 3), of any length, perpendicular to the surface after the matrix is applied."""
     linear = matrix[:3, :3]
-    # the cofactors: the inverse transposed times the determinant, which a flat matrix has too
+    # the cofactor matrix is the inverse transpose times the determinant; it exists for singular matrices too
     cofactors = np.stack([np.cross(linear[k - 2], linear[k - 1]) for k in range(3)])
     return normals @ cofactors.T * np.sign(np.linalg.det(linear))
 
 
 def placements(document: Document) -> Iterator[tuple[dict[str, Any], Matrix]]:
-    """The nodes of the default scene, each with its matrix. Raises ValueError where they are no trees."""
+    """The nodes of the default scene, each with its matrix. Raises ValueError if they do not form trees."""
     tree = document.tree
     nodes, scenes = tree["nodes"], tree["scenes"]
     if scenes:
@@ -56,7 +56,7 @@ def placements(document: Document) -> Iterator[tuple[dict[str, Any], Matrix]]:
 
 
 def instances(node: dict[str, Any], document: Document) -> Iterator[Matrix]:
-    """The matrices, below the node's own, under which its mesh appears: one, or those of its instances."""
+    """The matrices of the node's mesh relative to the node: one, or one for each instance."""
     arrays = {name: document.array(k) for name, k in attributes_of_instances(node).items()}
     if not arrays:
         yield np.eye(4)
@@ -74,7 +74,7 @@ def attributes_of_instances(node: dict[str, Any]) -> dict[str, int]:
 
 
 def _matrix(node: dict[str, Any]) -> Matrix:
-    """A node's own matrix, which its file has by columns or as its three parts."""
+    """A node's own matrix, which the file stores column by column or as scale, rotation and translation."""
     if "matrix" in node:
         matrix = np.array(node["matrix"], np.float64).reshape(4, 4).T
     else:
@@ -85,7 +85,7 @@ def _matrix(node: dict[str, Any]) -> Matrix:
 
 
 def _composed(translation: Any, rotation: Any, scale: Any) -> Matrix:
-    """The matrix that scales, then rotates by a quaternion x y z w, then moves."""
+    """The matrix that scales, then rotates by a quaternion x y z w, then translates."""
     matrix = np.eye(4)
     if rotation is not None:
         matrix[:3, :3] = _rotation(np.array(rotation, np.float64))
@@ -110,13 +110,13 @@ def _rotation(quaternion: Array) -> Array:
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _NUMBERS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _RATIO = 32
-"""The most bytes of accessors per byte of the file: they may overlap, but a mesh has few of them."""
+"""The most bytes of accessors per byte of the file: accessors may overlap, but a mesh has few of them."""
 
 _JSON, _BINARY = 0x4E4F534A, 0x004E4942
 
 
 def item(items: list[Any], index: int) -> Any:
-    """The item at an index that a file names. Raises IndexError, of negative ones too."""
+    """The item at an index from a file. Raises IndexError, for negative indices too."""
     if index < 0:
         raise IndexError(f"an index of {index}")
     return items[index]
@@ -124,7 +124,7 @@ def item(items: list[Any], index: int) -> Any:
 
 @dataclass
 class Document:
-    """A file's JSON with every list that it may omit, and the bytes of its buffers."""
+    """A file's JSON, completed with the lists that a file may omit, and the bytes of its buffers."""
 
     path: Path
     tree: dict[str, Any]
@@ -133,7 +133,7 @@ class Document:
 
     @classmethod
     def of(cls, path: Path) -> Document:
-        """Read a file. Raises UnreadableInput where its accessors name more than it can hold, ValueError."""
+        """Read a file. Raises UnreadableInput where its accessors claim too much data, and ValueError."""
         data = path.read_bytes()
         magic, version, length = data[:4], _number(data, 4), _number(data, 8)
         if magic != b"glTF" or not 20 <= length <= len(data):
@@ -169,7 +169,7 @@ class Document:
         check_claim(self.path, sum(sizes), _RATIO)
 
     def array(self, index: int) -> NDArray[Any]:
-        """The values (N, C) of an accessor: integers, or reals where they are that or normalized."""
+        """The values (N, C) of an accessor: integers, or reals if it has reals or normalized integers."""
         accessor = item(self.tree["accessors"], index)
         kind, columns = np.dtype(_TYPES[accessor["componentType"]]), _NUMBERS[accessor["type"]]
         values = self._values(accessor, count_of(accessor), kind, columns)
@@ -184,7 +184,7 @@ class Document:
         return values
 
     def _values(self, part: dict[str, Any], count: int, kind: np.dtype, columns: int) -> NDArray[Any]:
-        """Rows (count, columns) from where a part of an accessor lies; zeros where it lies nowhere."""
+        """Rows (count, columns) from the buffer view of an accessor's part; zeros where it has none."""
         if "bufferView" not in part:
             return np.zeros((count, columns), kind)
         view = item(self.tree["bufferViews"], part["bufferView"])

@@ -1,7 +1,8 @@
-"""Images: PNG, JPEG and TIFF as arrays (H, W, C), rows from the top; what the file shows, bit for bit.
+"""Images: PNG, JPEG and TIFF as arrays (H, W, C), top row first, bit for bit.
 
-Pillow reads and writes PNG with 16 bits a channel as 8 bits wherever there is color or alpha. That is done
-here, after W3C, Portable Network Graphics (third edition): chunks in section 11, filters in section 9.
+Pillow reduces PNG with 16 bits per channel to 8 bits wherever there is color or alpha. This module reads and
+writes such files itself, after W3C, Portable Network Graphics (third edition): chunks in section 11, filters
+in section 9.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ _SHOWN_AS = {
     **dict.fromkeys(("P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"), "RGB"),
     **dict.fromkeys(("PA", "RGBA", "RGBa"), "RGBA"),
 }
-"""Pillow's modes, and the mode that each is converted to for an array of 8 bits."""
+"""The mode that each of Pillow's modes is converted to for an array of 8 bits."""
 
 _WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
 _SAMPLES = {"I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "F": np.float32}
 
 _DEEP = {b"\x10\0": 2, b"\x10\2": 6, b"\x10\4": 4, b"\x10\6": 8}
-"""Bytes per pixel of a PNG whose header has 16 bits and these colors."""
+"""Bytes per pixel of a PNG by bit depth (16) and color type in its header."""
 
 _A_ROW = 48
-"""Bytes that Pillow takes for a row beside its pixels: an image may have rows of one pixel."""
+"""Bytes that Pillow takes for a row in addition to its pixels: an image may have rows of one pixel."""
 
 
 def read(path: Path) -> Signal:
-    """The image in a file whose content says which of the formats it is. See `sasnet_sdf.io.read_image`."""
+    """The image in a file, whose content determines the format. See `sasnet_sdf.io.read_image`."""
     with path.open("rb") as file:
         head = file.read(26)
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -56,12 +57,12 @@ def read(path: Path) -> Signal:
 
 
 def _from_pillow(path: Path, deep: int = 0) -> tuple[NDArray[Any], list[str]]:
-    """Samples and notes. deep: bytes per pixel of a PNG with 16 bits, whose header alone Pillow reads."""
+    """Samples and notes. deep: bytes per pixel of a 16-bit PNG, of which Pillow reads only the header."""
     from PIL import Image, ImageOps
 
     try:
         with warnings.catch_warnings():
-            # it warns where an image is large; check_claim knows whether the file can hold it
+            # ignore Pillow's warning about large images; check_claim checks whether the file can hold them
             warnings.simplefilter("ignore")
             with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
                 check_claim(path, image.height * (image.width * (deep or len(image.getbands())) + _A_ROW))
@@ -86,7 +87,7 @@ def _from_pillow(path: Path, deep: int = 0) -> tuple[NDArray[Any], list[str]]:
 
 
 def _shown(image: Any, path: Path, notes: list[str]) -> NDArray[Any]:
-    """What a Pillow image shows, as (H, W, C)."""
+    """The displayed content of a Pillow image, as (H, W, C)."""
     if image.mode in _SAMPLES:
         return np.asarray(image).astype(_SAMPLES[image.mode])[..., None]
     mode = _SHOWN_AS.get(image.mode)
@@ -122,9 +123,9 @@ def _to_pillow(values: NDArray[Any]) -> Any:
 
 
 def check_samples(dtype: np.dtype, channels: int, path: str | Path) -> None:
-    """Refuse, before there is an image, samples that the format of the extension cannot hold.
+    """Check, before the image is computed, that the format of the extension can hold the samples.
 
-    Raises UsageError, which names a format that can.
+    Raises UsageError, which names a suitable format.
     """
     kind = suffix_of(path)
     if dtype not in (np.uint8, np.uint16, np.float32):
@@ -142,7 +143,7 @@ def check_samples(dtype: np.dtype, channels: int, path: str | Path) -> None:
 
 
 def upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Samples (H, W, C) turned and mirrored as Exif's orientation 1..8 says, to how they are to be seen."""
+    """Samples (H, W, C) rotated and mirrored into display orientation, by Exif's orientation 1..8."""
     if orientation in (5, 6, 7, 8):
         values = values.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -158,9 +159,9 @@ _COLOR_TYPES = {channels: kind for kind, channels in _CHANNELS.items()}
 
 
 def _read_deep(path: Path) -> NDArray[np.uint16]:
-    """The samples (H, W, C) of a PNG with 16 bits; a color that counts as transparent gives an alpha channel.
+    """The samples (H, W, C) of a PNG with 16 bits; a transparent color becomes an alpha channel.
 
-    The caller has bounded what the header claims. Raises UnreadableInput.
+    The caller has checked the size that the header claims. Raises UnreadableInput.
     """
     found: dict[bytes, list[bytes]] = {}
     for name, content in _chunks(path):
@@ -187,7 +188,7 @@ def _read_deep(path: Path) -> NDArray[np.uint16]:
 
 
 def _write_deep(path: Path, values: NDArray[np.uint16]) -> None:
-    """Write samples (H, W, C), C in 1..4. Every row is filtered as differences to the Paeth predictor."""
+    """Write samples (H, W, C), C in 1..4. Every row is filtered with the Paeth predictor."""
     height, width, channels = values.shape
     pixel, pack = 2 * channels, zlib.compressobj(6)
     above = np.zeros(pixel * (width + 1), np.int16)
@@ -213,7 +214,7 @@ def _write_deep(path: Path, values: NDArray[np.uint16]) -> None:
 
 @kept()
 def unfilter(rows: NDArray[np.uint8], pixel: int) -> int:  # pragma: no cover - compiled
-    """Undo the filters of rows (H, 1 + bytes) in place; the first byte of a row is its filter's number.
+    """Undo the filters of rows (H, 1 + bytes) in place; the first byte of a row is its filter type.
 
     pixel: bytes per pixel. Returns the first row whose filter is unknown, or -1.
     """
@@ -266,7 +267,7 @@ def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _inflated(packed: bytes, shape: tuple[int, int], path: Path) -> NDArray[np.uint8]:
-    """Rows of bytes, never more than the header claims, whatever the stream holds."""
+    """Rows of decompressed bytes, never more than the header claims."""
     wanted = shape[0] * shape[1]
     try:
         data = zlib.decompressobj().decompress(packed, wanted)

@@ -1,4 +1,4 @@
-"""LAS, LAZ and COPC: airborne and mobile laser scans, read by laspy, and their reference systems."""
+"""LAS, LAZ and COPC: airborne and mobile laser scans, read with laspy, and their reference systems."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _KINDS = re.compile(
 
 
 class System(NamedTuple):
-    """A reference system: its name with the EPSG code; whether x and y are longitude and latitude."""
+    """A reference system: its name with the EPSG code, and whether x and y are longitude and latitude."""
 
     name: str | None = None
     geographic: bool = False
 
 
 def system_of(records: Iterable[Any]) -> System:
-    """The reference system in laspy's variable length records: that of the WKT, else of the GeoTIFF keys."""
+    """The reference system in laspy's variable length records, from the WKT or else the GeoTIFF keys."""
     found = {r.record_id: r.record_data_bytes() for r in records if r.user_id == "LASF_Projection"}
     text = found.get(_WKT, b"").decode("utf-8", "replace").strip("\0 \r\n")
     if text:
@@ -55,7 +55,7 @@ def _is_geographic(text: str) -> bool:
 
 
 def _from_wkt(text: str) -> str:
-    """The outermost name, and the code of the authority that stands last, which is that of the whole."""
+    """The outermost name, and the last authority code, which is that of the whole system."""
     name = re.search(r'"([^"]*)"', text)
     code = re.search(r'(?:AUTHORITY|ID)\s*\[\s*"(\w+)"\s*,\s*"?(\d+)"?\s*\]\s*\]\s*$', text)
     words = name[1] if name else text[:60]
@@ -63,7 +63,7 @@ def _from_wkt(text: str) -> str:
 
 
 def _from_geotiff(keys: bytes, text: bytes) -> System:
-    """The system of GeoTIFF keys: four 16-bit numbers each, for which, where (0: here), how many, value."""
+    """The system in GeoTIFF keys, each four 16-bit numbers: key, location (0: inline), count, value."""
     words = [struct.unpack_from("<4H", keys, start) for start in range(8, len(keys) - 7, 8)]
     values = {key: value for key, place, _, value in words if place == 0}
     texts = {
@@ -87,11 +87,11 @@ T = TypeVar("T")
 def read(path: Path) -> Scan:
     """Read coordinates in double precision, colors, and every other dimension as a scalar of its own name.
 
-    The coordinate reference system, where the file names one, is a note. Raises UnreadableInput;
+    A note gives the coordinate reference system, where the file names one. Raises UnreadableInput;
     MissingBackend where laspy is not installed, or lazrs for a compressed file.
     """
     laspy = require("laspy", "lidar", "reading LAS and LAZ files")
-    # it logs what it also raises
+    # laspy logs errors that it also raises
     logging.getLogger("laspy").addHandler(logging.NullHandler())
     scan = Scan((), named=_without_empty_colors)
     scan.pieces = _pieces(laspy, path, scan)
@@ -121,7 +121,7 @@ def _pieces(laspy: Any, path: Path, scan: Scan) -> Iterator[Columns]:
 
 
 def _check_records(path: Path, file: BinaryIO) -> None:
-    """Check that the file can hold the records that its header names: laspy makes them all."""
+    """Check that the file can hold the records that its header names, since laspy allocates all of them."""
     head, size = file.read(247).ljust(247, b"\0"), path.stat().st_size
     file.seek(0)
     count = struct.unpack_from("<I", head, 100)[0]
@@ -134,7 +134,7 @@ def _check_records(path: Path, file: BinaryIO) -> None:
 
 
 def _check_size(path: Path, header: Any) -> None:
-    """Check that a packed file can be unpacked, and that another can hold what its header names."""
+    """Check that a compressed file can be decompressed, and that another can hold what its header names."""
     if header.are_points_compressed:
         require("lazrs", "lidar", "reading LAZ files")
         return
@@ -144,7 +144,7 @@ def _check_size(path: Path, header: Any) -> None:
 
 
 def _check_chunks(path: Path, file: BinaryIO, header: Any) -> None:
-    """Refuse packed points that need more memory than the file can stand for: lazrs would end the process."""
+    """Refuse compressed points that claim implausibly much memory: lazrs would abort the process."""
     lazrs: Any = require("lazrs", "lidar", "reading LAZ files")
     size, place = path.stat().st_size, file.tell()
     records = lazrs.LazVlr(header.vlrs[header.vlrs.index("LasZipVlr")].record_data)
@@ -171,19 +171,19 @@ def _check_chunks(path: Path, file: BinaryIO, header: Any) -> None:
 
 
 def _or_unreadable(path: Path, action: Callable[[], T]) -> T:
-    """The action's result; whatever laspy and lazrs raise, errors of many kinds, is UnreadableInput."""
+    """The action's result; the many kinds of errors of laspy and lazrs become UnreadableInput."""
     try:
         return action()
     except (KeyboardInterrupt, SystemExit, UnreadableInput):
         raise
-    except BaseException as error:  # lazrs, which is Rust, panics with one that is no Exception
+    except BaseException as error:  # a panic in lazrs (Rust) is not an Exception
         raise UnreadableInput(
             f"{path}: not a LAS file that can be read ({reason_of(error)}); copy or export it again"
         ) from error
 
 
 def _columns(record: Any) -> Columns:
-    """The dimensions of a point record, but not X, Y and Z, the integers behind its coordinates."""
+    """The dimensions of a point record except X, Y and Z, the integers that encode its coordinates."""
     columns = {name: np.array(record[name], np.float64) for name in POSITION}
     for name in record.point_format.dimension_names:
         values = np.asarray(record[name])
@@ -193,7 +193,7 @@ def _columns(record: Any) -> Columns:
 
 
 def _without_empty_colors(columns: Columns) -> Columns:
-    """The columns, without colors that are all black: programs write these for scans that have none."""
+    """The columns, without all-black colors, which programs write for scans without colors."""
     if any(columns[name].any() for name in COLOR if name in columns):
         return columns
     return {name: values for name, values in columns.items() if name not in COLOR}

@@ -1,4 +1,4 @@
-"""Merging several files and clouds into one cloud, and choosing which of its points are kept."""
+"""Merging several files and clouds into one cloud, and filtering its points."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .files import readable
 from .thinning import numbered, thin_together, thinned
 
 _NOISE = (7, 18)
-"""Low and high noise in the classification of the ASPRS."""
+"""The ASPRS classes of low and high noise."""
 
 
 class Filter:
     """Keeps the wanted points of one or several clouds, piece by piece, and counts the others.
 
-    Points that are marked as withheld are never wanted. Noise is not, unless it is among the classes that
-    are asked for: what LAS numbers as noise, in clouds that have LAS's columns.
+    Points that are marked as withheld are never kept. In clouds with LAS's columns, points of LAS's noise
+    classes are kept only where these classes were asked for.
     """
 
     def __init__(self, wanted: InputConfig):
@@ -37,7 +37,7 @@ class Filter:
         self._seen = self._inside = self._valid = self._kept = 0
 
     def pieces(self, pieces: Iterable[Columns], path: Path) -> Iterator[Columns]:
-        """The wanted rows of pieces; pieces of which none is wanted are left out."""
+        """The wanted rows of pieces; pieces without any are left out."""
         for piece in pieces:
             keep = self._mask(piece, path)
             if keep.all():
@@ -46,12 +46,12 @@ class Filter:
                 yield taken(piece, keep)
 
     def cloud(self, cloud: PointCloud, path: Path) -> PointCloud:
-        """The wanted points of a cloud; the cloud itself where that is all of them."""
+        """The wanted points of a cloud; the cloud itself where all points are wanted."""
         keep = self._mask({**cloud.scalars, **dict(zip("xyz", cloud.points.T, strict=True))}, path)
         return cloud if keep.all() else cloud.select(keep)
 
     def notes(self) -> list[str]:
-        """A sentence about each thing that was asked for or left out."""
+        """A sentence about each filter that was asked for and each kind of point left out."""
         found = []
         if self._box is not None:
             found.append(f"{self._inside} of {self._seen} points are inside the crop and were kept")
@@ -67,7 +67,7 @@ class Filter:
         return found
 
     def check(self, name: str) -> None:
-        """Raise UnusableGeometry where there were points and none was kept; name: of the input."""
+        """Raise UnusableGeometry where there were points but none was kept. name: of the input."""
         if self._kept or not self._seen:
             return
         if self._box is not None and not self._inside:
@@ -110,7 +110,7 @@ class Filter:
 
 
 def _column(piece: Columns, name: str) -> NDArray[Any] | None:
-    """The column of that name, whatever its case; CloudCompare puts `scalar_` before it."""
+    """The column of that name, ignoring case and CloudCompare's prefix `scalar_`."""
     own = next((n for n in piece if n.lower().removeprefix("scalar_") == name), None)
     return None if own is None else piece[own]
 
@@ -127,10 +127,10 @@ Found = PointCloud | TriangleMesh | Scan
 def merged(
     found: Sequence[tuple[Found, Path]], max_points: int | None, wanted: InputConfig | None
 ) -> PointCloud | TriangleMesh:
-    """The wanted points of all, at most `max_points` of them together; a mesh where it is alone.
+    """The wanted points of all inputs, at most `max_points` in total; a mesh where it is the only input.
 
-    found: with the paths that messages name. Raises UsageError where a mesh is among several or has
-    points to be chosen, UnusableGeometry where no point is wanted, and what drawing the pieces raises.
+    found: the inputs, with the paths for messages. Raises UsageError where a mesh is among several inputs or
+    is to be filtered, UnusableGeometry where no point is wanted, and whatever reading the pieces raises.
     """
     for part, path in found:
         if isinstance(part, TriangleMesh):
@@ -154,7 +154,7 @@ def merged(
 
 
 class _Part(NamedTuple):
-    """pieces: of the wanted points. notes: on this part alone. cloud: of the columns that were kept."""
+    """pieces: the wanted points. notes: on this part only. cloud: makes a cloud of the columns kept."""
 
     pieces: Iterable[Columns]
     path: Path
@@ -188,7 +188,7 @@ def _alone(mesh: TriangleMesh, path: Path, count: int, wanted: InputConfig | Non
 
 
 def _in_memory(cloud: PointCloud, path: Path, max_points: int | None, chosen: Filter | None) -> PointCloud:
-    """A cloud alone, of which nothing is copied where all of it is kept."""
+    """A part for a cloud in memory, which is not copied where all its points are kept."""
     if chosen:
         cloud = chosen.cloud(cloud, path)
         chosen.check(str(path))
@@ -197,7 +197,7 @@ def _in_memory(cloud: PointCloud, path: Path, max_points: int | None, chosen: Fi
 
 
 def _joined(parts: Sequence[tuple[PointCloud, str]]) -> PointCloud:
-    """The clouds one after the other, with the attributes that all have; each note with its cloud's name."""
+    """The clouds concatenated, with the attributes that all have; each note has its cloud's name."""
     clouds = [cloud for cloud, _ in parts]
     if len(clouds) == 1:
         return clouds[0]

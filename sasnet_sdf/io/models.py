@@ -18,21 +18,21 @@ _LONGEST_HEADER, _MOST_ARRAYS = 16 << 20, 5000
 
 
 def write_model(path: str | Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
-    """Write named arrays and plain JSON values; nothing that is executed on loading."""
+    """Write named arrays and plain JSON values; loading the file executes no code."""
     from safetensors.numpy import save
 
     document = {"format": FORMAT, "format_version": VERSION, **metadata}
-    # safetensors writes the memory of an array as it lies: it must lie in order
+    # safetensors writes an array's raw memory, which must therefore be contiguous
     tensors = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with atomic_write(path) as partial:
-        # not its save_file, which makes files that only their owner can read
+        # save_file of safetensors would make files that only their owner can read
         partial.write_bytes(save(tensors, metadata={ENTRY: json.dumps(document)}))
 
 
 def read_model(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """The arrays and the JSON values of a model file.
 
-    Raises UnreadableInput where it is missing, damaged, newer than this version or not a model.
+    Raises UnreadableInput where the file is missing, damaged, newer than this version or not a model.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -40,7 +40,7 @@ def read_model(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any
     check_file(path)
     _check_header(path)
     try:
-        # the library checks that the arrays' offsets and shapes cover the file exactly
+        # safetensors checks that the arrays' offsets and shapes cover the file exactly
         with safe_open(path, framework="numpy") as file:
             document = _document(file.metadata(), path)
             names = list(file.keys())
@@ -55,7 +55,7 @@ def read_model(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any
 
 
 def _check_header(path: Path) -> None:
-    """The first eight bytes are the length of a JSON header that fits into the file."""
+    """Check that the first eight bytes are the length of a JSON header that fits into the file."""
     with path.open("rb") as file:
         length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
     if brace != b"{" or length > _LONGEST_HEADER:
@@ -65,7 +65,7 @@ def _check_header(path: Path) -> None:
 
 
 def _document(entries: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
-    """The JSON values of a header's entry, of this format and a version that is known."""
+    """The JSON values of the header's entry for this format, of a known version."""
     try:
         document = json.loads((entries or {})[ENTRY])
         found, version = document.pop("format"), document.pop("format_version")

@@ -1,4 +1,4 @@
-"""What the columns of a table are: by the names in its first line, or by their number and values."""
+"""The meaning of a table's columns, from the names in its first line or from their number and values."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _WORD = re.compile(r""""[^"]*"|\S+(?:\s{1,3}[\[(][^\])]{0,20}[\])])?""")
 
 
 def names_coordinates(line: str) -> bool:
-    """Whether a line, with or without the mark of a comment, names columns x, y and z among its words."""
+    """Whether a line, commented out or not, names columns x, y and z among its words."""
     return any(_has_position(words_in(line, separator)) for separator in _SEPARATORS)
 
 
 def names_for(line: str, separator: str | None, width: int) -> list[str] | None:
-    """The names that a line gives `width` columns, each once; None where it names others.
+    """The unique names that a line gives `width` columns; None where it does not name that many columns.
 
-    It is split as the rows are where that fits: names may hold blanks.
+    The line is split like the rows where that fits, since names may contain blanks.
     """
     for mark in dict.fromkeys((separator, *_SEPARATORS)):
         words = words_in(line, mark)
@@ -39,14 +39,14 @@ def names_for(line: str, separator: str | None, width: int) -> list[str] | None:
 
 
 def words_in(line: str, separator: str | None) -> list[str]:
-    """The words of a header without quotes and the mark of a comment."""
+    """The words of a header, without quotes and comment characters."""
     line = line.strip().lstrip("#/% \t")
     if separator is None:
         words = _WORD.findall(line)
     else:
         try:
             words = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
-        except csv.Error:  # longer than any header
+        except csv.Error:  # too long to be a header
             return []
     return [word.strip().strip("\"'").strip() for word in words]
 
@@ -56,7 +56,7 @@ def _has_position(words: Sequence[str]) -> bool:
 
 
 def _rejoined(words: Sequence[str], width: int) -> list[str] | None:
-    """The names, where one run of unknown words is one name with blanks, or several, which are numbered."""
+    """The names, with a run of unknown words joined to one name with blanks, or to several numbered names."""
     unknown = [k for k, word in enumerate(words) if not is_known(word)]
     if not unknown or unknown[-1] - unknown[0] + 1 != len(unknown):
         return None
@@ -71,7 +71,7 @@ def _rejoined(words: Sequence[str], width: int) -> list[str] | None:
 
 
 def _different(names: Sequence[str]) -> list[str]:
-    """The names, where one is empty or comes again with the number of its column."""
+    """The names made unique: an empty or repeated one gets the number of its column appended."""
     found: dict[str, None] = {}
     for number, name in enumerate(names, 1):
         while not name or name in found:
@@ -81,17 +81,17 @@ def _different(names: Sequence[str]) -> list[str]:
 
 
 _UNIT_LENGTH = 0.05
-"""The largest deviation of a normal's length from 1: it may have been written with two decimals."""
+"""The largest deviation of a normal's length from 1: normals may have been written with two decimals."""
 
 _MOST = 0.95
 _ONE_SCALE = 4
-"""The largest ratio between the maxima of a color's channels; those of other things differ by more."""
+"""The largest ratio between the maxima of a color's channels; the maxima of other columns differ by more."""
 
 _LARGEST = 65535
 
 
 def unnamed(table: NDArray[Any]) -> Columns:
-    """The columns of a table (N, C) without names: x y z, and the others by their number."""
+    """The columns of a table (N, C) without names: x y z, and the others named by number."""
     keys = [*POSITION, *(str(k + 1) for k in range(3, table.shape[1]))]
     return {
         key: np.array(column, column.dtype.newbyteorder("="))
@@ -100,9 +100,9 @@ def unnamed(table: NDArray[Any]) -> Columns:
 
 
 def named(columns: Columns, path: Path, notes: list[str]) -> Columns:
-    """The columns of a table without names, under the names that all their values suggest.
+    """The columns of a table without names, named according to all their values.
 
-    Colors that are black everywhere are those of a scanner without a camera, and are left out.
+    Colors that are black everywhere come from a scanner without a camera, and are left out.
     """
     names = unnamed_columns(np.stack(list(columns.values()), axis=1), path)
     columns = dict(zip(names, columns.values(), strict=True))
@@ -113,23 +113,23 @@ def named(columns: Columns, path: Path, notes: list[str]) -> Columns:
 
 
 def unnamed_columns(table: NDArray[Any], path: Path) -> list[str]:
-    """What the columns of a table (N, C) are, by their number and, where that leaves a choice, values.
+    """The names of the columns of a table (N, C), from C and, where that is ambiguous, the values.
 
     Three columns are a normal where they have length 1, and a color where they are not negative, at
     most 65535, and do not have length 1.
 
-    - 3: x y z. 4: and an intensity.
-    - 6: and a color, or else a normal, of whatever length.
+    - 3: x y z. 4: x y z and an intensity.
+    - 6: x y z and a color, or else a normal of any length.
     - 7: x y z and, if both fit, intensity and color (as in PTS) rather than color and a number; color
-      and alpha where the last column is the same everywhere and the others are not; color and a number
+      and alpha where the last column is constant and the others are not; color and a number
       where only the first three are all whole numbers or all not, or only their largest values are
       within a factor of four.
       With a normal, or where no color fits: a normal and a number, or a number and a normal.
-    - 9: a normal and a color in either order.
-    - More than 7, where three have length 1: that normal, before or behind it three columns that fit a
-      color, or four as above, and numbers.
+    - 9: x y z, and a normal and a color in either order.
+    - More than 7, where three have length 1: these are the normal. Three columns before or after it may be
+      a color, or four as above; the others are numbers.
 
-    Numbers keep that of their column as their name. Raises UnreadableInput for anything else.
+    Columns of plain numbers are named by column number. Raises UnreadableInput for anything else.
     """
     count = table.shape[1]
     if count in (3, 4):
@@ -152,7 +152,7 @@ def unnamed_columns(table: NDArray[Any], path: Path) -> list[str]:
 
 
 def _four(values: NDArray[Any], path: Path) -> Sequence[str]:
-    """The last four (N, 4) of seven columns."""
+    """The meaning of the last four (N, 4) of seven columns."""
     if _have_unit_length(values[:, :3]):
         return (*NORMAL, "intensity")
     if _have_unit_length(values[:, 1:]):
@@ -161,7 +161,7 @@ def _four(values: NDArray[Any], path: Path) -> Sequence[str]:
 
 
 def _color_and_number(values: NDArray[Any], number: int, path: Path) -> Sequence[str] | None:
-    """Four columns (N, 4) up to the one with that number, in either order; None where no color fits."""
+    """The names of four columns (N, 4), a color before or after one number; None where no color fits."""
     color_first, color_last = values[:, :3], values[:, 1:]
     in_front, behind = ("intensity", *COLOR), (*COLOR, str(number))
     first, last = _are_colors(color_first), _are_colors(color_last)
@@ -181,7 +181,7 @@ def _color_and_number(values: NDArray[Any], number: int, path: Path) -> Sequence
 
 
 def _around(normal: int, table: NDArray[Any], path: Path) -> list[str]:
-    """All columns of a table whose normal begins at that column: one color may be before or behind it."""
+    """All columns of a table whose normal begins at that column; a color may be before or after it."""
     names = [*POSITION, *_run(3, table[:, :normal], path), *NORMAL]
     if COLOR[0] in names:
         return [*names, *_numbers(len(names), table.shape[1])]
@@ -207,7 +207,7 @@ def _known(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _have_unit_length(values: NDArray[Any]) -> bool:
-    """Whether most of three columns have length 1; a few may be 0, where a program knew no normal."""
+    """Whether most rows of three columns have length 1; a few may be 0, where the normal is unknown."""
     lengths = np.linalg.norm(_known(values), axis=1)
     lengths = lengths[lengths > 0]
     return bool(len(lengths) and np.mean(np.abs(lengths - 1) < _UNIT_LENGTH) > _MOST)
@@ -219,7 +219,7 @@ def _are_colors(values: NDArray[Any]) -> bool:
 
 
 def _are_alike(values: NDArray[Any]) -> bool:
-    """Whether three columns are all whole numbers, or none is."""
+    """Whether all of three columns are whole numbers, or none of them are."""
     values = _known(values)
     whole = np.all(values == np.rint(values), axis=0)
     return bool(whole.all() or not whole.any())

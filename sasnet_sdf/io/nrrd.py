@@ -39,7 +39,7 @@ _KEPT = ("space", "space units", "content", "sample units")
 
 
 def read(path: Path) -> Signal:
-    """The volume; a further axis without a direction in space holds its channels.
+    """The volume; an additional axis without a direction in space holds its channels.
 
     Raises UnreadableInput, MissingBackend.
     """
@@ -78,7 +78,7 @@ def read(path: Path) -> Signal:
 
 
 def _check_header(header: dict[str, Any], path: Path, there: int) -> int:
-    """The bytes of the samples, once the file is known to hold them. Raises UnreadableInput, ValueError."""
+    """The size of the samples in bytes, checked against the file. Raises UnreadableInput, ValueError."""
     if any(name in header for name in ("data file", "datafile")):
         raise UnreadableInput(f"{path}: its data lie in another file; save them in one")
     sizes = [int(n) for n in header["sizes"]]
@@ -99,7 +99,7 @@ def _check_header(header: dict[str, Any], path: Path, there: int) -> int:
 
 
 def _unpacked(header: dict[str, Any], file: IO[bytes], wanted: int) -> BytesIO:
-    """The samples of packed data, and no more: pynrrd would unpack all that there is."""
+    """The samples of compressed data, and no more: pynrrd would decompress the whole stream."""
     for _ in range(_skipped(header, "line")):
         file.readline()
     kind, packed = header["encoding"], file.read()
@@ -132,13 +132,13 @@ def _item_size(kind: str) -> int:
 
 
 def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """The steps in space (axes, 3) of each axis, NaN where it has none; the first sample's position, along
+    """The step in space (axes, 3) of each axis, NaN where it has none; the first sample's position, along
     the axes or in space; and notes."""
     given, origin = header.get("space directions"), header.get("space origin")
     if given is not None and any(row is not None and np.isfinite(row).any() for row in given):
         width = max(len(row) for row in given if row is not None)
         directions = np.array([np.full(width, np.nan) if row is None else row for row in given], np.float64)
-        directions[~directions[:, :3].any(axis=1)] = np.nan  # of space and time, the axis of time
+        directions[~directions[:, :3].any(axis=1)] = np.nan  # the time axis of a space with time
         if origin is None or not np.isfinite(origin).all():
             origin = np.zeros(3)
         return directions[:, :3], np.array(origin[:3], np.float64), []
@@ -146,7 +146,7 @@ def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
     count, kinds = int(header["dimension"]), header.get("kinds", [])
     no_space = [k for k, name in enumerate(kinds) if name not in ("domain", "space", "???", "none")]
     if count == 4 and not no_space:
-        # the axis without a step has the channels; else the first, if it has up to 4 samples, or the last
+        # the channel axis is the one without a step; else the first, if it has up to 4 samples, or the last
         shortest = 0 if int(header["sizes"][0]) <= 4 else 3
         no_space = [int(np.isnan(steps).argmax()) if np.isnan(steps).sum() == 1 else shortest]
     directions, axis = np.full((count, 3), np.nan), 0
@@ -162,11 +162,11 @@ def _placed(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
 
 
 def _along_axes(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """The step (axes,) between samples along each axis, NaN where the file does not say; the position (axes,)
-    of the first sample, 0 where it does not say; and notes.
+    """The step (axes,) between samples along each axis, NaN if not given; the position (axes,) of the first
+    sample, 0 if not given; and notes.
 
-    `axis mins` and `axis maxs` bound the samples of an axis whose centering is node, and their cells
-    otherwise, as in the Teem library.
+    `axis mins` and `axis maxs` bound the sample positions of an axis with node centering, and otherwise the
+    cells of the samples, as in the Teem library.
     """
     sizes, notes = np.array(header["sizes"], np.int64), []
     spacings, low, high, thick = (
@@ -186,7 +186,7 @@ def _along_axes(header: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def _numbers(header: dict[str, Any], name: str) -> NDArray[np.float64]:
-    """The numbers (axes,) of a field, by either spelling; NaN where it is not there."""
+    """The numbers (axes,) of a field, in either spelling; NaN where the field is missing."""
     count = int(header["dimension"])
     found = header.get(name, header.get(name.replace(" ", ""), np.full(count, np.nan)))
     if len(found) != count:

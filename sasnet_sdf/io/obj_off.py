@@ -1,9 +1,9 @@
-"""OBJ and OFF: meshes as text, with colors and normals; a note says what else was there.
+"""OBJ and OFF: meshes as text, with colors and normals; a note lists what else the file has.
 
-OBJ has an own reader because others split vertices along seams of textures and normals, which opens a
-closed mesh, and forget the normals of a file of points. OFF has two counts, then a line for each vertex and
-for each polygon. Letters before the word OFF say what follows a position: C a color, N a normal, ST a place
-in a texture. Colors of faces follow their corners without being announced.
+The OBJ reader is our own because others split vertices along seams of textures and normals, which opens a
+closed mesh, and lose the normals of a file of points. OFF has two counts, then a line for each vertex and
+each polygon. Letters before the word OFF specify what follows a position: C a color, N a normal, ST texture
+coordinates. Face colors follow the corners without any declaration.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from .files import count_of, division, not_carried, text_of
 from .polygons import triangles_of
 
 OFTEN = 10_000
-"""Lines between two chances to stop the run."""
+"""Number of lines between two checks for a stop request."""
 
 _CURVED = {"l": "lines", "curv": "curves", "surf": "curved surfaces"}
-"""Elements beside faces that become no triangles."""
+"""Elements other than faces, which do not become triangles."""
 
 
 def read_obj(path: Path) -> PointCloud | TriangleMesh:
-    """A mesh, or the points where there are no faces; polygons become triangles.
+    """A mesh, or a cloud where there are no faces; polygons become triangles.
 
-    Colors follow the position (v x y z r g b). Normals are kept where each vertex has one of its
-    own. Raises UnreadableInput, which names the line.
+    Colors follow the position (v x y z r g b). Normals are kept where each vertex has exactly one.
+    Raises UnreadableInput, which names the line.
     """
     vertices: list[list[float]] = []
     normals: list[list[float]] = []
@@ -86,7 +86,7 @@ def read_obj(path: Path) -> PointCloud | TriangleMesh:
 def _left_out(
     others: Counter[str], vertices: list[list[float]], colors: NDArray[Any] | None, faces: int, parts: int
 ) -> list[str]:
-    """The note on what the file has and the mesh has not; `others` counts lines by their first word."""
+    """The note on what the mesh lacks of the file; `others` counts lines by their first word."""
     things = []
     if faces and others["usemtl"]:
         things.append("colors of materials")
@@ -101,13 +101,13 @@ def _left_out(
 
 
 def _parts(names: list[tuple[int, str]], faces: int) -> int:
-    """The number of names that have faces. names: each with the number of faces before it."""
+    """The number of named parts that have faces. names: each with the number of faces before it."""
     blocks = [(0, ""), *names, (faces, "")]
     return len({name for (start, name), (end, _) in pairwise(blocks) if start < end})
 
 
 def _from_zero(word: str, count: int) -> int:
-    """An index from zero: the file counts from one, or back from the latest with negative numbers."""
+    """A zero-based index: the file counts from one, or backward from the last vertex if negative."""
     index = int(word)
     return count + index if index < 0 else index - 1
 
@@ -123,7 +123,7 @@ def _split(vertices: list[list[float]]) -> tuple[NDArray[np.float64], NDArray[np
 def _triangles(
     points: Array, corners: list[int], sizes: list[int], path: Path, first: int
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Triangles (F, 3) of polygons, and the polygon (F,) of each. first: the number of the first vertex."""
+    """Triangles (F, 3) of polygons, and the polygon (F,) of each. first: what the file counts from."""
     try:
         index = np.array(corners, np.int64)
     except OverflowError as error:
@@ -157,9 +157,9 @@ _HEAD = re.compile(r"((?:ST|C|N)*)(4?n?)OFF(.*)", re.IGNORECASE)
 
 
 def read_off(path: Path) -> PointCloud | TriangleMesh:
-    """A mesh, or points where there are no faces; polygons become triangles.
+    """A mesh, or a cloud where there are no faces; polygons become triangles.
 
-    Colors of faces are averaged at the vertices where these have none. Raises UnreadableInput.
+    Face colors are averaged at the vertices if these have no colors. Raises UnreadableInput.
     """
     step = steps()
     step(0.2)
@@ -218,7 +218,7 @@ def write_off(path: Path, mesh: TriangleMesh) -> list[str]:
 
 
 def _off_table(rows: list[str], path: Path) -> NDArray[np.float64]:
-    """The numbers of each row (V, C), as many as all rows have, at least three."""
+    """The first C numbers of each row (V, C); C is the length of the shortest row, at least three."""
     table: list[list[float]] = []
     for row in each(rows, OFTEN):
         try:
@@ -235,16 +235,16 @@ def _off_table(rows: list[str], path: Path) -> NDArray[np.float64]:
 def _off_attributes(
     rest: NDArray[Any], letters: str, lost: list[str]
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint8] | None]:
-    """Normals (V, 3) and colors (V, 3) that the letters announce, from the numbers (V, C) after positions.
+    """Normals (V, 3) and colors (V, 3) that the letters declare, from the numbers (V, C) after positions.
 
-    Three or four bytes that no letter announces are a color, too.
+    Three or four undeclared bytes are also taken as a color.
     """
     normals = colors = None
     has_normals, has_colors = "N" in letters, "C" in letters or (not letters and _are_bytes(rest))
     count = rest.shape[1] - 2 * ("ST" in letters)
     sizes = {False: (0,), True: (3, 4)}[has_colors]
     if count - 3 * has_normals in sizes:
-        # programs differ in which of the two comes first; normals have the length one
+        # programs differ in which of the two comes first; normals have length 1
         colors_first = (
             has_normals and has_colors and _unit_share(rest[:, :3]) < _unit_share(rest[:, count - 3 : count])
         )
@@ -274,8 +274,8 @@ def _off_triangles(
 ) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.uint8] | None]:
     """Triangles (F, 3) of the polygons, the polygon of each (F,), and the colors of these (P, 3).
 
-    A row is a polygon: how many corners it has, these, and its color if any. The colors are None
-    where no polygon has one, and empty where only some have or they number a palette's.
+    A row is a polygon: the number of corners, the corners, and its color if any. The colors are None
+    where no polygon has one, and empty where only some have one or the colors are palette indices.
     """
     corners: list[int] = []
     sizes: list[int] = []

@@ -34,9 +34,9 @@ from .rows import row_of, tables_of
 def decompress(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> int:  # pragma: no cover - compiled
     """Fill `target` from `source` and return the bytes written, or -1 where the stream is damaged.
 
-    A control byte below 32 is followed by that many literals and one; any other holds the length of
-    a copy, less two, in its upper three bits (7: a further byte adds to it) and the upper five bits
-    of its distance, less one, in the lower.
+    A control byte n below 32 is followed by n + 1 literal bytes. Any other control byte begins a copy: its
+    upper three bits hold the length minus 2 (if 7, another byte is added to it), its lower five bits the
+    upper bits of the distance minus 1.
     """
     here = there = 0
     while here < source.size:
@@ -73,9 +73,9 @@ _LONGEST_HEADER = 1 << 16
 
 @dataclass(frozen=True)
 class _Header:
-    """row: its dtype, by the file's own names. organized: a depth image, NaN where it saw nothing.
+    """row: the dtype of a point, by the file's own names. organized: a depth image, NaN where it has no data.
 
-    lines, size: of the header, after which the data begin.
+    lines, size: the lines and bytes of the header, after which the data begin.
     """
 
     row: np.dtype
@@ -90,8 +90,8 @@ class _Header:
 def read(path: Path) -> Scan:
     """The points of a PCD file, with normals, packed colors and further fields where it has them.
 
-    The empty pixels of an organized cloud are left out. The viewpoint is the sensor's position where
-    it is not the default, or the cloud is organized: a depth camera's images are taken from 0 0 0.
+    The empty pixels of an organized cloud are left out. The viewpoint becomes the sensor's position if it
+    is not the default, or if the cloud is organized, since a depth camera takes its images from 0 0 0.
     Raises UnreadableInput.
     """
     header = _header(path)
@@ -114,7 +114,7 @@ def read(path: Path) -> Scan:
 
 
 def _measured(pieces: Iterable[Columns], header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
-    """The pieces without the empty pixels of an organized cloud, and with their sensor."""
+    """The pieces without the empty pixels of an organized cloud, with the sensor added."""
     missing = 0
     for piece in pieces:
         points = positions(piece, path)
@@ -167,16 +167,16 @@ def _header(path: Path) -> _Header:
 def _field(
     k: int, names: list[str], kinds: list[str], counts: list[int]
 ) -> list[tuple[str, str, tuple[int, ...]]]:
-    """A field as one column, or as three where it is a position, a normal or a color as a whole."""
+    """A field as one column, or as three where it is a complete position, normal or color."""
     name, count = names[k], counts[k]
     if count == 3 and is_known(f"{name}0"):
         return [(f"{name}{axis}", kinds[k], ()) for axis in range(3)]
-    # a padding field, named _, may come more than once
+    # a padding field, named _, may occur more than once
     return [(f"_{k}" if name == "_" else name, kinds[k], (count,) * (count != 1))]
 
 
 def _extension(data: bytes) -> bytes:
-    """The lines that some lidar software puts between header and data, with the last line's end."""
+    """The lines that some lidar software puts between header and data, including the last line break."""
     extension = re.match(rb"HEADER_EXT_START.*?HEADER_EXT_END[^\n]*\n", data, re.DOTALL)
     return extension[0] if extension else b""
 
@@ -197,7 +197,7 @@ def _ascii(header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
         surplus += max(found + len(table) - header.points, 0)
         table = table[: header.points - found]
         found += len(table)
-        # a packed color may be written as the integer that it is, which its own type could not hold
+        # a packed color may be written as an integer, which a column of type float32 would round
         yield {
             name: table[:, k].astype(np.float64 if is_packed(name) else header.row[name].base)
             for name, k in plain
@@ -208,13 +208,13 @@ def _ascii(header: _Header, path: Path, notes: list[str]) -> Iterator[Columns]:
 
 
 def _compressed(header: _Header, path: Path) -> Columns:
-    """Two uint32, the bytes before and after compression, then the columns one after the other."""
+    """Read two uint32, the compressed and the uncompressed size, then the columns one after the other."""
 
     body = path.read_bytes()[header.size :]
     packed, size = (int(n) for n in np.frombuffer(body[:8].ljust(8, b"\0"), "<u4"))
     _check_size(len(body) - 8, packed, header, path)
     wanted = header.points * header.row.itemsize
-    # three bytes give at most 264
+    # in LZF, three bytes expand to at most 264
     if size < wanted or size > 88 * packed:
         raise UnreadableInput(f"{path}: {size} bytes of data for {header.points} points; it is damaged")
     columns = np.empty(size, np.uint8)

@@ -1,4 +1,4 @@
-"""PLY, the main format: clouds and meshes, double precision kept."""
+"""PLY, the main format: clouds and meshes, in double precision."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .polygons import strips, triangles_of
 
 _LISTS = ("vertex_indices", "vertex_index")
 _TEXTURE = ({"texcoord"}, {"s", "t"}, {"u", "v"}, {"texture_u", "texture_v"})
-"""Names of a place in a texture, at a face's corners or at a vertex."""
+"""Names of texture coordinates, of a face's corners or of a vertex."""
 
 _KNOWN = {"vertex", "face", "tristrips", "camera"}
 _GAUSSIANS = {"scale_0", "rot_0", "opacity"}
@@ -68,7 +68,7 @@ def read_faces(tables: Mapping[str, NDArray[Any]], points: Array, path: Path) ->
 
 
 def left_out(tables: Mapping[str, NDArray[Any]]) -> list[str]:
-    """The names of what the elements hold beside triangles and numbers of vertices."""
+    """The names of what the elements hold in addition to triangles and numeric vertex properties."""
     names = {name: set(table.dtype.names or ()) for name, table in tables.items() if len(table)}
     of_vertices, of_faces = names.get("vertex", set()), names.get("face", set())
     lost = []
@@ -85,7 +85,7 @@ def left_out(tables: Mapping[str, NDArray[Any]]) -> list[str]:
 
 
 def _lists(rows: NDArray[Any] | None, path: Path) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """The vertex indices of all rows one after the other, and how many each row has."""
+    """The concatenated vertex indices of all rows, and how many each row has."""
     names = [] if rows is None or not len(rows) else _indices(rows)
     if rows is None or not names:
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -97,7 +97,7 @@ def _lists(rows: NDArray[Any] | None, path: Path) -> tuple[NDArray[np.int64], ND
 
 
 def _indices(rows: NDArray[Any]) -> list[str]:
-    """The lists that can be of vertices: by their names, or else those of whole numbers."""
+    """The lists that may hold vertex indices: by their names, or else all lists of integers."""
     lists = [n for n in rows.dtype.names or () if rows.dtype[n].kind == "O" or rows.dtype[n].shape]
     named = [name for name in _LISTS if name in lists]
     return named or [name for name in lists if np.asarray(rows[name][0]).dtype.kind in "iu"]
@@ -126,9 +126,9 @@ _TRIANGLE = np.dtype([("corners", "u1"), ("indices", "<i4", (3,))])
 def read(path: Path) -> Scan | PointCloud | TriangleMesh:
     """The vertices of a PLY file, as a mesh where it has faces; polygons become triangles.
 
-    ASCII or binary of either byte order, any numeric types in any order. Further properties become
-    scalars. Raises UnreadableInput, before memory is taken, where the file cannot hold what its
-    header names.
+    The file may be ASCII or binary in either byte order, with any numeric types in any order. Additional
+    properties become scalars. Raises UnreadableInput, before allocating memory, where the file cannot hold
+    what its header names.
     """
     tables = _parsed(path)
     if "vertex" not in tables:
@@ -152,7 +152,7 @@ def read(path: Path) -> Scan | PointCloud | TriangleMesh:
 
 
 def _pieces(vertex: NDArray[Any], path: Path) -> Iterator[Columns]:
-    """The vertices; of a binary file without lists, which is only mapped, read when they are drawn."""
+    """The vertices in pieces; a binary file without lists is memory-mapped and read lazily."""
     if isinstance(vertex, np.memmap):
         tables = records(path, vertex.dtype, vertex.offset, len(vertex))
     else:
@@ -170,9 +170,9 @@ def _parsed(path: Path) -> dict[str, NDArray[Any]]:
     triangles = {e.name: {e.lists[0]: 3} for e in header.elements if e.name == "face" and len(e.lists) == 1}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # NumPy's, of an element that ends too early
+            warnings.simplefilter("ignore", UserWarning)  # NumPy warns about an element that ends too early
             try:
-                # quick where all faces are triangles
+                # fast where all faces are triangles
                 with opened(path, header.size) as file:
                     data = PlyData.read(file, known_list_len=triangles)
             except PlyElementParseError as error:
@@ -193,12 +193,12 @@ def _parsed(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _place(error: Any) -> tuple[str, int, int]:
-    """The element that plyfile could not parse, the row from 0, and the rows it should have."""
+    """The element that plyfile could not parse, the zero-based row, and the expected number of rows."""
     return error.element.name, error.row or 0, error.element.count
 
 
 def memory(path: Path) -> float:
-    """Memory for reading a file; 0 where it is read in pieces, binary with points alone."""
+    """Memory for reading a file; 0 for a binary file with only points, which is read in pieces."""
     with path.open("rb") as file:
         head = file.read(1 << 16)
     whole = b"format ascii" in head or re.search(rb"element face +[1-9]", head) is not None
@@ -206,9 +206,9 @@ def memory(path: Path) -> float:
 
 
 def write_cloud(path: Path, cloud: PointCloud) -> None:
-    """Write a binary PLY: positions and sensors in double precision, normals float, colors uchar.
+    """Write a binary PLY: positions and sensors as double, normals as float, colors as uchar.
 
-    Scalars follow under their names, each in its own type, 64-bit integers as doubles.
+    Scalars follow under their names, 64-bit integers as doubles, others in their own types.
     """
     columns = _columns(POSITION, cloud.points, "f8")
     columns |= _columns(NORMAL, cloud.normals, "f4") | _columns(COLOR, cloud.colors, "u1")
@@ -217,9 +217,9 @@ def write_cloud(path: Path, cloud: PointCloud) -> None:
 
 
 def write_mesh(path: Path, mesh: TriangleMesh) -> None:
-    """Write a binary PLY: positions in double precision, normals float, colors uchar, faces int32.
+    """Write a binary PLY: positions as double, normals as float, colors as uchar, faces as int32.
 
-    Scalars follow under their names, each in its own type, 64-bit integers as doubles.
+    Scalars follow under their names, 64-bit integers as doubles, others in their own types.
     """
     columns = _columns(POSITION, mesh.vertices, "f8")
     columns |= _columns(NORMAL, mesh.normals, "f4") | _columns(COLOR, mesh.colors, "u1")
@@ -233,7 +233,7 @@ def _columns(names: tuple[str, ...], values: NDArray[Any] | None, kind: str) -> 
 def _with_scalars(
     columns: dict[str, NDArray[Any]], scalars: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
-    """The columns and after them the scalars, under names that a PLY header can carry, each once."""
+    """The columns followed by the scalars, under unique names that are valid in a PLY header."""
     for name, values in scalars.items():
         name = re.sub(r"[^!-~]+", "_", name) or "_"
         while name in columns:
@@ -243,12 +243,12 @@ def _with_scalars(
 
 
 def write_table(path: Path, table: NDArray[np.float64]) -> None:
-    """Write a row of FIELD (N, 7) as a vertex."""
+    """Write each row of FIELD (N, 7) as a vertex."""
     _write(path, dict(zip(FIELD, table.T, strict=True)))
 
 
 def _write(path: Path, columns: Mapping[str, NDArray[Any]], faces: NDArray[Any] | None = None) -> None:
-    """Write vertices of columns (N,) under their names and triangles (F, 3), binary little endian."""
+    """Write vertices from named columns (N,) and triangles (F, 3), in binary little endian."""
     count = len(next(iter(columns.values())))
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
     header += [f"property {_KINDS[c.dtype.str[1:]]} {name}" for name, c in columns.items()]

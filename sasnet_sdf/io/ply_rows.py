@@ -1,6 +1,7 @@
 """The header of a PLY file, and the rows of an ASCII one.
 
-Own code because plyfile refuses empty lines, `128.0` for a byte and the NaN of Microsoft's libraries.
+plyfile does not parse ASCII rows here because it refuses empty lines, `128.0` for a byte and the NaN of
+Microsoft's libraries.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _LONGEST = 1 << 20
 
 @dataclass
 class Element:
-    """An element: its rows, the types of its properties (of a list's items), and the least bytes of a row."""
+    """An element: its rows, the types of its properties (or list items), and the minimum bytes of a row."""
 
     name: str
     count: int
@@ -46,7 +47,7 @@ class Element:
     least: int = 0
 
     def dtype(self, sizes: Mapping[str, int] | None = None) -> np.dtype:
-        """The type of a row; lists are objects, or subarrays where their sizes are given."""
+        """The dtype of a row; lists are objects, or subarrays where their sizes are given."""
         sizes = sizes or {}
         return np.dtype(
             [
@@ -58,7 +59,7 @@ class Element:
 
 @dataclass(frozen=True)
 class Header:
-    """The elements, in the order of their rows; the header's bytes and lines; whether rows are text."""
+    """The elements, in file order; the header's size in bytes and lines; whether rows are text."""
 
     elements: list[Element]
     size: int
@@ -67,7 +68,7 @@ class Header:
 
     @classmethod
     def of(cls, path: Path) -> Header:
-        """Read the header of a file that can hold what it names. Raises UnreadableInput."""
+        """Read the header and check that the file can hold what it names. Raises UnreadableInput."""
         with path.open("rb") as file:
             head = file.read(_LONGEST)
         if head[:3] != b"ply":
@@ -119,7 +120,7 @@ def _kind(word: str, path: Path) -> str:
 
 
 def cut_short(path: Path, element: str, there: int, named: int) -> UnreadableInput:
-    """The error of a file that holds fewer rows than its header names."""
+    """The error for a file that holds fewer rows than its header names."""
     return UnreadableInput(
         f"{path}: cut short: holds {there} of the {named} {_plural(element)} that its header names;"
         " copy or export it again"
@@ -134,7 +135,7 @@ _OFTEN = 10_000
 
 
 def read_rows(path: Path, header_lines: int, elements: Sequence[Element]) -> dict[str, NDArray[Any]]:
-    """Structured arrays by element name; lists are arrays in object columns, or (N, C) where all are as long.
+    """Structured arrays by element name; lists are arrays in object columns, or (N, C) if equally long.
 
     Raises UnreadableInput.
     """
@@ -173,12 +174,12 @@ def _with_lists(lines: Iterator[str], element: Element, path: Path) -> NDArray[A
     rows = np.empty(element.count, element.dtype())
     for k, line in enumerate(each(there, _OFTEN)):
         rows[k] = tuple(_values(line.split(), element, k, path))
-        there[k] = ""  # so that lines and lists are not there twice
+        there[k] = ""  # so that lines and lists are not in memory at the same time
     return rows
 
 
 def _even(table: NDArray[Any], element: Element) -> NDArray[Any] | None:
-    """The rows where the one list of each has as many items; None where they have not, or do not fit."""
+    """The rows if each has one list and all lists are equally long; None if not, or if numbers do not fit."""
     (name,) = element.lists
     before = list(element.kinds).index(name)
     size = table.shape[1] - len(element.kinds)
@@ -196,7 +197,7 @@ def _even(table: NDArray[Any], element: Element) -> NDArray[Any] | None:
 
 
 def _table(lines: list[str]) -> NDArray[Any] | None:
-    """The numbers of lines that all have as many, in one go; None where that fails."""
+    """The numbers of equally long lines, parsed in one call; None where that fails."""
     try:
         return np.loadtxt(lines, comments=None, ndmin=2) if lines else None
     except ValueError:
@@ -211,7 +212,7 @@ def _words(line: str, element: Element, row: int, path: Path) -> list[float]:
 
 
 def _values(words: list[str], element: Element, row: int, path: Path) -> Iterator[Any]:
-    """The values of one row, of lists as arrays."""
+    """The values of one row; lists are arrays."""
     place = 0
     for name, kind in element.kinds.items():
         count = 1.0
@@ -223,7 +224,7 @@ def _values(words: list[str], element: Element, row: int, path: Path) -> Iterato
         found = words[place : place + int(count)]
         place += len(found)
         try:
-            values = np.array(found, kind)  # quick, where they are written as their type is
+            values = np.array(found, kind)  # fast, where the text has the form of the type
         except (ValueError, OverflowError):
             values = np.array([_number(word, element, row, path) for word in found])
             if _does_not_fit(values, np.dtype(kind)).any():
@@ -239,7 +240,7 @@ def _number(word: str, element: Element, row: int, path: Path) -> float:
 
 
 def _does_not_fit(values: NDArray[Any], kind: np.dtype) -> NDArray[np.bool_]:
-    """Which numbers an integer type cannot hold."""
+    """A mask of the numbers that an integer type cannot hold."""
     if kind.kind == "f":
         return np.zeros(values.shape, np.bool_)
     limits = np.iinfo(kind)
@@ -247,7 +248,7 @@ def _does_not_fit(values: NDArray[Any], kind: np.dtype) -> NDArray[np.bool_]:
 
 
 def _damaged(path: Path, element: Element, row: int, reason: str) -> UnreadableInput:
-    """The error of a row, counted from 0."""
+    """The error for a row, counted from 0."""
     return UnreadableInput(
         f"{path}: {element.name} {row + 1} of {element.count} is damaged ({reason}); export the file again"
     )

@@ -1,4 +1,4 @@
-"""Triangles from polygons in space, fans of the convex ones and ears of the others, and from strips."""
+"""Triangulation of polygons in space, by fans if convex and by ear clipping otherwise, and of strips."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ..geometry import Array
 from ..runtime.progress import each
 
 OFTEN = 1000
-"""Polygons between two chances to stop the run."""
+"""Number of polygons between two checks for a stop request."""
 
 _BEND = 1e-9
-"""Twice the area of a corner that bends the wrong way, over the square of the polygon's extent."""
+"""Twice the area of a corner, over the square of the polygon's extent, above which it counts as reflex."""
 
 
 def triangles_of(
     points: Array, corners: NDArray[Any], sizes: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Triangles (F, 3) of polygons, wound as these are, and the polygon (F,) that each is from.
+    """Triangles (F, 3) of polygons, in the same winding order, and the polygon (F,) of each.
 
-    points (V, 3); corners: vertex indices of all polygons, one after the other; sizes (P,): corners
-    of each, of which those with fewer than three give no triangle. Every side of a polygon is one of
-    a triangle, so that neighbors still meet. A polygon that is not flat is seen along the axis that
-    is nearest to its mean normal.
+    points (V, 3); corners: concatenated vertex indices of all polygons; sizes (P,): number of corners of
+    each polygon; one with fewer than three gives no triangle. Every side of a polygon is a side of
+    a triangle, so that adjacent polygons stay connected. A polygon that is not flat is projected along the
+    axis nearest to its mean normal.
     """
     first = np.cumsum(sizes) - sizes
     places, owner = _fans(first, sizes)
@@ -43,10 +43,10 @@ def triangles_of(
 
 
 def strips(indices: NDArray[Any], sizes: NDArray[Any]) -> NDArray[np.int64]:
-    """Triangles (F, 3) of strips, each corner of which makes one with the two before it.
+    """Triangles (F, 3) of strips, in which each corner forms a triangle with the two before it.
 
-    indices: those of all strips, one after the other; sizes (S,): how many each has. An index of -1
-    ends a strip too. Triangles with a corner twice, which join two strips in one, are left out.
+    indices: concatenated indices of all strips; sizes (S,): how many each has. An index of -1 also
+    ends a strip. Triangles with a repeated corner, which only join two strips into one, are left out.
     """
     number = np.repeat(np.arange(len(sizes)), sizes) * (len(indices) + 1) + np.cumsum(indices == -1)
     begins = np.append(True, number[1:] != number[:-1])[: len(indices)] | (indices == -1)
@@ -60,7 +60,7 @@ def strips(indices: NDArray[Any], sizes: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _fans(first: NDArray[Any], sizes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Places (F, 3) among the corners of fans around each polygon's first, and the polygons (F,)."""
+    """Fans around each polygon's first corner, as positions (F, 3) in the corners, and the polygons (F,)."""
     triangles = np.maximum(sizes - 2, 0)
     owner = np.repeat(np.arange(len(sizes)), triangles)
     apex = first[owner]
@@ -71,7 +71,7 @@ def _fans(first: NDArray[Any], sizes: NDArray[Any]) -> tuple[NDArray[Any], NDArr
 def _concave(
     points: Array, corners: NDArray[Any], sizes: NDArray[Any], first: NDArray[Any]
 ) -> tuple[NDArray[Any], Array]:
-    """The polygons, of more than three corners, with a corner that bends the wrong way; their normals."""
+    """The polygons of more than three corners that have a reflex corner, and their normals."""
     large = np.flatnonzero(sizes > 3)
     sizes = sizes[large]
     if not len(large):
@@ -79,12 +79,12 @@ def _concave(
     owner = np.repeat(np.arange(len(large)), sizes)
     start = np.cumsum(sizes) - sizes
     step = np.arange(len(owner)) - start[owner]
-    # around each polygon's first corner, where a scan's large coordinates cost no digits
+    # relative to each polygon's first corner, so that a scan's large coordinates cost no precision
     origin = points[corners[first[large]]]
     here = points[corners[first[large][owner] + step]] - origin[owner]
     ahead = np.where(step + 1 < sizes[owner], np.arange(len(owner)) + 1, start[owner])
     behind = np.where(step > 0, np.arange(len(owner)) - 1, start[owner] + sizes[owner] - 1)
-    # Newell's normal: twice the area, projected
+    # Newell's normal: twice the projected area on each coordinate plane
     normal = np.add.reduceat(np.cross(here, here[ahead]), start)
     extent = np.maximum.reduceat((here**2).sum(1), start)
     length = np.linalg.norm(normal, axis=1)
@@ -98,14 +98,14 @@ def _concave(
 def _ears(
     points: Array, corners: NDArray[Any], sizes: NDArray[Any], first: NDArray[Any], normals: Array
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Triangles (F, 3), as places among the corners, of polygons by ear clipping; the polygon (F,) of each.
+    """Ear clipping: triangles as positions (F, 3) in the corners, and the polygon (F,) of each.
 
-    sizes, first (P,) and normals (P, 3) are those of the polygons. mapbox_earcut leaves out corners
-    on straight sides; flat triangles then join them to their neighbors.
+    sizes, first (P,) and normals (P, 3) belong to the polygons. mapbox_earcut leaves out corners
+    on straight sides; degenerate triangles then connect them to their neighbors.
     """
     import mapbox_earcut
 
-    # without its longest component: a projection along an axis, which keeps the order of areas
+    # drop the axis of the normal's largest component: a projection that keeps the order of areas
     axis = np.abs(normals).argmax(1)
     ahead = np.take_along_axis(normals, axis[:, None], 1)[:, 0] > 0
     axes = np.stack([axis + np.where(ahead, 1, 2), axis + np.where(ahead, 2, 1)], axis=1) % 3
@@ -115,7 +115,7 @@ def _ears(
         flat = np.ascontiguousarray((mine - mine[0])[:, axes[k]])
         ears = mapbox_earcut.triangulate_float64(flat, np.array([len(flat)], np.uint32)).reshape(-1, 3)
         ears = ears.astype(np.int64)
-        # one sense in all of a polygon, which differs between versions
+        # all triangles of a polygon have the same winding order, but which one differs between versions
         if len(ears) and _area(flat[ears]) < 0:
             ears = ears[:, ::-1]
         if len(ears) < len(flat) - 2:
@@ -125,13 +125,13 @@ def _ears(
 
 
 def _area(triangles: Array) -> float:
-    """Twice the signed area of plane triangles (F, 3, 2)."""
+    """Twice the signed area of planar triangles (F, 3, 2)."""
     x, y = (triangles[:, 1:] - triangles[:, :1]).T
     return float((x[0] * y[1] - x[1] * y[0]).sum())
 
 
 def _missing(triangles: NDArray[Any], count: int) -> Iterator[tuple[int, int, int]]:
-    """The triangles that a polygon of `count` corners still needs for its border to be all its sides."""
+    """The triangles still missing, so that all sides of a polygon of `count` corners become the boundary."""
     ahead: defaultdict[int, list[int]] = defaultdict(list)
     pairs = [(k, (k + 1) % count) for k in range(count)]
     pairs += [(int(row[k]), int(row[k - 1])) for row in triangles for k in range(3)]
@@ -145,7 +145,7 @@ def _missing(triangles: NDArray[Any], count: int) -> Iterator[tuple[int, int, in
 
 
 def _skipped(ahead: dict[int, list[int]], count: int) -> Iterator[list[int]]:
-    """Corners along a side of a triangle that runs past them: taken out of the sides `ahead` of each."""
+    """Corners that a side of a triangle skips; their sides are removed from `ahead`."""
     for end in range(count):
         for begin in [corner for corner in ahead[end] if corner != (end + 1) % count]:
             run = [begin]
@@ -158,7 +158,7 @@ def _skipped(ahead: dict[int, list[int]], count: int) -> Iterator[list[int]]:
 
 
 def _loops(ahead: dict[int, list[int]]) -> Iterator[list[int]]:
-    """The remaining sides, as loops that pass no corner twice."""
+    """The remaining sides, as loops that pass each corner at most once."""
     for start in list(ahead):
         way = [start]
         while way[1:] or ahead[start]:

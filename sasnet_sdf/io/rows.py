@@ -1,4 +1,4 @@
-"""Rows of numbers in text: what separates them, how programs write numbers, where a row is damaged."""
+"""Rows of numbers in text: separators, the number formats of other programs, and damaged rows."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ from .files import count_of, opened
 COMMENT = re.compile(r"#|//")
 _SEPARATORS = (";", ",", None)
 _NAN = re.compile(r"[-+]?(?:1\.#\w+|nan\(\w*\))", re.IGNORECASE)
-"""NaN as Microsoft's libraries write it, cut to any length; the first form holds the mark of a comment."""
+"""NaN as Microsoft's libraries write it, cut to any length; the first form contains a comment character."""
 
 _FORTRAN = re.compile(r"(?<=[\d.])d(?=[-+]?\d)", re.IGNORECASE)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def opened_text(path: Path) -> TextIO:
-    """utf-8 or utf-16, with or without a mark; other bytes can only stand in comments and names."""
+    """Open text in utf-8 or utf-16, with or without a byte-order mark.
+
+    Undecodable bytes are replaced: they can only occur in comments and names.
+    """
     encoding = "utf-16" if _is_utf16(path) else "utf-8-sig"
     return TextIOWrapper(opened(path), encoding=encoding, errors="replace")
 
 
 def check_text(path: Path) -> None:
-    """Raises UnreadableInput where the file is binary."""
+    """Raise UnreadableInput where the file is binary."""
     with path.open("rb") as file:
         if b"\0" in file.read(4096) and not _is_utf16(path):
             raise UnreadableInput(f"{path}: not a text file")
@@ -45,7 +48,7 @@ def _is_utf16(path: Path) -> bool:
 
 
 def row_of(line: str) -> tuple[str | None, list[str]] | None:
-    """The separator, None for blanks and tabs, and the words of a row of numbers; None for any other line."""
+    """The separator (None for blanks and tabs) and the words of a row of numbers; None for any other line."""
     for separator in _SEPARATORS:
         if separator is None or separator in line:
             words = _words(_content(line, separator), separator)
@@ -55,7 +58,7 @@ def row_of(line: str) -> tuple[str | None, list[str]] | None:
 
 
 def number_of(word: str, separator: str | None) -> float:
-    """The number that a word of a row with this separator is. Raises ValueError."""
+    """The numeric value of a word in a row with this separator. Raises ValueError."""
     if separator != ",":
         word = word.replace(",", ".")
     try:
@@ -74,10 +77,10 @@ def tables_of(
 ) -> Iterator[NDArray[Any]]:
     """The rows of numbers (N, C) float64 that follow `skip` lines, in pieces of at most PIECE lines.
 
-    Comments, empty lines and separators at the end of a row are passed. A comma that does not separate
-    is a decimal comma. counts: where it is given, a line with nothing but a count is no row, and is
-    added to it. mixed: gives the rows of lines that are not all numbers, from them and the number of
-    those before. Raises UnreadableInput with the number of the first line that does not fit.
+    Comments, empty lines and separators at the end of a row are skipped. A comma that is not the separator
+    is a decimal comma. counts: if given, a line that holds only a count is not a row, and the count is
+    appended to it. mixed: a function that parses lines with other words, given these lines and the number
+    of lines before them. Raises UnreadableInput with the number of the first line that does not fit.
     """
     read = skip
     with opened_text(path) as file:
@@ -99,7 +102,7 @@ def tables_of(
 def _table(
     lines: list[str], separator: str | None, width: int | None, counts: list[int] | None
 ) -> NDArray[Any]:
-    """The lines as they stand, which is quick, and only where that fails or may mislead, cleaned."""
+    """Parse the lines unchanged, which is fast, or cleaned where that fails or could give wrong values."""
     if not any("#" in line or "//" in line for line in lines):
         try:
             table = _parsed(lines, separator)
@@ -115,7 +118,7 @@ def _table(
 
 def _parsed(lines: Iterable[str], separator: str | None) -> NDArray[Any]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that there is no row among the lines
+        warnings.simplefilter("ignore", UserWarning)  # the warning that no line holds a row
         return np.loadtxt(lines, comments=None, delimiter=separator, ndmin=2)
 
 
@@ -129,10 +132,10 @@ def _contents(lines: Iterable[str], separator: str | None, counts: list[int] | N
 
 
 def _content(line: str, separator: str | None) -> str:
-    """A line without comment and quotes, its numbers as Python writes them."""
+    """A line without comment and quotes, its numbers in Python's notation."""
     if separator != ",":
         line = line.replace(",", ".")
-    # most lines have none of these, and a search for a character is much quicker than a pattern
+    # most lines have none of these, and a search for a character is much faster than a regular expression
     if "#" in line or "(" in line:
         line = _NAN.sub("nan", line)
     if "#" in line or "//" in line:
@@ -157,7 +160,7 @@ def _is_number(word: str) -> bool:
 
 
 def _fault(path: Path, separator: str | None, skip: int, counted: bool) -> str | None:
-    """What is wrong with the first line that does not fit, with its number, and what to do."""
+    """A message about the first line that does not fit: its number, the fault and the remedy."""
     width = None
     with opened_text(path) as lines:
         for number, line in enumerate(islice(lines, skip, None), skip + 1):

@@ -1,8 +1,8 @@
-"""E57 and PTX: scans of terrestrial laser scanners, each with the pose of its scanner.
+"""E57 and PTX: scans from terrestrial laser scanners, each with the pose of its scanner.
 
-E57 is read by pye57's binding of libE57. Its XML is checked first: libE57's parser replaces entities without
-end, which a few lines can ask for, fetches what they name from elsewhere, and makes and frees nested elements
-by recursion. No E57 file needs any of these.
+E57 is read with pye57's binding of libE57. The XML is checked first, since libE57's parser expands entities
+without limit, fetches external entities, and builds and frees nested elements recursively. No E57 file needs
+any of this.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from .rows import check_text
 
 _DEEPEST = 64
 _CHECKSUM = 4
-"""Bytes at the end of every page of the file."""
+"""Bytes of the checksum at the end of every page of the file."""
 
 
 def check_xml(path: Path) -> None:
-    """Refuse XML with a document type, in another encoding, or nested deeply. Raises UnreadableInput."""
+    """Refuse XML with a document type, another encoding, or deep nesting. Raises UnreadableInput."""
     try:
         parser = expat.ParserCreate()
         above: list[str] = []
@@ -61,7 +61,7 @@ def _damaged(path: Path, reason: str) -> UnreadableInput:
 
 
 def _xml(path: Path) -> bytes:
-    """The XML without the checksums that stand in it."""
+    """The XML section without the page checksums."""
     with path.open("rb") as file:
         signature, _, _, _, start, length, page = struct.unpack("<8sIIQQQQ", file.read(48))
         size = path.stat().st_size
@@ -83,7 +83,7 @@ _INVALID = ("cartesianInvalidState", "sphericalInvalidState")
 def read_e57(path: Path) -> Scan:
     """Read all scans, in the file's coordinates, with the colors and scalars that all of them have.
 
-    The sensor of a scan with a pose stands where the pose puts it. Points that the file calls invalid
+    The sensor of a scan with a pose is at the pose's translation. Points that the file marks as invalid
     are left out. Raises UnreadableInput; MissingBackend where pye57 is not installed.
     """
     library = require("pye57.libe57", "lidar", "reading E57 files")
@@ -100,7 +100,7 @@ def _pieces(library: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
         for index in range(len(scans)):
             tick(index / len(scans))
             pose, count = _pose(scans[index]), scans[index]["points"].childCount()
-            # a scan takes a bit per point at least, unless its numbers never change
+            # a scan takes at least one bit per point, unless all its values are constant
             if count > 8 * path.stat().st_size:
                 raise UnreadableInput(f"{path}: is damaged: it cannot hold the {count} points that it names")
             for raw in _raw_pieces(library, image, scans[index]["points"]):
@@ -112,7 +112,7 @@ def _pieces(library: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
                     raw = {name: values[valid] for name, values in raw.items()}
                 yield _columns(raw, pose)
     except library.E57Exception as error:
-        # what follows speaks of the library's own files and lines
+        # the rest of the message names the library's source files and lines
         raise _damaged(path, " ".join(str(error).partition("(Error")[0].split())[:120]) from error
     finally:
         if image is not None:
@@ -121,7 +121,7 @@ def _pieces(library: Any, path: Path, notes: list[str]) -> Iterator[Columns]:
 
 
 def _raw_pieces(library: Any, image: Any, points: Any) -> Iterator[Columns]:
-    """The numeric fields of a scan, float64, but whole-numbered colors uint16, as the file has them."""
+    """The numeric fields of a scan as stored: float64, or uint16 for integer colors."""
     prototype = library.StructureNode(points.prototype())
     whole, text = library.NodeType.E57_INTEGER, library.NodeType.E57_STRING
     capacity = max(min(PIECE, points.childCount()), 1)
@@ -142,7 +142,7 @@ def _raw_pieces(library: Any, image: Any, points: Any) -> Iterator[Columns]:
 
 
 def _pose(scan: Any) -> tuple[Array, Array] | None:
-    """Rotation (3, 3) and translation (3,) from the scan's coordinates to the file's, where it has them."""
+    """Rotation (3, 3) and translation (3,) from the scan's coordinates to the file's, if it has a pose."""
     if not scan.isDefined("pose"):
         return None
     pose, rotation, translation = scan["pose"], np.eye(3), np.zeros(3)
@@ -154,7 +154,7 @@ def _pose(scan: Any) -> tuple[Array, Array] | None:
 
 
 def _rotation(quaternion: Array) -> Array:
-    """The matrix (3, 3) of a quaternion w x y z; none where its length is zero."""
+    """The matrix (3, 3) of a quaternion w x y z; None where its length is zero."""
     length = float(np.linalg.norm(quaternion))
     if not length:
         return np.eye(3)
@@ -164,7 +164,7 @@ def _rotation(quaternion: Array) -> Array:
 
 
 def _columns(raw: Columns, pose: tuple[Array, Array] | None) -> Columns:
-    """Points in the file's coordinates, normals, colors, and the sensor where there is a pose."""
+    """Points and normals in the file's coordinates, colors, and the sensor where there is a pose."""
     points, normals = _points(raw), _popped(raw, _NORMALS)
     if pose is not None:
         rotation, translation = pose
@@ -189,7 +189,7 @@ def _points(raw: Columns) -> Array:
 
 
 def _popped(raw: Columns, names: tuple[str, ...]) -> NDArray[Any] | None:
-    """Remove and return the columns (N, 3) of these names, if all are there."""
+    """Remove and return the columns (N, 3) with these names, if all exist."""
     there = all(name in raw for name in names)
     return np.stack([raw.pop(name) for name in names], axis=1) if there else None
 
@@ -200,7 +200,7 @@ _HEADER_LINES, _WIDTHS = 10, (3, 4, 6, 7)
 def read_ptx(path: Path) -> Scan:
     """Read all scans in world coordinates, with the colors and intensity that all of them have.
 
-    The scanner's position is the sensor's. Rows of 0 0 0, which are rays without a return, are left out.
+    The scanner's position becomes the sensor. Rows of 0 0 0, which are rays without a return, are left out.
     Raises UnreadableInput, which names the line.
     """
     check_text(path)
@@ -210,7 +210,7 @@ def read_ptx(path: Path) -> Scan:
 
 def _ptx_pieces(path: Path, notes: list[str]) -> Iterator[Columns]:
     missing = total = line = 0
-    most = path.stat().st_size // 6  # bytes per row at least
+    most = path.stat().st_size // 6  # a row takes at least 6 bytes
     with TextIOWrapper(opened(path), encoding="ascii", errors="replace") as file:
         while (header := _ptx_header(file, line, path)) is not None:
             line += _HEADER_LINES
@@ -233,9 +233,9 @@ def _ptx_pieces(path: Path, notes: list[str]) -> Iterator[Columns]:
 
 
 def _ptx_header(file: TextIO, line: int, path: Path) -> tuple[int, Array, Array] | None:
-    """The lines of points that follow, the scanner's position (3,), and its pose (4, 4) for points as rows.
+    """The number of point lines, the scanner's position (3,), and its pose (4, 4) for row vectors.
 
-    A header has two counts, the position and three axes, and four rows of a matrix. None at the end.
+    A header has two counts, the position and three axes, and four rows of a matrix. None at the file's end.
     """
     lines = list(islice(file, _HEADER_LINES))
     if not "".join(lines).strip():
@@ -250,12 +250,12 @@ def _ptx_header(file: TextIO, line: int, path: Path) -> tuple[int, Array, Array]
         raise UnreadableInput(
             f"{path}: the ten lines from {line + 1} are not the header of a PTX scan ({error})"
         ) from error
-    # a scanner stands at the origin of its own scan; the third line may have been left at 0 0 0
+    # the scanner is at the origin of its own scan; the position in the third line may be unset (0 0 0)
     return columns * rows, scanner if scanner.any() else pose[3, :3], pose
 
 
 def _ptx_table(lines: list[str], before: int, path: Path) -> NDArray[Any]:
-    """The rows (N, 3, 4, 6 or 7) float64 of lines, of which `before` stand before them in the file."""
+    """The rows (N, 3, 4, 6 or 7) float64 of lines; `before`: number of lines before them in the file."""
     if not lines:
         return np.empty((0, 4))
     try:
@@ -287,7 +287,7 @@ def _ptx_columns(table: NDArray[Any], scanner: Array, pose: Array) -> Columns:
     if width >= 6:
         colors = table[:, -3:]
         small = colors.astype(np.uint8)
-        # fractions of 1 and 16-bit numbers stay as they are
+        # fractions of 1 and 16-bit numbers are left unchanged
         colors = small if np.array_equal(small, colors) else colors.astype(np.float32)
         columns |= zip(COLOR, colors.T, strict=True)
     return columns | {n: np.full(len(points), v) for n, v in zip(SENSOR, scanner, strict=True)}

@@ -1,4 +1,4 @@
-"""STL, binary and ASCII: triangles with vertices of their own, which are welded; colors of faces."""
+"""STL, binary and ASCII: triangles with separate vertices, which are welded, and face colors."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _HEADER = 84
 """Bytes before the triangles: 80 of text, and their number."""
 
 _UNCOUNTED = (0, 2**32 - 1)
-"""Numbers of triangles in headers that were written before these were counted."""
+"""Triangle counts in headers of programs that did not know the number when they wrote the header."""
 
 _VERTEX = re.compile(r"\bvertex((?:\s+[-+.\dA-Za-z]+){3})")
 _VALID = 0x8000
-"""The attribute's bit that says that a face has a color (VisCAM), or has not (Materialise)."""
+"""The attribute bit that is set where a face has a color (VisCAM) or has none (Materialise)."""
 
 
 def read(path: Path) -> TriangleMesh:
-    """The triangles, vertices at exactly the same place made one. Raises UnreadableInput.
+    """The mesh, with vertices at identical positions merged. Raises UnreadableInput.
 
-    A file that begins with 'solid' may be binary all the same: some programs write so.
+    A file that begins with 'solid' may still be binary, since some programs write such headers.
     """
     with path.open("rb") as file:
         head = file.read(1024).removeprefix(b"\xef\xbb\xbf")
@@ -97,10 +97,10 @@ def _binary(path: Path, head: bytes) -> TriangleMesh:
 
 
 def _colors(attributes: NDArray[Any], header: bytes) -> NDArray[np.uint8] | None:
-    """The colors (F, 3) in the attributes (F,), five bits each; None where these say nothing.
+    """The colors (F, 3) in the attributes (F,), five bits per channel; None where they hold no colors.
 
-    VisCAM's begin with blue and mark faces with a color; those without one are white. Materialise's
-    begin with red and mark faces without one, which have that of the header.
+    VisCAM's attributes begin with blue and mark faces with a color; other faces are white. Materialise's
+    attributes begin with red and mark faces without a color, which have the color in the header.
     """
     place = header.find(b"COLOR=")
     materialise = 0 <= place <= len(header) - 10
@@ -118,14 +118,14 @@ def _colors(attributes: NDArray[Any], header: bytes) -> NDArray[np.uint8] | None
 def rounding_of(vertices: Array) -> float:
     """The rounding error of single precision at the largest coordinate, in world units.
 
-    0 where it is below 1e-5 of the mesh's diagonal, which does not show.
+    0 where it is below 1e-5 of the mesh's diagonal, which is not visible.
     """
     rounding = float(np.spacing(np.float32(np.abs(vertices).max(initial=0))))
     return rounding if rounding > 1e-5 * float(np.linalg.norm(np.ptp(vertices, axis=0))) else 0.0
 
 
 def write(path: Path, mesh: TriangleMesh) -> list[str]:
-    """Write binary: programs read the digits of an ASCII file into single precision all the same."""
+    """Write binary STL, since programs read ASCII files into single precision too."""
     import trimesh
 
     trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(path, file_type="stl")

@@ -1,4 +1,4 @@
-"""Point clouds as text: XYZ, PTS, CSV, TXT, ASC, with words, dates or nothing in some cells."""
+"""Point clouds as text: XYZ, PTS, CSV, TXT, ASC, where some cells may be words, dates or empty."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from .rows import COMMENT, check_text, number_of, opened_text, row_of, tables_of
 
 _SEPARATORS = (";", ",", "\t", None)
 _MISSING = {"", "-", "--", "na", "n/a", "#n/a", "none", "null", "nil", "missing", "?"}
-"""What is written for a missing number, in lower case."""
+"""Words that stand for a missing number, in lower case."""
 
 _LIST = "[]"
-"""A name with this is that of the last column, which has several words."""
+"""A name that contains this belongs to the last column, which is a list of several words."""
 
 
 @dataclass
 class Cells:
-    """How rows are split, the names of columns, and those of words: None until the first rows are read."""
+    """How rows are split, the column names, and which columns hold words (None until rows are read)."""
 
     separator: str | None
     names: list[str]
@@ -38,7 +38,7 @@ class Cells:
 
     @classmethod
     def of(cls, line: str, header: str) -> Cells | None:
-        """The cells that a header names, where they fit a line that has numbers for x, y and z; else None."""
+        """The cells that a header names, if they fit a line that has numbers for x, y and z; else None."""
         if found := _with_list(line, header):
             return found
         for separator in _SEPARATORS:
@@ -49,9 +49,10 @@ class Cells:
         return None
 
     def table(self, lines: Iterable[str], before: int, path: Path) -> NDArray[Any]:
-        """The numbers (N, C) of lines, of which `before` stand before them; NaN for what has none.
+        """The numbers (N, C) of lines, NaN for cells without one; `before`: number of lines before them.
 
-        Columns that hold words in the first lines are of words. Raises UnreadableInput of words elsewhere.
+        Columns that hold words in the first lines are columns of words. Raises UnreadableInput for words in
+        other columns.
         """
         numbers, rows = [], []
         for number, row in self._rows(lines, before, path):
@@ -87,7 +88,7 @@ class Cells:
             yield number, row
 
     def is_number(self, cell: str) -> bool:
-        """Whether a cell is one, or stands for one that is not there."""
+        """Whether a cell is a number or the mark of a missing number."""
         try:
             self._value(cell)
         except ValueError:
@@ -111,13 +112,13 @@ def _split(line: str, separator: str | None) -> list[str]:
         return line.split()
     try:
         cells = next(csv.reader([line.strip("\r\n")], delimiter=separator, skipinitialspace=True), [])
-    except csv.Error:  # longer than any cell
+    except csv.Error:  # too long to be a cell
         return []
     return [cell.strip() for cell in cells]
 
 
 def _with_list(line: str, header: str) -> Cells | None:
-    """Columns of which the last is a list: as many words as there happen to be."""
+    """The cells of rows whose last column is a list of any number of words; None for other rows."""
     words = words_in(header, ",")
     last = next((k for k, word in enumerate(words) if _LIST in word), None)
     if last is None:
@@ -134,14 +135,14 @@ def _has_position(names: list[str], cells: list[str], separator: str | None) -> 
 
 
 _PREAMBLE = 100
-"""The most lines of words before the names of the columns."""
+"""The largest number of lines of words before the column names."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows are to be read: what separates values, what the columns are, where rows begin.
+    """How rows are read: the separator, the columns, and where the rows begin.
 
-    skip: lines before the first row. count: the number of points that a PTS file names.
+    skip: lines before the first row. count: the number of points that a PTS file gives.
     """
 
     separator: str | None
@@ -153,9 +154,9 @@ class Layout:
 def read(path: Path) -> Scan:
     """The points of a text file, with normals, colors, sensors and scalars where it has them.
 
-    A first line of names, also as a comment, says what the columns are; else `unnamed_columns`. Columns
-    of words, which only names allow, are left out. Raises UnreadableInput, which names the line where a
-    row is ragged or not numeric.
+    A first line of names, which may be a comment, identifies the columns; without it `unnamed_columns` does.
+    Columns of words are accepted only in files with names, and are left out. Raises UnreadableInput, which
+    gives the line where a row is ragged or not numeric.
     """
     check_text(path)
     with opened_text(path) as file:
@@ -178,7 +179,7 @@ def _named(path: Path, layout: Layout, cells: Cells, notes: list[str]) -> Iterat
 
 
 def _tables(path: Path, layout: Layout, cells: Cells | None, notes: list[str]) -> Iterator[NDArray[Any]]:
-    """The tables of the file, of at least as many rows as its count lines name, where it has them."""
+    """The tables of the file. Raises UnreadableInput where they have fewer rows than its count lines name."""
     found = 0
     counts = None if layout.count is None else [layout.count]
     mixed = None if cells is None else partial(cells.table, path=path)
@@ -199,7 +200,7 @@ def _tables(path: Path, layout: Layout, cells: Cells | None, notes: list[str]) -
 
 
 def _layout(lines: Iterable[str], path: Path) -> Layout:
-    """What the lines up to the first row of numbers say; other words may only come before the names."""
+    """The layout from the lines up to the first row of numbers; other text may only precede the names."""
     remarks: list[str] = []
     header: str | None = None
     count = strange = None
@@ -217,7 +218,7 @@ def _layout(lines: Iterable[str], path: Path) -> Layout:
                 header, strange = line, None
             elif header is not None and not re.search(r"\d", content):
                 pass  # units
-            elif strange is None and not content.startswith("sep="):  # which is for Excel
+            elif strange is None and not content.startswith("sep="):  # a line for Excel
                 strange = number
             if strange is not None and number - strange > _PREAMBLE:
                 break
@@ -239,7 +240,7 @@ def _layout(lines: Iterable[str], path: Path) -> Layout:
 def _names(
     header: str | None, remarks: list[str], separator: str | None, width: int, path: Path
 ) -> list[str] | None:
-    """The names of the columns; of remarks, which may speak of anything, the first that fits the rows."""
+    """The names of the columns; among comments, which may hold anything, the first that fits the rows."""
     if header is None:
         return next((names for r in remarks if (names := names_for(r, separator, width))), None)
     if names := names_for(header, separator, width):
@@ -249,7 +250,7 @@ def _names(
 
 
 def write_table(path: Path, table: NDArray[np.float64]) -> None:
-    """Write a line of FIELD, and a row (7,) a line."""
+    """Write a header line with the names in FIELD, then one row (7,) per line."""
     mark = "," if path.suffix.lower() == ".csv" else " "
     with path.open("w", encoding="ascii", newline="\n") as file:
         file.write(mark.join(FIELD) + "\n")

@@ -1,4 +1,4 @@
-"""Thinning clouds of more points than memory holds to one point per voxel, while they are read."""
+"""Thinning clouds that do not fit into memory to one point per voxel, while they are read."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def mark_first(
     """Mark the finite points (N, 3) whose cell is not yet in the table, and return their number.
 
     The cell is floor(point / edge + offset), edges and offsets (3,).
-    table: (2^k,) uint64, zeros at first; it keeps 64 bits of each cell, so two of 10⁷ cells are
-    taken for one with a chance of 10⁻⁵, and a point is lost. It must not be full. first: (N,) bool.
+    table: (2^k,) uint64, initially zero; it stores a 64-bit hash of each cell. Among 10⁷ cells, a collision,
+    which loses a point, has a probability of 10⁻⁵. The table must not be full. first: (N,) bool.
     """
     last = np.uint64(table.size - 1)
     count = 0
@@ -65,14 +65,14 @@ _REFINEMENTS, _ALL_APART = 20, 1.1
 
 
 def default_max_points(available_bytes: int) -> int:
-    """The number of points whose supervision and training fit into the memory that is available to them."""
+    """The number of points whose supervision and training fit into the available memory."""
     return max(available_bytes // USED_POINT, 100_000)
 
 
 def thinned(cloud: PointCloud, max_points: int) -> PointCloud:
-    """The cloud, or where it has more than `max_points` points one point per voxel, and a note that says so.
+    """The cloud, thinned to one point per voxel if it has more than `max_points` points, and a note about it.
 
-    The same points that `read_geometry(path, max_points)` keeps of a file with these.
+    The result has the points that `read_geometry(path, max_points)` keeps when it reads this cloud.
     """
     if len(cloud) <= max_points:
         return cloud
@@ -82,22 +82,22 @@ def thinned(cloud: PointCloud, max_points: int) -> PointCloud:
 
 
 def numbered(points: Array) -> Iterator[Columns]:
-    """Pieces of points (N, 3) with their numbers, in a column `row`."""
+    """Pieces of points (N, 3), with their indices in a column `row`."""
     for start in range(0, len(points), PIECE):
         part = points[start : start + PIECE]
         yield dict(zip("xyz", part.T, strict=True)) | {"row": np.arange(start, start + len(part))}
 
 
 def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> Columns:
-    """All finite rows of the pieces where they are at most `most`, else of each voxel the first, whole.
+    """All finite rows of the pieces if there are at most `most`, else the first row in each voxel.
 
-    The voxels are those of a grid that is fixed in the world, their edges powers of two, equal or one to
-    two; at most `most` points are kept, and no fewer than half of it unless points coincide. What is
-    kept depends on the points and their order, not on how they are cut into pieces; `most` rows and a
+    The voxel grid is fixed in world space. The edges of a voxel are powers of two, with a ratio of one or
+    two; at most `most` points are kept, and no fewer than half of that unless points coincide. The result
+    depends on the points and their order, not on how they are cut into pieces; at most `most` rows and one
     piece are in memory.
 
-    The first point rather than the mean: a mean lies between the sides of a thin sheet, has no normal
-    and no sensor, and has less noise than its neighbors where they are fewer.
+    The first point is kept rather than the mean: a mean lies between the two sides of a thin sheet, has no
+    normal and no sensor, and has less noise than neighboring means of fewer points.
     """
     return thin_together([(pieces, path, notes)], most, notes)[0]
 
@@ -105,16 +105,16 @@ def thin(pieces: Iterable[Columns], path: Path, most: int, notes: list[str]) -> 
 def thin_together(
     scans: Iterable[tuple[Iterable[Columns], Path, list[str]]], most: int, notes: list[str]
 ) -> list[Columns]:
-    """What `thin` keeps of several scans as of one, for each of them; `most` in all.
+    """Thin several scans as by `thin`, as if they were one, to `most` rows in total; a result for each scan.
 
-    scans: pieces, the file they come from, and where notes on these go; what concerns all goes to `notes`.
+    scans: pieces, their file, and the list for notes on this scan; notes on all scans go to `notes`.
     """
     if most < 1:
         raise UsageError(f"at least one point must be kept, not {most}")
     sieve, ends, own = _Sieve(most), [0], []
     for pieces, path, of_scan in scans:
         for piece in pieces:
-            # some formats come whole; the sieve's table can take a piece
+            # some formats are read in one piece; the sieve's table has space for PIECE rows at a time
             for start in range(0, max(rows_in(piece), 1), PIECE):
                 tick()
                 sieve.add(taken(piece, slice(start, start + PIECE)), path)
@@ -130,10 +130,10 @@ def thin_together(
 
 
 class _Sieve:
-    """Pieces of which at most `most` finite rows are kept: all, or the first of each voxel.
+    """Keeps at most `most` finite rows of the pieces: all, or the first in each voxel.
 
-    Where they become too many the voxels double, and what is kept is sifted again. The grids are nested:
-    the first of a large voxel is among the firsts of its small ones, so none is lost by the way.
+    Where there are too many rows the voxels double, and the kept rows are sifted again. The grids are nested:
+    the first row in a large voxel is also the first in one of its small voxels, so it was kept before.
     """
 
     def __init__(self, most: int):
@@ -156,7 +156,7 @@ class _Sieve:
     def _coarsen(self) -> None:
         if self.level is None:
             self.table = _table(self.most + PIECE)
-            # by the first `most` points, however they came
+            # determined by the first `most` points, however they were cut into pieces
             points = np.concatenate([_points(piece) for piece in self.kept])[: self.most]
             self.level = _first_level(points, self.table)
         else:
@@ -172,22 +172,22 @@ class _Sieve:
 
 
 def _points(piece: Columns) -> Array:
-    """The points (N, 3) of a piece that was added, and so has them."""
+    """The points (N, 3) of a piece that was added, which is known to have positions."""
     return positions(piece, Path())
 
 
 def _edges(level: int) -> Array:
-    """The edges (3,) of the voxels of a level: from one to the next, two become one along an axis.
+    """The edges (3,) of the voxels of a level; from one level to the next, they double along one axis.
 
-    So at most half of the points go, where a grid of twice the edge would take three quarters of a surface.
+    So a step removes at most half of the points; doubling all edges would remove three quarters of a surface.
     """
     return 2.0 ** _exponents(level)
 
 
 def _offsets(level: int) -> Array:
-    """Where the world's origin lies in its voxel: at a third or two, which keeps the grids nested.
+    """The position of the world's origin in its voxel: at one or two thirds, which keeps the grids nested.
 
-    On a corner it would lie in every grid, and what is left and right of it would never be in one voxel.
+    If it were a corner in every grid, points on either side of it would never share a voxel.
     """
     return np.where(_exponents(level) % 2, 2 / 3, 1 / 3)
 
@@ -197,10 +197,10 @@ def _exponents(level: int) -> NDArray[np.int64]:
 
 
 def _first_level(points: Array, table: NDArray[np.uint64]) -> int:
-    """A level of which more than half of the points (N, 3) are the first, unless they coincide.
+    """A level at which more than half of the points (N, 3) are first in their voxel, unless they coincide.
 
-    Half the distance that they would have spread over a surface of their size, or finer. Their size is
-    that of their middle half, which outliers do not change.
+    The voxels have half the spacing of points spread evenly over a surface of the cloud's size, or are finer.
+    The size is the interquartile range, which outliers do not affect.
     """
     some = points[:: max(1, len(points) // _SAMPLE)]
     low, high = np.percentile(some, [25, 75], axis=0)
@@ -217,5 +217,5 @@ def _first_level(points: Array, table: NDArray[np.uint64]) -> int:
 
 
 def _table(rows: int) -> NDArray[np.uint64]:
-    """A table for the voxels of so many rows; three quarters full is still quick."""
+    """A hash table for the voxels of that many rows; it is still fast when three quarters full."""
     return np.zeros(1 << int(np.ceil(np.log2(rows / 0.75 + 1))), np.uint64)

@@ -1,4 +1,4 @@
-"""TIFF: images of 8 and 16 bits and of floats, and stacks of pages; tifffile reads and writes them."""
+"""TIFF, with tifffile: images of 8 and 16 bits and of floats, and stacks of pages."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _WHITE_AT_0, _BLACK_AT_0, _RGB, _PALETTE = range(4)
 """Photometric interpretations."""
 
 _MULTIPLIED = 1
-"""The extra sample is alpha, and the colors are multiplied by it."""
+"""The type of an extra sample that is alpha, with premultiplied colors."""
 
 
 def read_image(path: Path) -> tuple[NDArray[Any], list[str]] | None:
-    """The first page (H, W, C) and notes; None where Pillow shows it better: palettes, other colors, codecs.
+    """The first page (H, W, C) and notes; None for palettes, color spaces and codecs that Pillow must decode.
 
     Raises UnreadableInput.
     """
@@ -101,7 +101,7 @@ def _write(path: Path, values: NDArray[Any], **options: Any) -> None:
 
 
 def content(path: Path) -> Literal["image", "volume"]:
-    """A volume where the file has several pages."""
+    """The kind of the file: a volume where it has several pages."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
@@ -109,8 +109,8 @@ def content(path: Path) -> Literal["image", "volume"]:
 
 
 def read_volume(path: Path) -> Signal:
-    """A stack of pages, with the spacing that ImageJ or OME says, else 1. Raises UnreadableInput."""
-    # where the chain of pages breaks, tifffile logs it and gives those before
+    """A stack of pages, with the spacing from ImageJ's or OME's metadata, else 1. Raises UnreadableInput."""
+    # where the chain of pages is broken, tifffile logs it and returns the pages before
     with _errors_logged() as errors, _opened(path) as tif:
         series = tif.series[0]
         notes = []
@@ -143,7 +143,7 @@ def read_volume(path: Path) -> Signal:
 
 
 def write_volume(path: Path, volume: Signal) -> list[str]:
-    """Write a stack of pages as OME-TIFF, which says the spacing and its unit. Raises UsageError."""
+    """Write a stack of pages as OME-TIFF, with the spacing and its unit. Raises UsageError."""
     values, spacing = volume.values, volume.grid.spacing
     if values.dtype.str[1:] not in ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"):
         raise UsageError(f"TIFF stacks hold no {values.dtype}; NPY and NPZ do")
@@ -151,7 +151,7 @@ def write_volume(path: Path, volume: Signal) -> list[str]:
         "axes": "ZYX" if volume.channels == 1 else "ZYXS",
         **{f"PhysicalSize{axis}": float(step) for axis, step in zip("XYZ", spacing[::-1], strict=True)},
         **ome_units(volume.header),
-        # by the values, not by the clock, so that the same volume gives the same bytes
+        # an identifier from the values, not from the time, so that the same volume gives the same bytes
         "UUID": str(
             uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(np.ascontiguousarray(values).data).hexdigest())
         ),
@@ -161,11 +161,11 @@ def write_volume(path: Path, volume: Signal) -> list[str]:
 
 
 _AXES = np.eye(4)[[2, 1, 0, 3]]
-"""Takes (page, row, column) to (x, y, z)."""
+"""Maps (page, row, column) to (x, y, z)."""
 
 
 def _check_pages(path: Path, pages: list[Any]) -> None:
-    """Refuse pages that claim more than there is, or whose samples the file ends before."""
+    """Refuse pages that claim more data than the file has, or whose samples lie beyond its end."""
     size = path.stat().st_size
     check_claim(path, sum(math.prod(page.shape) * page.dtype.itemsize for page in pages))
     for page in pages:
@@ -178,10 +178,10 @@ def _check_pages(path: Path, pages: list[Any]) -> None:
 
 
 def _can_decode(page: Any) -> bool:
-    """Whether tifffile has what decodes the page: it takes None for a segment that is not there."""
+    """Whether tifffile has a decoder for the page, tried on None, which means a missing segment."""
     try:
         page.decode(None, 0)
-    except Exception:  # noqa: BLE001 - whatever tifffile finds amiss, Pillow may know better
+    except Exception:  # noqa: BLE001 - Pillow may be able to read what tifffile rejects
         return False
     return True
 
@@ -195,7 +195,7 @@ def _samples(path: Path, series: Any) -> NDArray[Any]:
 
     codec = getattr(page.compression, "name", page.compression)
     refused = f"{path}: {page.dtype} samples with {codec} compression are not read; pip install imagecodecs"
-    # Pillow gives the samples of these as they are stored
+    # Pillow returns the samples of these as stored
     if page.photometric not in (_BLACK_AT_0, _RGB, _PALETTE) or any(
         p is None or len(p.treeindex) > 1 for p in series.pages
     ):
@@ -217,7 +217,7 @@ def _samples(path: Path, series: Any) -> NDArray[Any]:
 
 @contextmanager
 def _errors_logged() -> Iterator[list[str]]:
-    """The errors that tifffile logs within the block, and does not raise."""
+    """The errors that tifffile logs within the block instead of raising them."""
     errors: list[str] = []
     handler = logging.Handler(logging.ERROR)
     handler.emit = lambda record: errors.append(" ".join(record.getMessage().split())[:120])
@@ -231,10 +231,10 @@ def _errors_logged() -> Iterator[list[str]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A TIFF file; whatever tifffile finds amiss in it is UnreadableInput."""
+    """A TIFF file; any error of tifffile becomes UnreadableInput."""
     import tifffile
 
-    # it logs what it also raises
+    # tifffile logs errors that it also raises
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     try:
         with tifffile.TiffFile(path) as tif:

@@ -1,4 +1,4 @@
-"""The spacing of a TIFF stack's samples and its unit, as ImageJ and OME say it."""
+"""The sample spacing of a TIFF stack and its unit, from ImageJ's and OME's metadata."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IN_OME = {"um": "\N{MICRO SIGN}m", "inch": "in"}
 def spacing_of(tif: Any) -> tuple[list[float], dict[str, Any], list[str]]:
     """Lengths (3,) between pages, rows and columns, the header that keeps their unit, and notes.
 
-    Negative lengths count without their sign, as in ImageJ; what is no length is 1.
+    The sign of negative lengths is ignored, as in ImageJ; invalid lengths become 1.
     """
     program, lengths, words = _said(tif)
     spacing, notes, units = [], [], [_unit(word) for word in words]
@@ -54,7 +54,7 @@ def spacing_of(tif: Any) -> tuple[list[float], dict[str, Any], list[str]]:
 
 
 def ome_units(header: dict[str, Any]) -> dict[str, str]:
-    """The unit of a volume's lengths as OME writes it; nothing where its header says none."""
+    """The unit of a volume's lengths in OME's notation; empty where its header has none."""
     words = header.get("space units") or header.get("units", [])[:1]
     units = {_unit(word) for word in words}
     unit = units.pop() if len(units) == 1 else ""
@@ -62,7 +62,7 @@ def ome_units(header: dict[str, Any]) -> dict[str, str]:
 
 
 def _said(tif: Any) -> tuple[str, list[float], list[Any]]:
-    """The program that says it; lengths and units of z, y and x."""
+    """The program that wrote the spacing, and the lengths and units of z, y and x."""
     if tif.is_ome:
         import tifffile
 
@@ -85,7 +85,7 @@ def _said(tif: Any) -> tuple[str, list[float], list[Any]]:
 
 
 def _unit(word: Any) -> str:
-    """A unit under its name in this module; ImageJ escapes letters beyond ASCII."""
+    """A unit by its name in this module; ImageJ escapes letters outside ASCII."""
     word = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), str(word)).strip()
     return _UNITS.get(word.lower(), printable(word[:40]))
 

@@ -1,4 +1,4 @@
-"""Making what was read fit for use, or refusing it; a note names everything that is left out."""
+"""Cleaning geometry after reading, or refusing it; a note names everything that is left out."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ FEWEST = 10
 FEW = 0.05
 """The share of points without a usable normal or sensor up to which those points are left out."""
 NARROWEST = 0.01
-"""The width of a scan over its distance, below which a sensor at 0 0 0 is one that nobody filled in."""
+"""The width of a scan over its distance, below which a sensor at 0 0 0 is taken as an unset value."""
 OF_EIGHT_BITS = 0.02
-"""The largest deviation from 1 of a unit normal's length that is rounded to 256 steps."""
+"""The largest deviation from 1 of the length of a unit normal after rounding to 256 steps."""
 ON_A_LINE = 1e-6
-"""The second extent over the first up to which points lie on a line: single precision's rounding and some."""
+"""The ratio of second to first extent up to which points lie on a line: just above float32 rounding."""
 
 
 def validated(
     geometry: PointCloud | TriangleMesh, path: str | Path
 ) -> tuple[PointCloud | TriangleMesh, list[str]]:
-    """The geometry without what cannot be used, and a sentence about each thing that was left out.
+    """The geometry without unusable parts, and a sentence about each thing that was left out.
 
-    The sentences begin with those of its reader.
+    The reader's sentences come first.
 
-    Of a cloud: finite points, unit normals, finite sensors. Of a mesh: finite vertices, used and
-    welded, faces with three different ones. Raises UnusableGeometry where too little is left to
-    carry a surface, UnreadableInput where faces name vertices that are not there.
+    A cloud then has finite points, unit normals and finite sensors; a mesh has finite, welded vertices that
+    are all used, and faces with three different vertices. Raises UnusableGeometry where too little is left
+    for a surface, UnreadableInput where faces refer to vertices that do not exist.
     """
     notes = [*geometry.notes]
     if isinstance(geometry, TriangleMesh):
@@ -68,7 +68,7 @@ def _usable_cloud(cloud: PointCloud, path: str | Path, notes: list[str]) -> Poin
 
 
 def _without_empty_sensors(cloud: PointCloud, notes: list[str]) -> PointCloud:
-    """The cloud without sensors that are all 0 0 0 where it lies too far away for one there to see it."""
+    """The cloud, without sensors if all are 0 0 0 and the cloud is too far away for this to be plausible."""
     if cloud.sensors is None or cloud.sensors.any() or not len(cloud):
         return cloud
     low, high = cloud.points.min(0), cloud.points.max(0)
@@ -81,7 +81,7 @@ def _without_empty_sensors(cloud: PointCloud, notes: list[str]) -> PointCloud:
 
 
 def _without_gaps(cloud: PointCloud, attribute: str, notes: list[str]) -> PointCloud:
-    """The points without a finite value of the attribute are left out, or the attribute if they are many."""
+    """Leave out points without a finite value of the attribute, or the attribute if there are many."""
     usable = finite(getattr(cloud, attribute))
     missing, total = int((~usable).sum()), len(cloud)
     if not missing:
@@ -94,7 +94,7 @@ def _without_gaps(cloud: PointCloud, attribute: str, notes: list[str]) -> PointC
 
 
 def _decoded(normals: Array, notes: list[str]) -> Array:
-    """Normals (N, 3) that were stored as colors are, n / 2 + 1 / 2, turned back."""
+    """Normals (N, 3), decoded if they were stored like colors, as n / 2 + 1 / 2."""
     with np.errstate(all="ignore"):
         length = np.linalg.norm(2 * normals - 1, axis=1)
         if not len(normals) or normals.min() < 0 or not (np.abs(length - 1) < OF_EIGHT_BITS).all():
@@ -108,7 +108,7 @@ def _decoded(normals: Array, notes: list[str]) -> Array:
 def _normalized(normals: Array) -> Array:
     """Unit normals (N, 3); NaN where the length is zero or not finite."""
     with np.errstate(all="ignore"):
-        # by the largest component first, so that squares neither overflow nor vanish
+        # divide by the largest component first, so that squares neither overflow nor underflow
         normals = normals / np.abs(normals).max(axis=1, keepdims=True, initial=0)
         return normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
@@ -130,7 +130,7 @@ def _usable_mesh(mesh: TriangleMesh, path: str | Path, notes: list[str]) -> Tria
     mesh = welded(mesh)
     step(1.0)
     a, b, c = mesh.faces.T
-    # A face on a line of three different vertices stays: without it a closed mesh would come apart.
+    # A face with three different but collinear vertices is kept: a closed mesh would be open without it.
     whole = (a != b) & (b != c) & (c != a)
     if not whole.all():
         notes.append(f"{(~whole).sum()} of {total} faces are degenerate and were left out")
@@ -144,7 +144,7 @@ def _usable_mesh(mesh: TriangleMesh, path: str | Path, notes: list[str]) -> Tria
 
 
 def _check_extent(points: Array, path: str | Path) -> None:
-    """Refuse finite points that lie at one place, on a line, or beyond what float64 can square."""
+    """Refuse finite points that coincide, lie on a line, or are too large to be squared in float64."""
     with np.errstate(over="ignore"):
         extent = float((points.max(axis=0) - points.min(axis=0)).max())
     largest = float(np.abs(points).max())

@@ -30,9 +30,9 @@ def volume_of(
     header: dict[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> Signal:
-    """The volume of values (I, J, K) or (I, J, K, C), C in 1..4, that affine (4, 4) places in the world.
+    """The volume of values (I, J, K) or (I, J, K, C), C in 1..4; affine (4, 4) maps indices to the world.
 
-    Raises UnreadableInput where they are no volume, or the affine spans no space.
+    Raises UnreadableInput where the values are not a volume, or the affine is singular.
     """
     values = _checked(values, path)
     grid = Grid(values.shape[:3], np.asarray(affine, np.float64))
@@ -67,35 +67,35 @@ def _checked(values: NDArray[Any], path: Path) -> NDArray[Any]:
 
 
 def _not_finite(values: NDArray[Any]) -> int:
-    """The number of values that are not finite; by slabs, since the file may be larger than memory."""
+    """The number of values that are not finite, counted in slabs, since the file may not fit into memory."""
     if values.dtype.kind != "f":
         return 0
     return sum(slab.size - int(np.count_nonzero(np.isfinite(slab))) for slab in values)
 
 
 def lost(grid: Grid, kept: NDArray[Any], name: str, what: str) -> list[str]:
-    """The note that a format writes a volume without `what`, unless `kept` (4, 4) is its whole affine."""
+    """The note that a format cannot keep `what` of a volume, unless `kept` (4, 4) equals its affine."""
     if np.allclose(grid.affine, kept, rtol=1e-9, atol=0):
         return []
     return [f"{name} is written without the volume's {what}; NIfTI and NRRD keep them"]
 
 
 _FARTHEST = 64 << 20
-"""The last byte at which samples may begin, after a header and its extensions."""
+"""The largest byte offset at which samples may begin, after a header and its extensions."""
 
 RAS = "right-anterior-superior"
 """The world of every NIfTI file: x to the right, y to the front, z up, usually in millimeters."""
 
 _COLORS = tuple(np.dtype([(name, "u1") for name in names]) for names in ("RGB", "RGBA"))
-"""The types of samples that are colors."""
+"""The sample types of colors."""
 
 _TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
 
 
 def read_nifti(path: Path) -> Signal:
-    """The volume, scaled where its file has a scale; memory-mapped unless it is scaled or compressed.
+    """The volume, scaled if the file has a scale; memory-mapped unless it is scaled or compressed.
 
-    Axes of one sample beyond the third are left out: vectors and colors have their channels last.
+    Axes of one sample after the third are removed, since vectors and colors have their channels last.
     Raises UnreadableInput, MissingBackend.
     """
     nibabel = require("nibabel", "volumes", "reading NIfTI files")
@@ -130,7 +130,7 @@ def read_nifti(path: Path) -> Signal:
 
 
 def _placed(image: Any) -> tuple[NDArray[np.float64], list[str]]:
-    """The affine (4, 4): the header's sform, its qform where that spans no space; and notes."""
+    """The affine (4, 4), which is the header's sform, or its qform if the sform is singular; and notes."""
     affine, header = np.array(image.affine, np.float64), image.header
     quaternion = header.get_qform(coded=True)[0]
     if not np.linalg.det(affine[:3, :3]):
@@ -147,7 +147,7 @@ def _placed(image: Any) -> tuple[NDArray[np.float64], list[str]]:
 
 
 def _check_offset(path: Path) -> None:
-    """Check that the samples begin near the header's end: nibabel unpacks all that is before them."""
+    """Check that the samples begin near the header's end, since nibabel decompresses all data before them."""
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         head = file.read(352)
     if len(head) < 348:
@@ -168,13 +168,13 @@ def _check_size(image: Any, path: Path) -> None:
     wanted = math.prod(int(n) for n in image.shape) * kind.itemsize
     there, data = path.stat().st_size - int(image.dataobj.offset), image.dataobj
     if path.suffix.lower() == ".gz" or (data.slope, data.inter) != (1.0, 0.0):
-        check_claim(path, wanted)  # else it stays in the file
+        check_claim(path, wanted)  # otherwise the samples are memory-mapped
     if path.suffix.lower() != ".gz" and wanted > there:
         raise UnreadableInput(f"{path}: cut short: holds {max(there, 0)} of its volume's {wanted} bytes")
 
 
 def _scaled(image: Any) -> NDArray[Any]:
-    """The values as they are or scaled: in single precision where that is finer than the file's type."""
+    """The values, scaled if necessary; in single precision where that is finer than the file's type."""
     data = image.dataobj
     if image.get_data_dtype() in _COLORS:
         colors = np.asarray(data.get_unscaled())
@@ -187,7 +187,7 @@ def _scaled(image: Any) -> NDArray[Any]:
 
 _FLIPPED = {"left-posterior-superior": (-1, -1, 1), "lps": (-1, -1, 1), "left-anterior-superior": (-1, 1, 1)}
 _FLIPPED["las"] = _FLIPPED["left-anterior-superior"]
-"""The signs of the axes that turn the spaces of NRRD into that of NIfTI."""
+"""The signs of the axes that convert the spaces of NRRD to that of NIfTI."""
 
 
 def write_nifti(path: Path, volume: Signal) -> None:
@@ -207,7 +207,7 @@ def write_nifti(path: Path, volume: Signal) -> None:
     with _quiet():
         flat = values[..., 0] if values.shape[-1] == 1 else values
         image = kind(flat, affine, dtype=values.dtype)
-        # what is stored is what was given, whatever the values
+        # store the values unscaled
         image.header.set_slope_inter(1, 0)
         qform, sform = header["codes"] if len(header.get("codes", ())) == 2 else (0, 2)
         image.set_sform(affine, code=int(sform) or 2)
@@ -221,7 +221,7 @@ def write_nifti(path: Path, volume: Signal) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """nibabel logs to the terminal what it mends in a header."""
+    """Keep nibabel from logging header repairs to the terminal."""
     logger = logging.getLogger("nibabel.global")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

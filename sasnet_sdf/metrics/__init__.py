@@ -1,8 +1,8 @@
 """How well a surface, a field or a signal agrees with a reference.
 
-docs/evaluate.md has every formula, docs/signals-metrics.md those of signals. Lengths are in
-diagonals of the reference's bounding box: `frame_around` makes the frame in which that is 1, and the
-caller moves both shapes there. A field is a callable `points (N, 3) -> values (N,)`.
+docs/evaluate.md has every formula, docs/signals-metrics.md those for signals. The unit of length is the
+diagonal of the reference's bounding box: `frame_around` makes the frame in which it is 1, and the
+caller transforms both shapes to it. A field is a callable `points (N, 3) -> values (N,)`.
 """
 
 from .signals import peak_of, radial_spectrum

@@ -22,14 +22,14 @@ def radial_spectrum(values: NDArray[Any]) -> tuple[Array, Array]:
     """Frequencies (F,) in cycles per sample, above 0 to 0.5, and the mean power (F,) of each.
 
     values: (H, W, C) or (I, J, K, C). The mean is subtracted and a Hann window applied, since a signal
-    is not periodic. The power is the mean over channels and over all waves in a ring one step of the
-    longest axis wide, in the square of the values' unit: white noise of standard deviation s has s²
-    at every frequency.
+    is not periodic. The power is the mean over channels and over all waves in a ring, whose width is one
+    frequency step of the longest axis. It is in the square of the values' unit: white noise of standard
+    deviation s has the power s² at every frequency.
     """
     shape = values.shape[:-1]
     window = np.ones(shape, np.float32)
     for axis, n in enumerate(shape):
-        hann = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2  # without zeros, so that one sample is kept
+        hann = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2  # has no zeros: one sample is kept
         window *= hann.astype(np.float32).reshape([-1 if k == axis else 1 for k in range(len(shape))])
     power = sum(_power(values[..., n], window) for n in range(values.shape[-1])) / values.shape[-1]
     longest = max(shape)
@@ -59,7 +59,7 @@ def _power(channel: NDArray[Any], window: NDArray[np.float32]) -> Array:
 Values = NDArray[Any]
 
 SLAB = 2**22
-"""Numbers of a slab, about."""
+"""Approximate number of values in a slab."""
 WINDOW = 7
 """Samples along each side of the windows of SSIM and of the local deviation."""
 EDGES = 0.1
@@ -67,7 +67,7 @@ EDGES = 0.1
 SMOOTH = 0.5
 """Share of the samples, those with the smallest local deviation, that count as smooth."""
 FLAT = 1e-4
-"""Share of the peak below which a variation counts as none: rounding errors."""
+"""Share of the peak below which a variation is considered a rounding error."""
 BLUR = 1.5
 """Standard deviation, in samples, of the Gaussian that separates noise from the rest of the error."""
 REACH = 6
@@ -83,8 +83,8 @@ FEWEST = 100
 def peak_of(original: Values, low: float | None = None, high: float | None = None) -> float:
     """The step from black to white: the largest integer of an image's type; else the range of the values.
 
-    low, high: the least and the largest value, where they are known. Returns 1 where all values are
-    equal, so that figures exist.
+    low, high: the least and the largest value, if known. Returns 1 where all values are
+    equal, so that figures can be computed.
     """
     if original.ndim == 3 and original.dtype.kind in "iu":
         return float(np.iinfo(original.dtype).max)
@@ -93,7 +93,7 @@ def peak_of(original: Values, low: float | None = None, high: float | None = Non
 
 
 def signal_figures(fit: Values, original: Values, peak: float) -> dict[str, float | None]:
-    """All figures by name; None where a signal has none, as a constant one has no edges."""
+    """All figures by name; None where a figure does not exist, as a constant signal has no edges."""
     figures = {
         "psnr": psnr(fit, original, peak),
         "ssim": ssim(fit, original, peak),
@@ -138,8 +138,8 @@ def ssim(fit: Values, original: Values, peak: float) -> float | None:
 def psnr_edge(fit: Values, original: Values, peak: float) -> float | None:
     """The PSNR over the tenth of the samples at which the original's gradient is largest.
 
-    The gradient is that of the mean of the channels, after a Gaussian of standard deviation 1, by
-    Sobel's operator. None where the original is constant.
+    The gradient is computed from the mean of the channels, by a Gaussian filter of standard deviation 1 and
+    the Sobel operator. None where the original is constant.
     """
     _check(fit, original)
     size = _over_slabs(_gradient, original)
@@ -157,8 +157,8 @@ def noisiness(fit: Values, original: Values, peak: float) -> float:
     """The noise that the fit adds where the original is smooth, in 1/255 of the peak; 0 is best.
 
     The smooth samples are the half with the smallest deviation in a window of 7 samples a side. The
-    noise is the root mean square of the error there, less its mean by a Gaussian of standard deviation
-    1.5 over smooth samples only: neither offsets nor errors at edges count.
+    noise is the root mean square of the error there, after subtracting its local mean, a Gaussian of standard
+    deviation 1.5 over smooth samples only. So neither offsets nor errors at edges count.
     """
     _check(fit, original)
     spread = _over_slabs(_deviation, original)
@@ -171,7 +171,7 @@ def noisiness(fit: Values, original: Values, peak: float) -> float:
         error = _error(fit, original, slab)
         for channel in np.moveaxis(error, -1, 0):
             mean = ndimage.gaussian_filter(np.where(inside, channel, 0), BLUR)
-            # weight is 0 only far from all smooth samples
+            # the weight is 0 only far from all smooth samples
             rough = channel - np.divide(mean, weight, out=np.zeros_like(mean), where=inside)
             total += float(np.square(rough[kept][inside[kept]]).sum())
     count = np.count_nonzero(smooth) * original.shape[-1]
@@ -181,8 +181,8 @@ def noisiness(fit: Values, original: Values, peak: float) -> float:
 def background(fit: Values, original: Values) -> tuple[float, float] | None:
     """The standard deviation and the mean of the fit where the original is background, in its own unit.
 
-    A sample is background where it and all others within 2 samples are within 1 % of the original's
-    range of its most common value, in every channel. None where there are fewer than 100.
+    A sample is background if it and all samples within a distance of 2 differ from the original's most common
+    value by at most 1 % of the original's range, in every channel. None where there are fewer than 100.
     """
     _check(fit, original)
     there = np.ones(original.shape[:-1], np.bool_)
@@ -213,12 +213,12 @@ def _decibels(square: float, peak: float) -> float:
 
 
 def _error(fit: Values, original: Values, slab: slice) -> Array:
-    """fit - original in float64: differences of unsigned integers would wrap."""
+    """fit - original, in float64 since differences of unsigned integers would wrap around."""
     return np.asarray(fit[slab], np.float64) - np.asarray(original[slab], np.float64)
 
 
 def _slabs(shape: tuple[int, ...], reach: int) -> Iterator[tuple[slice, slice]]:
-    """Slabs of rows that overlap by `reach` on both sides, and the rows of each that are its own."""
+    """Slabs of rows that overlap by `reach` on both sides, and for each slab its rows without the overlap."""
     rows = max(SLAB // max(math.prod(shape[1:]), 1), 2 * reach, 1)
     for first in range(0, shape[0], rows):
         begin, end = max(first - reach, 0), min(first + rows, shape[0])
@@ -244,12 +244,12 @@ def _gradient(gray: Array) -> Array:
 
 def _deviation(gray: Array) -> Array:
     """The standard deviation in the window around every sample."""
-    gray = gray - gray.mean()  # else the squares of values far from 0 leave few digits
+    gray = gray - gray.mean()  # otherwise squares of values far from 0 lose precision
     mean = ndimage.uniform_filter(gray, WINDOW)
     return np.sqrt((ndimage.uniform_filter(gray * gray, WINDOW) - mean * mean).clip(0))
 
 
 def _quantile(values: NDArray[np.float32], share: float) -> float:
-    """The value below which a share of the values lies; with fewer copies than numpy's quantile."""
+    """The value below which a share of the values lies; makes fewer copies than numpy's quantile."""
     nth = min(int(share * values.size), values.size - 1)
     return float(np.partition(values.ravel(), nth)[nth])

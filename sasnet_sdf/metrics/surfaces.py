@@ -1,6 +1,6 @@
 """Figures of a surface: distances to a reference, edges and components, overlap, errors of the field.
 
-A shape is triangles or points. It draws samples from itself and finds its own nearest points to others.
+A shape consists of triangles or points. It can draw samples of itself and find its points nearest to others.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ..mesh import Edges, areas, component_of_vertices
 from ..supervision.targets import MeshTree, face_normals, is_closed, sample_surface, signed_volume
 
 UNIT = 1e4
-"""Lengths are reported in 1e-4 of the diagonal."""
+"""Converts to the unit of reported lengths, 1e-4 of the diagonal."""
 
 
 def frame_around(points: Array) -> Frame:
     """The frame in which the bounding box of points (N, 3) has its center at 0 and a diagonal of 1.
 
-    Far from the origin it keeps the decimals that the winding number, in single precision, needs.
+    This keeps the precision that the winding number, computed in single precision, needs far from the origin.
     """
     low, high = points.min(0), points.max(0)
     return Frame(low + (high - low) / 2, float(np.linalg.norm(high - low)))
@@ -86,7 +86,7 @@ class Points:
         return KDTree(self.points)
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
-        """A random choice of `count` points, or all where they are fewer, and their normals."""
+        """A random choice of `count` points, or all points if there are fewer, and their normals."""
         if count >= len(self.points):
             return self.points, self.normals
         some = rng.choice(len(self.points), count, replace=False)
@@ -114,7 +114,7 @@ def surface_figures(
     """Accuracy, completeness, normal consistency and F-scores, from `samples` points on each shape.
 
     accuracy: distances from the mesh to the reference. completeness: distances from the reference to
-    the mesh. Distances to triangles are exact, so that a mesh has none to itself; those to a cloud
+    the mesh. Distances to triangles are exact, so that those of a mesh to itself are 0; distances to a cloud
     have a floor, see docs/evaluate.md. Lengths are in 1e-4 of the diagonal. normal_consistency is None
     where the reference has no normals.
     """
@@ -144,7 +144,7 @@ def _spread(name: str, distances: Array) -> dict[str, float]:
 
 
 def _alignment(one: Array, other: Array) -> float:
-    """The mean |cos| of the angle between unit normals (N, 3): their sign does not count."""
+    """The mean |cos| of the angle between unit normals (N, 3), which ignores their sign."""
     return float(np.abs((one * other).sum(1)).mean())
 
 
@@ -155,13 +155,13 @@ def _fscore(wrong: Array, missing: Array, reach: float) -> float:
 
 
 def mesh_figures(mesh: TriangleMesh) -> dict[str, Any]:
-    """Counts, area and volume of a mesh in world units, with vertices shared between its triangles.
+    """Counts, area and volume of a mesh in world units. Its triangles must share vertices.
 
     watertight: every edge belongs to two triangles that run along it in opposite directions. volume:
     negative where the mesh is inside out; None where it is not watertight.
     """
     edges, watertight = Edges.of(mesh.faces), is_closed(mesh.faces)
-    # far from the origin the terms of the volume would cancel
+    # move to the origin: far from it, the terms of the volume would cancel
     vertices = mesh.vertices - mesh.vertices.mean(0)
     return {
         "vertices": len(vertices),
@@ -179,7 +179,7 @@ MARGIN = 0.05
 """How far the box of the uniform points extends beyond the reference, in diagonals."""
 
 SIGMA = 0.01
-"""Standard deviation of the other points about the reference's surface, in diagonals."""
+"""Standard deviation of the distance of the other points from the reference's surface, in diagonals."""
 
 
 def overlap(
@@ -188,8 +188,8 @@ def overlap(
     """Intersection over union of the insides of a mesh and a closed reference, from points inside them.
 
     iou: from `samples` points, half uniform in the box and half near the reference's surface, where
-    surfaces differ: stricter than a ratio of volumes. iou_uniform: from the uniform points only, an
-    estimate of the volume of the intersection over that of the union.
+    surfaces differ; it is stricter than a ratio of volumes. iou_uniform: from the uniform points only, an
+    estimate of the volume of the intersection over the volume of the union.
     """
     low, high = reference.vertices.min(0) - MARGIN, reference.vertices.max(0) + MARGIN
     uniform = rng.uniform(low, high, (samples - samples // 2, 3))
@@ -206,9 +206,9 @@ def _shared(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 
 
 REACH = 0.01
-"""Largest distance of the near points from the surface, and margin of the box of the far ones, in diagonals.
+"""Both the largest distance of near points from the surface and the margin of far points' box, in diagonals.
 
-A field is trained a little beyond its data; this stays within.
+A field is trained a little beyond its data; this distance is within the trained region.
 """
 
 Values = Callable[[Array], Array]
@@ -250,7 +250,7 @@ def legacy_chamfer(
 
     For comparison with published figures; coordinates are scaled by the reference as in Lindell et al.
     2022 (BACON). These are distances between samples, not surfaces: chamfer_legacy_floor is the figure
-    of the reference against other samples of itself, and differences near it mean nothing.
+    between two sample sets of the reference, and differences of that size are not significant.
     """
     scaled = legacy_scale(reference.vertices) ** 2
     of_mesh, _ = mesh.draw(samples, rng)

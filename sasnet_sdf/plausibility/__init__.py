@@ -1,4 +1,4 @@
-"""Checks of what was read, before work starts: do units, normals and sensors fit the points?"""
+"""Checks of input data before work starts: do units, normals and sensors fit the points?"""
 
 from __future__ import annotations
 

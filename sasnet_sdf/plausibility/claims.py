@@ -1,6 +1,6 @@
 """Checks of normals and sensors against the planes of the points, and against each other.
 
-A place could have seen a point if no other part of the measured surface lies in between.
+A point is visible from a position if no other part of the measured surface lies in between.
 """
 
 from __future__ import annotations
@@ -18,52 +18,54 @@ from ..supervision.planes import fit_planes
 SEEN_FROM_BOTH = 0.015
 """Share of pairs of neighbors seen from opposite sides above which sensors are wrong or walls too thin.
 
-Measured: of noisy scans and their true sensors, 0.000 to 0.005, of a box of few points 0.009; of sensors
-that are half of an object's size off, 0.012 to 0.05; of walls thinner than the noise, 0.2."""
+Measured: 0.000 to 0.005 for noisy scans with their true sensors; 0.009 for a box of few points; 0.012 to 0.05
+for sensors that are off by half of an object's size; 0.2 for walls thinner than the noise."""
 
 CLEAR, CLEAR_FROM_ABOVE = 4.0, 1.5
-"""Spacings at either end of a ray within which nothing counts as in its way, since a ray that grazes a noisy
-surface meets its neighbors. From above it hardly does, and the other side of a plate is near."""
+"""Distance, in spacings, from either end of a ray within which nothing blocks it, since a ray that grazes a
+noisy surface hits neighbors. CLEAR_FROM_ABOVE is smaller: such rays rarely graze, and plates are thin."""
 
-_SAMPLE, _FEWEST = 16_000, 50  # points of a sketch, at most and at least
-_NEIGHBORS = 12  # by which a plane is fitted; noise is small beside the spacing of so few points
+_SAMPLE, _FEWEST = 16_000, 50  # largest and smallest number of points in a sketch
+_NEIGHBORS = 12  # number of neighbors for fitting a plane; noise is small relative to a sketch's spacing
 _THICK = 0.25  # mean distance of points from their plane, in spacings, above which it is unreliable
-# on a smooth sheet: least cosine between two normals, greatest slope of the line between the points
+# neighbors on a smooth sheet have at least _ALIKE as the cosine between their normals, and at most _FLAT as
+# the slope of the line between them
 _ALIKE, _FLAT = 0.85, 0.35
-_RAYS = 256  # points that are tested for being hidden
-# spacings: radius of the disc that stands for a point. A ray through a surface whose points lie at random
-# meets one of its discs in 85 of 100 cases
+_RAYS = 256  # number of points that are tested for occlusion
+# radius, in spacings, of the disc that represents a point. A ray through a surface of random points hits one
+# of the discs in 85 of 100 cases
 _DISC = 0.8
 _EQUAL = 0.05  # standard deviation of the logarithm of distances below which they are the same
 _STEEP = 0.5  # cosine between a normal and the plane's below which they contradict each other
-# mean slope, over a point's own normal, of the lines to neighbors with a similar one, above which they do not
-# confirm it either; across a thin wall, planes are those of both its sides
+# mean slope, relative to a point's normal, of the lines to neighbors with similar normals, above which these
+# do not confirm the normal either. This second test is for thin walls, where a fitted plane mixes both sides
 _OFF = 0.5
-# share of such points, of those on a plane, above which normals are wrong. Measured: of true normals, 0.00 to
-# 0.04, with thin walls and noise; of one direction for all points of an ellipsoid, 0.26; of random ones, 0.5
+# share of such points, among those on a plane, above which normals are wrong. Measured: 0.00 to 0.04 for true
+# normals, with thin walls and noise; 0.26 for one direction at all points of an ellipsoid; 0.5 for random
+# normals
 _CONTRADICTING = 0.15
 _ENOUGH = 0.1  # least share of points on a plane for these to represent all
-# share of pairs of neighbors with opposite normals above which normals were never oriented. Measured: of true
-# normals, 0 to 0.002; of those of Open3D's estimate_normals, 0.02 to 0.08; of random signs, 0.5
+# share of pairs of neighbors with opposite normals above which normals were never oriented. Measured: 0 to
+# 0.002 for true normals; 0.02 to 0.08 for those of Open3D's estimate_normals; 0.5 for random signs
 _FLIPPED = 0.01
-# mean height of neighbors with opposite normals over each other, over its root mean square, above which they
-# are the two sides of something thin; about 0 where normals of one surface point to both sides
+# ratio of the mean to the root mean square of the height of neighbors with opposite normals over each other,
+# above which they are two sides of something thin; about 0 if normals of one surface point to both sides
 _TWO_SIDES = 0.5
-_BEHIND = 0.1  # least such height over the distance between them: curvature leaves less
+_BEHIND = 0.1  # least ratio of such a height to the distance between the neighbors: curvature gives less
 _CLOSED = 0.15  # length of the mean normal, weighted by area, up to which the points surround something
 _HOLLOW = 0.002  # least volume / area^1.5 of an inside: 0.094 for a ball, 0.004 for a plate of 1 x 0.6 x 0.01
-_CERTAIN = 5.0  # standard deviations of the volume, as a sum over points, for its sign to be certain
-_GRAZING = 0.35  # cosine between ray and normal up to which a sensor says nothing about the side
+_CERTAIN = 5.0  # ratio of the volume, a sum over points, to its standard deviation for a certain sign
+_GRAZING = 0.35  # cosine between ray and normal up to which a sensor does not determine the side
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """A random sample of a cloud's points, in the unit cube, that checks finish on in a tenth of a second.
+    """A random sample of a cloud's points, in the unit cube, on which a check takes a tenth of a second.
 
-    rows: (M,) indices of the points in the cloud. tree: of the points (M, 3). lists: (M, k) the nearest
-    others. spacing: (M,) their mean distance. planes: (M, 3) unit normals, of either sign, of the planes
-    through them. flat: (M,) whether the points lie on these planes, as they do without noise. share: M over
-    the number of points in the cloud.
+    rows: (M,) indices of the points in the cloud. tree: search tree of the points (M, 3). lists: (M, k) the
+    nearest neighbors. spacing: (M,) their mean distance. planes: (M, 3) unit normals, of either sign, of the
+    planes through them. flat: (M,) whether the points lie on these planes, as they do without noise. share: M
+    over the number of points in the cloud.
     """
 
     rows: Indices
@@ -99,9 +101,9 @@ class Sketch:
         return self.tree.points
 
     def beside(self, normals: Array) -> tuple[Indices, Indices]:
-        """The indices (P,) and (P,) of neighbors on one smooth sheet, by normals (M, 3) of any sign.
+        """The indices (P,) and (P,) of pairs of neighbors on one smooth sheet, by normals (M, 3) of any sign.
 
-        Points behind each other, on the two sides of a plate, are no such pair.
+        Points opposite each other on the two sides of a plate are not such a pair.
         """
         one = np.repeat(np.arange(len(self.rows)), self.lists.shape[1])
         other = self.lists.ravel().astype(np.int64)
@@ -114,10 +116,10 @@ class Sketch:
 
 
 def hidden_share(sketch: Sketch, sensors: Array, clear: float = CLEAR) -> float:
-    """The share of points that others hide from their sensors (M, 3), which are in the unit cube.
+    """The share of points that are occluded by others from their sensors (M, 3) in the unit cube.
 
-    clear: spacings at either end of a ray within which nothing counts as in its way. The share is about 0.4
-    for a closed object and a place outside it, and next to nothing for true sensors.
+    clear: distance, in spacings, from either end of a ray within which nothing blocks it. The share is about
+    0.4 for a closed object and one position outside it, and close to 0 for true sensors.
     """
     rows = np.linspace(0, len(sketch.rows) - 1, min(_RAYS, len(sketch.rows))).astype(np.int64)
     hidden = np.zeros(len(rows), np.bool_)
@@ -150,14 +152,14 @@ def _hidden(start, stop, points, planes, clear, disc, rows, ends, hidden):
 
 
 def faces(sketch: Sketch, sensors: Array) -> float:
-    """The mean cosine between rays from sensors (M, 3) and the points' normals: 0 is edge on."""
+    """The mean cosine between rays from sensors (M, 3) and the points' normals: 0 means edge-on."""
     ray = sensors - sketch.points
     ray /= np.maximum(np.linalg.norm(ray, axis=1, keepdims=True), 1e-300)
     return float(np.abs((ray * sketch.planes).sum(1)).mean())
 
 
 def widening(sketch: Sketch, place: Array) -> float:
-    """The power of the distance from a place with which the spacing grows: 1 for a sensor that stood there.
+    """The exponent with which the spacing grows with the distance from a position: 1 for a true sensor.
 
     0 where the distances hardly differ.
     """
@@ -169,10 +171,10 @@ def widening(sketch: Sketch, place: Array) -> float:
 
 @dataclass(frozen=True)
 class NormalCheck:
-    """What a check of normals found.
+    """The result of a check of normals.
 
     contradicting: share of points whose normals contradict their planes. flipped: share of pairs of neighbors
-    whose normals are opposite. inward: whether they point to the inside of what they surround.
+    whose normals are opposite. inward: whether normals point into the solid that they enclose.
     """
 
     contradicting: float
@@ -181,12 +183,12 @@ class NormalCheck:
 
     @property
     def contradict(self) -> bool:
-        """Whether too many of them contradict the points."""
+        """Whether too many normals contradict the points."""
         return self.contradicting > _CONTRADICTING
 
     @property
     def unoriented(self) -> bool:
-        """Whether they were never oriented consistently."""
+        """Whether the normals were never oriented consistently."""
         return self.flipped > _FLIPPED
 
 
@@ -208,13 +210,13 @@ def seen_from_both(sensors: Array, sketch: Sketch) -> float:
 
 
 def turned(sensors: Array, sketch: Sketch) -> Array:
-    """The normals of the planes (M, 3) on the side of the sensors (M, 3)."""
+    """The normals (M, 3) of the planes, flipped toward the sensors (M, 3)."""
     away = ((sensors - sketch.points) * sketch.planes).sum(1, keepdims=True) < 0
     return np.where(away, -sketch.planes, sketch.planes)
 
 
 def inward(normals: Array, sketch: Sketch) -> bool:
-    """Whether normals (M, 3) point to the inside of what they surround."""
+    """Whether normals (M, 3) point into the solid that they enclose."""
     areas = np.minimum(sketch.spacing, 2 * np.median(sketch.spacing)) ** 2
     total = areas.sum()
     if np.linalg.norm((areas[:, None] * normals).sum(0)) > _CLOSED * total:
@@ -226,7 +228,7 @@ def inward(normals: Array, sketch: Sketch) -> bool:
 
 
 def _off_their_neighbors(normals: Array, sketch: Sketch, rows: Indices) -> NDArray[np.bool_]:
-    """Whether neighbors with similar normals do not confirm those of points `rows` either."""
+    """Whether the normals of points `rows` are also not confirmed by neighbors with similar normals."""
     near = sketch.lists[rows]
     across = sketch.points[near] - sketch.points[rows, None]
     alike = np.einsum("nki,ni->nk", normals[near], normals[rows]) > _STEEP

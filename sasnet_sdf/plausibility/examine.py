@@ -1,4 +1,4 @@
-"""The checks of what was read, in order, and which of the file's claims are believed."""
+"""The checks of input data, in order, and the decision which of the file's normals and sensors are used."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ..supervision.planes import in_layers
 from . import claims
 from .claims import Sketch
 
-# share of points that others hide from their sensors above which these are wrong. Measured: of noisy scans
-# and true sensors, 0.03 to 0.10; of closed objects and a place outside them, 0.36 to 0.76
+# share of points occluded from their sensors above which the sensors are wrong. Measured: 0.03 to 0.10 for
+# noisy scans with true sensors; 0.36 to 0.76 for closed objects and one position outside them
 _HIDDEN = 0.25
-_HIDDEN_BY_GUESS = 0.2  # the same for a guessed sensor of a cloud that has none
-_HIDDEN_BY_TREES = 0.5  # the same where an airborne laser saw the ground through leaves
+_HIDDEN_BY_GUESS = 0.2  # the same limit for a guessed sensor of a cloud without sensors
+_HIDDEN_BY_TREES = 0.5  # the same limit where an airborne laser saw the ground through leaves
 _EDGE_ON = 0.3  # least mean cosine at which a guessed sensor must see the planes of the points
-# the same for sensors that a file has. Measured: of true ones, 0.43 and more; of the middle of a terrain or a
-# facade, 0.00 to 0.08
+# the same limit for sensors in the file. Measured: 0.43 and more for true ones; 0.00 to 0.08 for the center
+# of a terrain or a facade
 _GRAZED = 0.1
 _SAME = 1e-3  # greatest difference between normals that are one direction for all points
-# where all normals are equal, they are plausible if |cos| of their angle to the local plane's normal exceeds
-# _ACROSS for a share _MOST of the points: a tenth of a flat box is on its sides
+# equal normals at all points are plausible if |cos| of their angle to the local plane's normal exceeds
+# _ACROSS for a share _MOST of the points; on a flat box, a tenth of the points are on its sides
 _ACROSS, _MOST = 0.8, 0.95
-_WIDENING = 0.5  # least power with which the spacing grows with the distance from a sensor
-_FAR = 100.0  # units of the cube, which count as infinitely far away
+_WIDENING = 0.5  # least exponent with which the spacing grows with the distance from a sensor
+_FAR = 100.0  # distance, in units of the cube, that counts as infinite
 _THIN = 1e-3  # ratio of the second longest side and the longest below which units are likely mixed
 _DEGREES = 180.0, 90.0  # limits of longitude and latitude
-_COARSE = 0.5  # largest step of rounded coordinates, in spacings between points, that does not matter
+_COARSE = 0.5  # largest harmless step of rounded coordinates, in spacings between points
 _FROM_ORIGIN = Finding(
     "assuming that the scan was taken from 0 0 0: every direction from there meets one surface, and points "
     "are sparser farther away; --viewpoint X,Y,Z overrides that"
@@ -47,7 +47,7 @@ class Examined:
     """A geometry after the checks.
 
     geometry: with the normals and sensors that are used. findings: what the user should know. outside_from:
-    the setting or guess that says where outside is, "up" or "viewpoint"; None if the geometry itself does.
+    the setting or guess that determines the outside, "up" or "viewpoint"; None if the geometry itself does.
     """
 
     geometry: PointCloud | TriangleMesh
@@ -58,10 +58,10 @@ class Examined:
 def examined(
     geometry: PointCloud | TriangleMesh, frame: Frame, supervision: SupervisionConfig, name: str
 ) -> Examined:
-    """The geometry with the normals and sensors that its points confirm, or that were asked for.
+    """The geometry with the normals and sensors that are consistent with its points, or that were requested.
 
-    frame: from world units to the unit cube. supervision: `up` and `viewpoint` say where it was seen from;
-    `normals` other than auto is obeyed, with a warning where points contradict it. name: of the input, for
+    frame: from world units to the unit cube. supervision: `up` and `viewpoint` specify the sensor's position;
+    `normals` other than auto is obeyed, with a warning if points contradict it. name: the input's name in
     messages. Raises UnusableGeometry where the coordinates are degrees.
     """
     if isinstance(geometry, TriangleMesh):
@@ -110,7 +110,8 @@ def _with_true_normals(
 def _could_have_one(normals: Array, sketch: Sketch) -> bool:
     """Whether one direction can be the normal of all points; True if normals (N, 3) are not all the same.
 
-    It can if all points lie on planes across it, as on the floors of a house, or are visible from there.
+    It can if all points lie on planes perpendicular to it, such as the floors of a house, or if all points
+    are visible from that direction.
     """
     if (np.ptp(normals, axis=0) > _SAME).any():
         return True
@@ -164,7 +165,7 @@ def _seen(cloud: PointCloud, frame: Frame, sketch: Sketch, findings: list[Findin
     ):
         findings.append(_FROM_ORIGIN)
         return Examined(_seen_from(cloud, np.zeros(3)), findings, "viewpoint")
-    if in_layers(sketch.points):  # both sides of a plate, which look like one surface from above
+    if in_layers(sketch.points):  # the two sides of a plate look like one surface from above
         return Examined(cloud, findings)
     up = np.array([0.0, 0.0, 1.0])
     most = _HIDDEN_BY_TREES if _airborne(cloud) else _HIDDEN_BY_GUESS
@@ -179,7 +180,7 @@ def _could_see(sketch: Sketch, sensors: Array, most: float, clear: float) -> boo
 
 
 def _airborne(cloud: PointCloud) -> bool:
-    """Whether a LAS file says that pulses returned more than once, or that the scan angle varied."""
+    """Whether a LAS file has pulses with several returns, or varying scan angles."""
     returns = cloud.scalars.get("number_of_returns")
     angles = cloud.scalars.get("scan_angle", cloud.scalars.get("scan_angle_rank"))
     return bool((returns is not None and returns.max() > 1) or (angles is not None and np.ptp(angles) > 0))
@@ -190,13 +191,13 @@ def _seen_from(cloud: PointCloud, place: Array) -> PointCloud:
 
 
 def _seen_along(cloud: PointCloud, up: Array, frame: Frame) -> PointCloud:
-    """The cloud as seen along parallel rays, from where `up` points to."""
+    """The cloud, with sensors far away in the direction `up`, so that rays are parallel."""
     away = _FAR * frame.scale * up / np.linalg.norm(up)
     return replace(cloud, normals=None, sensors=cloud.points + away)
 
 
 def check_units(cloud: PointCloud, name: str) -> list[Finding]:
-    """Warnings about mixed units. Raises UnusableGeometry where x and y are degrees; name: of the input."""
+    """Warnings about mixed units. Raises UnusableGeometry where x and y are degrees. name: the input's."""
     sides = np.ptp(cloud.points, axis=0)
     advice = "project the file to meters first, as PDAL's filters.reprojection, CloudCompare or QGIS do"
     if cloud.geographic and sides[2] > 0:

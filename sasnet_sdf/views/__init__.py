@@ -1,1 +1,1 @@
-"""Pictures: renders and error maps side by side, slices of masks, curves. Arrays and callables in."""
+"""Pictures from arrays and callables: renders and error maps side by side, slices of masks, curves."""

@@ -17,19 +17,19 @@ from ..runtime.system import require
 
 COLORS = ("#000000", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)))
-"""Seven colors that are safe for color blindness (Okabe and Ito), then the same dashed and dotted."""
+"""Seven colors safe for color blindness (Okabe and Ito), as solid, then dashed, then dotted lines."""
 
 MOST_POINTS = 60
-"""Most points of a curve: more is noise that hides the other curves."""
+"""Maximum number of points of a curve: with more, its noise hides the other curves."""
 
 DPI = 150
 
 
 def convergence(rows: Sequence[tuple[str, ArrayLike, ArrayLike, ArrayLike]], path: str | Path) -> None:
-    """Write the curves of (label, steps, seconds, losses) over the steps and over the time, log loss.
+    """Plot the curves of (label, steps, seconds, losses), with log loss, over steps and over time.
 
-    steps, seconds and losses: (K,) each, of any K. A curve of many points is drawn as the geometric
-    means of neighboring ones. The legend is in the order of the last losses, the highest first.
+    steps, seconds and losses: (K,) each, for any K. A curve of many points is drawn as geometric
+    means of neighboring points. The legend is in the order of the last losses, the highest first.
     """
     figure = _figure((10, 4.2))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -56,10 +56,10 @@ def sweep(
     path: str | Path,
     error_label: str = "error",
 ) -> None:
-    """Write error (log) and normal consistency over omega0 (log) of SIRENs, in two panels.
+    """Plot error (log) and normal consistency of SIRENs over omega0 (log), in two panels.
 
-    points: (omega0, error, consistency) of each. reference: SASNet's (error, consistency), a horizontal
-    line in each panel. error_label: of the first panel's axis.
+    points: (omega0, error, consistency) of each SIREN. reference: SASNet's (error, consistency), a horizontal
+    line in each panel. error_label: the label of the first panel's axis.
     """
     omega, *columns = np.array(sorted(points), np.float64).reshape(-1, 3).T
     figure = _figure((8, 3.6))
@@ -80,16 +80,16 @@ def sweep(
 
 
 def spectrum(fit: NDArray[Any], original: NDArray[Any], path: str | Path) -> None:
-    """Write the power (log) of a fit and of its original, (H, W, C) or (I, J, K, C), over frequency.
+    """Plot the power (log) of a fit and of its original, (H, W, C) or (I, J, K, C), over frequency.
 
-    See `radial_spectrum`. Where the fit has less power it lacks detail, where it has more it has noise.
+    See `radial_spectrum`. Where the fit has less power it lacks detail; where it has more, it has noise.
     """
     figure = _figure((6.4, 4.0))
     axes = figure.subplots()
     curves = (original, "original", COLORS[0], DASHES[0]), (fit, "fit", COLORS[4], DASHES[1])
     for values, label, color, dash in curves:
         frequencies, power = radial_spectrum(values)
-        shown = power > 0  # a constant signal has none, and the axis is logarithmic
+        shown = power > 0  # the axis is logarithmic, and a constant signal has no power
         axes.plot(frequencies[shown], power[shown], color=color, linestyle=dash, linewidth=1.4, label=label)
     axes.set_yscale("log")
     axes.set_xlim(0, 0.5)
@@ -101,19 +101,19 @@ def spectrum(fit: NDArray[Any], original: NDArray[Any], path: str | Path) -> Non
 
 
 def _thinned(steps: Array, seconds: Array, losses: Array) -> list[Array]:
-    """At most MOST_POINTS points of a curve: means of neighboring ones, for the losses geometric means."""
+    """At most MOST_POINTS points of a curve: means of neighboring points, geometric ones for losses."""
     shown = np.isfinite(losses) & (losses > 0)
     kept = np.count_nonzero(shown)
     if kept == 0:
         return [np.empty(0)] * 3
-    count = math.ceil(kept / math.ceil(kept / MOST_POINTS))  # so that all windows have about one width
+    count = math.ceil(kept / math.ceil(kept / MOST_POINTS))  # so that all windows have about equal width
     parts = [np.array_split(column[shown], count) for column in (steps, seconds, np.log(losses[shown]))]
     means = [np.array([part.mean() for part in column]) for column in parts]
     return [means[0], means[1], np.exp(means[2])]
 
 
 def _figure(inches: tuple[float, float]) -> Any:
-    # a Figure of its own, not pyplot's: no state, no window, and no choice of a display
+    # a Figure without pyplot: no global state, no window, and no choice of a display
     figure = require("matplotlib.figure", "viz", "drawing curves")
     return figure.Figure(inches, layout="constrained")
 

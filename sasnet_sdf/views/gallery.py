@@ -27,19 +27,19 @@ ERROR_COLORS = np.array(
     [237, 235, 229, 228, 198, 157, 218, 159, 100, 208, 117, 53, 195, 70, 23, 160, 35, 20, 111, 24, 22],
     np.uint8,
 ).reshape(-1, 3)
-"""Gray to dark red in equal steps of lightness, so that it reads without color too."""
+"""Gray to dark red in equal steps of lightness, so that the scale is readable without color."""
 
 SPELLED = str.maketrans("μ×–—−", "ux---") | str.maketrans({"ω": "omega", "≥": ">=", "≤": "<="})
 """Characters that Pillow's font lacks; it also lacks letters with accents."""
 
 SPACE = "  "
-"""Two spaces: one is so narrow in that font that words run together."""
+"""Two spaces: a single space is so narrow in Pillow's font that words run together."""
 
 FRAME, LINE = (170, 170, 170), (235, 80, 20)
 
 
 def error_colors(distance: Array, limit: float) -> NDArray[np.uint8]:
-    """Colors (V, 3) of errors (V,): gray at 0 to dark red at `limit` and above, whatever their sign."""
+    """Colors (V, 3) of errors (V,), regardless of sign: from gray at 0 to dark red at `limit` and above."""
     if not limit > 0:
         raise ValueError(f"the limit of an error scale must be above 0, found {limit}")
     share = np.nan_to_num(np.abs(distance) / limit, nan=1, posinf=1).clip(0, 1)
@@ -64,8 +64,8 @@ def scale_bar(colors: NDArray[np.uint8], low: str, high: str, length: int = 240)
 def side_by_side(panels: Sequence[tuple[str, NDArray[Any]]], columns: int) -> Image.Image:
     """Pictures (h, w, 3), 0 to 255, in rows of `columns`, each with its label below it, on white.
 
-    Each gets the space of the largest one and GAP pixels around it; the width is that of `columns`
-    pictures, also where there are fewer. A label that is wider than that is broken into lines.
+    Each picture gets the space of the largest one and GAP pixels around it. The total width is always that
+    of `columns` pictures, even if there are fewer. A label wider than its space is broken into lines.
     """
     images = [Image.fromarray(np.asarray(picture).clip(0, 255).astype(np.uint8)) for _, picture in panels]
     width, height = max(image.width for image in images), max(image.height for image in images)
@@ -101,13 +101,13 @@ def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
 
 
 def save(picture: Image.Image, path: str | Path) -> None:
-    """Write a picture, whole or not at all, in the format of the extension."""
+    """Write a picture atomically, in the format of the extension."""
     with atomic_write(path) as partial:
         picture.save(partial)
 
 
 def _between(colors: NDArray[np.uint8], share: Array) -> NDArray[np.uint8]:
-    """Colors (V, 3) at `share` (V,) of the way through `colors` (K, 3), 0 the first and 1 the last."""
+    """Colors (V, 3) interpolated at `share` (V,) along `colors` (K, 3), 0 the first and 1 the last."""
     at = np.linspace(0, 1, len(colors))
     return np.stack([np.interp(share, at, colors[:, k]) for k in range(3)], 1).round().astype(np.uint8)
 
@@ -118,7 +118,7 @@ def _words(text: str) -> list[str]:
 
 
 def _lines(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
-    """The label in lines of at most `width` pixels, broken between words, or within a word that is wider."""
+    """The label in lines of at most `width` pixels, broken between words, or within words that are wider."""
     lines = [""]
     for word in _words(label):
         if lines[-1] and font.getlength(lines[-1] + SPACE + word) <= width:
@@ -144,9 +144,9 @@ def mask_slices(
     """Write a picture of every mask on a slice of the unit cube, black 0 to white 1, with the surface on it.
 
     masks: points (N, 3) of the unit cube -> (M, N) in [0, 1]. values: points (N, 3) -> (N,), negative
-    inside. rows: a caption for each mask; a new row begins where the words before the last change, as
-    from "band 4" to "layer 1 group 1". axis, at: the coordinate that is constant on the slice, and its
-    value; of the other two the first runs to the right and the second up. size: a tile's side in pixels.
+    inside. rows: a caption for each mask; a new row begins where a caption differs in more than its last
+    word, as from "band 4" to "layer 1 group 1". axis, at: the coordinate that is constant on the slice, and
+    its value; the first of the other two points right and the second up. size: a tile's side in pixels.
     """
     points = slice_points(axis, at, size)
     line = zero_line(np.asarray(values(points)).reshape(size, size))
@@ -157,7 +157,7 @@ def mask_slices(
 def mask_rows(gates: Array, rows: Sequence[str], line: NDArray[np.bool_] | None = None) -> Image.Image:
     """Masks (M, H, W) in [0, 1] as captioned tiles, a new row where a new group begins, and their scale.
 
-    rows: a caption for each, see `mask_slices`. line: the pixels (H, W) of the surface.
+    rows: a caption for each mask, see `mask_slices`. line: the pixels (H, W) on the surface.
     """
     if len(gates) != len(rows):
         raise ValueError(f"{len(gates)} masks need a caption each, found {len(rows)}")
@@ -177,7 +177,7 @@ def slice_points(axis: int, at: float, size: int) -> Array:
 
 
 def zero_line(values: Array) -> NDArray[np.bool_]:
-    """The pixels (H, W) on both sides of a change of sign."""
+    """A mask (H, W) of the pixels on both sides of a sign change."""
     inside = np.pad(values < 0, 1, mode="edge")
     here = inside[1:-1, 1:-1]
     beside = inside[:-2, 1:-1], inside[2:, 1:-1], inside[1:-1, :-2], inside[1:-1, 2:]
@@ -198,18 +198,18 @@ def tile(mask: Array, line: NDArray[np.bool_] | None = None) -> NDArray[np.uint8
 
 
 MOST, LEAST = 1024, 256
-"""Pixels along the longer side of a panel: larger ones are reduced, smaller ones enlarged."""
+"""Pixels along the longer side of a panel: larger signals are reduced, smaller ones enlarged."""
 
 SHOWN = 99.0
-"""Percentile of the errors at which their scale ends: single large errors would leave the rest gray."""
+"""Percentile of the errors at which their scale ends: otherwise a few large errors leave the rest gray."""
 
 
 def error_map(fit: NDArray[Any], original: NDArray[Any], peak: float, path: str | Path) -> None:
     """Write the original, the fit and their absolute difference side by side, with a scale.
 
-    fit, original: an image (H, W, C), or a volume (I, J, K, C), whose three middle slices are shown: of
-    a slice's two axes the first runs to the right and the second up. peak: the step from black to
-    white, see `metrics.peak_of`. The difference is the mean over channels, in 1/255 of the peak; its
+    fit, original: an image (H, W, C), or a volume (I, J, K, C), whose three middle slices are shown; the
+    first axis of a slice points right and the second up. peak: the step from black to white, see
+    `metrics.peak_of`. The difference is the mean over channels, in 1/255 of the peak; its
     scale ends at the 99th percentile, rounded up to 1, 2 or 5 times a power of ten.
     """
     if fit.shape != original.shape or original.ndim not in (3, 4):
@@ -243,8 +243,8 @@ def mask_tiles(
     """Write a picture of every mask of an image, or on a volume's middle slice, black 0 to white 1.
 
     masks: points (N, d) of the unit cube -> (M, N) in [0, 1]. captions: one for each, see `mask_slices`.
-    grid: of the signal. axis: the slice of a volume is across it; of the other two axes the first runs
-    to the right and the second up. size: pixels along the longer side of a tile.
+    grid: the grid of the signal. axis: the axis perpendicular to the slice of a volume; the first of the
+    other two axes points right and the second up. size: pixels along the longer side of a tile.
     """
     sides = np.array(grid.shape) * grid.spacing
     across, down = (1, 0) if grid.dim == 2 else (n for n in range(3) if n != axis)
@@ -258,7 +258,7 @@ def mask_tiles(
 
 
 def _middles(original: NDArray[Any], fit: NDArray[Any]) -> list[tuple[str, NDArray[Any], NDArray[Any]]]:
-    """The middle slice across each axis: the end of its caption, and both signals as pictures (h, w, C)."""
+    """The middle slice across each axis: its caption's ending, and both signals as pictures (h, w, C)."""
     cuts = [(axis, n // 2) for axis, n in enumerate(original.shape[:3])]
     return [
         (f", {'ijk'[axis]} = {n}", *(part.take(n, axis).swapaxes(0, 1)[::-1] for part in (original, fit)))
@@ -283,7 +283,7 @@ def _panel(values: Array, longest: int) -> Array:
 def _rgb(values: Array) -> Array:
     """A picture (H, W, 3) of values (H, W, C) from 0 to 255, on white where it is transparent.
 
-    One and three channels, each with alpha or without, are gray and RGB; of others the mean is shown.
+    One and three channels, with or without alpha, are gray and RGB; otherwise the channels' mean is shown.
     """
     values = values.clip(0, 255)
     if values.shape[-1] in (2, 4):

@@ -1,6 +1,6 @@
 """Pictures of clouds and meshes, rendered without a display or a graphics library.
 
-A z-buffer in compiled loops, a key and a fill light, and ambient occlusion from the depth buffer.
+It uses a z-buffer in compiled loops, a key and a fill light, and ambient occlusion from the depth buffer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NARROWEST = 0.5
 
 @dataclass(frozen=True)
 class Camera:
-    """An orthographic view: `rotation` (3, 3) rows are right, up and towards the viewer.
+    """An orthographic view: the rows of `rotation` (3, 3) point right, up and toward the viewer.
 
     center: (3,) world point in the middle of the picture. scale: pixels per world unit.
     """
@@ -48,7 +48,7 @@ class Camera:
     ) -> Camera:
         """The view from the given angles (degrees) that shows all `points` (N, 3) with a margin.
 
-        `up` is the axis that points up: 0, 1, 2 for x, y, z. Azimuth turns about it, from the next axis.
+        `up` is the axis that points up: 0, 1, 2 for x, y, z. Azimuth is measured about it from the next axis.
         """
         a, e = np.radians([azimuth, elevation])
         right = np.array([-np.sin(a), np.cos(a), 0.0])
@@ -56,20 +56,20 @@ class Camera:
         rotation = np.roll(np.stack([right, np.cross(towards, right), towards]), up - 2, axis=1)
         seen = points @ rotation.T
         low, high = seen.min(0), seen.max(0)
-        extent = np.maximum(high - low, 1e-300)  # what is flat may be seen on edge
+        extent = np.maximum(high - low, 1e-300)  # a flat shape may be seen edge-on
         scale = MARGIN * min(width / extent[0], height / extent[1])
         return cls(rotation, rotation.T @ ((low + high) / 2), scale, width, height)
 
     @classmethod
     def fitted(cls, points: Array, azimuth: float, elevation: float, size: int, up: int = 2) -> Camera:
-        """The view of `framing` with a longer side of `size` pixels, the other as needed; both even."""
+        """The view of `framing` with a longer side of `size` pixels and the other as needed; both even."""
         square = cls.framing(points, azimuth, elevation, size, size, up)
         needed = np.ptp(square.project(points)[:, :2], axis=0) / MARGIN
         width, height = (2 * math.ceil(side / 2) for side in needed.clip(NARROWEST * size, size))
         return replace(square, width=width, height=height)
 
     def project(self, points: Array) -> Array:
-        """Pixel column, pixel row and depth in pixels towards the viewer of world points: (N, 3)."""
+        """Pixel column, pixel row, and depth in pixels toward the viewer, of world points: (N, 3)."""
         seen = (points - self.center) @ self.rotation.T * self.scale
         return seen * [1, -1, 1] + [self.width / 2, self.height / 2, 0]
 
@@ -127,8 +127,7 @@ def vertex_normals(vertices: Array, faces: NDArray[Any]) -> Array:
 def render(shape: PointCloud | TriangleMesh, camera: Camera, spot: float = 1.5, relief: float = 1.0) -> Array:
     """The picture (height, width, 3) of a shape in world units, 0 to 255, on white.
 
-    spot: a point's radius in pixels. relief: how much the light changes the colors, from 0, not at
-    all, to 1.
+    spot: a point's radius in pixels. relief: how much the light changes the colors, from 0 (not at all) to 1.
     """
     depth = np.full((camera.height, camera.width), -np.inf)
     normal = np.zeros((camera.height, camera.width, 3))
@@ -160,7 +159,7 @@ def shade(normal: Array, depth: Array, covered: NDArray[Any]) -> Array:
 
 
 def hollows(depth: Array, covered: NDArray[Any]) -> Array:
-    """The ambient occlusion: below 1 where the surroundings are nearer to the viewer, at three widths."""
+    """The ambient occlusion: below 1 where the surroundings are closer to the viewer, at three radii."""
     factor = np.ones_like(depth)
     weight = covered.astype(float)
     filled = np.where(covered, depth, 0.0)
@@ -182,7 +181,7 @@ def picture(
 
 
 RELIEF = 0.6
-"""The relief of error maps: a shadow should not look like an error."""
+"""The relief of error maps, low since a shadow should not look like an error."""
 
 MOST_COLUMNS = 5
 
@@ -195,9 +194,9 @@ def render_picture(
     elevation: float,
     up: int = 2,
 ) -> Image.Image:
-    """Labeled clouds and meshes side by side, from the camera that frames the points `framed` (N, 3).
+    """Labeled clouds and meshes side by side, seen by a camera that frames the points `framed` (N, 3).
 
-    size: pixels along a panel's longer side; the other is as the points need. azimuth, elevation: of
+    size: pixels along a panel's longer side; the other side fits the points. azimuth, elevation: angles of
     the camera, in degrees. up: the axis that points up, 0, 1 or 2.
     """
     return _renders(shapes, Camera.fitted(framed, azimuth, elevation, 2 * size, up), 1.0)
@@ -215,7 +214,7 @@ def error_picture(
 ) -> Image.Image:
     """The picture of `render_picture`, each mesh colored by the errors (V,) at its vertices, with a scale.
 
-    limit: the error at which the scale ends. unit: of the errors and the limit, as "mm".
+    limit: the error at which the scale ends. unit: the unit of the errors and the limit, such as "mm".
     """
     colored = [
         (label, TriangleMesh(mesh.vertices, mesh.faces, colors=error_colors(distances, limit)))
@@ -229,7 +228,7 @@ def error_picture(
 def _renders(
     shapes: Sequence[tuple[str, PointCloud | TriangleMesh]], camera: Camera, relief: float
 ) -> Image.Image:
-    """A panel for each shape, of half the camera's size, in rows of about equal length."""
+    """A panel for each shape, of half the camera's size, arranged in rows of about equal length."""
     panels = [(label, _halved(render(shape, camera, relief=relief))) for label, shape in shapes]
     rows = math.ceil(len(panels) / MOST_COLUMNS)
     return side_by_side(panels, math.ceil(len(panels) / rows))

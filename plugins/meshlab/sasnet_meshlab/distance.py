@@ -13,7 +13,7 @@ from .layers import store_scalar, vertices_of
 from .reconstruction import TRAINING, source_of, training_settings
 
 COARSE = 128
-"""Resolution of the surface, which is extracted only to check that there is one."""
+"""Resolution of the surface, which is extracted only to check that one exists."""
 
 
 def _current(mesh_set: Any) -> int:

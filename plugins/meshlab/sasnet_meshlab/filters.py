@@ -1,4 +1,4 @@
-"""Filters: their names, their parameters, and how they run on a MeshSet as PyMeshLab's own filters do."""
+"""Filters: their names and parameters, and running them on a MeshSet like PyMeshLab's own filters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def silent(progress: Progress) -> None:
 
 
 def help_of(setting: str) -> str:
-    """Return the help of a setting of sasnet_sdf.reconstruct, without the letters of its value."""
+    """Return the help of a setting of sasnet_sdf.reconstruct, without the placeholder for its value."""
     config = PRESETS["balanced"]
     for owner in (config, *(part for part in vars(config).values() if is_dataclass(part))):
         for part in fields(owner):
@@ -40,7 +40,7 @@ class Parameter:
     """A parameter of a filter.
 
     kind: bool, int, float or str; enum: one of `choices`, by name or number; length: a percentage of
-    the diagonal or absolute; layer: the number of a layer. default: a value; for a length 0, for a layer
+    the diagonal or absolute; layer: the number of a layer. default: a value; 0 for a length; for a layer,
     a function that finds it in a MeshSet. help: sentences.
     """
 
@@ -51,9 +51,9 @@ class Parameter:
     choices: tuple[str, ...] = ()
 
     def read(self, value: Any, diagonal: Callable[[], float]) -> Any:
-        """Return a given value as a bool, int, float or str; an enum by its name, a length in world units.
+        """Return a given value as a bool, int, float or str: an enum as its name, a length in world units.
 
-        Raises PyMeshLabException for a value of another type, InvalidEnumException for one that is not
+        Raises PyMeshLabException for a value of another type, InvalidEnumException for a value that is not
         among the choices.
         """
         if self.kind == "enum":
@@ -72,7 +72,7 @@ class Parameter:
             raise self._refusal(expected) from error
 
     def parsed(self, text: str) -> Any:
-        """Return the value of a script's text, as Python would give it; lengths are absolute."""
+        """Return the value of a text in a script, as Python would pass it; lengths are absolute."""
         if self.kind == "bool":
             return {"true": True, "false": False}.get(text.lower(), text)
         try:
@@ -82,11 +82,11 @@ class Parameter:
                 return int(text) if text.isdigit() else text
             number = float(text) if self.kind in ("float", "length") else text
         except ValueError:
-            return text  # read() will say which type it should be
+            return text  # read() will report the expected type
         return length_classes()[1](number) if self.kind == "length" else number
 
     def shown(self, value: Any) -> Any:
-        """Return a value as filter_parameter_values shows it: an enum by its number."""
+        """Return a value as filter_parameter_values shows it: an enum as its number."""
         return self.choices.index(value) if self.kind == "enum" else value
 
     def declared(self) -> str:
@@ -123,7 +123,7 @@ def _bool(value: Any) -> bool:
 
 
 def _float(value: Any) -> float:
-    if isinstance(value, str):  # float() takes it, PyMeshLab does not
+    if isinstance(value, str):  # float() accepts strings, PyMeshLab does not
         raise TypeError
     return float(value)
 
@@ -150,7 +150,7 @@ Run = Callable[[Any, dict[str, Any], OnProgress], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter. name: in Python. title: in MeshLab's menu and in scripts. help: what it does."""
+    """A filter. name: the Python name. title: the name in menus and scripts. help: what it does."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""Conversion between layers of a MeshSet and geometry, in the coordinates that layers are shown in."""
+"""Conversion between layers of a MeshSet and geometry, in the coordinates in which layers are shown."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def geometry_of(
 ) -> PointCloud | TriangleMesh:
     """Return the layers as one mesh where all have faces, else as one cloud.
 
-    It has colors and scalars where they are asked for and all layers have them, and normals unless they
-    are all zero, which is how PyMeshLab stores none.
+    The result has colors and scalars if requested and present in all layers, and normals unless they
+    are all zero, which is how PyMeshLab stores missing normals.
     """
     points = np.concatenate([vertices_of(layer) for layer in layers])
     painted = colors and all(layer.has_vertex_color() for layer in layers)
@@ -58,7 +58,7 @@ def geometry_of(
 
 def add_surface(mesh_set: Any, mesh: TriangleMesh, name: str) -> None:
     """Add the mesh as a new current layer; MeshLab adds a number to a name that is taken."""
-    attributes = {}  # but no normals: PyMeshLab computes them
+    attributes = {}  # without normals, which PyMeshLab computes
     if mesh.colors is not None:
         opaque = np.full((len(mesh.colors), 1), 255)
         attributes["v_color_matrix"] = np.hstack([mesh.colors, opaque]) / 255
@@ -71,8 +71,8 @@ def add_surface(mesh_set: Any, mesh: TriangleMesh, name: str) -> None:
 def store_scalar(mesh_set: Any, layer: Any, values: NDArray[Any]) -> str:
     """Make values (N,) the scalar of a layer's vertices, and return the name of their custom attribute.
 
-    PyMeshLab takes arrays as custom attributes only, which can be neither changed nor removed: each run
-    makes a new one.
+    PyMeshLab accepts arrays only as custom attributes, which can be neither changed nor removed, so each
+    run adds a new one.
     """
     name, number = ATTRIBUTE, 1
     while _has_attribute(layer, name):

@@ -64,7 +64,7 @@ def source_of(layers: list[Any], colors: bool = False, scalar: bool = False) -> 
 
 
 def _check_model(path: Path) -> None:
-    """Refuse, before the work, a path where no model can be written. Raises UsageError."""
+    """Refuse, before the work starts, a path where no model can be written. Raises UsageError."""
     if path.suffix.lower() != ".sasnet":
         raise UsageError(f"{path}: the name of a model ends in .sasnet")
     if not path.parent.is_dir():

@@ -1,4 +1,4 @@
-"""Adds the filters to PyMeshLab's own, so that the same functions call, list and explain them."""
+"""Adds the filters to PyMeshLab, so that its own functions also call, list and explain them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .versions import load
 FILTERS = (RECONSTRUCTION, DISTANCE)
 
 _replaced: list[tuple[Any, str, Any, Any]] = []
-"""What register changed: the owner, the name, the value before (None: none) and the value now."""
+"""The changes by `register`: the owner, the name, the value before (None: missing) and the value now."""
 
 
 def register(on_progress: OnProgress = silent) -> None:
-    """Add the filters to PyMeshLab in this process. A second call sets another callback.
+    """Add the filters to PyMeshLab in this process. A second call replaces the callback.
 
     on_progress: called with a Progress while a filter runs. Returning False ends its training early, with
     the result so far; in any other stage it stops the filter, which raises PyMeshLabException.
@@ -63,13 +63,13 @@ def register(on_progress: OnProgress = silent) -> None:
 
 
 def ours() -> dict[str, Filter]:
-    """Return the filters by name, without those that PyMeshLab has natively, from a loaded plugin."""
+    """Return the filters by name, without those that a loaded native plugin already provides."""
     native = load().pmeshlab.filter_list()  # the compiled function, which register does not touch
     return {found.name: found for found in FILTERS if found.name not in native}
 
 
 def unregister() -> None:
-    """Restore PyMeshLab as it was before `register`; without it, do nothing."""
+    """Restore PyMeshLab as it was before `register`; do nothing if PyMeshLab was not changed."""
     while _replaced:
         owner, name, before, now = _replaced.pop()
         if getattr(owner, name, None) is not now:

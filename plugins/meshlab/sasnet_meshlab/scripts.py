@@ -23,9 +23,9 @@ COMMAND = "command"
 def apply_filter_script(mesh_set: Any, path: str | Path, on_progress: OnProgress = silent) -> None:
     """Run the filters of a script one after another; works without `register`.
 
-    A script names these filters as in MeshLab or as in Python. PyMeshLab runs all others, and the
-    MeshSet's own script is then that of the last of them. Raises UnreadableInput for a file that is not
-    a filter script, PyMeshLabException where a filter fails.
+    A script names these filters as in MeshLab or as in Python. PyMeshLab runs all other filters, and the
+    MeshSet's own script then holds only the last consecutive group of them. Raises UnreadableInput for a file
+    that is not a filter script, PyMeshLabException where a filter fails.
     """
     for found, elements in groupby(_filters(Path(path)), key=_filter_of):
         if found is None:
@@ -60,7 +60,7 @@ def _filter_of(element: ElementTree.Element) -> Filter | None:
 
 
 def _parameters(found: Filter, element: ElementTree.Element) -> dict[str, Any]:
-    """The parameters of a filter's element as Python would give them; unknown ones as text."""
+    """The parameters of a filter's element as Python would pass them; unknown ones as text."""
     known = {parameter.name: parameter for parameter in found.parameters}
     given: dict[str, Any] = {}
     for child in element:
@@ -68,7 +68,7 @@ def _parameters(found: Filter, element: ElementTree.Element) -> dict[str, Any]:
             continue
         name, text = child.get("name", "").lower(), child.get("value", "")
         if name in known:
-            # the number of an enum is its index in the list of the plugin that wrote it
+            # the number of an enum is its index in the list of the plugin that wrote the script
             text = child.get(f"enum_val{text}", text)
         given[name] = known[name].parsed(text) if name in known else text
     return given

@@ -1,4 +1,4 @@
-"""How PyMeshLab is loaded, and what differs between its versions."""
+"""Loading PyMeshLab, and differences between its versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sasnet_sdf import MissingBackend
 from sasnet_sdf.runtime.system import require
 
 FIRST_FOR_NUMPY_2 = (2023, 12, 3)
-"""Version 2023.12.post3: earlier ones end the process when they get arrays of NumPy 2."""
+"""Version 2023.12.post3: earlier versions crash when they get arrays of NumPy 2."""
 
 
 def load() -> Any:
@@ -44,6 +44,6 @@ def length_classes() -> tuple[type[Any], type[Any]]:
 
 
 def transform_of(layer: Any) -> NDArray[np.float64]:
-    """Return the matrix (4, 4) from a layer's own coordinates to those that it is shown in."""
-    # 2022 has the method under a misspelled name
+    """Return the matrix (4, 4) from a layer's own coordinates to those in which it is shown."""
+    # in 2022 versions the name of the method is misspelled
     return layer.transform_matrix() if hasattr(layer, "transform_matrix") else layer.trasform_matrix()

@@ -14,7 +14,7 @@ SENSOR = ("vx", "vy", "vz")
 """The attributes of a tensor cloud that hold the position of the sensor, as in a PLY file."""
 
 COARSE = 1e-4
-"""The rounding of coordinates, relative to the longest side of the cloud, above which a note is due."""
+"""The rounding error of coordinates, relative to the cloud's longest side, above which a note is added."""
 
 
 def open3d() -> Any:
@@ -25,8 +25,8 @@ def open3d() -> Any:
 def cloud_of(pcd: Any) -> sasnet_sdf.PointCloud:
     """The points, normals and colors of a legacy or tensor cloud, in double precision.
 
-    A tensor cloud has its sensors (attributes vx, vy, vz) and its attributes of one column, as scalars,
-    as well. Raises UsageError for another object.
+    For a tensor cloud, the result also has its sensors (attributes vx, vy, vz), and its attributes of one
+    column as scalars. Raises UsageError for another object.
     """
     if isinstance(pcd, open3d().geometry.PointCloud):
         normals = np.array(pcd.normals) if pcd.has_normals() else None
@@ -56,7 +56,7 @@ def _of_tensors(values: dict[str, NDArray[Any]]) -> sasnet_sdf.PointCloud:
 
 
 def _rounding(points: NDArray[Any]) -> tuple[str, ...]:
-    """A note where single precision is too coarse for points (N, 3) so far from the origin."""
+    """A note where single precision is too coarse for points (N, 3), since they are far from the origin."""
     points = points[np.isfinite(points).all(axis=1)]
     if points.dtype != np.float32 or not len(points):
         return ()
@@ -75,7 +75,7 @@ def to_bytes(colors: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def mesh_like(pcd: Any, mesh: sasnet_sdf.TriangleMesh) -> Any:
-    """The mesh, legacy or tensor as the cloud, whose type and device a tensor mesh has."""
+    """The mesh, legacy or tensor like the cloud; a tensor mesh has the cloud's type and device."""
     if isinstance(pcd, open3d().geometry.PointCloud):
         return _legacy(mesh)
     result = open3d().t.geometry.TriangleMesh(pcd.device)
@@ -84,7 +84,7 @@ def mesh_like(pcd: Any, mesh: sasnet_sdf.TriangleMesh) -> Any:
     if mesh.normals is not None:
         result.vertex.normals = tensor_like(pcd, mesh.normals)
     if mesh.colors is not None:
-        # Open3D expects floats as the colors of a tensor mesh, whatever those of the cloud are
+        # Open3D expects float colors in a tensor mesh, whatever the type of the cloud's colors
         result.vertex.colors = tensor_like(pcd, mesh.colors / 255)
     for name, values in mesh.scalars.items():
         result.vertex[name] = _tensor(values[:, None], pcd.device)

@@ -1,4 +1,4 @@
-"""From an Open3D cloud to an Open3D mesh, beside TriangleMesh.create_from_point_cloud_poisson."""
+"""From an Open3D cloud to an Open3D mesh, as an addition to create_from_point_cloud_poisson."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ NAME = "create_from_point_cloud_sasnet"
 class Reconstruction(NamedTuple):
     """The result of `reconstruct`.
 
-    mesh: legacy or tensor, as the cloud. distances: of each vertex from the data, in the cloud's units.
-    field: the signed distance field; FieldScene(field) has the methods of a RaycastingScene, and
-    field.save(path) writes it. report: what was done, in numbers (docs/report.md).
+    mesh: legacy or tensor, like the cloud. distances: distance of each vertex from the data, in the cloud's
+    units. field: the signed distance field; FieldScene(field) has the methods of a RaycastingScene, and
+    field.save(path) writes it. report: facts and figures of the run (docs/report.md).
     """
 
     mesh: Any
@@ -56,8 +56,8 @@ def create_from_point_cloud_sasnet(
         surface covers a hole. A tensor mesh has the type of the cloud's positions, and its device.
 
     Raises sasnet_sdf.SasnetError with a message of one line: UsageError for a setting or an object
-    that cannot be used, UnusableGeometry for too few points, points that are all equal, on a line or
-    not finite, NoSurface, MissingBackend, and Interrupted.
+    that cannot be used, UnusableGeometry for points that are too few, all equal, on a line or not finite,
+    NoSurface, MissingBackend, and Interrupted.
     """
     result = reconstruct(pcd, preset, on_progress=on_progress, **settings)
     return result.mesh, result.distances
@@ -112,7 +112,7 @@ def _unwatched(progress: sasnet_sdf.Progress) -> None:
 
 
 def _log(report: dict[str, Any]) -> None:
-    """Print the result and what to know about it, as Open3D's verbosity level allows."""
+    """Print the result and notes about it, as Open3D's verbosity level allows."""
     utility = open3d().utility
     level = utility.get_verbosity_level()
     if level >= utility.VerbosityLevel.Info:

@@ -22,9 +22,9 @@ class FieldScene:
 
     Query points are an open3d.core.Tensor or an array of shape {..., 3}, with at least two dimensions,
     in the cloud's coordinates: Float32 as for a RaycastingScene, or Float64, which keeps its precision
-    far from the origin. Results are Float32 tensors of shape {...} on their device, NaN where a point
+    far from the origin. Results are Float32 tensors of shape {...} on the points' device, NaN where a point
     is not finite. Another shape raises UsageError. nthreads and nsamples are accepted and ignored:
-    PyTorch decides the threads, and the sign needs no rays.
+    PyTorch chooses the number of threads, and the sign requires no rays.
     """
 
     def __init__(self, field: sasnet_sdf.Field | str | Path) -> None:
@@ -44,7 +44,7 @@ class FieldScene:
         return self._computed(query_points, lambda distance: np.where(distance < 0, 1, 0 * distance))
 
     def _computed(self, query_points: Any, answer: Callable[[NDArray[Any]], NDArray[Any]]) -> Any:
-        """What `answer` makes of the signed distances at the query points."""
+        """The result of `answer` for the signed distances at the query points."""
         core = open3d().core
         tensor = query_points if isinstance(query_points, core.Tensor) else core.Tensor(query_points)
         if len(tensor.shape) < 2 or tensor.shape[-1] != 3:

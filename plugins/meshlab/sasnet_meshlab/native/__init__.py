@@ -1,4 +1,4 @@
-"""The filter of the desktop MeshLab: its C++ source, and what builds and installs it.
+"""The filter of the desktop MeshLab: its C++ source, and the code that builds and installs it.
 
 docs/meshlab-plugin.md explains its use, LICENSE.md the license of a compiled plugin.
 """

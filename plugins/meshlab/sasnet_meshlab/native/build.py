@@ -1,4 +1,4 @@
-"""Downloads MeshLab's source, as Debian and its relatives package it, and compiles the plugin against it."""
+"""Downloads MeshLab's source package from Debian or a derivative, and compiles the plugin against it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def build_plugin(meshlab: Path, output: Path, scalar: str = "float") -> Path:
     """Compile the plugin and return the path of its file.
 
     meshlab: root of MeshLab's source, with vcglib, in the version that will load the plugin.
-    output: folder for the file; it is made if it does not exist.
+    output: folder for the file; it is created if it does not exist.
     scalar: float, or double for a MeshLab that was built in double precision.
 
-    Raises UsageError where `meshlab` is not MeshLab's source, MissingBackend with what to install,
+    Raises UsageError where `meshlab` is not MeshLab's source, MissingBackend naming what to install,
     SasnetError where compiling fails.
     """
     if not sys.platform.startswith("linux"):
@@ -39,7 +39,7 @@ def build_plugin(meshlab: Path, output: Path, scalar: str = "float") -> Path:
     settings = {
         "MESHLAB_SOURCE": meshlab.resolve(),
         "MESHLAB_SCALAR": scalar,
-        # the sasnet-sdf of this Python, which the plugin runs where no other is named or found
+        # this Python's sasnet-sdf, which the plugin runs unless another one is specified or found
         "SASNET_SDF_COMMAND": shutil.which("sasnet-sdf", path=str(Path(sys.executable).parent)) or "",
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -51,14 +51,14 @@ def build_plugin(meshlab: Path, output: Path, scalar: str = "float") -> Path:
         jobs = min(3, os.cpu_count() or 1)
         _run(["cmake", "--build", folder, "--parallel", str(jobs)], "compiling the plugin")
         output.mkdir(parents=True, exist_ok=True)
-        # Copied beside it and renamed: a running MeshLab keeps the file that it has mapped.
+        # Copied into the same folder and renamed: a running MeshLab keeps the file that it has mapped.
         partial = output / f".{NAME}.partial"
         shutil.copyfile(Path(folder) / NAME, partial)
         return partial.replace(output / NAME)
 
 
 def _explained(error: SasnetError) -> SasnetError:
-    """The error, or for packages that CMakeLists.txt found missing the command that installs them."""
+    """The error, or the command that installs the packages that CMakeLists.txt reported missing."""
     missing = re.search(r"missing: ([\w. -]+)", str(error))
     if not missing:
         return error
@@ -69,10 +69,11 @@ def _explained(error: SasnetError) -> SasnetError:
 def fetch_source(folder: Path, suite: str | None = None) -> Path:
     """Download MeshLab's source package with apt-get, without root, and return the folder of the source.
 
-    folder: an empty folder for it and for a private list of sources; the system's list is not changed.
+    folder: an empty folder for the source and for a private list of package sources; the system's list is
+        not changed.
     suite: a release of the distribution, such as trixie; by default that of this system.
 
-    Raises MissingBackend where there is no apt-get, or it has no sources.
+    Raises MissingBackend where apt-get is missing or provides no sources.
     """
     folder = folder.resolve()
     for name in ("lists/partial", "cache/archives/partial", "parts", "meshlab"):
@@ -83,7 +84,7 @@ def fetch_source(folder: Path, suite: str | None = None) -> Path:
         "Dir::Etc::SourceParts": folder / "parts",
         "Dir::State::Lists": folder / "lists",
         "Dir::Cache": folder / "cache",
-        # apt's user cannot write into the folder
+        # the user account of apt cannot write to the folder
         "APT::Sandbox::User": "root",
     }
     apt = ["apt-get", "-qq", *(word for key, value in private.items() for word in ("-o", f"{key}={value}"))]
@@ -119,7 +120,7 @@ def _source_lines(suite: str | None) -> list[str]:
 def _run(words: Sequence[str | Path], purpose: str, folder: Path | None = None) -> str:
     """Run a program in a folder and return its output.
 
-    Raises MissingBackend where there is no such program, SasnetError with its messages where it fails.
+    Raises MissingBackend where the program is missing, SasnetError with its messages where it fails.
     """
     try:
         done = subprocess.run(

@@ -12,12 +12,12 @@ from pathlib import Path
 from sasnet_sdf import MissingBackend, SasnetError, UnreadableInput, UsageError
 
 OLD = "2020.09"
-"""The last version of MeshLab without a folder for a user's own plugins."""
+"""The last version of MeshLab without a per-user plugin folder."""
 
 
 @dataclass(frozen=True)
 class Installed:
-    """What was installed. plugin: the copied file. program: what to start. undo: what to delete."""
+    """An installation. plugin: the copied file. program: the program to start. undo: what to delete."""
 
     plugin: Path
     program: str
@@ -25,11 +25,11 @@ class Installed:
 
 
 def install_plugin(plugin: Path, private_copy: Path | None = None) -> Installed:
-    """Copy a plugin to where the MeshLab that it was built for looks.
+    """Copy a plugin to the folder where the MeshLab that it was built for looks for plugins.
 
-    That is the user's own folder since MeshLab 2021.05, and the folder of the distribution before.
+    This is the user's own folder since MeshLab 2021.05, and the distribution's folder in earlier versions.
     private_copy: a new folder for a private copy of MeshLab, with links to the installed one; for users
-        who may not write there.
+        who may not write to the distribution's folder.
 
     Raises UnreadableInput for a file that is not a plugin, UsageError where it does not fit the
     installed MeshLab, MissingBackend without MeshLab.
@@ -75,7 +75,7 @@ def _meshlab() -> Path:
 
 
 def _check(version: str) -> None:
-    """Refuse an installed MeshLab of another version, where dpkg knows it."""
+    """Refuse an installed MeshLab of another version, if dpkg knows the version."""
     if not shutil.which("dpkg-query"):
         return
     done = subprocess.run(
@@ -95,7 +95,7 @@ def _plugins_beside(program: Path) -> Path:
 
 
 def _copy_meshlab(folder: Path, version: str) -> Path:
-    """Make a MeshLab that finds its plugins in `folder`: a copy of its programs, and links to the rest."""
+    """Make a MeshLab in `folder` that finds its plugins there: a copy of its programs, links to the rest."""
     program = _meshlab()
     _check(version)
     if folder.exists():
@@ -104,7 +104,7 @@ def _copy_meshlab(folder: Path, version: str) -> Path:
     place = folder / library.relative_to(program.parent.parent)
     (folder / "bin").mkdir(parents=True)
     (place / "plugins").mkdir(parents=True)
-    # MeshLab asks the system for the path of its own file, and a link would lead back.
+    # MeshLab asks the system for the path of its own file; a link would lead to the original folder.
     for name in ("meshlab", "meshlabserver"):
         if (program.parent / name).exists():
             shutil.copy2(program.parent / name, folder / "bin" / name)
