@@ -41,7 +41,7 @@ def test_a_table_of_80_columns_and_a_folder(folder, capsys):
     "words, code, reason",
     [
         (["--models", "sirene"], 2, "unknown model 'sirene'"),
-        (["--budget", "hours=3"], 2, "unknown word 'hours=3'"),
+        (["--budget", "hours=3"], 2, "unknown part 'hours=3'"),
         (["--set", "widht=3"], 2, "unknown setting 'widht'"),
     ],
 )
