@@ -174,7 +174,7 @@ def test_data_without_a_surface(sphere):
         ({"trim": 0.1}, "Parameter trim: must be a pymeshlab"),
         ({"resolution": 3}, "Details: resolution must lie between 8 and 4096, found 3"),
         ({"savemodel": "missing/scan.sasnet"}, "Details: missing/scan.sasnet: there is no folder missing"),
-        ({"normals": "file"}, "Details: the input has no normals"),
+        ({"normals": "file"}, "Details: the input has no usable normals"),
     ],
 )
 def test_parameters_that_cannot_be_used(given, message):
