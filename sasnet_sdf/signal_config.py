@@ -19,62 +19,81 @@ class SignalTuning(Settings):
 
     power_share: float = setting(
         0.98,
-        "The cutoff is the frequency below which this share of the power lies.",
+        "Share of the signal's power that lies below the cutoff frequency.",
         low=0.0,
         high=1.0,
     )
     band_share: float = setting(
-        0.6, "The first layer's highest frequency, as a share of the cutoff.", positive=True
+        0.6, "Highest frequency of the first layer, as a share of the cutoff frequency.", positive=True
     )
     narrowest: float = setting(
-        0.1, "Its least, as a share of the highest frequency that samples hold, half a cycle.", positive=True
+        0.1,
+        "Lower limit of the first layer's highest frequency, as a share of the Nyquist frequency.",
+        positive=True,
     )
     widest: float = setting(
         0.2,
-        "Its most, likewise; the layers after the first make higher frequencies (published: 0.22 to 0.25).",
+        "Upper limit of the first layer's highest frequency, as a share of the Nyquist frequency (published: "
+        "0.22 to 0.25); later layers produce higher frequencies.",
         positive=True,
     )
     enough: float = setting(
-        0.1, "Parameters per number of the signal, below which the band is narrowed with them.", positive=True
+        0.1, "Parameters per value of the signal below which the band is narrowed.", positive=True
     )
     plenty: float = setting(
         0.25,
-        "Parameters per number, above which lower frequencies suffice, and are smoother between samples.",
+        "Parameters per value of the signal above which the band is narrowed, to be smooth between samples.",
         positive=True,
     )
-    most_band: int = setting(400, "The highest band: all vectors up to it are listed.", low=1)
-    spectrum_samples: int = setting(512, "Samples along an axis that the spectrum is computed from.", low=8)
+    most_band: int = setting(
+        400, "Upper limit of the band, since all frequency vectors up to it are enumerated.", low=1
+    )
+    spectrum_samples: int = setting(
+        512, "Number of samples along each axis that the spectrum is computed from.", low=8
+    )
     low_band: float = setting(
         0.4,
-        "The highest frequency without a mask, as a share of the band (published: .2).",
+        "Highest frequency without a mask, as a share of the band (published: 0.2).",
         low=0.0,
         high=1.0,
     )
     low_share: float = setting(
-        0.8, "The share of the first layer up to that frequency (published: 0.5).", low=0.0, high=1.0
+        0.8, "Share of the first layer's neurons without a mask (published: 0.5).", low=0.0, high=1.0
     )
-    hidden_layers: int = setting(3, "Hidden layers.", low=1)
-    rate: float = setting(1.5e-3, "Learning rate of the sines.", positive=True)
-    grid_rate: float = setting(1e-3, "Learning rate of the masks' network.", positive=True)
-    muon_rate: float = setting(0.18, "The highest rate of Muon; twice the best is too much.", low=0.0)
-    muon_width: float = setting(15.0, "Muon's rate is this over the width, up to muon_rate.", low=0.0)
+    hidden_layers: int = setting(3, "Number of hidden layers.", low=1)
+    rate: float = setting(1.5e-3, "Learning rate of the sine layers.", positive=True)
+    grid_rate: float = setting(1e-3, "Learning rate of the mask network.", positive=True)
+    muon_rate: float = setting(0.18, "Upper limit of the learning rate of Muon.", low=0.0)
+    muon_width: float = setting(
+        15.0, "The learning rate of Muon is this number divided by the width, up to muon_rate.", low=0.0
+    )
     longest_period: float = setting(
         6.3,
-        "The period of a network with as many parameters as the signal has numbers; it shrinks with the "
-        "root of their ratio.",
+        "Period of the frequencies where there are as many parameters as values of the signal; with fewer "
+        "parameters it shrinks with the square root of their ratio.",
         positive=True,
     )
-    smooth_omega0: float = setting(10.0, "omega0 of a network with more parameters than that.", positive=True)
+    smooth_omega0: float = setting(
+        10.0, "omega0 where there are at least as many parameters as values of the signal.", positive=True
+    )
     smooth_muon_rate: float = setting(
         0.015,
-        "Its rate of Muon: at a higher one it fills the space between the samples with noise. It shrinks "
-        "with the root of the ratio.",
+        "Upper limit of the learning rate of Muon, with as many parameters as values of the signal: "
+        "higher rates cause noise between the samples. It shrinks with the square root of their ratio.",
         low=0.0,
     )
-    smooth_epochs: float = setting(1500.0, "Epochs that this rate is for; with fewer it is higher.", low=1.0)
-    mask_bias: float = setting(2.0, "Masks begin nearly open: 2 is 0.88.")
-    table_share: float = setting(0.03, "The share of the parameters for the hash grid.", low=0.0, high=1.0)
-    finest: int = setting(64, "The finest level of the hash grid.", low=5, high=4096)
+    smooth_epochs: float = setting(
+        1500.0,
+        "Number of epochs that smooth_muon_rate is for; with fewer epochs the limit is higher.",
+        low=1.0,
+    )
+    mask_bias: float = setting(2.0, "Initial bias of the masks; 2 gives initial masks of 0.88.")
+    table_share: float = setting(
+        0.03, "Largest share of the parameters that the hash grid may have.", low=0.0, high=1.0
+    )
+    finest: int = setting(
+        64, "Largest number of vertices along an axis of the hash grid's finest level.", low=5, high=4096
+    )
 
 
 VOLUME_TUNING = SignalTuning(most_band=60, spectrum_samples=128, muon_rate=0.08, muon_width=8.0, finest=32)
@@ -84,13 +103,13 @@ VOLUME_TUNING = SignalTuning(most_band=60, spectrum_samples=128, muon_rate=0.08,
 class SignalConfig(RunConfig):
     """Everything that decides the fit of an image or a volume, apart from its input.
 
-    `model`: None is a SASNet chosen from the signal, of the size that was asked for, by `tuning`; None is the
-    tuning for the signal's kind.
+    `model`: the network; None: a SASNet of the requested size, chosen from the signal by `tuning`. `tuning`:
+    None: the tuning for images or for volumes.
     """
 
     parameters: int | None = setting(
         None,
-        "Size of the network: N trained numbers.",
+        "Size of the network: number of parameters.",
         option="parameters",
         form="N",
         low=100,
@@ -98,12 +117,12 @@ class SignalConfig(RunConfig):
     )
     ratio: float | None = setting(
         None,
-        "Size of the network: R trained numbers for each of the input's.",
+        "Size of the network: parameters per value of the input.",
         option="ratio",
         form="R",
         low=1e-6,
         high=100.0,
-        usual="0.3, from 2,000 to 300,000 numbers",
+        usual="0.3, from 2,000 to 300,000 parameters",
     )
     model: ModelConfig | None = None
     tuning: SignalTuning | None = None
@@ -114,7 +133,7 @@ class SignalConfig(RunConfig):
 
 
 RATIO, FEWEST_PARAMETERS, MOST_PARAMETERS = 0.3, 2000, 300_000
-"""The size of a fit's network unless another is asked for: the time of a step grows with it."""
+"""Parameters per value of the signal by default, and the limits of their number: it decides a step's time."""
 
 SIGNAL_PRESETS: dict[str, SignalConfig] = {
     preset: SignalConfig(preset=preset, training=TrainingConfig(steps=steps, batch=16_384, warmup=50))

@@ -222,7 +222,7 @@ def compare(
     with a run that was stopped; results that DIR has are not computed again.
     """
     stopping = "stopping: the models that are done are kept"
-    with watched(progress, quiet, stopping, f"{output} keeps the models that were done") as (_, watch):
+    with watched(progress, quiet, stopping, f"{output} keeps the finished models") as (_, watch):
         from ..comparison.compare import MODELS, compare
 
         chosen = tuple(models.split(",")) if models else MODELS

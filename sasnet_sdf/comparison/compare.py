@@ -42,8 +42,8 @@ class Comparison(Report):
         return self["rows"]
 
     def __repr__(self) -> str:
-        best = ", ".join(row["model"] for row in self.rows)
-        return f"Comparison\n  models: {best}\n  budget: {self['run']['budget']}"
+        models = ", ".join(row["model"] for row in self.rows)
+        return f"Comparison\n  models: {models}\n  budget: {self['run']['budget']}"
 
 
 @documented(Config)
@@ -147,18 +147,18 @@ def compare(
     results = Results.open(Path(output), run, overwrite)
     results.numbers |= {"hardware": hardware(), "device": device, "notes": subject.notes}
     missing = [words for words in subject.wanted if results.row(words) is None]
-    error_of = subject.problem(before).held_out_error(config.seed) if missing else None
+    problem = subject.problem(before) if missing else None
+    error_of = problem.held_out_error(config.seed) if problem else None
     for number, words in enumerate(missing):
         watch = on_part(on_progress, words, number, len(missing))
-        model, result = subject.wanted[words], None
-        if model is None or error_of is None:
+        model, mesh, result = subject.wanted[words], None, None
+        if model is None:
             row, mesh = subject.without_network(words, watch)
         else:
-            how = replace(subject.config, model=model), device, engine, sweep_rates
-            row, result = trained(subject.problem(before), error_of, *how, watch)
+            settings_of = replace(subject.config, model=model)
+            row, result = trained(problem, error_of, settings_of, device, engine, sweep_rates, watch)
             if row.get("ended_by") == "cancel":
-                raise Interrupted(f"interrupted; {output} keeps the models that were done")
-            mesh = None
+                raise Interrupted(f"interrupted; {output} keeps the finished models")
         if result is not None or mesh is not None:
             figures, mesh = subject.judged(result, mesh, watch)
             row |= figures

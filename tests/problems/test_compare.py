@@ -101,7 +101,7 @@ def test_stopping_keeps_the_models_that_are_done(sphere, tmp_path):
         return not (progress.part == 1 and progress.stage == "training")
 
     words = {**SMALL, "budget": "parameters=20000,steps=40,batch=256"}
-    with pytest.raises(Interrupted, match="keeps the models that were done"):
+    with pytest.raises(Interrupted, match="keeps the finished models"):
         compare(sphere, tmp_path, models=WORDS, on_progress=stop_at_the_second, **words)
     kept = json.loads((tmp_path / "results.json").read_text())
     assert [row["model"] for row in kept["rows"]] == ["sasnet"]

@@ -59,7 +59,7 @@ def test_it_goes_on_where_it_stopped(picture, tmp_path):
     def stop(progress):
         return not (progress.label == WORDS[1] and progress.step)
 
-    with pytest.raises(Interrupted, match="keeps the models that were done"):
+    with pytest.raises(Interrupted, match="keeps the finished models"):
         compare(picture, tmp_path, models=WORDS, on_progress=stop, **SMALL)
     before = json.loads((tmp_path / "results.json").read_text())["rows"]
     assert [row["model"] for row in before] == ["sasnet"]
