@@ -26,6 +26,8 @@ def smoothed(mesh: TriangleMesh, values: Array, width: float) -> Array:
 
     Each round takes the mean of a vertex and its neighbors, which diffuses by 3/7 of a squared edge length.
     """
+    if not len(mesh.faces):
+        return values
     some = mesh.faces[:: max(1, len(mesh.faces) // SAMPLES)]
     edge = np.linalg.norm(mesh.vertices[some[:, 0]] - mesh.vertices[some[:, 1]], axis=1).mean()
     rounds = int(np.clip(round((width / edge) ** 2 * 7 / 3), FEWEST, MOST))

@@ -251,7 +251,7 @@ def _trimmed(
 
 def _nothing_left(nearest: float, trim: float | str) -> str:
     if isinstance(trim, str):
-        return "the field has no surface near the data; train for more steps, or look at the normals"
+        return "the field has no surface near the data; train for more steps, or check the normals"
     return (
         f"no surface lies within {trim:.6g} of the data, the nearest is {nearest:.3g} away: trim farther out"
     )

@@ -195,7 +195,7 @@ def check_coverage(share: float) -> list[Finding]:
     """A warning if the surface misses much of the data. Raises NoSurface if it misses almost all of it."""
     if share < FEWEST:
         raise NoSurface(
-            f"only {share:.0%} of the points lie on the surface; look at their normals and units, give "
+            f"only {share:.0%} of the points lie on the surface; check their normals and units, give "
             "--normals estimate, or --keep-components if it is made of many small pieces"
         )
     if share < 1 - MOST_LEFT:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from sasnet_sdf.config import ExtractionConfig
+from sasnet_sdf.errors import NoSurface
 from sasnet_sdf.extraction import Support
 from sasnet_sdf.extraction.refinement import GAP_OF_CLOUD
 from sasnet_sdf.field import Field
@@ -67,6 +69,14 @@ def test_off_and_watertight_cut_nothing(changes, loops):
     mesh, facts = surface(GAP_OF_CLOUD, **changes)
     assert facts["trim"]["length"] is None and facts["trim"]["removed"] == 0
     assert Edges.of(mesh.faces).loops == loops
+
+
+def test_a_surface_far_from_all_data_is_an_error():
+    field = Ball(GAP_OF_CLOUD)
+    points = field.support.tree.points / 10
+    field.support = replace(field.support, tree=Tree.of(points), spacing=field.support.spacing / 10)
+    with pytest.raises(NoSurface, match="no surface near the data"):
+        surface_of(cast(Field, field), ExtractionConfig(resolution=96), SurfaceMemory())
 
 
 def test_fewer_triangles_keep_to_the_length_too():
