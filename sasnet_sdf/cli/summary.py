@@ -158,7 +158,7 @@ def log_choices(report: dict[str, Any]) -> None:
         f"device {report['device']}, engine {report['engine']}, {_count(report['threads'], 'thread')}, "
         f"seed {report['seed']}",
         f"preset {asked['preset']}, model {report['model']} of {training['parameters']:,} parameters, "
-        f"{training['steps']:,} steps of {asked['training']['batch']:,} targets",
+        f"{training['steps']:,} steps on batches of {asked['training']['batch']:,}",
     ]
     if "normals_from" in found:
         noise = "none" if found["noise"] is None else f"{found['noise']:.3g}"
@@ -188,12 +188,17 @@ def _input_lines(found: dict[str, Any]) -> list[str]:
         noise = f"noise {found['noise']:.3g} ({share:.2g} % of the diagonal)"
     removed = found["outliers_removed"] + found["far_points"]
     outliers = f"{_count(removed, 'outlier')} removed" if removed else "no outliers"
-    names = {"up": "the direction up", "viewpoint": "the viewpoint", "file": "the normals"}
-    outside = f"given by {names.get(found['normals_from'], found['normals_from'])}"
+    names = {
+        "up": "the direction up",
+        "viewpoint": "the viewpoint",
+        "file": "the normals",
+        "sensors": "the sensors",
+    }
+    outside = f"from {names.get(found['normals_from'], found['normals_from'])}"
     if found["normals_from"] == "estimate":
         sure = f"{100 * found['orientation_confidence']:.4g} % sure"
         outside = f"estimated, {sure} unless it is a room seen from inside"
-    return [filled(f"used {found['used_points']:,} points: {noise}, {outliers}, outside {outside}")]
+    return [filled(f"used {found['used_points']:,} points: {noise}, {outliers}, outward side {outside}")]
 
 
 def _stage_lines(report: dict[str, Any], facts: dict[str, str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from ..errors import NoSurface, UsageError
@@ -16,7 +18,7 @@ from .problem import surface_memory
 
 
 def isosurface(
-    fitted: FittedSignal,
+    fitted: FittedSignal | str | Path,
     level: float,
     *,
     resolution: int | None = None,
@@ -29,7 +31,7 @@ def isosurface(
     The outward side is that of the lower values. The surface is open at the outermost samples: nothing is
     extrapolated beyond them.
 
-    fitted: a volume from fit_volume or load_model.
+    fitted: a volume from fit_volume, or a path to its model file.
 
     level: a value between the lowest and the highest value of the channel, in the units of the samples.
 
@@ -46,14 +48,17 @@ def isosurface(
         fitted = sasnet_sdf.fit_volume("volume.npz")
         sasnet_sdf.isosurface(fitted, 0.5).mesh.save("bone.ply")
     """
+    fitted = fitted if isinstance(fitted, FittedSignal) else FittedSignal.load(fitted)
     grid = fitted.grid
     if grid.dim != 3:
-        raise UsageError("an isosurface is that of a volume, and the model is one of an image")
+        raise UsageError("only a volume has isosurfaces, and this is the model of an image")
     if not 0 <= channel < len(fitted.low):
         raise UsageError(f"channel must lie between 0 and {len(fitted.low) - 1}, found {channel}")
     low, high = fitted.low[channel], fitted.high[channel]
     if not low < level < high:
-        raise UsageError(f"isosurface must lie between {low:.6g} and {high:.6g}, found {level:g}")
+        raise UsageError(
+            f"the level of an isosurface must lie between {low:.6g} and {high:.6g}, found {level:g}"
+        )
     last = np.array(grid.shape) - 1
     extent = last * grid.spacing / grid.half
     if resolution is None:

@@ -122,7 +122,7 @@ def test_verbose_logs_what_was_chosen(pipeline, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines[:4] == [
         "device cpu, engine numba, 2 threads, seed 0",
-        "preset fast, model sasnet of 54,321 parameters, 10 steps of 4,096 targets",
+        "preset fast, model sasnet of 54,321 parameters, 10 steps on batches of 4,096",
         "1,000 of 1,200 points used, noise 0.0123, outside from sensors",
         "lattice of 64 x 32 x 16 cells of 0.25, resolution 64",
     ]

@@ -110,7 +110,7 @@ def test_info_knows_images_volumes_and_their_models(folder, capsys):
         (["fit-volume", "{picture}", "-o", "{out}.sasnet"], 3, "is an image: `sasnet-sdf fit-image`"),
         (["render", "{picture_model}", "-o", "{out}.png", "--size", "3"], 2, "2 numbers"),
         (["render", "{picture_model}", "-o", "{out}.png", "--size", "a,b"], 2, "must be WxH or IxJxK"),
-        (["render", "{picture_model}", "-o", "{out}.ply", "--isosurface", "3"], 2, "that of a volume"),
+        (["render", "{picture_model}", "-o", "{out}.ply", "--isosurface", "3"], 2, "only a volume has"),
         (["render", "{volume_model}", "-o", "{out}.ply", "--isosurface", "9"], 2, "must lie between"),
         (["render", "{picture_model}", "-o", "{out}.png", "--resolution", "9"], 2, "for an isosurface"),
         (["render", "{picture_model}", "-o", "{out}.npz"], 2, "known: .png"),

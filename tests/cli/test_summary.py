@@ -112,15 +112,15 @@ def test_training_that_never_reported_has_no_loss():
 def test_it_shows_what_was_found_in_the_data(summary):
     assert (
         "used 123,456,789 points: noise 1.23e-05 (7.3e-06 % of the diagonal), 1,000,001 outliers removed, "
-        "outside estimated, 99.87 % sure unless it is a room seen from inside"
+        "outward side estimated, 99.87 % sure unless it is a room seen from inside"
     ) in " ".join(summary.split())
 
 
-@pytest.mark.parametrize(("source", "told"), [("file", "the normals"), ("sensors", "sensors")])
+@pytest.mark.parametrize(("source", "told"), [("file", "the normals"), ("sensors", "the sensors")])
 def test_a_clean_cloud_has_neither_noise_nor_outliers(source, told):
     found = {**REPORT["input"], "noise": None, "outliers_removed": 0, "far_points": 0, "normals_from": source}
     lines = summarize({**REPORT, "input": {**found, "used_points": 10}}, []).splitlines()
-    assert f"used 10 points: no measurable noise, no outliers, outside given by {told}" in lines
+    assert f"used 10 points: no measurable noise, no outliers, outward side from {told}" in lines
 
 
 def test_a_closed_mesh_has_no_line_about_its_points():

@@ -209,7 +209,7 @@ def test_an_isosurface_ends_at_the_last_samples(fitted_volume):
 def test_isosurfaces_that_there_are_not(fitted_volume, fitted_image):
     with pytest.raises(UsageError, match=r"must lie between .* found 500"):
         isosurface(fitted_volume, 500.0)
-    with pytest.raises(UsageError, match="that of a volume"):
+    with pytest.raises(UsageError, match="only a volume has"):
         isosurface(fitted_image, 100.0)
 
 
