@@ -147,8 +147,8 @@ def compare(
     results = Results.open(Path(output), run, overwrite)
     results.numbers |= {"hardware": hardware(), "device": device, "notes": subject.notes}
     missing = [words for words in subject.wanted if results.row(words) is None]
-    problem = subject.problem(before) if missing else None
-    error_of = problem.held_out_error(config.seed) if problem else None
+    problem: Any = subject.problem(before) if missing else None
+    error_of: Any = problem.held_out_error(config.seed) if missing else None
     for number, words in enumerate(missing):
         watch = on_part(on_progress, words, number, len(missing))
         model, mesh, result = subject.wanted[words], None, None
