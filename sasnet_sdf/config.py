@@ -9,7 +9,7 @@ from .engines import ENGINES, as_engine
 from .errors import UsageError
 from .model_config import GridConfig, ModelConfig, SASNetConfig
 from .runtime.system import parse_memory
-from .settings import Settings, as_classes, as_names, as_trim, as_up, as_vector, setting
+from .settings import Settings, as_classes, as_names, as_tiles, as_trim, as_up, as_vector, setting
 
 
 @dataclass(frozen=True)
@@ -199,6 +199,51 @@ class CheckpointConfig(Settings):
 
 
 @dataclass(frozen=True)
+class TilesConfig(Settings):
+    """Scans that are larger than one field."""
+
+    side: str | float = setting(
+        "auto",
+        "Cut the scan into tiles, each with a field of its own. LENGTH: the side of a tile, in the units of "
+        "the input. auto: where one field cannot hold the detail or the number of the points.",
+        option="tiles",
+        form="auto|off|LENGTH",
+        parse=as_tiles,
+    )
+    workers: int | None = setting(
+        None,
+        "Processes that work on tiles on this machine.",
+        option="workers",
+        form="N",
+        low=1,
+        high=4096,
+        usual="one per core, as far as memory allows",
+    )
+    scheduler: str | None = setting(
+        None,
+        "Let the workers of a Dask scheduler do the work, such as tcp://host:8786; they must see the scratch "
+        "folder.",
+        option="scheduler",
+        form="ADDRESS",
+        parse=str,
+    )
+    scratch: str | None = setting(
+        None,
+        "Folder for the points and the results of tiles.",
+        option="scratch",
+        form="DIR",
+        parse=str,
+        usual="OUTPUT.tiles, beside the output",
+    )
+    keep_scratch: bool = setting(False, "Do not delete the scratch folder at the end.", option="keep_scratch")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.workers is not None and self.scheduler is not None:
+            raise UsageError("workers are started on this machine, and a scheduler has its own: give one")
+
+
+@dataclass(frozen=True)
 class RunConfig(Settings):
     """Settings of every run, on a surface or a signal."""
 
@@ -243,6 +288,7 @@ class Config(RunConfig):
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig(noisy_steps=400))
     extraction: ExtractionConfig = field(default_factory=ExtractionConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    tiles: TilesConfig = field(default_factory=TilesConfig)
 
 
 PRESETS: dict[str, Config] = {

@@ -148,8 +148,7 @@ class Field:
         return at_finite(self._distance, self._unit(points))[0]
 
     def _distance(self, unit: Array) -> tuple[Array]:
-        clamped = unit.clip(-1, 1)
-        values = self.unit_distance(clamped) + np.linalg.norm(unit - clamped, axis=1)
+        values = self._extended(unit)
         if self.support is not None:
             values = Blend(values, self._surface, unit).distance
         return (values * self.frame.scale,)
@@ -162,14 +161,32 @@ class Field:
         return at_finite(self._gradient, self._unit(points))[0]
 
     def _gradient(self, unit: Array) -> tuple[Array]:
+        values, gradients = self._extended_gradient(unit)
+        if self.support is None:
+            return (gradients,)
+        return (Blend(values, self._surface, unit).gradient(gradients),)
+
+    def network_distance(self, points: Array) -> Array:
+        """The network's own values (N,) float64, in world units, at world points (N, 3), which are finite."""
+        return self._extended(self.frame.to_unit(points)) * self.frame.scale
+
+    def network_gradient(self, points: Array) -> tuple[Array, Array]:
+        """The network's own values (N,), in world units, and gradients (N, 3) at world points (N, 3)."""
+        values, gradients = self._extended_gradient(self.frame.to_unit(points))
+        return values * self.frame.scale, gradients
+
+    def _extended(self, unit: Array) -> Array:
+        """The network's values (N,); outside the cube, at its border plus the distance to the cube."""
+        clamped = unit.clip(-1, 1)
+        return self.unit_distance(clamped) + np.linalg.norm(unit - clamped, axis=1)
+
+    def _extended_gradient(self, unit: Array) -> tuple[Array, Array]:
         clamped = unit.clip(-1, 1)
         values, gradients = self.unit_gradient(clamped)
         beyond = unit - clamped
         length = np.linalg.norm(beyond, axis=1, keepdims=True)
         gradients = np.where(beyond == 0, gradients, 0) + beyond / np.where(length > 0, length, 1)
-        if self.support is None:
-            return (gradients,)
-        return (Blend(values + length[:, 0], self._surface, unit).gradient(gradients),)
+        return values + length[:, 0], gradients
 
     def _unit(self, points: Array) -> Array:
         """World points in the unit cube."""

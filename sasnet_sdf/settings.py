@@ -290,9 +290,18 @@ def as_up(value: Any) -> tuple[float, ...]:
 
 def as_trim(value: Any) -> str | float:
     """auto, off, or a positive length."""
+    return _as_length("trim", value)
+
+
+def as_tiles(value: Any) -> str | float:
+    """auto, off, or a positive length."""
+    return _as_length("tiles", value)
+
+
+def _as_length(name: str, value: Any) -> str | float:
     if value in ("auto", "off"):
         return value
     length = _numbers([value], 1)
     if length is None or length[0] <= 0:
-        raise UsageError(f"trim must be auto, off, or a positive length, found {value!r}")
+        raise UsageError(f"{name} must be auto, off, or a positive length, found {value!r}")
     return length[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,13 +86,19 @@ def is_label(values: NDArray[Any]) -> bool:
 
 
 def blend(
-    values: Mapping[str, NDArray[Any]], at: Callable[[Array], Blend], places: Array, chunk: int = CHUNK
+    values: Mapping[str, NDArray[Any]],
+    at: Callable[[Array], Blend],
+    places: Array,
+    chunk: int = CHUNK,
+    labels: Collection[str] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Each attribute (N, ...) of the data interpolated at places (M, 3): (M, ...), `chunk` at a time.
 
     A label is taken from the row with the largest weight and keeps its type; others are means, in float64.
+    labels: the names of those that are labels; None: the values decide.
     """
-    labels = {name for name, data in values.items() if is_label(data)}
+    if labels is None:
+        labels = {name for name, data in values.items() if is_label(data)}
     parts, step = [], steps()
     for start in range(0, max(len(places), 1), chunk):
         step((start + chunk) / max(len(places), 1))

@@ -10,6 +10,7 @@ closed and manifold.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,21 +72,38 @@ def sharpen(
     faces: Faces,
     cells: NDArray[np.int64],
     lattice: Lattice,
-) -> tuple[Array, Array, Faces]:
+    part: NDArray[Any] | None = None,
+) -> tuple[Array, Array, Faces, NDArray[np.int64], NDArray[np.int64]]:
     """The mesh with vertices on its creases: vertices (V', 3), unit normals (V', 3), faces (F', 3).
 
     field: points -> values and gradients. vertices, normals (V, 3): on the field's zero level set, in the
-    unit cube. cells (F, 3): the lattice cell that contains each triangle.
+    unit cube. cells (F, 3): the lattice cell that contains each triangle. part (F,): of the lattice that
+    each triangle is in; edges between parts are not flipped. Also returns the cell of each triangle, and the
+    vertex (V',) that each vertex was, with numbers beyond V for new ones.
     """
     patches = _sharp_patches(normals, faces, cells)
     if not patches.count:
-        return vertices, normals, faces
+        return vertices, normals, faces, cells, np.arange(len(vertices))
     near = np.unique(patches.corners[:, 1])
     vertices, normals = vertices.copy(), normals.copy()
     vertices[near], normals[near] = _settled(field, vertices[near], lattice.cell)
     points = _meeting_points(patches, vertices, normals)
-    good = _plausible(field, points, patches, cells, lattice)
-    return _with_fans(patches, points, good, vertices, normals, faces)
+    first = np.full(patches.count, len(patches.rows))
+    np.minimum.at(first, patches.piece, np.arange(len(patches.rows)))
+    first = patches.rows[first]
+    good = _plausible(field, points, cells[first], lattice)
+    parts = np.zeros(patches.count, np.int8) if part is None else part[first]
+    places, across = np.concatenate([vertices, points]), np.concatenate([normals, _means(patches, normals)])
+    faces, whole, piece = _with_fans(patches, good, parts, places, across, faces)
+    used, faces = compacted(faces, len(places))
+    cells = np.concatenate([cells[whole], cells[first][piece]])
+    return places[used], across[used], faces, cells, np.flatnonzero(used)
+
+
+def _means(patches: _Patches, normals: Array) -> Array:
+    """The mean normal (P, 3) of each piece's vertices, of unit length."""
+    mean = patches.sums(normals[patches.corners[:, 1]])
+    return mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
 
 
 def _sharp_patches(normals: Array, faces: Faces, cells: NDArray[np.int64]) -> _Patches:
@@ -144,13 +162,11 @@ def _meeting_points(patches: _Patches, vertices: Array, normals: Array) -> Array
 
 
 def _plausible(
-    field: GradientField, points: Array, patches: _Patches, cells: NDArray[np.int64], lattice: Lattice
+    field: GradientField, points: Array, cells: NDArray[np.int64], lattice: Lattice
 ) -> NDArray[np.bool_]:
-    """Which points (P, 3) are in or near their cell, on the zero level set, and not too close together."""
+    """Which points (P, 3) are in or near their cell (P, 3), on the zero level set, and not too close."""
     cell = lattice.cell
-    first = np.full(patches.count, len(patches.rows))
-    np.minimum.at(first, patches.piece, np.arange(len(patches.rows)))
-    corner = lattice.points(cells[patches.rows[first]])
+    corner = lattice.points(cells)
     inside = np.asarray(
         ((points >= corner - OUTSIDE * cell) & (points <= corner + (1 + OUTSIDE) * cell)).all(1)
     )
@@ -164,27 +180,34 @@ def _plausible(
 
 
 def _with_fans(
-    patches: _Patches, points: Array, good: NDArray[np.bool_], vertices: Array, normals: Array, faces: Faces
-) -> tuple[Array, Array, Faces]:
-    """The mesh with each good piece (P,) replaced by a fan around its point (P, 3)."""
+    patches: _Patches,
+    good: NDArray[np.bool_],
+    parts: NDArray[Any],
+    places: Array,
+    across: Array,
+    faces: Faces,
+) -> tuple[Faces, NDArray[np.bool_], NDArray[np.int64]]:
+    """The faces with each good piece (P,) replaced by a fan around its point.
+
+    parts: (P,) of the lattice that the pieces are in. places, across: the vertices (V, 3), followed by a
+    point for each piece, and their normals. Also returns which faces (F,) are left, and the piece (T,) of
+    each of those that follow them.
+    """
+    count = len(places) - patches.count
     piece, ends = _rims(patches, faces, good)
-    mean = patches.sums(normals[patches.corners[:, 1]])
-    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
-    places, across = np.concatenate([vertices, points]), np.concatenate([normals, mean])
     while True:
         kept = good[piece]
         fans, turned = _along_creases(
-            np.column_stack([ends[kept], len(vertices) + piece[kept]]), places, across
+            np.column_stack([ends[kept], count + piece[kept]]), places, across, parts[piece[kept]]
         )
         # an edge that crosses a crease but cannot be flipped may leave a fold, as may a cell's other edges
         folded = ~turned & ~_upright(fans, places, across[fans[:, 0]] + across[fans[:, 1]])
         if not folded.any():
             break
-        good[fans[folded, 2] - len(vertices)] = False
+        good[fans[folded, 2] - count] = False
     whole = np.ones(len(faces), np.bool_)
     whole[patches.rows[good[patches.piece]]] = False
-    used, faces = compacted(np.concatenate([faces[whole], fans]), len(places))
-    return places[used], across[used], faces
+    return np.concatenate([faces[whole], fans]), whole, piece[kept]
 
 
 def _upright(triangles: Faces, vertices: Array, normals: Array) -> NDArray[np.bool_]:
@@ -219,10 +242,12 @@ def _rims(patches: _Patches, faces: Faces, good: NDArray[np.bool_]) -> tuple[NDA
     return piece[chosen], ends[chosen]
 
 
-def _along_creases(fans: Faces, vertices: Array, normals: Array) -> tuple[Faces, NDArray[np.bool_]]:
+def _along_creases(
+    fans: Faces, vertices: Array, normals: Array, parts: NDArray[Any]
+) -> tuple[Faces, NDArray[np.bool_]]:
     """Fans (T, 3), with edges between them that cross a crease flipped along it; the triangles (T,) changed.
 
-    The point of a fan is the last vertex of its triangles.
+    The point of a fan is the last vertex of its triangles. parts: (T,); edges between two are left.
     """
     limit = len(vertices)
     forward, backward = fans[:, 0] * limit + fans[:, 1], fans[:, 1] * limit + fans[:, 0]
@@ -233,7 +258,7 @@ def _along_creases(fans: Faces, vertices: Array, normals: Array) -> tuple[Faces,
     a, b, p = fans[first].T
     q = fans[partner[first], 2]
     one, other = np.stack([p, a, q], 1), np.stack([q, b, p], 1)
-    crossed = (normals[a] * normals[b]).sum(1) < SHARP
+    crossed = ((normals[a] * normals[b]).sum(1) < SHARP) & (parts[first] == parts[partner[first]])
     crossed &= _upright(one, vertices, normals[a]) & _upright(other, vertices, normals[b])
     # for two cells that share two such edges, flipping both would make two edges between the same points
     ends = np.sort(np.stack([p, q], 1), 1)

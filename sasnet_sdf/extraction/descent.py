@@ -211,6 +211,24 @@ def _refine(
             return fine
 
 
+def put_known(
+    sampler: Sampler, values: SparseValues, points: NDArray[np.int32], known: Array
+) -> NDArray[np.int32]:
+    """Replace values of the finest lattice by known ones (N,) at points (N, 3), and follow the surface there.
+
+    Returns the cells (M, 3) with known corners.
+    """
+    shape = np.array(sampler.lattice.shape)
+    needed = np.zeros(values.index.shape, np.bool_)
+    needed[tuple((points >> 3).T)] = True
+    values.allocate(needed)
+    values.put(points, known)
+    _want_beside_surface(values, shape)
+    while len(_evaluate_wanted(sampler, values, 1)):
+        _want_beside_surface(values, shape)
+    return _known_cells(values, shape)
+
+
 class _Parents:
     """A lookup of the coarse cells (M, 3), with known corners, that hold fine points."""
 

@@ -2,161 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import marching_cubes
 
 from ..errors import NoSurface
 from ..geometry import Array
 from ..mesh import folded
 from ..runtime.memory import SurfaceMemory
-from ..runtime.progress import pieces, steps, tick
+from ..runtime.progress import pieces, steps
 from .creases import sharpen
-from .descent import CHUNK, GradientField, ValueField, sample_near_surface
-from .kernels import mixed_signs
-from .lattice import SIDE, Lattice, SparseValues
-
-ENDS = 1e-3
-"""Least distance of a vertex from the ends of its edge, as a share of the edge: no two vertices coincide."""
-
-TILE = 32
-"""Cells along the side of the cube that scikit-image processes at once; whole blocks."""
-
-PART = 1 << 16
-"""Cells or vertices that are processed together."""
-
-NUDGE = 1e-5
-"""Least magnitude of a value, in units of about the largest value at a corner of a crossed cell.
-
-This keeps each vertex clearly inside its edge even in scikit-image's float32 coordinates, which therefore
-identify the edge. The position on the edge is recomputed from the true values.
-"""
-
-
-def march(values: SparseValues, cells: NDArray[np.int32]) -> tuple[Array, NDArray[np.int64]]:
-    """The zero level in cells (M, 3) with known corners: vertices (V, 3) in lattice coordinates, and faces.
-
-    Triangles run counter-clockwise seen from where the field is positive. No vertex occurs twice.
-    """
-    step = steps()
-    step(0.2)
-    scale, cells = _crossed(values, cells)
-    if not len(cells):
-        return np.empty((0, 3)), np.empty((0, 3), np.int64)
-    tiles, order, starts = _by_tile(cells)
-    keys, faces, centers, count = [], [], [], 0
-    mask = np.empty((TILE + 1,) * 3, np.bool_)
-    step(0.5)
-    for tile, start, end in zip(tiles, starts, [*starts[1:], len(order)], strict=True):
-        tick(end / len(order))
-        corner = tile * TILE
-        mask.fill(False)
-        mask[tuple((cells[order[start:end]] - corner + 1).T)] = True
-        local, triangles, _, _ = marching_cubes(_volume(values, tile, scale), 0.0, mask=mask)
-        key, inside = _keys(values.index.shape, local, corner)
-        keys.append(key)
-        centers.append((key[inside], local[inside].astype(np.float64) + corner))
-        faces.append(triangles.astype(np.int32) + np.int32(count))
-        count += len(local)
-    step(1.0)
-    key, inverse = np.unique(np.concatenate(keys), return_inverse=True)
-    del keys
-    vertices = _on_edges(values, key)
-    for inner, positions in centers:
-        vertices[np.searchsorted(key, inner)] = positions
-    return vertices, _renumbered(inverse, faces)
-
-
-def _crossed(values: SparseValues, cells: NDArray[np.int32]) -> tuple[np.float32, NDArray[np.int32]]:
-    """The unit for the values, and the cells whose corners have both signs.
-
-    The unit is the next power of two above the values at those corners. Scaling is needed because
-    scikit-image compares products of values with a constant; a power of two does not change their rounding.
-    """
-    crossed, largest = [cells[:0]], np.float32(0)
-    for start in range(0, len(cells), PART):
-        part = cells[start : start + PART]
-        corners = values.corners(part)
-        mixed = mixed_signs(corners)
-        crossed.append(part[mixed])
-        largest = max(largest, np.abs(corners[mixed]).max(initial=0))
-    return np.ldexp(np.float32(1), np.frexp(largest)[1]), np.concatenate(crossed)
-
-
-def _by_tile(cells: NDArray[np.int32]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """The tiles (T, 3) that hold cells, an order of the cells by tile, and where each tile starts in it."""
-    tile = cells // TILE
-    counts = tile.max(0) + 1
-    number = np.asarray(np.ravel_multi_index(tuple(tile.T), tuple(counts)))
-    order = np.argsort(number, kind="stable")
-    numbers, starts = np.unique(number[order], return_index=True)
-    return np.stack(np.unravel_index(numbers, tuple(counts)), 1), order, starts
-
-
-def _volume(values: SparseValues, tile: NDArray[Any], scale: np.float32) -> Array:
-    """The values (TILE + 1)^3 float32 at a tile's corners over `scale`, never zero; 1 where unknown."""
-    side = TILE // SIDE + 1
-    i, j, k = (int(n) * TILE // SIDE for n in tile)
-    rows = values.index[i : i + side, j : j + side, k : k + side]
-    blocks = np.ones((side, SIDE, side, SIDE, side, SIDE), np.float32)
-    a, b, c = np.nonzero(rows >= 0)
-    here = values.values[rows[a, b, c]].reshape(-1, SIDE, SIDE, SIDE) / scale
-    here[np.isnan(here)] = 1
-    near = np.abs(here) < NUDGE
-    here[near] = np.where(here[near] > 0, np.float32(NUDGE), np.float32(-NUDGE))
-    blocks[a, :, b, :, c, :] = here
-    return np.ascontiguousarray(blocks.reshape((side * SIDE,) * 3)[: TILE + 1, : TILE + 1, : TILE + 1])
-
-
-def _keys(
-    blocks: tuple[int, ...], local: Array, corner: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The keys of vertices, and which vertices are inside a cell.
-
-    A key combines the lattice point below the vertex with the axis of its edge, or 3 inside a cell.
-    Points are numbered block by block, so that vertices in the order of keys are near each other.
-    """
-    below = np.floor(local).astype(np.int64)
-    off = local != below
-    inside = off.sum(1) > 1
-    axis = np.where(inside, 3, off.argmax(1))
-    point = below + corner
-    block = np.ravel_multi_index(tuple((point // SIDE).T), blocks)
-    slot = point % SIDE @ np.array([SIDE * SIDE, SIDE, 1])
-    return (block * SIDE**3 + slot) * 4 + axis, inside
-
-
-def _on_edges(values: SparseValues, keys: NDArray[np.int64]) -> Array:
-    """The zeros (V, 3) of linear interpolation along the edges that keys (V,) identify, in float64."""
-    vertices = np.empty((len(keys), 3))
-    for start in range(0, len(keys), PART):
-        part = keys[start : start + PART]
-        axis, slot = part & 3, part >> 2 & SIDE**3 - 1
-        block = np.stack(np.unravel_index(part >> 11, values.index.shape), 1)
-        point = block * SIDE + np.stack([slot >> 6, slot >> 3 & 7, slot & 7], 1)
-        corners = values.corners(point.astype(np.int32)).astype(np.float64)
-        n = np.arange(len(part))
-        first, last = corners[:, 0], corners[n, 4 >> axis.clip(max=2)]
-        edge = axis < 3
-        share = np.divide(first, first - last, out=np.zeros(len(part)), where=edge)
-        vertices[start : start + PART] = point
-        vertices[start + n[edge], axis[edge]] += share[edge].clip(ENDS, 1 - ENDS)
-    return vertices
-
-
-def _renumbered(number: NDArray[np.int64], faces: list[NDArray[np.int32]]) -> NDArray[np.int64]:
-    """All faces (F, 3) with the numbers (N,) of their vertices; empties the list."""
-    out = np.empty((sum(map(len, faces)), 3), np.int64)
-    end = len(out)
-    while faces:
-        part = faces.pop()
-        out[end - len(part) : end] = number[part]
-        end -= len(part)
-    return out
-
+from .descent import CHUNK, GradientField, Sampler, ValueField, sample_near_surface
+from .lattice import Lattice, SparseValues
+from .marching import march
 
 GRADIENT_COST = 3
 """Number of evaluations that a value with its gradient counts as."""
@@ -201,9 +62,26 @@ def extract_surface(
     the sharp edges and corners of the field's surface (creases.py). memory: the memory limit, and what
     extraction and the field use of it. Raises NoSurface, and UsageError where the lattice needs more memory.
     """
+    step = steps()
+    step(0.6)
+    values, cells, sampler = sampled(field, lattice, memory)
+    step(0.7, "marching cubes")
+    vertices, faces, _ = march(values, cells)
+    if not len(faces):
+        raise NoSurface(_reason(sampler.lowest, sampler.highest))
+    del values, cells
+    step(1.0)
+    moved = onto_surface(field_with_gradient, vertices, faces, lattice, creases=creases)
+    evaluations = sampler.evaluations + GRADIENT_COST * len(vertices)
+    return Surface(moved.vertices, moved.faces, moved.normals, evaluations, sampler.evaluations)
+
+
+def sampled(
+    field: ValueField, lattice: Lattice, memory: SurfaceMemory
+) -> tuple[SparseValues, NDArray[np.int32], Sampler]:
+    """What `sample_near_surface` returns, within the memory. Raises NoSurface where the field is noise."""
     check_memory = memory.guard(lattice.resolution, lattice.blocks)
     check_memory(1, 0)
-
     step = steps()
 
     def on_level(stride: int, vertices: int) -> None:
@@ -214,23 +92,49 @@ def extract_surface(
         step(2.0 / stride**2, "sampling the field near its surface")
 
     step(0.01, "sampling the field")
-    values, cells, sampler = sample_near_surface(field, lattice, on_level)
-    step(0.6, "marching cubes")
-    vertices, faces = march(values, cells)
-    if not len(faces):
-        raise NoSurface(_reason(sampler.lowest, sampler.highest))
-    del values, cells
+    return sample_near_surface(field, lattice, on_level)
+
+
+class Moved(NamedTuple):
+    """A mesh on a field's surface: vertices and normals (V, 3), and faces (F, 3).
+
+    cells: (F, 3) the lattice cell of each triangle, or None where nothing needed them. source: (V,) the given
+    vertex that each vertex was; those on creases, which are new, have numbers beyond the given ones.
+    """
+
+    vertices: Array
+    normals: Array
+    faces: NDArray[np.int64]
+    cells: NDArray[np.int64] | None
+    source: NDArray[np.int64]
+
+
+def onto_surface(
+    field: GradientField,
+    vertices: Array,
+    faces: NDArray[np.int64],
+    lattice: Lattice,
+    *,
+    creases: bool,
+    part_of: Callable[[NDArray[np.int64]], NDArray[Any]] | None = None,
+) -> Moved:
+    """Move vertices (V, 3), in lattice coordinates, onto the surface of a field, and onto its creases.
+
+    part_of: cells (F, 3) -> the part of the lattice that each is in; edges between two parts are not flipped.
+    """
+    step = steps()
     # a triangle of marching cubes lies within its cell, and so does its center
-    cells = np.floor(vertices[faces].mean(1)).astype(np.int64) if creases else None
+    needed = creases or part_of is not None
+    cells = np.floor(vertices[faces].mean(1)).astype(np.int64) if needed else None
     vertices = lattice.points(vertices)
-    step(0.9, "moving vertices onto the surface")
-    moved, normals = _refine(field_with_gradient, vertices, lattice.cell)
+    step(0.75, "moving vertices onto the surface")
+    moved, normals = _refine(field, vertices, lattice.cell)
     vertices = _without_folds(vertices, _kept_apart(vertices, moved, lattice.cell), faces)
-    if cells is not None:
+    if creases and cells is not None:
         step(1.0, "looking for sharp edges")
-        vertices, normals, faces = sharpen(field_with_gradient, vertices, normals, faces, cells, lattice)
-    evaluations = sampler.evaluations + GRADIENT_COST * len(vertices)
-    return Surface(vertices, faces, normals, evaluations, sampler.evaluations)
+        part = None if part_of is None else part_of(cells)
+        return Moved(*sharpen(field, vertices, normals, faces, cells, lattice, part))
+    return Moved(vertices, normals, faces, cells, np.arange(len(vertices)))
 
 
 _NOISE = (

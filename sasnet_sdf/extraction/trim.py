@@ -27,16 +27,16 @@ Allowed = Callable[[Array], NDArray[np.bool_]]
 
 
 def clip(mesh: TriangleMesh, values: Array, allowed: Allowed) -> tuple[TriangleMesh, NDArray[np.int64]]:
-    """The part of a mesh where a function is not positive, and the source vertex (V',) of each vertex.
+    """The part of a mesh where a function is not positive, and the edge (V', 2) that each vertex lies on.
 
     values: (V,), the function at the vertices, linear in between. allowed: points (M, 3) -> whether
     they may be in the result; it must hold for every vertex whose value is not positive. A cut at a point
-    that is not allowed is moved toward the kept end of its edge. The source of a new vertex on the cut is the
-    kept end of its edge. Colors and scalars are not kept.
+    that is not allowed is moved toward the kept end of its edge. The edge of a new vertex on the cut is given
+    as its kept end and its other end; the two are equal for an old vertex. Colors and scalars are not kept.
     """
     out = values > 0
     if not out.any():
-        return mesh, np.arange(len(mesh.vertices))
+        return mesh, np.repeat(np.arange(len(mesh.vertices))[:, None], 2, axis=1)
     outer = out[mesh.faces].sum(1)
     whole, one, two = (mesh.faces[outer == n] for n in range(3))
     # rotate so that the vertex that differs from the other two comes first
@@ -88,9 +88,10 @@ def _shares(vertices: Array, values: Array, edges: NDArray[Any], allowed: Allowe
 def _used(
     mesh: TriangleMesh, faces: NDArray[Any], edges: NDArray[Any], share: Array
 ) -> tuple[TriangleMesh, NDArray[np.int64]]:
-    """The mesh over the old vertices and new ones at a share (E, 1) of edges, and their source vertices."""
-    source = np.concatenate([np.arange(len(mesh.vertices)), edges[:, 0]])
-    used, faces = compacted(faces, len(source))
+    """The mesh over the old vertices and new ones at a share (E, 1) of edges, and the edge of each."""
+    old = np.repeat(np.arange(len(mesh.vertices))[:, None], 2, axis=1)
+    ends = np.concatenate([old, edges])
+    used, faces = compacted(faces, len(ends))
 
     def blended(values: Array | None) -> Array | None:
         if values is None:
@@ -103,7 +104,7 @@ def _used(
     if normals is not None:
         length = np.linalg.norm(normals, axis=1, keepdims=True)
         normals = normals / np.where(length > 0, length, 1)
-    return TriangleMesh(vertices, faces, normals), source[used]
+    return TriangleMesh(vertices, faces, normals), ends[used]
 
 
 REACH = 2.5
@@ -159,8 +160,8 @@ def trim_to_length(mesh: TriangleMesh, distance: Array, support: Support, length
     """The part of a surface within `length` of the data, from the distances (V,) of its vertices."""
     limit = (1 - SLACK) * length
     patches = patches_of(mesh, distance <= limit, distance)
-    cut, source = clip(mesh, distance - limit, lambda places: support.distance(places)[0] <= limit)
-    return Trimmed(cut, source, False, length, length, _widest(patches), _lost(mesh, cut), 0)
+    cut, ends = clip(mesh, distance - limit, lambda places: support.distance(places)[0] <= limit)
+    return Trimmed(cut, ends[:, 0], False, length, length, _widest(patches), _lost(mesh, cut), 0)
 
 
 def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> TriangleMesh:
@@ -180,39 +181,74 @@ def held_to_length(mesh: TriangleMesh, support: Support, length: float) -> Trian
     return replace(mesh, vertices=vertices)
 
 
+@dataclass(frozen=True)
+class Beyond:
+    """Where a surface is to be cut by the spacing of its data.
+
+    over: (V,) positive beyond the cut, which runs along its zero level. limit: the largest distance of a
+    vertex from the data. solid: whether the data enclose a solid, so that nothing is cut. widest, filled: as
+    in Trimmed.
+    """
+
+    over: Array
+    limit: float
+    solid: bool
+    widest: float
+    filled: int
+
+
 def trim_by_spacing(
     mesh: TriangleMesh, distance: Array, spacing: Array, support: Support, ends: NDArray[np.bool_]
 ) -> Trimmed:
     """The part of a surface that the data support, from distances and spacings (V,) at its vertices.
 
+    ends: (V,) the vertices where the surface ends at the lattice's border. See `beyond_data`.
+    """
+    found = beyond_data(mesh, distance, spacing, support, ends)
+    if found.solid:
+        everything = np.arange(len(mesh.vertices))
+        return Trimmed(mesh, everything, True, None, None, found.widest, 0.0, found.filled)
+    cut, ends_of = clip(mesh, found.over, lambda places: support.distance(places)[0] <= found.limit)
+    length = LENGTH * support.usual_spacing
+    reach = min(EDGE * support.usual_spacing, length)
+    lost = _lost(mesh, cut)
+    return Trimmed(cut, ends_of[:, 0], False, length, reach, found.widest, lost, found.filled)
+
+
+def beyond_data(
+    mesh: TriangleMesh,
+    distance: Array,
+    spacing: Array,
+    support: Support,
+    ends: NDArray[np.bool_],
+    solid: bool | None = None,
+) -> Beyond:
+    """Where the data stop supporting a surface, from distances and spacings (V,) at its vertices.
+
     ends: (V,) the vertices where the surface ends at the lattice's border. They count as unsupported even if
     data are near: a flat sheet leaves the lattice right next to its data, and the hole there is as large
-    as the sheet.
+    as the sheet. solid: whether the data enclose a solid, if that is known.
 
     Where the widest hole in the data is small compared with the surface, the data enclose a solid and
     everything is kept. Otherwise the surface ends EDGE local spacings from the data, along a smooth line: it
     is supported up to REACH, then shortened from there. Smaller holes stay covered up to LENGTH usual
     spacings from the data.
     """
-    length = LENGTH * support.usual_spacing
-    limit = (1 - SLACK) * length
+    limit = (1 - SLACK) * LENGTH * support.usual_spacing
     over = (distance / np.minimum(REACH * spacing, limit) - 1).clip(max=1)
     distance = np.where(ends, np.inf, distance)
     patches = patches_of(mesh, (over <= 0) & ~ends, distance)
     widest = _widest(patches)
-    if _encloses_a_solid(patches, support.gap):
+    if _encloses_a_solid(patches, support.gap) if solid is None else solid:
         filled = int((~patches.supported & ~patches.floating).sum())
-        everything = np.arange(len(mesh.vertices))
-        return Trimmed(mesh, everything, True, None, None, widest, 0.0, filled)
+        return Beyond(np.full(len(over), -1.0), np.inf, True, widest, filled)
     over = np.where(distance <= limit, smoothed(mesh, over, SMOOTH * support.usual_spacing), 1.0)
     patches = patches_of(mesh, over <= 0, distance)
     small = patches.opening <= support.gap * patches.beside
     holes = ~patches.supported & ~patches.floating & small & (patches.farthest <= limit)
     out = (over > 0) & ~holes[patches.region]
     over = np.where(out, 1.0, _beyond_edge(mesh, out, ends, spacing, support.usual_spacing))
-    cut, source = clip(mesh, over, lambda places: support.distance(places)[0] <= limit)
-    reach = min(EDGE * support.usual_spacing, length)
-    return Trimmed(cut, source, False, length, reach, widest, _lost(mesh, cut), int(holes.sum()))
+    return Beyond(over, limit, False, widest, int(holes.sum()))
 
 
 def _beyond_edge(

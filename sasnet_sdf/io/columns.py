@@ -24,28 +24,42 @@ def is_packed(name: str) -> bool:
     return name.lower() in ("rgb", "rgba")
 
 
-def unpacked(columns: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """The columns with a packed column rgb or rgba split into red, green and blue, and a note on lost colors.
+def _notes_on_packed(columns: Columns, name: str | None) -> list[str]:
+    """A note on the colors of a packed column that are lost."""
+    lost = 0 if name is None else _lost(columns[name])
+    return [f"{lost} of {rows_in(columns)} colors are written as nan and were lost"] if lost else []
+
+
+def _packed_in(columns: Mapping[str, NDArray[Any]]) -> tuple[str | None, bool]:
+    """The name of the column that holds packed colors, and whether all of them are lost.
 
     A column of one-byte numbers does not hold packed colors. The bits of an opaque color are a NaN when read
     as a float, so a text file that has `nan` there has lost the color.
     """
-    columns = dict(columns)
     name = next(filter(is_packed, columns), None)
     if name is None or columns[name].ndim != 1 or columns[name].dtype.itemsize < 4:
-        return columns, []
+        return None, False
     packed = columns[name]
-    # float32 values still have their bits; float64 values are numbers from a text file
-    lost = int(np.isnan(packed).sum()) if packed.dtype == np.float64 else 0
-    notes = [f"{lost} of {len(packed)} colors are written as nan and were lost"] if lost else []
+    lost = _lost(packed) == len(packed)
     bits = _bits(packed)
-    if lost < len(packed) and (bits & 0xFFFFFF < 256).all() and bits.any():
-        return columns, []
-    del columns[name]
-    if lost == len(packed):
-        return columns, notes
+    if not lost and (bits & 0xFFFFFF < 256).all() and bits.any():
+        return None, False
+    return name, lost
+
+
+def _lost(packed: NDArray[Any]) -> int:
+    """How many packed colors are NaN; float32 values still have their bits, float64 ones come from text."""
+    return int(np.isnan(packed).sum()) if packed.dtype == np.float64 else 0
+
+
+def _split(columns: Mapping[str, NDArray[Any]], name: str, lost: bool) -> dict[str, NDArray[Any]]:
+    """The columns with red, green and blue in place of the packed column `name`, or without it if lost."""
+    rest = {other: values for other, values in columns.items() if other != name}
+    if lost:
+        return rest
+    bits = _bits(columns[name])
     channels = (("red", 16), ("green", 8), ("blue", 0))
-    return columns | {name: (bits >> shift).astype(np.uint8) for name, shift in channels}, notes
+    return rest | {channel: (bits >> shift).astype(np.uint8) for channel, shift in channels}
 
 
 def _bits(packed: NDArray[Any]) -> NDArray[np.uint32]:
@@ -139,54 +153,97 @@ def finite(values: Array) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(values).all(axis=1))
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What the columns of a cloud are, where only all the values together determine it.
+
+    packed: the column of packed colors, or None. lost: whether all of these are lost. roles: the names of
+    the columns of each complete group. brightest: of a color's channel, as `brightest` finds it.
+    """
+
+    packed: str | None
+    lost: bool
+    roles: Mapping[tuple[str, ...], list[str]]
+    brightest: int
+
+    @classmethod
+    def of(cls, columns: Columns, path: Path) -> Meaning:
+        """The meaning of columns (N,). Raises UnreadableInput where x, y or z is missing."""
+        if not columns:
+            raise UnreadableInput(f"{path}: holds no points")
+        packed, lost = _packed_in(columns)
+        if packed is not None:
+            columns = _split(columns, packed, lost)
+        roles = _roles(columns, path)
+        if COLOR not in roles:
+            return cls(packed, lost, roles, 1)
+        roles.pop(_SPLAT, None)
+        return cls(packed, lost, roles, brightest(np.stack([columns[n] for n in roles[COLOR]], axis=1)))
+
+    def cloud(self, columns: Columns, notes: Sequence[str] = ()) -> PointCloud:
+        """The cloud of columns, or of some of their rows; columns in no known group become scalars."""
+        if self.packed is not None:
+            columns = _split(columns, self.packed, self.lost)
+
+        def stacked(group: tuple[str, ...]) -> NDArray[Any] | None:
+            names = self.roles.get(group)
+            return None if names is None else np.stack([columns[name] for name in names], axis=1)
+
+        def reals(group: tuple[str, ...]) -> Array | None:
+            values = stacked(group)
+            return None if values is None else values.astype(np.float64, copy=False)
+
+        colors = stacked(COLOR)
+        if (coefficients := reals(_SPLAT)) is not None:
+            colors = (0.5 + _SH_0 * coefficients).clip(0, 1)
+        used = {name for names in self.roles.values() for name in names}
+        return PointCloud(
+            np.stack([np.asarray(columns[name], np.float64) for name in self.roles[POSITION]], axis=1),
+            reals(NORMAL),
+            None if colors is None else as_colors(colors, self.brightest),
+            reals(SENSOR),
+            {n: v for n, v in columns.items() if n not in used and is_numeric(v)},
+            tuple(notes),
+        )
+
+
 def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> PointCloud:
     """A point cloud from columns (N,) under the file's own names; columns in no known group become scalars.
 
     Raises UnreadableInput where x, y or z is missing.
     """
-    if not columns:
-        raise UnreadableInput(f"{path}: holds no points")
-    columns, lost = unpacked(columns)
-    roles = _roles(columns, path)
-
-    def stacked(group: tuple[str, ...]) -> NDArray[Any] | None:
-        return np.stack([columns[name] for name in roles[group]], axis=1) if group in roles else None
-
-    def reals(group: tuple[str, ...]) -> Array | None:
-        values = stacked(group)
-        return None if values is None else values.astype(np.float64, copy=False)
-
-    colors = stacked(COLOR)
-    if colors is not None:
-        roles.pop(_SPLAT, None)
-    elif (coefficients := reals(_SPLAT)) is not None:
-        colors = (0.5 + _SH_0 * coefficients).clip(0, 1)
-    taken = {name for names in roles.values() for name in names}
-    return PointCloud(
-        positions(columns, path),
-        reals(NORMAL),
-        None if colors is None else as_colors(colors),
-        reals(SENSOR),
-        {n: v for n, v in columns.items() if n not in taken and v.ndim == 1 and v.dtype.kind in "fiu"},
-        (*notes, *lost),
-    )
+    meaning = Meaning.of(columns, path)
+    return meaning.cloud(columns, (*notes, *_notes_on_packed(columns, meaning.packed)))
 
 
-def as_colors(values: NDArray[Any]) -> NDArray[np.uint8]:
+def as_colors(values: NDArray[Any], most: int | None = None) -> NDArray[np.uint8]:
     """Colors (N, 3) as uint8 from bytes, from 16-bit numbers, or from reals of 0..1 or 0..255.
+
+    most: the nominal maximum of a channel; None: what `brightest` finds in these values.
+    """
+    if values.dtype == np.uint8:
+        return values
+    reals = _without_gaps(values) * 255 / (brightest(values) if most is None else most)
+    return np.rint(reals.clip(0, 255)).astype(np.uint8)
+
+
+def brightest(values: NDArray[Any]) -> int:
+    """The nominal maximum of a channel of colors (N, 3): 1, 255 or 65535.
 
     Reals are taken as 0..1 where 99 in 100 are below 2, and whole numbers as 16-bit where one is above
     twice 255. The tolerance is for lamps and splats, which may be brighter than the nominal maximum.
     """
     if values.dtype == np.uint8:
-        return values
-    reals = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        return 255
+    reals = _without_gaps(values)
     largest = reals.max(initial=0.0)
     if values.dtype.kind == "f" and (largest <= 1 or _are_shares(reals)):
-        reals = reals * 255
-    elif largest > 2 * 255:
-        reals = reals / 257
-    return np.rint(reals.clip(0, 255)).astype(np.uint8)
+        return 1
+    return 65535 if largest > 2 * 255 else 255
+
+
+def _without_gaps(values: NDArray[Any]) -> Array:
+    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _are_shares(values: NDArray[Any]) -> bool:
@@ -203,7 +260,7 @@ class Scan:
 
     pieces: an iterator that reads columns under the file's own names, at most PIECE rows at a time; it may
     raise UnreadableInput. notes: sentences for the user, complete once the iterator is exhausted.
-    named: names the columns where only all the values together determine what they are.
+    named: renames or drops columns where only all the values together determine what they are.
     geographic: whether x and y are longitude and latitude; like notes, known once pieces is exhausted.
     """
 
@@ -214,8 +271,27 @@ class Scan:
 
     def cloud(self, columns: Columns, path: Path) -> PointCloud:
         """The cloud made from the columns that were kept. Raises UnreadableInput."""
-        cloud = cloud_from(self.named(columns), path, self.notes)
-        return replace(cloud, geographic=self.geographic)
+        return self.settled(columns, path)(columns)
+
+    def settled(self, columns: Columns, path: Path) -> Callable[[Columns], PointCloud]:
+        """The function that makes clouds of pieces, whose meaning is that of the columns given here.
+
+        So the pieces of a file that is never in memory as a whole are read alike. Raises UnreadableInput; so
+        does the function where a piece lacks one of the columns.
+        """
+        named = self.named(columns)
+        meaning = Meaning.of(named, path)
+        notes = (*self.notes, *_notes_on_packed(named, meaning.packed))
+        own = {id(values): name for name, values in columns.items()}
+        names = {name: own[id(values)] for name, values in named.items()}
+
+        def cloud(piece: Columns) -> PointCloud:
+            if lacking := [name for name in names.values() if name not in piece]:
+                raise UnreadableInput(f"{path}: changed while it was read: has no column {lacking[0]} now")
+            found = meaning.cloud({name: piece[own] for name, own in names.items()}, notes)
+            return replace(found, geographic=self.geographic)
+
+        return cloud
 
 
 def records(path: Path, kind: np.dtype, offset: int, count: int) -> Iterator[NDArray[Any]]:

@@ -149,7 +149,7 @@ def merged(
         chosen.check(", ".join(str(part.path) for part in parts))
         notes = [*chosen.notes(), *notes]
     some = [k for k, of_part in enumerate(columns) if rows_in(of_part)] or [0]
-    cloud = _joined([(parts[k].cloud(columns[k]), parts[k].path.name) for k in some])
+    cloud = joined_clouds([(parts[k].cloud(columns[k]), parts[k].path.name) for k in some])
     return replace(cloud, notes=(*cloud.notes, *notes))
 
 
@@ -164,7 +164,7 @@ class _Part(NamedTuple):
 
 def _part(found: Found, path: Path, chosen: Filter | None) -> _Part:
     if isinstance(found, Scan):
-        pieces = _drawn(found.pieces, path)
+        pieces = drawn(found.pieces, path)
         if chosen:
             pieces = chosen.pieces(pieces, path)
         return _Part(pieces, path, found.notes, partial(found.cloud, path=path))
@@ -173,7 +173,8 @@ def _part(found: Found, path: Path, chosen: Filter | None) -> _Part:
     return _Part(numbered(cloud.points), path, [], lambda columns: cloud.select(columns["row"]))
 
 
-def _drawn(pieces: Iterable[Columns], path: Path) -> Iterator[Columns]:
+def drawn(pieces: Iterable[Columns], path: Path) -> Iterator[Columns]:
+    """The pieces; errors of the system in reading them become UnreadableInput."""
     with readable(path):
         yield from pieces
 
@@ -196,7 +197,7 @@ def _in_memory(cloud: PointCloud, path: Path, max_points: int | None, chosen: Fi
     return cloud if max_points is None else thinned(cloud, max_points)
 
 
-def _joined(parts: Sequence[tuple[PointCloud, str]]) -> PointCloud:
+def joined_clouds(parts: Sequence[tuple[PointCloud, str]]) -> PointCloud:
     """The clouds concatenated, with the attributes that all have; each note has its cloud's name."""
     clouds = [cloud for cloud, _ in parts]
     if len(clouds) == 1:

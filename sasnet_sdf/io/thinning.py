@@ -109,9 +109,21 @@ def thin_together(
 
     scans: pieces, their file, and the list for notes on this scan; notes on all scans go to `notes`.
     """
+    found, sieve = sifted(scans, most)
+    notes += sieve.notes()
+    if sieve.level is not None:
+        voxel = " x ".join(f"{edge:.3g}" for edge in _edges(sieve.level))
+        notes.append(f"thinned from {sieve.seen} to {sieve.count} points: one per voxel of {voxel}")
+    return found
+
+
+def sifted(
+    scans: Iterable[tuple[Iterable[Columns], Path, list[str]]], most: int
+) -> tuple[list[Columns], Sieve]:
+    """The rows of each scan that `thin_together` keeps, and the sieve that has counted all rows."""
     if most < 1:
         raise UsageError(f"at least one point must be kept, not {most}")
-    sieve, ends, own = _Sieve(most), [0], []
+    sieve, ends, own = Sieve(most), [0], []
     for pieces, path, of_scan in scans:
         for piece in pieces:
             # some formats are read in one piece; the sieve's table has space for PIECE rows at a time
@@ -121,15 +133,10 @@ def thin_together(
         ends.append(len(sieve.kept))
         own.append(of_scan)
     found = [joined(sieve.kept[i:j], n) for i, j, n in zip(ends, ends[1:], own, strict=False)]
-    if sieve.seen > sieve.finite:
-        notes.append(f"{sieve.seen - sieve.finite} of {sieve.seen} points are not finite and were left out")
-    if sieve.level is not None:
-        voxel = " x ".join(f"{edge:.3g}" for edge in _edges(sieve.level))
-        notes.append(f"thinned from {sieve.seen} to {sieve.count} points: one per voxel of {voxel}")
-    return found
+    return found, sieve
 
 
-class _Sieve:
+class Sieve:
     """Keeps at most `most` finite rows of the pieces: all, or the first in each voxel.
 
     Where there are too many rows the voxels double, and the kept rows are sifted again. The grids are nested:
@@ -142,6 +149,12 @@ class _Sieve:
         self.seen = self.finite = self.count = 0
         self.level: int | None = None
         self.table = np.empty(0, np.uint64)
+
+    def notes(self) -> list[str]:
+        """A sentence about the points that are not finite, if there are any."""
+        if self.seen == self.finite:
+            return []
+        return [f"{self.seen - self.finite} of {self.seen} points are not finite and were left out"]
 
     def add(self, piece: Columns, path: Path) -> None:
         usable = finite(positions(piece, path))

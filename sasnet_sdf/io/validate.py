@@ -58,7 +58,10 @@ def _usable_cloud(cloud: PointCloud, path: str | Path, notes: list[str]) -> Poin
         notes.append(f"{total - usable.sum()} of {total} points are not finite and were left out")
         cloud = cloud.select(usable)
     if cloud.normals is not None:
-        normals = _normalized(_decoded(cloud.normals, notes))
+        encoded = are_encoded(cloud.normals)
+        if encoded:
+            notes.append("the normals are stored as n/2 + 1/2, from 0 to 1, and were decoded")
+        normals = unit_normals(cloud.normals, encoded)
         cloud = _without_gaps(replace(cloud, normals=normals), "normals", notes)
     if cloud.sensors is not None:
         cloud = _without_empty_sensors(cloud, notes)
@@ -93,21 +96,19 @@ def _without_gaps(cloud: PointCloud, attribute: str, notes: list[str]) -> PointC
     return cloud.select(usable)
 
 
-def _decoded(normals: Array, notes: list[str]) -> Array:
-    """Normals (N, 3), decoded if they were stored like colors, as n / 2 + 1 / 2."""
+def are_encoded(normals: Array) -> bool:
+    """Whether normals (N, 3) are stored like colors, as n / 2 + 1 / 2."""
     with np.errstate(all="ignore"):
         length = np.linalg.norm(2 * normals - 1, axis=1)
         if not len(normals) or normals.min() < 0 or not (np.abs(length - 1) < OF_EIGHT_BITS).all():
-            return normals
-        if (np.abs(np.linalg.norm(normals, axis=1) - 1) < OF_EIGHT_BITS).all():
-            return normals
-    notes.append("the normals are stored as n/2 + 1/2, from 0 to 1, and were decoded")
-    return 2 * normals - 1
+            return False
+        return not (np.abs(np.linalg.norm(normals, axis=1) - 1) < OF_EIGHT_BITS).all()
 
 
-def _normalized(normals: Array) -> Array:
-    """Unit normals (N, 3); NaN where the length is zero or not finite."""
+def unit_normals(normals: Array, encoded: bool = False) -> Array:
+    """Unit normals (N, 3), decoded where `are_encoded`; NaN where the length is zero or not finite."""
     with np.errstate(all="ignore"):
+        normals = 2 * normals - 1 if encoded else normals
         # divide by the largest component first, so that squares neither overflow nor underflow
         normals = normals / np.abs(normals).max(axis=1, keepdims=True, initial=0)
         return normals / np.linalg.norm(normals, axis=1, keepdims=True)
@@ -138,7 +139,7 @@ def _usable_mesh(mesh: TriangleMesh, path: str | Path, notes: list[str]) -> Tria
     if not len(mesh.faces):
         raise UnusableGeometry(f"{path}: has no face that is finite and has an area, of {total}")
     if mesh.normals is not None:
-        normals = _normalized(mesh.normals)
+        normals = unit_normals(mesh.normals)
         mesh = replace(mesh, normals=normals if np.isfinite(normals).all() else None)
     return mesh
 

@@ -29,9 +29,9 @@ up to 0.064 spacings in clean, detailed clouds."""
 DOUBTFUL = 0.95
 """The confidence in an orientation below which the user is warned."""
 
-_CANDIDATES = 16  # neighbors of a point
-_WIDE = 1.05  # radius of a fit, relative to the distance of its farthest neighbor
-_FIT, _NOISY_FIT = 8, 30  # neighbors of a fit; more in noisy clouds, where the fit averages them
+CANDIDATES = 16  # neighbors of a point
+WIDE = 1.05  # radius of a fit, relative to the distance of its farthest neighbor
+FIT, NOISY_FIT = 8, 30  # neighbors of a fit; more in noisy clouds, where the fit averages them
 # _SHARP: the core of a fit's weights without noise, where it is best to nearly interpolate the points; _SOFT:
 # the noise, in spacings, at which the core is eleven times as large
 _SHARP, _SOFT = 0.03, 0.06
@@ -52,47 +52,47 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     """
     step = steps()
     told = "file" if cloud.normals is not None else "sensors" if cloud.sensors is not None else "estimate"
-    cloud, near, depth_steps, facts = _cleaned(cloud, step)
+    cloud, near, depth_steps, facts = cleaned(cloud, step)
     step(0.17, "measuring the noise")
-    noise, fit = _noise_in_spacings(cloud, near), _FIT
-    planes = sigma = oriented = None
+    noise, fit = noise_in_spacings(cloud, near), FIT
+    planes = sigma = found = None
     if noise > NOISY and (plates := _as_plates(cloud, near)) is not None:
         cloud, noise = plates
-        oriented = {"normals_from": told, "findings": [_PLATES]}
-        oriented |= {"orientation_confidence": 1.0} if told == "estimate" else {}
+        found = {"normals_from": told, "findings": [_PLATES]}
+        found |= {"orientation_confidence": 1.0} if told == "estimate" else {}
     if cloud.normals is not None and (few := fewness(len(cloud))):  # normals separate curvature from noise
-        noise += few * min(_noise_in_spacings(cloud, near, bent=True) - noise, 0.0)
+        noise += few * min(noise_in_spacings(cloud, near, bent=True) - noise, 0.0)
     if noise > NOISY:
         if cloud.normals is None and cloud.sensors is None:
             step(0.3, "estimating normals")
-            normals, oriented = _estimated(cloud, near)
+            normals, found = _estimated(cloud, near)
             cloud = replace(cloud, normals=normals)
         step(0.6, "denoising")
         tree, spacing = near.tree, near.spacing
         del near  # frees most of the memory in use; the next one needs as much again
-        cloud, planes, sigma, lost = _denoised(cloud, tree, spacing)
+        cloud, planes, sigma, lost = denoised(cloud, tree, spacing)
         facts["outliers_removed"] += lost
         step(0.65, "finding neighbors")
-        fit = _FIT if sigma is None else _NOISY_FIT
-        near = _Neighbors.of(cloud, max(_CANDIDATES, fit))
+        fit = FIT if sigma is None else NOISY_FIT
+        near = Neighbors.of(cloud, max(CANDIDATES, fit))
     if depth_steps and planes is None:  # the cloud's own normals follow the steps
         planes = fit_planes(cloud.points, near.lists)[0]
-    width = _WIDE * near.distances[:, min(fit, near.distances.shape[1]) - 1].astype(np.float64)
+    width = WIDE * near.distances[:, min(fit, near.distances.shape[1]) - 1].astype(np.float64)
     near = near._replace(distances=near.distances[:0].copy())  # not needed any more
     step(0.95, "orienting normals")
-    normals, by_cloud = _orient(cloud, near, planes)
-    oriented = oriented or by_cloud
-    findings = [*oriented.pop("findings", []), *thin_walls(cloud.points, normals, near.lists)]
+    normals, by_cloud = oriented(cloud, near, planes)
+    found = found or by_cloud
+    findings = [*found.pop("findings", []), *thin_walls(cloud.points, normals, near.lists)]
     step(1.0, "separating inside from outside")
     surfels = surfels_of(near.tree.points, normals)
     del normals, planes
     # with estimated normals or noisy points, interpolating every point is not worthwhile
-    exact = oriented["normals_from"] == "file" and sigma is None
-    target = _target(near, surfels, width, noise, noisy=sigma is not None, exact=exact)
+    exact = found["normals_from"] == "file" and sigma is None
+    target = target_of(near, surfels, width, noise, noisy=sigma is not None, exact=exact)
     return target, {
         "used_points": len(cloud),
         **facts,
-        **oriented,
+        **found,
         "noise": sigma,
         "noise_in_spacings": noise,
         "spacing": float(np.median(near.spacing)),
@@ -101,7 +101,7 @@ def prepare_cloud(cloud: PointCloud) -> tuple[CloudTarget, dict[str, Any]]:
     }
 
 
-class _Neighbors(NamedTuple):
+class Neighbors(NamedTuple):
     """The tree of a cloud, the neighbors of each point, and the mean distance to the six nearest ones."""
 
     tree: Tree
@@ -110,7 +110,7 @@ class _Neighbors(NamedTuple):
     spacing: Array  # (N,)
 
     @classmethod
-    def of(cls, cloud: PointCloud, count: int = _CANDIDATES) -> _Neighbors:
+    def of(cls, cloud: PointCloud, count: int = CANDIDATES) -> Neighbors:
         """The neighbors of points in Morton order. Raises UnusableGeometry if there are too few points."""
         if len(cloud) < _FEWEST:
             raise UnusableGeometry(f"fewer than {_FEWEST} distinct points are left: too few for a surface")
@@ -119,9 +119,9 @@ class _Neighbors(NamedTuple):
         return cls(tree, lists, distances, np.maximum(distances[:, :6].mean(1, dtype=np.float64), 1e-9))
 
 
-def _cleaned(
+def cleaned(
     cloud: PointCloud, step: Callable[[float, str], None]
-) -> tuple[PointCloud, _Neighbors, tuple[float, float] | None, dict[str, int]]:
+) -> tuple[PointCloud, Neighbors, tuple[float, float] | None, dict[str, int]]:
     """The cloud in Morton order without duplicates, depth steps and outliers; and what was removed."""
     step(0.02, "merging equal points")
     given, kept = len(cloud), first_of_equals(cloud.points)
@@ -129,12 +129,12 @@ def _cleaned(
     facts, depth_steps = {"duplicates_merged": given - len(cloud)}, None
     step(0.08, "finding neighbors")
     cloud = cloud.select(morton_order(cloud.points))
-    near = _Neighbors.of(cloud)
+    near = Neighbors.of(cloud)
     step(0.1, "finding depth steps")
     if (smooth := without_steps(cloud, near.lists)) is not None:
         cloud, depth_steps = smooth.cloud.select(morton_order(smooth.cloud.points)), smooth.steps
         del near  # frees most of the memory in use; the next one needs as much again
-        near = _Neighbors.of(cloud)
+        near = Neighbors.of(cloud)
     step(0.12, "finding outliers")
     keep = belongs(near.tree.points, near.lists, near.distances)
     facts["outliers_removed"] = int((~keep).sum())
@@ -142,31 +142,31 @@ def _cleaned(
         cloud = cloud.select(keep)
         step(0.15, "finding neighbors")
         del near
-        near = _Neighbors.of(cloud)
+        near = Neighbors.of(cloud)
     return cloud, near, depth_steps, facts
 
 
-def _target(
-    near: _Neighbors, surfels: Array, width: Array, noise: float, *, noisy: bool, exact: bool
+def target_of(
+    near: Neighbors, surfels: Array, width: Array, noise: float, *, noisy: bool, exact: bool
 ) -> CloudTarget:
     """The target of points with normals, surfels (6 N,); noise: in spacings, before denoising."""
     tree, lists = near.tree, near.lists
     hermite = HermiteFits.of(tree, surfels, lists) if exact and fewness(len(lists)) else None
-    balls = _balls(tree.points, lists[:, :_FIT])
+    balls = _balls(tree.points, lists[:, :FIT])
     tick(0.5)
     winding = WindingNumber.of_cloud(tree, surfels, near.spacing)
     core = _SHARP * (1 + 10 * (noise / _SOFT) ** 4)
     return CloudTarget(tree, surfels, lists, near.spacing, width, *balls, winding, core, noisy, hermite)
 
 
-def _noise_in_spacings(cloud: PointCloud, near: _Neighbors, *, bent: bool = False) -> float:
+def noise_in_spacings(cloud: PointCloud, near: Neighbors, *, bent: bool = False) -> float:
     """How far points lie off the planes of their nearest neighbors; bent: without the share of curvature."""
     lists = near.lists[:, :_NEAREST]
     sides = fit_planes(cloud.points, lists)[0] if cloud.normals is None else cloud.normals
     return float(np.median(offsets(cloud.points, sides, lists, bent=bent) / near.spacing)) / _QUARTILE
 
 
-def _as_plates(cloud: PointCloud, near: _Neighbors) -> tuple[PointCloud, float] | None:
+def _as_plates(cloud: PointCloud, near: Neighbors) -> tuple[PointCloud, float] | None:
     """The cloud with the normals of thin plates, and its noise.
 
     None if the points do not form plates, or the cloud's own normals or sensors contradict them.
@@ -178,7 +178,7 @@ def _as_plates(cloud: PointCloud, near: _Neighbors) -> tuple[PointCloud, float] 
     if claimed is not None and ((claimed * normals).sum(1) > 0).mean() < _AGREED:
         return None
     cloud = replace(cloud, normals=normals)
-    noise = _noise_in_spacings(cloud, near)
+    noise = noise_in_spacings(cloud, near)
     return (cloud, noise) if noise <= NOISY else None
 
 
@@ -189,7 +189,7 @@ def _claimed(cloud: PointCloud) -> Array | None:
     return cloud.sensors - cloud.points
 
 
-def _denoised(
+def denoised(
     cloud: PointCloud, tree: Tree, spacing: Array
 ) -> tuple[PointCloud, Array | None, float | None, int]:
     """The points moved onto their surface, in Morton order, its normals (N, 3), the noise, and points lost.
@@ -219,7 +219,7 @@ def _balls(points: Array, lists: Indices) -> tuple[Array, Array]:
     return centers, reach
 
 
-def _orient(cloud: PointCloud, near: _Neighbors, planes: Array | None) -> tuple[Array, dict[str, Any]]:
+def oriented(cloud: PointCloud, near: Neighbors, planes: Array | None) -> tuple[Array, dict[str, Any]]:
     """Outward normals (N, 3), and their origin for the report.
 
     planes: (N, 3) normals of either sign to use instead of the cloud's own or of fitted ones.
@@ -235,7 +235,7 @@ def _orient(cloud: PointCloud, near: _Neighbors, planes: Array | None) -> tuple[
     return _estimated(cloud, near)
 
 
-def _estimated(cloud: PointCloud, near: _Neighbors) -> tuple[Array, dict[str, Any]]:
+def _estimated(cloud: PointCloud, near: Neighbors) -> tuple[Array, dict[str, Any]]:
     """Outward normals (N, 3) from the points alone, and their confidence for the report."""
     planes, _ = fit_planes(cloud.points, near.lists)
     step = steps()

@@ -55,7 +55,11 @@ class WindingNumber:
     def of_closed(cls, tree: Tree, surfels: Array, spacing: Array) -> WindingNumber:
         """The winding number of points, with a level of 1/2; the arguments are those of of_cloud."""
         # a lone point far from the others would otherwise stand for a large area
-        areas = np.minimum(spacing, 2 * np.median(spacing)) ** 2
+        return cls.of_areas(tree, surfels, np.minimum(spacing, 2 * np.median(spacing)) ** 2)
+
+    @classmethod
+    def of_areas(cls, tree: Tree, surfels: Array, areas: Array) -> WindingNumber:
+        """The winding number of points that stand for areas (N,), with a level of 1/2."""
         weighted = np.concatenate([areas[:, None], areas[:, None] * surfels.reshape(-1, 6)], 1)
         tick()
         sums = combine_up(weighted, np.add, 0.0)

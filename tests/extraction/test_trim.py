@@ -139,7 +139,8 @@ def test_vertices_beyond_the_length_move_as_far_as_they_must(sphere):
 
 
 def test_clip_cuts_where_the_function_vanishes(sphere):
-    mesh, source = clip(sphere, sphere.vertices[:, 0], lambda p: np.full(len(p), True))
+    mesh, ends = clip(sphere, sphere.vertices[:, 0], lambda p: np.full(len(p), True))
+    source = ends[:, 0]
     assert mesh.vertices[:, 0].max() <= 1e-12
     np.testing.assert_allclose(boundary(mesh)[:, 0], 0, atol=0.02 * 2 / 128)
     assert len(source) == len(mesh.vertices)

@@ -1,0 +1,343 @@
+"""Jobs on several processes, with Dask: workers of this run's own, or those of a scheduler elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import __version__
+from ..config import TilesConfig
+from ..errors import UsageError
+from ..runtime.progress import tick
+from ..runtime.system import require, usable_cores
+from .scratch import Scratch
+from .workers import PURPOSE, processes, scheduler
+
+ANSWER = 8.0
+"""Seconds that a scheduler elsewhere has to answer."""
+
+START = 120.0
+"""Seconds that workers of our own have to start: on a busy network drive, an import takes long."""
+
+LOST = 60.0
+"""Seconds without any worker after which a run ends."""
+
+_POLL = 0.05
+"""Seconds between two looks at the jobs."""
+
+_LOOK = 1.0
+"""Seconds between two looks at the workers."""
+
+
+class Job(NamedTuple):
+    """A call for a worker. It may run more than once, so its result must not depend on how often.
+
+    key: its name, unlike that of every other job of a run. call, arguments: they can be pickled, and so can
+    the result, which is small. after: keys of jobs that must be done before. cost: relative work, for the
+    time left.
+    """
+
+    key: str
+    call: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    after: tuple[str, ...] = ()
+    cost: float = 1.0
+
+
+OnDone = Callable[[Job, Any, float], object]
+"""Called with a job that is done, its result, and the seconds that it took."""
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What a worker must agree on with the process that submits jobs, and how it runs them."""
+
+    version: str
+    folder: str
+    token: str
+    threads: int
+
+    @classmethod
+    def of(cls, scratch: Scratch, threads: int) -> _Terms:
+        """Terms with a new token, which is written into the scratch folder. Raises UsageError."""
+        token = uuid.uuid4().hex
+        folder = scratch.folder.resolve()
+        scratch.write(folder / "token.txt", lambda partial: partial.write_text(token))
+        return cls(__version__, str(folder), token, threads)
+
+    def unlike(self) -> str:
+        """Why this process cannot read the jobs; empty if it can."""
+        if self.version == __version__:
+            return ""
+        return f"has sasnet-sdf {__version__}, this is {self.version}: install the same version"
+
+    def fault(self) -> str:
+        """Why this process cannot work on the jobs; empty if it can."""
+        if fault := self.unlike():
+            return fault
+        with suppress(OSError):
+            if Path(self.folder, "token.txt").read_text() == self.token:
+                return ""
+        return f"cannot see the scratch folder {self.folder}: name one on a shared disk with --scratch"
+
+    def __call__(
+        self, call: Callable[..., Any], arguments: tuple[Any, ...], after: object
+    ) -> tuple[Any, float]:
+        """The result of a job, and the seconds that it took. `after` makes Dask wait for other jobs.
+
+        Raises UsageError if the worker, which may have joined late, cannot work on the jobs.
+        """
+        import torch
+
+        if fault := self.fault():
+            address = require("distributed", "tiles", PURPOSE).get_worker().address
+            raise UsageError(f"worker {address}: {fault}")
+        torch.set_num_threads(self.threads)  # compiled loops take their number from it
+        start = time.perf_counter()
+        result = call(*arguments)
+        return result, time.perf_counter() - start
+
+
+class Cluster:
+    """Processes that work on jobs."""
+
+    def __init__(
+        self, client: Any, terms: _Terms, dashboard: str | None, parent: subprocess.Popen[bytes] | None
+    ):
+        """dashboard: the address of Dask's page, if there is one. parent: the parent of our own workers."""
+        self.dashboard: str | None = dashboard
+        self._client, self._terms, self._parent = client, terms, parent
+        self._looked = self._seen = time.monotonic()
+
+    @property
+    def workers(self) -> int:
+        """The number of jobs that can run at the same time now: one in each thread of each worker."""
+        try:
+            return sum(self._client.nthreads().values())
+        except (OSError, RuntimeError):  # the scheduler does not answer
+            return 0
+
+    def run(self, jobs: Sequence[Job], on_done: OnDone) -> dict[str, Any]:
+        """The result of each job by its key. A job comes after those that it names in `after`.
+
+        on_done is called here for each job when it is done. Progress is reported, which may stop the run
+        (progress.tick). An exception of a job is raised here, after all other jobs have been canceled. Raises
+        UsageError if the workers or the scheduler are lost.
+        """
+        name = uuid.uuid4().hex[:8]  # a scheduler elsewhere may have jobs of another run
+        futures: dict[str, Any] = {}
+        try:
+            for job in jobs:
+                after = [futures[key] for key in job.after]
+                futures[job.key] = self._client.submit(
+                    self._terms, job.call, job.arguments, after, key=f"{job.key}-{name}", pure=False
+                )
+                tick()
+            return self._collect(jobs, futures, on_done)
+        except BaseException:
+            with suppress(Exception):  # the scheduler may be lost; the first error counts
+                self._client.cancel(list(futures.values()), force=True)
+            raise
+
+    def _collect(self, jobs: Sequence[Job], futures: dict[str, Any], on_done: OnDone) -> dict[str, Any]:
+        """The results of submitted jobs, as they arrive."""
+        results: dict[str, Any] = {}
+        waiting = list(jobs)
+        while waiting:
+            tick(len(results) / len(jobs))
+            for job in waiting:
+                if futures[job.key].done() and (outcome := self._outcome(job, futures[job.key])):
+                    results[job.key] = outcome[0]
+                    on_done(job, *outcome)
+                    tick(len(results) / len(jobs))
+            waiting = [job for job in waiting if job.key not in results]
+            self._look()
+            time.sleep(_POLL)
+        return results
+
+    def _outcome(self, job: Job, future: Any) -> tuple[Any, float] | None:
+        """Result and seconds of a job that is done; None if they were lost with its worker."""
+        distributed = require("distributed", "tiles", PURPOSE)
+        if future.status == "cancelled":
+            raise UsageError(
+                "the Dask scheduler was lost, with all jobs; run again with --resume to go on from here"
+            )
+        try:
+            return future.result(timeout=0.5)
+        except distributed.KilledWorker as error:
+            raise UsageError(
+                f"the worker processes of job {job.key} were killed again and again, probably for lack of "
+                "memory; run again with --resume and fewer --workers"
+            ) from error
+        except distributed.TimeoutError:
+            if future.status == "error":  # the job raised it
+                raise
+            return None
+
+    def _look(self) -> None:
+        """Raise UsageError if there has been no worker for LOST seconds, or there will never be one."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK:
+            return
+        self._looked = now
+        if self.workers:
+            self._seen = now
+        if self._parent is not None and self._parent.poll() is not None:
+            raise UsageError(
+                "the worker processes have ended; run again with --resume to go on from here "
+                f"({self._terms.folder}/workers.log says more)"
+            )
+        if now - self._seen > LOST:
+            raise UsageError(
+                f"there has been no worker for {LOST:.0f} seconds; run again with --resume when there is one"
+            )
+
+
+@contextmanager
+def cluster(config: TilesConfig, scratch: Scratch, threads: int | None) -> Iterator[Cluster]:
+    """Workers for the block: config.workers processes here (one per core), or those of config.scheduler.
+
+    threads: number of threads of each job, 1 if None. It may change the last bits of results, so it does not
+    depend on the number of workers. All processes that this starts end with the block. Raises UsageError if
+    the scheduler does not answer, or if a worker cannot work on this run's jobs; MissingBackend without Dask.
+    """
+    require("distributed", "tiles", PURPOSE)
+    terms = _Terms.of(scratch, threads or 1)
+    with _quiet(), ExitStack() as stack:
+        if config.scheduler is None:
+            local = stack.enter_context(scheduler())
+            client = stack.enter_context(_client(local.scheduler_address))
+            count = config.workers or usable_cores()
+            parent = stack.enter_context(processes(local.scheduler_address, count, Path(terms.folder)))
+            dashboard = local.dashboard_link if find_spec("bokeh") else None
+            found = Cluster(client, terms, dashboard, parent)
+            _await(found, parent, count)
+        else:
+            client = stack.enter_context(_client(config.scheduler))
+            found = Cluster(client, terms, client.dashboard_link or None, None)
+            if not found.workers:
+                raise UsageError(
+                    f"{config.scheduler}: this Dask scheduler has no workers; start some with "
+                    f"`dask worker {config.scheduler}`"
+                )
+        _check(client, terms)
+        yield found
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Any]:
+    """A connection to a scheduler. Raises UsageError if none answers."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # other versions of other packages there
+            client = require("distributed", "tiles", PURPOSE).Client(
+                address, timeout=ANSWER, set_as_default=False
+            )
+    except Exception as error:  # a wrong address, and what answers there, may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(
+            f"{address}: no Dask scheduler answers there ({reason}); start one with `dask scheduler`"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close(timeout=5)
+
+
+def _await(found: Cluster, parent: subprocess.Popen[bytes], count: int) -> None:
+    """Wait until all workers of our own are there. Raises UsageError if they do not start."""
+    until = time.monotonic() + START
+    while found.workers < count:
+        tick()
+        if parent.poll() is not None or time.monotonic() > until:
+            raise UsageError(
+                "the worker processes do not start; fewer --workers need less memory, and workers.log in the "
+                "scratch folder, which --keep-scratch keeps, says more"
+            )
+        time.sleep(_POLL)
+
+
+def _check(client: Any, terms: _Terms) -> None:
+    """Raise UsageError, which names the process, if the scheduler or a worker cannot do its part.
+
+    The scheduler reads the jobs, but not the scratch folder.
+    """
+    faults: dict[str, Any] = {}
+    try:
+        faults[f"scheduler {client.scheduler.address}"] = client.run_on_scheduler(terms.unlike)
+    except (ImportError, AttributeError, RuntimeError) as error:
+        faults[f"scheduler {client.scheduler.address}"] = error
+    for address, fault in client.run(terms.fault, on_error="return").items():
+        faults[f"worker {address}"] = fault
+    for place, fault in faults.items():
+        if isinstance(fault, Exception):  # it could not load this file
+            fault = f"cannot load sasnet-sdf {terms.version} ({fault}): install that version"
+        if fault:
+            raise UsageError(f"{place}: {fault}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the log lines of Dask and of the libraries below it, which users cannot act on."""
+    tops = ("distributed", "tornado", "asyncio", "bokeh")
+    names = [*tops, *(name for name in logging.root.manager.loggerDict if name.startswith(tops))]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name, level in levels.items():
+        if level != logging.NOTSET or name in tops:  # the others take their parent's
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+class Eta:
+    """The time left, learned from the cost of finished jobs and the seconds that they took."""
+
+    def __init__(self, jobs: Sequence[Job], clock: Callable[[], float] = time.monotonic):
+        """clock: the time in seconds."""
+        self._left: dict[str, float] = {job.key: job.cost for job in jobs}
+        self._cost = self._seconds = 0.0
+        self._clock = clock
+        self._last = clock()
+
+    def finished(self, job: Job, seconds: float) -> None:
+        """A job took so many seconds. One whose result was there already tells nothing about the others."""
+        self._left.pop(job.key, None)
+        self._last = self._clock()
+        if seconds >= 0.1:
+            self._cost += job.cost
+            self._seconds += seconds
+
+    def seconds(self, workers: int) -> float | None:
+        """The seconds left with so many workers, at least those of the longest job; None if not yet known."""
+        if self._cost <= 0:
+            return None
+        left = max(sum(self._left.values()) / max(workers, 1), *self._left.values(), 0.0)
+        return max(left * self._seconds / self._cost - (self._clock() - self._last), 0.0)
+
+    def message(self, text: str, workers: int) -> str:
+        """The text, such as "tile 3 of 12", with the time left if it is known: "..., about 4 min left"."""
+        left = self.seconds(workers)
+        return text if left is None else f"{text}, about {_spoken(left)} left"
+
+
+def _spoken(seconds: float) -> str:
+    """A length of time to the nearest 10 seconds, minute or 10 minutes, at least 10 seconds."""
+    if seconds < 55:
+        return f"{max(round(seconds / 10), 1) * 10} s"
+    minutes = max(round(seconds / 60), 1)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(round(minutes / 10) * 10, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"

@@ -1,0 +1,288 @@
+"""Cutting a scan into tiles: their boxes, and the points of each in files of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..geometry import Array, PointCloud
+from ..io.columns import PIECE, finite
+from ..io.files import write_json
+from ..runtime.progress import tick
+from ..spatial import morton_order
+from .scratch import Scratch
+from .survey import Survey, changed, keys_in, keys_of
+from .tiling import Tile, Tiling, Voxels
+
+Box = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""The low and the high corner (3,) of a box of voxels, half-open."""
+
+_CELLS = 8
+"""The least overlap of a tile, in lattice cells."""
+
+
+def tiling_of(
+    voxels: Voxels, most: int, side: float | None, cell: float, overlap: float, longest: int
+) -> Tiling:
+    """Boxes of voxels that fill the box of a scan, numbered along a Z-curve.
+
+    most: the points of a tile, and longest: its lattice cells along an axis; a box with more of either is cut
+    in two across its longest axis, where that halves its points best. A single voxel is not cut. side: of a
+    tile, in world units: the box of the scan is cut into equal tiles of about that side instead. cell: the
+    wanted side of a lattice cell, in world units. overlap: of a tile, in spacings of its points.
+    """
+    cells = max(round(voxels.side / cell), 1)
+    low, high = np.zeros(3, np.int64), voxels.places.max(0).astype(np.int64) + 2
+    if side is None:
+        boxes = list(_halved((low, high), voxels, most, longest / cells))
+    else:
+        boxes = list(_grid(low, high, side / voxels.side))
+    centers = np.array([(a + b) / 2 for a, b in boxes])
+    order = morton_order(2 * (centers - low) / (high - low).max() - 1)
+    spacing, tiles = voxels.spacing(), []
+    whole = _median(spacing, voxels.counts)
+    for number, k in enumerate(order):
+        own = _inside(boxes[k], voxels)
+        of_tile = _median(spacing[own], voxels.counts[own]) if len(own) else whole
+        widest = float((boxes[k][1] - boxes[k][0]).min()) * voxels.side / 2
+        reach = max(min(overlap * of_tile, widest), _CELLS * voxels.side / cells)
+        a, b = (tuple(corner.tolist()) for corner in boxes[k])
+        tiles.append(Tile(number, a, b, int(voxels.counts[own].sum()), reach))
+    return Tiling(voxels.origin, voxels.side, cells, low, high, tuple(tiles))
+
+
+def _grid(low: NDArray[np.int64], high: NDArray[np.int64], side: float) -> Iterator[Box]:
+    """Boxes of about `side` voxels along each axis."""
+    parts = np.maximum(np.rint((high - low) / side), 1).astype(np.int64)
+    planes = [np.rint(np.linspace(low[k], high[k], parts[k] + 1)).astype(np.int64) for k in range(3)]
+    for place in np.ndindex(*parts):
+        yield (
+            np.array([planes[axis][k] for axis, k in enumerate(place)]),
+            np.array([planes[axis][k + 1] for axis, k in enumerate(place)]),
+        )
+
+
+def _halved(box: Box, voxels: Voxels, most: int, longest: float) -> Iterator[Box]:
+    """The parts of a box that have at most `most` points and are at most `longest` voxels long."""
+    waiting = [(box, np.arange(len(voxels.counts)))]
+    while waiting:
+        (low, high), own = waiting.pop()
+        axis = int((high - low).argmax())
+        length = int((high - low)[axis])
+        crowded = voxels.counts[own].sum() > most and len(own) > 1
+        if length < 2 or not (crowded or length > longest):
+            yield low, high
+            continue
+        inside = voxels.places[own, axis] - low[axis]
+        plane = _plane(np.bincount(inside, voxels.counts[own], length))
+        for part, chosen in ((0, inside < plane), (1, inside >= plane)):
+            corners = low.copy(), high.copy()
+            corners[1 - part][axis] = low[axis] + plane
+            waiting.append((corners, own[chosen]))
+
+
+def _plane(counts: NDArray[Any]) -> int:
+    """Where to cut a box with so many points in each layer of voxels, (L,); each part has a quarter of L."""
+    length = len(counts)
+    shortest = -(-length // 4)
+    planes = np.arange(shortest, length - shortest + 1)
+    unequal = np.abs(2 * np.cumsum(counts)[planes - 1] - counts.sum())
+    if np.count_nonzero(counts) < 2:
+        unequal[:] = 0
+    return int(planes[np.lexsort((np.abs(2 * planes - length), unequal))[0]])
+
+
+def _inside(box: Box, voxels: Voxels) -> NDArray[np.int64]:
+    """The indices of the occupied voxels in a box."""
+    low, high = box
+    first, last = np.searchsorted(voxels.places[:, 0], [low[0], high[0]])
+    places = voxels.places[first:last]
+    return first + np.flatnonzero(((places >= low) & (places < high)).all(axis=1))
+
+
+def _median(values: Array, weights: NDArray[np.int64]) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(reached, reached[-1] / 2)]])
+
+
+_DONE = "done.json"
+
+
+def distribute(survey: Survey, tiling: Tiling, scratch: Scratch, carry: Sequence[str] = ()) -> None:
+    """Read the input once more, and write the points of each tile to files, in the order of the input.
+
+    carry: names of scalars to write as well; `check_carried` has found that they exist. In memory are two
+    pieces and what a reader holds. Raises UsageError where the input has changed since the survey or the
+    folder cannot be written, and whatever reading raises.
+    """
+    with _writing(scratch):
+        (scratch.folder / "raw" / _DONE).unlink(missing_ok=True)
+    tiles = np.full(len(survey.voxels.counts), -1, np.int64)
+    for tile in tiling.tiles:
+        tiles[_inside((np.array(tile.low), np.array(tile.high)), survey.voxels)] = tile.number
+    keys, name = keys_in(survey.voxels), survey.pieces.name
+    kinds = {suffix: (v.dtype, v.shape[1:]) for suffix, v in _columns(survey.coarse, carry).items()}
+    with _Files(scratch, tiling, kinds, name) as files:
+        found = 0
+        for piece in survey.clouds():
+            own = keys_of(piece.points, survey.voxels)
+            voxel = np.searchsorted(keys, own).clip(max=len(keys) - 1)
+            if not (keys[voxel] == own).all():
+                raise changed(name)
+            files.add(tiles[voxel], _columns(piece, carry))
+            found += len(piece)
+            tick(found / survey.points)
+        files.finish()
+    written = {**_described(tiling), "attributes": list(kinds), "scalars": list(carry)}
+    scratch.write(scratch.folder / "raw" / _DONE, lambda partial: write_json(partial, written))
+
+
+def is_distributed(tiling: Tiling, scratch: Scratch, carry: Sequence[str] = ()) -> bool:
+    """Whether the folder has all points of these very tiles already, with these scalars."""
+    try:
+        there = json.loads((scratch.folder / "raw" / _DONE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(there, dict) and there.items() >= {**_described(tiling), "scalars": list(carry)}.items()
+
+
+def read_raw(
+    scratch: Scratch, number: int, low: Array | None = None, high: Array | None = None
+) -> PointCloud:
+    """The points of a tile that `distribute` wrote, without those that lack a usable normal or sensor.
+
+    low, high: (3,) in world units; only points with low <= point < high are read. Raises UsageError where the
+    files are missing or damaged.
+    """
+    place = scratch.folder / "raw" / _DONE
+    try:
+        there = json.loads(place.read_text(encoding="utf-8"))
+        suffixes, scalars = there["attributes"], there["scalars"]
+        columns: dict[str, Any] = {}
+        rows: NDArray[Any] | slice = slice(None)
+        for suffix in suffixes:  # the points come first
+            place = scratch.path("raw", number, suffix)
+            values = np.load(place, mmap_mode="r", allow_pickle=False)
+            if suffix == "points.npy" and low is not None and high is not None:
+                rows = np.flatnonzero(((values >= low) & (values < high)).all(axis=1))
+            columns[suffix.removesuffix(".npy")] = np.array(values[rows])
+    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{place}: a scratch file is missing or damaged; run again with --resume ({error})"
+        ) from error
+    if "normals" in columns:
+        columns["normals"] = columns["normals"].astype(np.float64)
+    carried = {name: columns.pop(f"scalar_{k}") for k, name in enumerate(scalars)}
+    cloud = PointCloud(**columns, scalars=carried)
+    usable = np.ones(len(cloud), np.bool_)
+    for vectors in (cloud.normals, cloud.sensors):
+        if vectors is not None:
+            usable &= finite(vectors)
+    return cloud if usable.all() else cloud.select(usable)
+
+
+def _described(tiling: Tiling) -> dict[str, Any]:
+    """What determines which points are in the files of a tiling, as JSON would give it back."""
+    return {
+        "origin": tiling.origin.tolist(),
+        "side": tiling.side,
+        "tiles": [[*tile.low, *tile.high, tile.points] for tile in tiling.tiles],
+    }
+
+
+def _columns(cloud: PointCloud, carry: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The arrays (N, ...) that are written, by the suffixes of their files; the points come first."""
+    columns: dict[str, NDArray[Any]] = {"points.npy": np.asarray(cloud.points, np.float64)}
+    if cloud.normals is not None:
+        columns["normals.npy"] = np.asarray(cloud.normals, np.float32)
+    if cloud.colors is not None:
+        columns["colors.npy"] = np.asarray(cloud.colors, np.uint8)
+    if cloud.sensors is not None:
+        columns["sensors.npy"] = np.asarray(cloud.sensors, np.float64)
+    return columns | {f"scalar_{k}.npy": cloud.scalars[name] for k, name in enumerate(carry)}
+
+
+class _Files:
+    """NPY files of all tiles, written under temporary names; rows wait in memory until a piece is full.
+
+    kinds: the type and the shape of a row, by the suffix of the file. name: of the input, in errors.
+    """
+
+    def __init__(self, scratch: Scratch, tiling: Tiling, kinds: dict[str, Any], name: str):
+        self._scratch, self._tiling, self._kinds, self._name = scratch, tiling, kinds, name
+        self._missing = np.array([tile.points for tile in tiling.tiles])
+        self._waiting: list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]] = []
+        self._rows = 0
+
+    def __enter__(self) -> _Files:
+        with _writing(self._scratch):
+            (self._scratch.folder / "raw").mkdir(parents=True, exist_ok=True)
+            for tile in self._tiling.tiles:
+                for suffix, (kind, shape) in self._kinds.items():
+                    header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False}
+                    with self._partial(tile.number, suffix).open("wb") as file:
+                        np.lib.format.write_array_header_1_0(file, {**header, "shape": (tile.points, *shape)})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for tile in self._tiling.tiles:
+            for suffix in self._kinds:
+                self._partial(tile.number, suffix).unlink(missing_ok=True)
+
+    def add(self, tiles: NDArray[np.int64], columns: dict[str, NDArray[Any]]) -> None:
+        """Append rows to the files of their tiles (N,)."""
+        self._waiting.append((tiles, columns))
+        self._rows += len(tiles)
+        if self._rows >= PIECE:
+            self._flush()
+
+    def finish(self) -> None:
+        """Give all files their names. Raises UsageError where rows are missing."""
+        self._flush()
+        if self._missing.any():
+            raise changed(self._name)
+        with _writing(self._scratch):
+            for tile in self._tiling.tiles:
+                for suffix in self._kinds:
+                    self._partial(tile.number, suffix).replace(self._scratch.path("raw", tile.number, suffix))
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        tiles = np.concatenate([tiles for tiles, _ in self._waiting])
+        order = np.argsort(tiles, kind="stable")
+        numbers, starts = np.unique(tiles[order], return_index=True)
+        self._missing -= np.bincount(tiles, minlength=len(self._missing))
+        if (self._missing < 0).any():
+            raise changed(self._name)
+        with _writing(self._scratch):
+            for suffix in self._kinds:
+                values = np.concatenate([columns[suffix] for _, columns in self._waiting])[order]
+                for number, rows in zip(numbers, np.split(values, starts[1:]), strict=True):
+                    with self._partial(number, suffix).open("ab") as file:
+                        file.write(rows.tobytes())
+        self._waiting, self._rows = [], 0
+
+    def _partial(self, number: int, suffix: str) -> Path:
+        place = self._scratch.path("raw", number, suffix)
+        return place.with_name(f".{place.name}")
+
+
+@contextmanager
+def _writing(scratch: Scratch) -> Iterator[None]:
+    """Errors of the system in writing, such as a full disk, become UsageError."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{scratch.folder}: the scratch folder cannot be written ({error.strerror or error}); "
+            "name another one with --scratch"
+        ) from error

@@ -1,0 +1,92 @@
+"""What all tasks of a tiled run know: the tiles, the settings, and what was decided about the whole scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import Config
+from ..field import Field
+from ..geometry import Array, PointCloud
+from .scratch import Scratch
+from .tiling import Tiling
+
+COARSE = 0
+"""The number under which results for the whole scan are kept."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """How the outside of the scan is found: by the points' normals, their sensors, or a direction or place.
+
+    kind: "normals", "sensors", "place" (all points were seen from there), "away" (from that direction) or
+    "estimate". vector: (3,) the place or the direction, in world units.
+    """
+
+    kind: str
+    vector: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @classmethod
+    def of(cls, cloud: PointCloud, outside_from: str | None) -> Outside:
+        """What the examination of the whole scan decided; cloud: with the normals and sensors to use."""
+        if cloud.normals is not None:
+            return cls("normals")
+        if cloud.sensors is None:
+            return cls("estimate")
+        if outside_from is None:
+            return cls("sensors")
+        place = cloud.sensors[0] - (cloud.points[0] if outside_from == "up" else 0.0)
+        x, y, z = (float(v) for v in place)
+        return cls("place" if outside_from == "viewpoint" else "away", (x, y, z))
+
+    def applied(self, cloud: PointCloud) -> PointCloud:
+        """A cloud with only those normals or sensors that tell its outside."""
+        sensors = cloud.sensors if self.kind == "sensors" else None
+        if self.kind == "place":
+            sensors = np.broadcast_to(np.array(self.vector), cloud.points.shape)
+        elif self.kind == "away":
+            sensors = cloud.points + np.array(self.vector)
+        return replace(cloud, normals=cloud.normals if self.kind == "normals" else None, sensors=sensors)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tiles of a run, and all that their tasks depend on besides files in the scratch folder.
+
+    outside: how the outside is found. noisy, noise: whether the points are denoised, and the noise of the
+    whole scan in spacings. solid: whether the scan surrounds a solid, so that nothing is trimmed. labels:
+    the carried scalars that are labels, not numbers. device, engine: of the networks.
+    """
+
+    scratch: Scratch
+    config: Config
+    tiling: Tiling
+    outside: Outside = Outside("estimate")
+    noise: float = 0.0
+    noisy: bool = False
+    solid: bool = False
+    labels: tuple[str, ...] = ()
+    colored: bool = False
+
+    def coarse_field(self) -> Field:
+        """The field of the whole scan."""
+        return Field.load(
+            self.scratch.path("coarse", COARSE, "sasnet"), self.config.device, self.config.engine
+        )
+
+    def field_of(self, number: int) -> Field | None:
+        """The field of a tile; None where it has none, because it has hardly any points."""
+        place = self.scratch.path("field", number, "sasnet")
+        return Field.load(place, self.config.device, self.config.engine) if place.is_file() else None
+
+    def coarse_points(self) -> dict[str, Any]:
+        """The oriented points of the whole scan, in world units: points, normals, spacing, level."""
+        return self.scratch.load("coarse", COARSE)
+
+
+def in_box(points: Array, low: Array, high: Array) -> NDArray[np.int64]:
+    """The rows of the points (N, 3) in a half-open box."""
+    return np.flatnonzero(((points >= low) & (points < high)).all(1))

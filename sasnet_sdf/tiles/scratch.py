@@ -1,0 +1,78 @@
+"""The scratch folder of a tiled run: a file for each result of each tile, complete or not there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A folder that all processes of a run see.
+
+    Results are written beside their place and renamed, so that a result that is there is complete; kind is
+    what it is ("raw", "clean", "field", "mesh"), number is that of the tile.
+    """
+
+    folder: Path
+
+    def path(self, kind: str, number: int, suffix: str) -> Path:
+        """The place of a file of a tile: FOLDER/KIND/NUMBER.SUFFIX."""
+        return self.folder / kind / f"{number:06d}.{suffix}"
+
+    def save(self, kind: str, number: int, **arrays: NDArray[Any]) -> None:
+        """Write the arrays of a tile. Raises UsageError where the folder cannot be written."""
+        place = self.path(kind, number, "npz")
+        self.write(place, lambda partial: np.savez(partial, allow_pickle=False, **arrays))
+
+    def load(self, kind: str, number: int) -> dict[str, NDArray[Any]]:
+        """The arrays of a tile. Raises UsageError where they are not there or damaged."""
+        place = self.path(kind, number, "npz")
+        try:
+            with np.load(place, allow_pickle=False) as file:
+                return dict(file)
+        except (OSError, ValueError, EOFError, KeyError) as error:
+            raise UsageError(
+                f"{place}: a scratch file is missing or damaged; run again with --resume ({error})"
+            ) from error
+
+    def once(self, kind: str, number: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The facts that `work` returns; they are kept, so that it is done once. It writes its results first.
+
+        So a task that is run again, because a worker died or the run was resumed, costs nothing.
+        """
+        place = self.path(kind, number, "json")
+        if place.is_file():
+            return json.loads(place.read_text("utf-8"))
+        facts = work()
+        self.write(place, lambda partial: partial.write_text(json.dumps(facts), "utf-8"))
+        return facts
+
+    def write(self, place: Path, write: Callable[[Path], object]) -> None:
+        """Call write(partial path), then rename it to `place`. Raises UsageError where that fails."""
+        partial = place.with_name(f".{uuid.uuid4().hex[:8]}{place.suffix}")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write(partial)
+            partial.replace(place)
+        except OSError as error:
+            raise UsageError(
+                f"{self.folder}: the scratch folder cannot be written ({error.strerror or error}); "
+                "name another one with --scratch"
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete the folder and everything in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,324 @@
+"""The first look at a scan of any size: where its points lie, how many, and a thinned cloud of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import Config
+from ..errors import UsageError
+from ..geometry import Array, PointCloud, TriangleMesh
+from ..io.access import read
+from ..io.columns import PIECE, Columns, Scan, finite, positions, rows_in, taken
+from ..io.merging import Filter, drawn, joined_clouds
+from ..io.thinning import sifted
+from ..io.validate import are_encoded, unit_normals, validated
+from ..problems.loading import _of_arrays, name_of, sources_of
+from .tiling import Voxels
+
+ATTRIBUTES = ("normals", "colors", "sensors")
+
+_DECIDING = 10_000
+"""Rows that decide what the columns of a source mean where thinning keeps none of its points."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """An input that can be read any number of times, piece by piece; made by `pieces_of`."""
+
+    source: Any
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """The name of the input in messages."""
+        return "the input" if callable(self.source) else name_of(self.source)
+
+    def opened(self) -> Iterator[tuple[Scan, Path]]:
+        """The sources, each opened when it is drawn. Raises what reading raises."""
+        for source in [self.source] if callable(self.source) else sources_of(self.source):
+            if isinstance(source, (str, Path)):
+                found, path = read(source, "cloud", "mesh", max_memory=self.config.max_memory), Path(source)
+            else:
+                found, path = source, Path("the input")
+            if isinstance(found, Scan):
+                yield found, path
+                continue
+            clouds: Any = found() if callable(found) else iter([found])
+            scan = Scan(())
+            scan.pieces = _columns_of(clouds, scan, path)
+            yield scan, path
+
+    def wanted(self, scan: Scan, path: Path, chosen: Filter) -> Iterator[Columns]:
+        """The pieces of a source with the points that the filter keeps, at most PIECE rows at a time."""
+        for piece in chosen.pieces(drawn(scan.pieces, path), path):
+            for start in range(0, rows_in(piece), PIECE):
+                yield taken(piece, slice(start, start + PIECE))
+
+
+def pieces_of(source: Any, config: Config) -> Pieces:
+    """How an input is streamed.
+
+    source: what `reconstruct` takes, or a function without arguments that returns an iterator of PointCloud
+    pieces, the same ones at each call. config: its `input` chooses points.
+    """
+    return Pieces(source, config)
+
+
+def _columns_of(clouds: Iterable[Any], scan: Scan, path: Path) -> Iterator[Columns]:
+    """The columns of clouds in memory, under the names that io.columns knows; their notes go to the scan.
+
+    Raises UsageError for a mesh.
+    """
+    for given in clouds:
+        cloud = _of_arrays(given)
+        if isinstance(cloud, TriangleMesh):
+            raise UsageError(f"{path}: is a mesh: tiles are for point clouds; give --tiles off")
+        scan.notes += [note for note in cloud.notes if note not in scan.notes]
+        scan.geographic |= cloud.geographic
+        columns: Columns = dict(cloud.scalars)
+        for names, rows in (
+            (("x", "y", "z"), cloud.points),
+            (("nx", "ny", "nz"), cloud.normals),
+            (("red", "green", "blue"), cloud.colors),
+            (("vx", "vy", "vz"), cloud.sensors),
+        ):
+            if rows is not None:
+                columns |= dict(zip(names, rows.T, strict=True))
+        yield columns
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over the input found.
+
+    pieces: the input. voxels: where its points lie. coarse: the scan, thinned and validated. points: number
+    of finite points that are wanted. low, high: (3,) their bounds, in world units. notes: sentences for the
+    user, except on thinning. columns: the attributes that all pieces have, scalars included. settled: for
+    each source, the function that makes clouds of its pieces; None where no point is wanted. encoded: whether
+    the normals of the pieces are stored as n / 2 + 1 / 2.
+    """
+
+    pieces: Pieces
+    voxels: Voxels
+    coarse: PointCloud
+    points: int
+    low: Array
+    high: Array
+    notes: tuple[str, ...]
+    columns: tuple[str, ...]
+    settled: tuple[Callable[[Columns], PointCloud] | None, ...] = field(repr=False)
+    encoded: bool
+
+    @classmethod
+    def of(cls, source: Any, config: Config, coarse_points: int, side: float | None) -> Survey:
+        """Read the input once. coarse_points: the most that `coarse` has. side: of a tile, or None.
+
+        The voxels do not depend on the order of the points. With a side, that of the voxels is side / 2^k.
+        In memory are the coarse cloud, the voxels and a piece, besides what a reader holds that does not
+        read piece by piece. Raises UsageError, UnreadableInput and UnusableGeometry.
+        """
+        pieces, chosen, occupied = pieces_of(source, config), Filter(config.input), Occupied(side)
+        opened: list[tuple[Scan, Path]] = []
+        first: dict[int, Columns] = {}
+
+        def scans() -> Iterator[tuple[Iterator[Columns], Path, list[str]]]:
+            for number, (scan, path) in enumerate(pieces.opened()):
+                opened.append((scan, path))
+                yield watched(number, scan, path), path, scan.notes
+
+        def watched(number: int, scan: Scan, path: Path) -> Iterator[Columns]:
+            for piece in pieces.wanted(scan, path, chosen):
+                if number not in first:
+                    first[number] = {name: v[:_DECIDING].copy() for name, v in piece.items()}
+                points = positions(piece, path)
+                occupied.add(points[finite(points)])
+                yield piece
+
+        with np.errstate(all="ignore"):  # as in io.read_merged
+            columns, sieve = sifted(scans(), coarse_points)
+            chosen.check(pieces.name)
+            settled: list[Callable[[Columns], PointCloud] | None] = [None] * len(opened)
+            clouds: list[tuple[PointCloud, str]] = []
+            # points that a filter leaves out of a source say nothing about the attributes of the others
+            for number in sorted(first) or [0]:
+                (scan, path), kept = opened[number], columns[number]
+                deciding = kept if rows_in(kept) else {name: first.get(number, kept)[name] for name in kept}
+                function = settled[number] = scan.settled(deciding, path)
+                clouds.append((function(kept), path.name))
+            whole = joined_clouds(clouds)
+            encoded = whole.normals is not None and are_encoded(whole.normals)
+            coarse, more = validated(replace(whole, notes=()), pieces.name)
+        assert isinstance(coarse, PointCloud)
+        notes = (*whole.notes, *chosen.notes(), *sieve.notes())
+        notes += tuple(f"in a sample of the scan: {note}" for note in more)
+        there = [name for name in ATTRIBUTES if getattr(coarse, name) is not None]
+        return cls(
+            pieces,
+            occupied.voxels(),
+            replace(coarse, notes=notes),
+            sieve.finite,
+            occupied.low,
+            occupied.high,
+            notes,
+            (*there, *coarse.scalars),
+            tuple(settled),
+            encoded,
+        )
+
+    def clouds(self) -> Iterator[PointCloud]:
+        """The input once more, in pieces of at most PIECE finite, wanted points, in the order of the input.
+
+        They have the attributes of the coarse cloud, in its types, with unit normals. Where there is no
+        usable normal, it is NaN; sensors are as stored. Raises UsageError where the input has changed, and
+        whatever reading raises.
+        """
+        chosen = Filter(self.pieces.config.input)
+        for settled, (scan, path) in zip(self.settled, self.pieces.opened(), strict=True):
+            for piece in self.pieces.wanted(scan, path, chosen):
+                if settled is None:
+                    raise changed(str(path))
+                with np.errstate(all="ignore"):
+                    cloud = self._like_coarse(settled(piece))
+                yield cloud
+
+    def _like_coarse(self, cloud: PointCloud) -> PointCloud:
+        """The finite points of a piece, with the attributes that the coarse cloud has."""
+        coarse, usable = self.coarse, finite(cloud.points)
+        if not usable.all():
+            cloud = cloud.select(usable)
+        normals = None if coarse.normals is None else cloud.normals
+        return replace(
+            cloud,
+            normals=None if normals is None else unit_normals(normals, self.encoded),
+            colors=None if coarse.colors is None else cloud.colors,
+            sensors=None if coarse.sensors is None else cloud.sensors,
+            scalars={n: cloud.scalars[n].astype(v.dtype, copy=False) for n, v in coarse.scalars.items()},
+        )
+
+
+def changed(name: str) -> UsageError:
+    """The error for an input that is not the same at each reading."""
+    return UsageError(f"{name}: changed while it was read; run again when nothing writes to it")
+
+
+_MOST, _WIDEST = 200_000, 19
+"""The most voxels, and the binary logarithm of the most of them along an axis."""
+
+_FINEST, _FEWEST = -5, -3
+"""The smallest voxels are a tile's side times 2^-5; those of sparse scans are enlarged to 2^-3 of it."""
+
+_POINTS, _LONG = 16, 4
+"""Voxels are enlarged until they have 16 points on average, unless the scan is only four of them long."""
+
+_BITS = 21
+"""Of a voxel's place along one axis in a key."""
+
+
+class Occupied:
+    """Counts points in voxels, which double where there are too many of them.
+
+    The grids are nested, and the size of the voxels at the end is determined by all points together, so that
+    their order has no influence. side: of a tile; None: the side of the voxels is a power of two.
+    """
+
+    def __init__(self, side: float | None = None):
+        self.low, self.high = np.full(3, np.inf), np.full(3, -np.inf)
+        self._unit, self._free = side or 1.0, side is None
+        self._level: int | None = None
+        self._base = np.zeros(3, np.int64)
+        self._keys, self._counts = np.empty(0, np.int64), np.empty(0, np.int64)
+
+    def add(self, points: Array) -> None:
+        """Count finite points (N, 3). Raises UsageError where there are too many tiles along an axis."""
+        if not len(points):
+            return
+        for axis, values in enumerate(points.T):  # several times as fast as along the first axis of all
+            self.low[axis] = min(self.low[axis], values.min())
+            self.high[axis] = max(self.high[axis], values.max())
+        least = self._least()
+        if self._level is None:
+            self._level = least
+            self._base = _places(points[:1], self._side)[0] - (1 << _WIDEST + 1)
+        self._enlarge(max(least - self._level, 0))
+        keys, counts = np.unique(_packed(_places(points, self._side) - self._base), return_counts=True)
+        at = np.searchsorted(self._keys, keys)
+        known = np.append(self._keys, -1)[at] == keys
+        self._counts[at[known]] += counts[known]
+        self._keys = np.insert(self._keys, at[~known], keys[~known])
+        self._counts = np.insert(self._counts, at[~known], counts[~known])
+        while len(self._keys) > _MOST and self._may_grow():
+            self._enlarge(1)
+
+    def voxels(self) -> Voxels:
+        """The occupied voxels; one point at least must have been added."""
+        while len(self._keys) * _POINTS > self._counts.sum() and self._may_grow(_FEWEST):
+            self._enlarge(1)
+        places = _unpacked(self._keys) + self._base
+        corner = places.min(0) - 1
+        return Voxels(corner * self._side, self._side, (places - corner).astype(np.int32), self._counts)
+
+    @property
+    def _side(self) -> float:
+        return self._unit * 2.0 ** (self._level or 0)
+
+    def _least(self) -> int:
+        """The finest level at which no axis is too long; it does not fall as the bounds grow."""
+        # far from the origin, the numbers of voxels must stay exact
+        size = max((self.high - self.low).max(), 2.0**-24 * max(np.abs(self.low).max(), self.high.max()))
+        level = int(np.ceil(np.log2(np.clip(size, 1e-90, 1e300) / self._unit))) - _WIDEST
+        if not self._free and level > 0:
+            raise UsageError(
+                f"tiles of {self._unit:.3g} are too small for a scan of {size:.3g}: give a longer side"
+            )
+        return level if self._free else max(level, _FINEST)
+
+    def _may_grow(self, most: int = 0) -> bool:
+        if not self._free:
+            return (self._level or 0) < most
+        return bool(np.ptp(_unpacked(self._keys), axis=0).max() >= _LONG)
+
+    def _enlarge(self, steps: int) -> None:
+        """Double the side of the voxels so many times."""
+        if not steps:
+            return
+        self._level = (self._level or 0) + steps
+        center, steps = self._base + (1 << _WIDEST + 1), min(steps, 62)
+        places = _unpacked(self._keys) + self._base >> steps
+        self._base = (center >> steps) - (1 << _WIDEST + 1)
+        self._keys, voxel = np.unique(_packed(places - self._base), return_inverse=True)
+        counts = np.zeros(len(self._keys), np.int64)
+        np.add.at(counts, voxel.reshape(-1), self._counts)
+        self._counts = counts
+
+
+def keys_of(points: Array, voxels: Voxels) -> NDArray[np.int64]:
+    """A number (N,) for the voxel of each world point (N, 3), as `Occupied` found it; -1 far outside."""
+    # not (points - origin) / side, which may be rounded to the voxel beside it
+    places = _places(points, voxels.side) - np.rint(voxels.origin / voxels.side).astype(np.int64)
+    inside = ((places >= 0) & (places < 1 << _BITS)).all(axis=1)
+    return np.where(inside, _packed(places), -1)
+
+
+def keys_in(voxels: Voxels) -> NDArray[np.int64]:
+    """The numbers (V,) of the occupied voxels, ascending."""
+    return _packed(voxels.places.astype(np.int64))
+
+
+def _places(points: Array, side: float) -> NDArray[np.int64]:
+    return np.floor(points / side).astype(np.int64)
+
+
+def _packed(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keys (N,) with the lexicographic order of places (N, 3)."""
+    return (places[:, 0] << 2 * _BITS) | (places[:, 1] << _BITS) | places[:, 2]
+
+
+def _unpacked(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    mask = (1 << _BITS) - 1
+    return np.stack([keys >> 2 * _BITS, (keys >> _BITS) & mask, keys & mask], axis=1)
