@@ -15,6 +15,7 @@ from ..geometry import Array, TriangleMesh
 from ..runtime.progress import tick
 from .error_quadrics import (
     BORDER,
+    LOCKED,
     State,
     add_boundary,
     add_triangles,
@@ -45,12 +46,12 @@ FLAT = 1e-9
 """Quality of a triangle below which its area is rounding error and its normal undefined."""
 
 
-def decimate(mesh: TriangleMesh, faces: int) -> TriangleMesh:
+def decimate(mesh: TriangleMesh, faces: int, locked: int = 0) -> TriangleMesh:
     """Simplify a mesh to `faces` triangles, or one fewer; more remain if its topology requires them.
 
     Quadric edge collapse (Garland & Heckbert 1997). A closed mesh stays closed and a manifold mesh stays
     manifold; components and handles are kept. Normals, colors and scalars are lost. A mesh that is
-    already small enough is returned unchanged.
+    already small enough is returned unchanged. locked: so many vertices, the first ones, stay as they are.
 
     Each pass collapses the cheapest edges of the current mesh; a vertex takes part in at most one collapse.
     This approximates the order of a priority queue in a fraction of the time.
@@ -59,7 +60,7 @@ def decimate(mesh: TriangleMesh, faces: int) -> TriangleMesh:
         return mesh
     center = mesh.vertices.mean(0)
     size = np.abs(mesh.vertices - center).max() or 1.0
-    surface = _Surface((mesh.vertices - center) / size, mesh.faces.astype(np.int32))
+    surface = _Surface((mesh.vertices - center) / size, mesh.faces.astype(np.int32), locked)
     many = len(mesh.faces) - faces
     # Zero-length edges first: once their neighborhood has changed, many of them can no longer collapse.
     for most in (0.0, np.inf):
@@ -73,13 +74,14 @@ def decimate(mesh: TriangleMesh, faces: int) -> TriangleMesh:
 class _Surface:
     """The mesh during decimation, and its edges with their costs."""
 
-    def __init__(self, points: Array, faces: NDArray[np.int32]):
-        """Take points (V, 3) and faces (F, 3), which will be overwritten."""
+    def __init__(self, points: Array, faces: NDArray[np.int32], locked: int):
+        """Take points (V, 3) and faces (F, 3), which will be overwritten; the first `locked` points stay."""
         quadrics, kind = np.zeros((len(points), 10)), np.zeros(len(points), np.uint8)
         self.edges, self.space = np.empty((3 * len(faces), 2), np.int32), np.empty(3 * len(faces), np.float32)
         self.state = State(points, quadrics, kind, faces, *rings(faces, len(points)))
         add_triangles(self.state)
         add_boundary(self.state)
+        self.state.kind[:locked] = LOCKED
         self._find_edges()
 
     def collapse_cheapest(self, goal: int, most: float) -> int:

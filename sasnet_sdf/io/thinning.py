@@ -64,6 +64,15 @@ _SAMPLE = 100_000
 _REFINEMENTS, _ALL_APART = 20, 1.1
 
 
+_THINNED = "thinned from"
+"""The beginning of the note on thinning."""
+
+
+def was_thinned(notes: Iterable[str]) -> bool:
+    """Whether the notes on a cloud say that it was thinned."""
+    return any(note.startswith(_THINNED) for note in notes)
+
+
 def default_max_points(available_bytes: int) -> int:
     """The number of points whose supervision and training fit into the available memory."""
     return max(available_bytes // USED_POINT, 100_000)
@@ -113,7 +122,7 @@ def thin_together(
     notes += sieve.notes()
     if sieve.level is not None:
         voxel = " x ".join(f"{edge:.3g}" for edge in _edges(sieve.level))
-        notes.append(f"thinned from {sieve.seen} to {sieve.count} points: one per voxel of {voxel}")
+        notes.append(f"{_THINNED} {sieve.seen} to {sieve.count} points: one per voxel of {voxel}")
     return found
 
 

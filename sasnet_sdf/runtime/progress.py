@@ -34,6 +34,9 @@ Evaluation is not one of these stages: it has a name, and the share 0.
 ALONE = "render"
 """The name of the stage in a run with only one stage."""
 
+TILES = "tiles"
+"""The name of the stage in which all tiles of a large scan are worked on."""
+
 WARNING = "warning: "
 """The beginning of a message that the user should not miss."""
 
@@ -64,6 +67,8 @@ class Progress:
         """The share of the whole run that is done, from 0 to 1."""
         if self.stage == ALONE:
             return self.fraction
+        if self.stage == TILES:
+            return (self.part + 0.1 + 0.75 * self.fraction) / self.parts
         names = list(STAGES)
         before = sum(STAGES[name] for name in names[: names.index(self.stage)])
         return (self.part + min(1.0, before + STAGES[self.stage] * self.fraction)) / self.parts
@@ -177,6 +182,13 @@ def pieces(count: int, size: int) -> Iterator[slice]:
         end = min(start + size, count)
         step(end / count)
         yield slice(start, end)
+
+
+def tell(message: str) -> None:
+    """Set the message of the current step, and report it at once if it is new."""
+    now = _NOW.get()
+    if now is not None:
+        now.reach(now.fraction, message)
 
 
 def say(message: str) -> None:

@@ -39,18 +39,17 @@ def tiling_of(
     wanted side of a lattice cell, in world units. overlap: of a tile, in spacings of its points.
     """
     cells = max(round(voxels.side / cell), 1)
-    low, high = np.zeros(3, np.int64), voxels.places.max(0).astype(np.int64) + 2
+    low, high = voxels.places.min(0).astype(np.int64) - 1, voxels.places.max(0).astype(np.int64) + 2
     if side is None:
         boxes = list(_halved((low, high), voxels, most, longest / cells))
     else:
         boxes = list(_grid(low, high, side / voxels.side))
     centers = np.array([(a + b) / 2 for a, b in boxes])
     order = morton_order(2 * (centers - low) / (high - low).max() - 1)
-    spacing, tiles = voxels.spacing(), []
-    whole = _median(spacing, voxels.counts)
+    tiles, whole = [], voxels.typical_spacing()
     for number, k in enumerate(order):
         own = _inside(boxes[k], voxels)
-        of_tile = _median(spacing[own], voxels.counts[own]) if len(own) else whole
+        of_tile = voxels.typical_spacing(own) if len(own) else whole
         widest = float((boxes[k][1] - boxes[k][0]).min()) * voxels.side / 2
         reach = max(min(overlap * of_tile, widest), _CELLS * voxels.side / cells)
         a, b = (tuple(corner.tolist()) for corner in boxes[k])
@@ -107,17 +106,13 @@ def _inside(box: Box, voxels: Voxels) -> NDArray[np.int64]:
     return first + np.flatnonzero(((places >= low) & (places < high)).all(axis=1))
 
 
-def _median(values: Array, weights: NDArray[np.int64]) -> float:
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order])
-    return float(values[order[np.searchsorted(reached, reached[-1] / 2)]])
-
-
 _DONE = "done.json"
 
 
 def distribute(survey: Survey, tiling: Tiling, scratch: Scratch, carry: Sequence[str] = ()) -> None:
     """Read the input once more, and write the points of each tile to files, in the order of the input.
+
+    Points in no tile are left out.
 
     carry: names of scalars to write as well; `check_carried` has found that they exist. In memory are two
     pieces and what a reader holds. Raises UsageError where the input has changed since the survey or the
@@ -137,8 +132,11 @@ def distribute(survey: Survey, tiling: Tiling, scratch: Scratch, carry: Sequence
             voxel = np.searchsorted(keys, own).clip(max=len(keys) - 1)
             if not (keys[voxel] == own).all():
                 raise changed(name)
-            files.add(tiles[voxel], _columns(piece, carry))
             found += len(piece)
+            inside = tiles[voxel] >= 0
+            if not inside.all():  # far from all others
+                piece, voxel = piece.select(inside), voxel[inside]
+            files.add(tiles[voxel], _columns(piece, carry))
             tick(found / survey.points)
         files.finish()
     written = {**_described(tiling), "attributes": list(kinds), "scalars": list(carry)}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
+from ..errors import SasnetError, UsageError
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,77 @@ class Scratch:
         finally:
             partial.unlink(missing_ok=True)
 
-    def remove(self) -> None:
-        """Delete the folder and everything in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+MARK = "run.json"
+"""The file by which a scratch folder is recognized: what the run that it belongs to depends on."""
+
+
+class Kept:
+    """Whether the scratch folder has results that are worth keeping if the run ends with an error."""
+
+    def __init__(self) -> None:
+        self.worth = False
+
+
+@contextmanager
+def scratch_folder(folder: Path | None, *, resume: bool, keep: bool) -> Iterator[tuple[Scratch, Kept]]:
+    """A scratch folder for the block, deleted at its end.
+
+    folder: its place; None: a temporary one. resume: use what an earlier run left there. keep: do not delete
+    it. If the block ends with an error after results were marked as worth keeping, or is interrupted, the
+    folder stays, and the error says so. Raises UsageError where the folder cannot be used.
+    """
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="sasnet-sdf-"))
+    own = _prepared(folder, resume)
+    scratch, kept = Scratch(folder), Kept()
+    try:
+        yield scratch, kept
+    except SasnetError as error:
+        if not kept.worth:
+            _removed(folder, own, keep)
+            raise
+        message = f"{error}; {folder} has what is done: run again with --resume to go on from there"
+        raise type(error)(message) from error
+    except BaseException:
+        if not kept.worth:
+            _removed(folder, own, keep)
+        raise
+    _removed(folder, own, keep)
+
+
+def _prepared(folder: Path, resume: bool) -> bool:
+    """Make or empty the folder; returns whether it is new."""
+    new = not folder.exists()
+    try:
+        if not new and not (folder / MARK).is_file() and any(folder.iterdir()):
+            raise UsageError(f"{folder}: is not empty and no scratch folder; name another one with --scratch")
+        if not new and not resume:
+            _emptied(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / MARK).is_file():
+            (folder / MARK).write_text("{}")
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: cannot be used as a scratch folder ({error.strerror or error}); "
+            "name another one with --scratch"
+        ) from error
+    return new
+
+
+def _removed(folder: Path, own: bool, keep: bool) -> None:
+    if keep:
+        return
+    if own:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            _emptied(folder)
+
+
+def _emptied(folder: Path) -> None:
+    for part in folder.iterdir():
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink()

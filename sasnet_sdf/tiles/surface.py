@@ -20,8 +20,9 @@ from ..extraction.trim import SLACK, beyond_data, clip
 from ..field import Field
 from ..geometry import Array, Frame, TriangleMesh
 from ..mesh import areas, at_boundary, compacted
+from ..problems.reconstruct import NEAR
 from ..runtime.memory import SurfaceMemory
-from ..spatial import morton_order
+from ..spatial import Tree, morton_order
 from ..supervision import CloudTarget
 from .field import blended
 from .partition import read_raw
@@ -34,12 +35,15 @@ HALO, TRIMMED_HALO = 3, 16
 """Cells around a tile's box in which its surface is extracted as well, so that what depends on neighboring
 triangles is the same for both tiles: more where the surface is trimmed, for the holes across the border."""
 
+SAMPLED = 2000
+"""Number of points of a tile for which it is tested whether they lie on the surface."""
+
 Rows = list[tuple[int, NDArray[np.int64]]]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A mesh in the unit cube. numbers: (V, 2) as in Seam, for shared vertices. over: (V,) where it is cut."""
+    """A mesh in the unit cube. numbers: (V, 2) as in Seam. over: (V,) positive where it is trimmed."""
 
     vertices: Array
     normals: Array
@@ -90,6 +94,7 @@ class _Surface:
         x, y, z = (int(n) for n in self.shape)
         self.lattice = Lattice(frame.to_unit(self._world(self.first)), tiling.cell / frame.scale, (x, y, z))
         self.support = None if target is None else Support.of(target, scanned=True)
+        self.filled = 0
         self.lattice_values: tuple[NDArray[np.int64], Array] = (np.empty((0, 3), np.int64), np.empty(0))
 
     def extracted(self) -> Part | None:
@@ -176,7 +181,9 @@ class _Surface:
             limit = (1 - SLACK) * trim / self.frame.scale
             return np.minimum(distance - limit, 1e9)
         ends = at_boundary(mesh.faces, len(mesh.vertices)) & self._at_border(mesh.vertices)
-        return beyond_data(mesh, distance, spacing, self.support, ends, solid=False).over
+        found = beyond_data(mesh, distance, spacing, self.support, ends, solid=False)
+        self.filled = found.filled
+        return found.over
 
     def _at_border(self, vertices: Array) -> NDArray[np.bool_]:
         """Which vertices (V, 3) lie at the border of the whole lattice."""
@@ -214,7 +221,31 @@ class _Surface:
         owner[theirs] = seam.owner[row[theirs]]
         self._write_seam(part, cut, numbers, shared, owner)
         scratch.save("mesh", number, **arrays)
-        return {"vertices": len(owned), "faces": len(cut.faces)}
+        before = float(areas(part.vertices, part.faces).sum()) * self.frame.scale**2
+        return {
+            "vertices": len(owned),
+            "faces": len(cut.faces),
+            "area": float(arrays["area"].sum()),
+            "area_before": before,
+            "filled": self.filled,
+            **self._covered(cut),
+        }
+
+    def _covered(self, surface: TriangleMesh) -> dict[str, int]:
+        """How many of a sample of the points in the box lie on the surface."""
+        if self.support is None:
+            return {"sampled": 0, "covered": 0}
+        low, high = (self.frame.to_unit(corner) for corner in self.plan.tiling.box(self.tile))
+        points = self.support.tree.points
+        inside = np.flatnonzero(((points >= low) & (points < high)).all(1))
+        some = inside[np.linspace(0, len(inside) - 1, min(len(inside), SAMPLED)).astype(np.int64)]
+        if not len(some) or not len(surface.vertices):
+            return {"sampled": len(some), "covered": 0}
+        order = morton_order(surface.vertices)
+        vertices = np.ascontiguousarray(surface.vertices[order])
+        apart = np.linalg.norm(points[some] - vertices[Tree.of(vertices).nearest(points[some])], axis=1)
+        near = apart <= NEAR * self.support.spacing[some] + self.lattice.cell
+        return {"sampled": len(some), "covered": int(near.sum())}
 
     def _agreed(self, part: Part, seam: Seam) -> Part:
         """The part with the shared vertices where other tiles have them."""

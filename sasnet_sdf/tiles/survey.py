@@ -39,6 +39,14 @@ class Pieces:
         """The name of the input in messages."""
         return "the input" if callable(self.source) else name_of(self.source)
 
+    @property
+    def path(self) -> Any:
+        """The file of the input, a list of several, or None, for the report."""
+        if callable(self.source):
+            return None
+        paths = [str(p) if isinstance(p, (str, Path)) else None for p in sources_of(self.source)]
+        return paths if len(paths) > 1 else paths[0]
+
     def opened(self) -> Iterator[tuple[Scan, Path]]:
         """The sources, each opened when it is drawn. Raises what reading raises."""
         for source in [self.source] if callable(self.source) else sources_of(self.source):

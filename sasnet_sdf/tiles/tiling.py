@@ -34,6 +34,19 @@ class Voxels:
         """
         return self.side * np.sqrt(2 / 3 / self.counts)
 
+    def typical_spacing(self, rows: NDArray[Any] | slice = slice(None)) -> float:
+        """The median of the estimated spacing over the points in some of the voxels."""
+        spacing, counts = self.spacing()[rows], self.counts[rows]
+        order = np.argsort(spacing)
+        reached = np.cumsum(counts[order])
+        return float(spacing[order[np.searchsorted(reached, reached[-1] / 2)]])
+
+    def around(self, points: Array) -> Voxels:
+        """Those within a voxel of the bounding box of points (N, 3)."""
+        low, high = ((corner - self.origin) / self.side for corner in (points.min(0), points.max(0)))
+        near = ((self.places >= np.floor(low) - 1) & (self.places <= np.floor(high) + 1)).all(1)
+        return Voxels(self.origin, self.side, self.places[near], self.counts[near])
+
 
 @dataclass(frozen=True)
 class Tile:

@@ -1,0 +1,113 @@
+"""What a tiled run makes of the settings: what it refuses, its workers, its lattice, when it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+
+from ..config import PRESETS, Config, TilesConfig
+from ..errors import UsageError
+from ..geometry import Frame, PointCloud
+from ..io.thinning import was_thinned
+from ..runtime.system import format_memory, memory_limit_bytes, usable_cores
+from .tiling import Voxels
+
+MOST = 600_000
+"""Most points in the box of a tile; with its overlap, it has up to a million."""
+
+DRIVER, WORKER, POINT = 700 << 20, 500 << 20, 2000
+"""Memory in bytes, measured: of the process that joins the tiles; of a worker, and per point in a tile's box
+and overlap."""
+
+SHARE = 0.8
+"""Share of the machine's memory that a run takes where no limit is given."""
+
+WIDER = 1.6
+"""Points of a tile with its overlap, over those in its box."""
+
+DETAIL = 2000
+"""The longest side of a scan over its spacing, above which one field cannot hold its detail."""
+
+FEWEST = 50_000
+"""Least number of points of a scan that is cut into tiles without being asked."""
+
+
+def check_settings(config: Config) -> None:
+    """Refuse settings that tiles cannot honor. Raises UsageError."""
+    refused = {
+        "--checkpoint": (
+            config.checkpoint.folder,
+            "tiles keep their state in the scratch folder (--scratch)",
+        ),
+        "--time-limit": (config.training.time_limit, "each tile is trained; give --steps"),
+        "--max-points": (config.max_points, "tiles use all points; give --tiles off"),
+    }
+    for option, (value, reason) in refused.items():
+        if value is not None:
+            raise UsageError(f"{option} does not go with tiles: {reason}")
+
+
+def memory_of(config: Config) -> int:
+    """The memory, in bytes, that all processes of a run on this machine may take together."""
+    return config.max_memory or int(SHARE * memory_limit_bytes())
+
+
+def workers_of(config: Config) -> TilesConfig:
+    """The settings with the number of workers on this machine: one per core, as far as memory allows."""
+    tiles = config.tiles
+    if tiles.scheduler is not None or tiles.workers is not None:
+        return tiles
+    fit = (memory_of(config) - DRIVER) // (WORKER + int(POINT * WIDER * MOST))
+    return replace(tiles, workers=int(np.clip(fit, 1, usable_cores())))
+
+
+def most_in_tile(config: Config) -> int:
+    """The most points in a tile's box that the memory allows. Raises UsageError where it allows no tiles."""
+    workers = workers_of(config).workers or 1
+    free = (memory_of(config) - DRIVER) / workers - WORKER
+    most = int(free / POINT / WIDER)
+    if config.tiles.scheduler is not None and config.max_memory is None:
+        return MOST
+    if most < MOST // 20:
+        least = DRIVER + workers * (WORKER + POINT * WIDER * MOST / 20)
+        raise UsageError(
+            f"tiles with {workers} workers need at least {format_memory(least)}; "
+            "give a larger max-memory or fewer --workers"
+        )
+    return min(most, MOST)
+
+
+def wanted_cell(config: Config, spacing: float, size: float) -> float:
+    """The side of a lattice cell in world units: as given, else by the preset from the points' spacing.
+
+    spacing: between the points; size: the longest side of the scan; both in world units.
+    """
+    extraction, preset = config.extraction, PRESETS.get(config.preset, Config()).extraction
+    if extraction.edge_length is not None:
+        return extraction.edge_length
+    if extraction.resolution != preset.resolution:
+        return Frame.around(np.array([[0.0] * 3, [size] * 3])).scale * 2 / extraction.resolution
+    return spacing * Config().extraction.resolution / preset.resolution
+
+
+def needs_tiles(cloud: PointCloud, voxels: Voxels, config: Config) -> str:
+    """Why one field cannot hold a cloud; empty if it can. voxels: of the cloud, which may be thinned."""
+    if config.max_points is not None or len(cloud) < FEWEST:
+        return ""
+    size = float(np.ptp(cloud.points, axis=0).max())
+    edge = config.extraction.edge_length
+    if edge is not None and edge > size / DETAIL * 2:
+        return ""
+    if was_thinned(cloud.notes):
+        return "it has more points than one field uses"
+    typical = voxels.typical_spacing()
+    if size > DETAIL * typical:
+        return f"it is {size / typical:,.0f} times as large as the distance between its points"
+    return ""
+
+
+def can_tile() -> bool:
+    """Whether the library that tiles need is installed."""
+    return find_spec("distributed") is not None
