@@ -15,13 +15,15 @@ from .fitted import FittedSignal
 from .geometry import PointCloud, TriangleMesh
 from .problems.extract import Extraction, surface_of
 from .problems.problem import surface_memory
-from .problems.reconstruct import Reconstruction, surface_of_source
+from .problems.reconstruct import Reconstruction
 from .problems.settings import make_config
 from .problems.signal import fit_signal
 from .runtime.progress import OnProgress, silent, stage
 from .settings import Settings, documented, options_of
 from .signal_config import SignalConfig
 from .signals import Signal
+from .tiles.choice import surface_of_any
+from .tiles.reconstruct import TiledReconstruction
 
 
 @documented(Config)
@@ -57,14 +59,22 @@ def reconstruct(
     engine: str | None = None,
     max_memory: int | str | None = None,
     strict: bool | None = None,
+    tiles: str | float | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    scratch: str | Path | None = None,
+    keep_scratch: bool | None = None,
+    split: bool | None = None,
+    output: str | Path | None = None,
     config: Config | None = None,
     on_progress: OnProgress = silent,
-) -> Reconstruction:
+) -> Reconstruction | TiledReconstruction:
     """Train a signed distance field on a scan and extract its surface, in the scan's world units.
 
     source: a path, a PointCloud, a TriangleMesh, a cloud or mesh of trimesh, Open3D or PyVista, or an
     array of points (N, 3), or of points and unit normals (N, 6), in world units. Several paths or
-    clouds, in a list or tuple, are merged into one scan.
+    clouds, in a list or tuple, are merged into one scan. A scan that is larger than memory may be a function
+    without arguments that returns an iterator of PointCloud pieces, the same ones at each call.
 
     preset: "fast", "balanced" or "fine": how much work to spend.
 
@@ -72,11 +82,16 @@ def reconstruct(
 
     settings: other settings as "KEY=VALUE", such as "supervision.targets=200000".
 
+    output: the mesh file to write. A mesh in tiles (docs/scale.md) is written while it is joined, so that it
+    may be larger than memory. None: the mesh is not written.
+
     config: all settings as one object, instead of preset, model, settings and the keyword settings below.
 
     on_progress: called several times a second with a Progress. If it returns False during training,
     training ends, and the surface is that of the field so far; if it returns False in any other stage,
     the run stops and raises Interrupted. An exception that it raises ends the run too.
+
+    Returns a Reconstruction, or a TiledReconstruction where the scan was cut into tiles.
 
     Raises a SasnetError: UnreadableInput, UnusableGeometry, NoSurface, UsageError, MissingBackend,
     Interrupted.
@@ -89,7 +104,11 @@ def reconstruct(
         config = make_config(preset, model=model, settings=settings, **options)
     elif preset != "balanced" or model or settings or any(value is not None for value in options.values()):
         raise UsageError("give a config, or single settings, not both")
-    return surface_of_source(source, config, on_progress)
+    place = None if output is None else Path(output)
+    result = surface_of_any(source, config, on_progress, place)
+    if place is not None and isinstance(result, Reconstruction):
+        result.mesh.save(place)
+    return result
 
 
 @documented(Config)

@@ -192,11 +192,6 @@ class CheckpointConfig(Settings):
         option="resume",
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.resume and self.folder is None:
-            raise UsageError("resume goes on from a folder of checkpoints: name it with checkpoint")
-
 
 @dataclass(frozen=True)
 class TilesConfig(Settings):
@@ -236,6 +231,11 @@ class TilesConfig(Settings):
         usual="OUTPUT.tiles, beside the output",
     )
     keep_scratch: bool = setting(False, "Do not delete the scratch folder at the end.", option="keep_scratch")
+    split: bool = setting(
+        False,
+        "Write a mesh for each tile, cut at the borders, into the folder OUTPUT without its extension.",
+        option="split",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

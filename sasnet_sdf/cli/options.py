@@ -19,13 +19,14 @@ from ..signal_config import SIGNAL_PRESETS, SignalConfig
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 
-Group = Literal["Input", "Output", "Surface", "Training", "Run"]
+Group = Literal["Input", "Output", "Surface", "Training", "Tiles", "Run"]
 """The groups of options in help, in order."""
 
 _MEMBERS: dict[Group, str] = {
     "Input": "input supervision max_points",
     "Surface": "extraction",
     "Training": "training checkpoint seed parameters ratio",
+    "Tiles": "tiles",
 }
 """Sections of settings, and single settings, whose options each group contains; Run has all others."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ INTERRUPTED = "interrupted: training ended early, and the surface is the one tha
 @options.checkpoint
 @options.engine
 @options.settings(Config, "strict")
+@options.settings(Config, "tiles", "workers", "scheduler", "scratch", "keep_scratch", "split")
 @options.run
 @click.make_pass_decorator(options.Session, ensure=True)
 def command(
@@ -143,22 +144,25 @@ def _done(
     """Do a job, write its files, and return the figures of its report."""
     started = time.perf_counter()
     watch(Progress("read", 0.0, "reading"))
-    from ..problems.reconstruct import surface_of_source
+    from ..tiles.choice import surface_of_any
+    from ..tiles.reconstruct import TiledReconstruction
     from .summary import log_choices
 
     try:
         source = job.source if len(job.sources) == 1 else job.sources
-        result = surface_of_source(source, config, watch)
+        result = surface_of_any(source, config, watch, job.output, job.model)
     except NoSurface as error:
         if stop.requested:
             raise Interrupted("interrupted before the field had a surface; nothing was written") from error
         raise
     log_choices(result.report)
     saver = Saver(started)
-    with stage("write", watch):
-        lost = saver.save(result.mesh.save, job.output) or ()
-        if job.model:
-            saver.save(result.field.save, job.model)
+    lost: Sequence[str] = ()
+    if not isinstance(result, TiledReconstruction):  # tiles are written while they are joined
+        with stage("write", watch):
+            lost = saver.save(result.mesh.save, job.output) or ()
+            if job.model:
+                saver.save(result.field.save, job.model)
     notes = [*result.report["notes"], *lost, *[INTERRUPTED] * stop.requested]
     numbers = {**result.report, "notes": notes, "interrupted": stop.requested}
     numbers = saver.finish(numbers, session.arguments, job.report, config.checkpoint.folder)

@@ -22,15 +22,17 @@ def summarize(report: dict[str, Any], written: Sequence[Path]) -> str:
     lines = warning_lines(report["warnings"])
     lines += surface_lines(report["extraction"], report["trim"])
     refined = report["refinement"]
-    if refined["mode"] != "off":
+    if "mean" in refined and refined["mode"] != "off":
         mean, most = refined["mean"], refined["maximum"]
         text = f"follows the data: {mean:.2g} from the network's surface on average, {most:.2g} at most"
         lines.append(filled(text))
     if report["attributes"]:
         lines.append(filled(f"carried over: {', '.join(report['attributes'])}"))
     lines += _input_lines(report["input"])
-    resolution = f"{report['extraction']['resolution']} cells"
-    return "\n".join([*lines, "", *_stage_lines(report, {"extraction": resolution}), *_end(report, written)])
+    facts = {"extraction": f"{report['extraction']['resolution']} cells"}
+    if tiles := report.get("tiles"):
+        facts = {"training": f"{_count(len(tiles), 'tile')}, {_count(report['workers'], 'worker')}"}
+    return "\n".join([*lines, "", *_stage_lines(report, facts), *_end(report, written)])
 
 
 def summarize_fit(report: dict[str, Any], written: Sequence[Path], pictures: Path | None) -> str:
@@ -219,9 +221,14 @@ def _stage_lines(report: dict[str, Any], facts: dict[str, str]) -> list[str]:
     return [*lines, f"  {'total':<11} {total:7.1f} s  {memory}, {machine}"]
 
 
+def _size(path: Path) -> int:
+    """The bytes of a file, or of all files in a folder."""
+    return sum(part.stat().st_size for part in path.rglob("*")) if path.is_dir() else path.stat().st_size
+
+
 def _end(report: dict[str, Any], written: Sequence[Path], pictures: Path | None = None) -> list[str]:
     """The files that were written, and the notes."""
-    lines = ["", *(f"wrote {path} ({human_bytes(path.stat().st_size)})" for path in written)]
+    lines = ["", *(f"wrote {path} ({human_bytes(_size(path))})" for path in written)]
     lines += [f"wrote pictures into {pictures}"] * bool(pictures)
     notes = list(report["notes"])
     if report["training"]["ended_by"] == "time":

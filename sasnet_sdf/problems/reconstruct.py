@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -55,18 +55,27 @@ class Reconstruction:
         return "\n".join(lines)
 
 
-def surface_of_source(source: Any, config: Config, on_progress: OnProgress = silent) -> Reconstruction:
-    """Does what sasnet_sdf.reconstruct does, with all settings in `config`."""
+def surface_of_source(
+    source: Any,
+    config: Config,
+    on_progress: OnProgress = silent,
+    check: Callable[[PointCloud | TriangleMesh], list[Finding]] = lambda _: [],
+) -> Reconstruction:
+    """Does what sasnet_sdf.reconstruct does with one field, with all settings in `config`.
+
+    check: called with what was read; returns what the user should know, and may raise.
+    """
     run = Run()
     device, engine = choose(config.device, config.engine)
     model = new_network(config.model, SurfaceProblem.dim, SurfaceProblem.outputs, engine, config.seed)
 
     with timed(run.seconds, "read"), stage("read", on_progress, "reading"):
         given, told = load(source, config)
+        findings = check(given)
         check_carried(given, config.extraction.carry)
         name = name_of(source)
         found, frame = selected(given, config.supervision, name)
-        geometry, findings = found.geometry, notes(told) + found.findings
+        geometry, findings = found.geometry, notes(told) + findings + found.findings
         tell(findings, config, name)
         model = model.to(device)
         plan = plan_of(model, config, SurfaceProblem.trial)

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -56,8 +56,8 @@ OVERLAP = 24.0
 LONGEST = 2048
 """Most lattice cells along a side of a tile."""
 
-FIXED = 600_000.0
-"""The cost of training a tile, in points to mesh."""
+COSTS = {"clean": (0.3, 5e-6), "field": (5.0, 5e-6), "mesh": (0.5, 3e-5)}
+"""Seconds that a task takes on one core, and in addition for each point of its tile; measured."""
 
 NAMES = {"normals": "file", "place": "viewpoint", "away": "up"}
 """What reports call the ways in which the outside is found."""
@@ -106,12 +106,13 @@ def surface_of_tiles(
     on_progress: OnProgress = silent,
     output: Path | None = None,
     model: Path | None = None,
+    told: Sequence[Finding] = (),
 ) -> TiledReconstruction:
     """Reconstruct a scan in tiles.
 
     source: what `reconstruct` takes, or a function without arguments that returns an iterator of PointCloud
-    pieces, the same at each call. output: the mesh to write; a folder gets a mesh for each tile. model: the
-    folder to write the fields to. Raises a SasnetError.
+    pieces, the same at each call. output: the mesh to write; None: it is in memory. model: the folder to
+    write the fields to. told: what the user should know already. Raises a SasnetError.
     """
     check_settings(config)
     config = replace(config, tiles=workers_of(config))
@@ -138,6 +139,7 @@ def surface_of_tiles(
             surface, lost = _written(joined, plan, output)
             field = _model(plan, whole, model)
         report = _report(run, plan, survey, whole, done, joined, field)
+    found = [*told, *found]
     report |= {"notes": texts([*found, *notes(lost)], "note"), "warnings": texts(found, "warning")}
     return TiledReconstruction(output, field, report, surface)
 
@@ -224,8 +226,9 @@ def _worked(plan: Plan, workers: Cluster, kept: Kept) -> _Done:
         seconds[job.key] = took
         kept.worth = kept.worth or job.key.startswith("field")
         meshed += job.key.startswith("mesh")
-        tiles = len(plan.tiling.tiles)
-        report_message(eta.message(f"tile {min(meshed + 1, tiles)} of {tiles}", workers.workers))
+        text = f"{meshed} of {len(plan.tiling.tiles)} tiles are done"
+        # the first tasks also compile, which says nothing about the others
+        report_message(eta.message(text, workers.workers) if meshed else text)
 
     found = workers.run(jobs, on_done)
     results: dict[str, dict[int, dict[str, Any]]] = {kind: {} for kind in KINDS}
@@ -244,14 +247,18 @@ def _jobs(plan: Plan) -> Iterator[Job]:
 
     order = sorted(tiling.tiles, key=lambda tile: (tiling.colors[tile.number], tile.number))
     for tile in tiling.tiles:
-        yield Job(f"clean-{tile.number}", clean, (plan, tile.number), cost=0.2 * tile.points)
+        yield Job(f"clean-{tile.number}", clean, (plan, tile.number), cost=_cost("clean", tile))
     for tile in tiling.tiles:
         after = keys("clean", [tile, *tiling.around(tile, tile.overlap)])
-        cost = FIXED + 0.2 * tile.points
-        yield Job(f"field-{tile.number}", train, (plan, tile.number), tuple(after), cost)
+        yield Job(f"field-{tile.number}", train, (plan, tile.number), tuple(after), _cost("field", tile))
     for tile in order:
         after = keys("field", [tile, *tiling.overlapping(tile, reach)]) + keys("mesh", tiling.before(tile))
-        yield Job(f"mesh-{tile.number}", mesh, (plan, tile.number), tuple(after), cost=float(tile.points))
+        yield Job(f"mesh-{tile.number}", mesh, (plan, tile.number), tuple(after), _cost("mesh", tile))
+
+
+def _cost(kind: str, tile: Tile) -> float:
+    fixed, each = COSTS[kind]
+    return fixed + each * tile.points
 
 
 def _joined(plan: Plan, workers: Cluster, done: _Done) -> Joined:
@@ -279,8 +286,8 @@ def _written(joined: Joined, plan: Plan, output: Path | None) -> tuple[TriangleM
         raise NoSurface("no tile has a surface near the data; check the normals, or train for more steps")
     if output is None:
         return joined.mesh(), []
-    if output.is_dir():
-        return None, list(joined.write_folder(output, "ply", plan.tiling))
+    if plan.config.tiles.split:
+        return None, list(joined.write_folder(output.with_suffix(""), output.suffix[1:], plan.tiling))
     if output.suffix.lower() == ".ply":
         joined.write_ply(output)
         return None, []
@@ -360,6 +367,7 @@ def _report(
             "points_covered": covered_share(done.results),
         },
         attributes=[*(["colors"] if plan.colored and extraction.colors == "auto" else []), *extraction.carry],
+        training=whole["training"],
         tiles=tile_rows(plan.tiling, done.results, done.seconds),
         workers=plan.config.tiles.workers,
     )

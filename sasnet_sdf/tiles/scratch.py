@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SasnetError, UsageError
+from ..errors import Interrupted, SasnetError, UsageError
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,9 @@ MARK = "run.json"
 """The file by which a scratch folder is recognized: what the run that it belongs to depends on."""
 
 
+_GO_ON = "has what is done: run again with --resume to go on from there"
+
+
 class Kept:
     """Whether the scratch folder has results that are worth keeping if the run ends with an error."""
 
@@ -105,11 +108,12 @@ def scratch_folder(folder: Path | None, *, resume: bool, keep: bool) -> Iterator
         if not kept.worth:
             _removed(folder, own, keep)
             raise
-        message = f"{error}; {folder} has what is done: run again with --resume to go on from there"
-        raise type(error)(message) from error
-    except BaseException:
+        raise type(error)(f"{error}; {folder} {_GO_ON}") from error
+    except BaseException as error:
         if not kept.worth:
             _removed(folder, own, keep)
+        elif isinstance(error, KeyboardInterrupt):
+            raise Interrupted(f"interrupted; {folder} {_GO_ON}") from error
         raise
     _removed(folder, own, keep)
 
