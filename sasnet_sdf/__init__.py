@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         write_mesh,
         write_volume,
     )
-    from .problems.evaluate import Evaluation, evaluate
+    from .problems.evaluate import Evaluation
     from .problems.extract import Extraction
     from .problems.isosurface import isosurface
     from .problems.reconstruct import Reconstruction
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from .runtime.progress import Progress
     from .signal_config import SIGNAL_PRESETS, SignalConfig
     from .signals import Grid, Signal
+    from .tiles.evaluate import evaluate
+    from .tiles.field import TiledField
+    from .tiles.reconstruct import TiledReconstruction
 
     __version__: str
 
@@ -60,13 +63,16 @@ _HOME = {
     ".geometry": "Frame PointCloud TriangleMesh",
     ".io": "read_cloud read_geometry read_image read_mesh read_volume "
     "write_cloud write_image write_mesh write_volume",
-    ".problems.evaluate": "Evaluation evaluate",
+    ".problems.evaluate": "Evaluation",
     ".problems.extract": "Extraction",
     ".problems.isosurface": "isosurface",
     ".problems.reconstruct": "Reconstruction",
     ".problems.settings": "make_config",
     ".runtime.progress": "Progress",
     ".signals": "Grid Signal",
+    ".tiles.evaluate": "evaluate",
+    ".tiles.field": "TiledField",
+    ".tiles.reconstruct": "TiledReconstruction",
 }
 """The public names of each module."""
 
@@ -93,6 +99,8 @@ __all__ = [
     "SasnetError",
     "Signal",
     "SignalConfig",
+    "TiledField",
+    "TiledReconstruction",
     "TriangleMesh",
     "UnreadableInput",
     "UnusableGeometry",

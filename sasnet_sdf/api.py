@@ -23,6 +23,8 @@ from .settings import Settings, documented, options_of
 from .signal_config import SignalConfig
 from .signals import Signal
 from .tiles.choice import surface_of_any
+from .tiles.extract import surface_of_model
+from .tiles.field import TiledField, load_field
 from .tiles.reconstruct import TiledReconstruction
 
 
@@ -113,7 +115,7 @@ def reconstruct(
 
 @documented(Config)
 def extract(
-    field: Field | str | Path,
+    field: Field | TiledField | str | Path,
     *,
     resolution: int | None = None,
     edge_length: float | None = None,
@@ -126,8 +128,8 @@ def extract(
 ) -> Extraction:
     """Extract the surface of a trained field again, in world units, at any resolution.
 
-    field: of a Reconstruction, or a path to a model file. It stores the data points, so the surface can be
-    trimmed as `reconstruct` does. It has no colors.
+    field: of a reconstruction, or a path to a model file or to the folder of a tiled model. It stores the
+    data points, so the surface can be trimmed as `reconstruct` does. It has no colors.
 
     on_progress: called several times a second with a Progress; returning False raises Interrupted.
 
@@ -136,7 +138,11 @@ def extract(
         mesh, report = sasnet_sdf.extract("scan.sasnet", resolution=64)
     """
     config = make_config(**_options(locals(), ExtractionConfig, "max_memory"))
-    field = field if isinstance(field, Field) else Field.load(field)
+    if isinstance(field, (str, Path)):
+        field = load_field(field)
+    if isinstance(field, TiledField):
+        with stage("extraction", on_progress):
+            return surface_of_model(field, config)
     memory = surface_memory(config.max_memory, field.unit_gradient, config.extraction.faces)
     with stage("extraction", on_progress):
         return Extraction(*surface_of(field, config.extraction, memory))
@@ -224,10 +230,13 @@ def fit_volume(
     return _fit("volume", locals())
 
 
-def load_model(path: str | Path, device: str = "auto", engine: str = "auto") -> Field | FittedSignal:
-    """Read a model file: a Field of a surface, a FittedSignal of an image or a volume.
+def load_model(
+    path: str | Path, device: str = "auto", engine: str = "auto"
+) -> Field | TiledField | FittedSignal:
+    """Read a model: a Field of a surface, a TiledField of one in tiles, a FittedSignal of an image or volume.
 
-    path: a .sasnet file. device: "auto", "cpu" or "cuda". engine: what computes its hash grid.
+    path: a .sasnet file, or the folder of a tiled model. device: "auto", "cpu" or "cuda". engine: what
+    computes its hash grid.
 
     Raises UnreadableInput where the file is damaged or not a model, MissingBackend.
 
@@ -235,6 +244,8 @@ def load_model(path: str | Path, device: str = "auto", engine: str = "auto") -> 
     """
     from .io.models import read_model
 
+    if Path(path).is_dir():
+        return TiledField.load(path, device)
     kind = FittedSignal if "signal" in read_model(Path(path))[1] else Field
     return kind.load(path, device, engine)
 

@@ -9,7 +9,8 @@ from .engines import ENGINES, as_engine
 from .errors import UsageError
 from .model_config import GridConfig, ModelConfig, SASNetConfig
 from .runtime.system import parse_memory
-from .settings import Settings, as_classes, as_names, as_tiles, as_trim, as_up, as_vector, setting
+from .settings import Settings, as_classes, as_length, as_names, as_up, as_vector, setting
+from .tiles_config import TilesConfig
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class ExtractionConfig(Settings):
         "auto: a length from the spacing of the points; no trimming where they surround a solid.",
         option="trim",
         form="auto|off|LENGTH",
-        parse=as_trim,
+        parse=partial(as_length, "trim"),
     )
     watertight: bool = setting(False, "Close what is open instead of trimming it.", option="watertight")
     faces: int | None = setting(None, "Decimate to N triangles.", option="faces", form="N", low=4, high=10**9)
@@ -191,56 +192,6 @@ class CheckpointConfig(Settings):
         "bytes of a run that was never stopped.",
         option="resume",
     )
-
-
-@dataclass(frozen=True)
-class TilesConfig(Settings):
-    """Scans that are larger than one field."""
-
-    side: str | float = setting(
-        "auto",
-        "Cut the scan into tiles, each with a field of its own. LENGTH: the side of a tile, in the units of "
-        "the input. auto: where one field cannot hold the detail or the number of the points.",
-        option="tiles",
-        form="auto|off|LENGTH",
-        parse=as_tiles,
-    )
-    workers: int | None = setting(
-        None,
-        "Processes that work on tiles on this machine.",
-        option="workers",
-        form="N",
-        low=1,
-        high=4096,
-        usual="one per core, as far as memory allows",
-    )
-    scheduler: str | None = setting(
-        None,
-        "Let the workers of a Dask scheduler do the work, such as tcp://host:8786; they must see the scratch "
-        "folder.",
-        option="scheduler",
-        form="ADDRESS",
-        parse=str,
-    )
-    scratch: str | None = setting(
-        None,
-        "Folder for the points and the results of tiles.",
-        option="scratch",
-        form="DIR",
-        parse=str,
-        usual="OUTPUT.tiles, beside the output",
-    )
-    keep_scratch: bool = setting(False, "Do not delete the scratch folder at the end.", option="keep_scratch")
-    split: bool = setting(
-        False,
-        "Write a mesh for each tile, cut at the borders, into the folder OUTPUT without its extension.",
-        option="split",
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.workers is not None and self.scheduler is not None:
-            raise UsageError("workers are started on this machine, and a scheduler has its own: give one")
 
 
 @dataclass(frozen=True)

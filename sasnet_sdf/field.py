@@ -260,11 +260,8 @@ class Field:
                 raise ValueError("its network does not map points in space to one distance")
             frame = Frame.from_dict({**metadata["frame"], "center": metadata["frame"]["centre"]})
             low, high = (np.array(metadata["bounds"][name], np.float64) for name in ("low", "high"))
-            if (
-                low.shape != (3,)
-                or high.shape != (3,)
-                or not ((low >= -FARTHEST) & (low <= high) & (high <= FARTHEST)).all()
-            ):
+            ordered = low.shape == high.shape == (3,) and (low <= high).all()
+            if not ordered or np.abs([low, high]).max() > FARTHEST:
                 raise ValueError("its bounds are not a box near the unit cube")
             return cls(model, frame, low, high, dict(metadata["training"]), support, bridges)
         except networks.UNREADABLE as error:
@@ -277,8 +274,7 @@ def _support(arrays: dict[str, Array], metadata: dict[str, Any]) -> Support | No
     if "support" not in metadata:
         return None
     points, spacing = arrays.pop("support.points"), arrays.pop("support.spacing")
-    gap = metadata["support"]["gap"]
-    gap = np.inf if gap is None else float(gap)
+    gap = np.inf if (gap := metadata["support"]["gap"]) is None else float(gap)
     if (
         not all(np.isfinite(part).all() for part in (points, spacing))  # casting some NaNs raises a warning
         or spacing.shape != (len(points),)

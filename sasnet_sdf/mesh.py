@@ -28,53 +28,62 @@ class Edges:
     @classmethod
     def of(cls, faces: NDArray[Any]) -> Edges:
         """Count the edges of triangles (F, 3). Loops that meet in a vertex count as one."""
-        boundary, branching = _uses(np.ascontiguousarray(faces, np.int64), int(faces.max(initial=-1)) + 1)
+        special, uses = unpaired_edges(faces, np.zeros(int(faces.max(initial=-1)) + 1, np.bool_))
         tick()
+        boundary = special[uses == 1]
         vertices, ends = np.unique(boundary, return_inverse=True)
         ends = ends.reshape(-1, 2)
         graph = edge_graph(ends[:, 0], ends[:, 1], len(vertices))
         loops = int(connected_components(graph, directed=False)[0]) if len(boundary) else 0
-        return cls(len(boundary), loops, branching)
+        return cls(len(boundary), loops, int(np.count_nonzero(uses > 2)))
 
 
 def at_boundary(faces: NDArray[Any], count: int) -> NDArray[np.bool_]:
     """Which of `count` vertices are on the boundary of triangles (F, 3)."""
     found = np.zeros(count, np.bool_)
-    found[_uses(np.ascontiguousarray(faces, np.int64), count)[0]] = True
+    edges, uses = unpaired_edges(faces, found)
+    found[edges[uses == 1]] = True
     return found
 
 
-@kept(nogil=True)
-def _uses(faces: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], int]:
-    """The edges (B, 2) in only one of the triangles (F, 3), and the number of edges in more than two.
+def unpaired_edges(
+    faces: NDArray[Any], among: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The edges (E, 2) that are not in exactly two triangles (F, 3), and how many triangles (E,) each is in.
 
-    count: number of vertices.
+    among: (V,) some vertices; all edges between two of them are returned as well. The lower vertex of an edge
+    comes first, and the edges are in lexicographic order.
     """
+    return _unpaired_edges(np.ascontiguousarray(faces, np.int32), among)
+
+
+@kept(nogil=True)
+def _unpaired_edges(faces, among):
     # counting sort: each edge is listed at its lower end, by its other end
-    starts = np.zeros(count + 1, np.int64)
+    starts = np.zeros(len(among) + 1, np.int64)
     for face in range(len(faces)):
         for k in range(3):
             starts[min(faces[face, k], faces[face, (k + 1) % 3]) + 1] += 1
     starts = np.cumsum(starts)
-    ends, filled = np.empty(3 * len(faces), np.int64), starts[:-1].copy()
+    ends, filled = np.empty(3 * len(faces), np.int32), starts[:-1].copy()
     for face in range(len(faces)):
         for k in range(3):
             a, b = faces[face, k], faces[face, (k + 1) % 3]
             ends[filled[min(a, b)]] = max(a, b)
             filled[min(a, b)] += 1
-    boundary, single, branching = np.empty((len(ends), 2), np.int64), 0, 0
-    for vertex in range(count):
+    found, uses, count = np.empty((len(ends), 2), np.int32), np.empty(len(ends), np.int32), 0
+    for vertex in range(len(among)):
         mine = np.sort(ends[starts[vertex] : starts[vertex + 1]])
         begin = 0
         for n in range(len(mine)):
             if n + 1 == len(mine) or mine[n + 1] != mine[n]:
-                if n == begin:
-                    boundary[single, 0], boundary[single, 1] = vertex, mine[n]
-                    single += 1
-                elif n > begin + 1:
-                    branching += 1
+                used = n + 1 - begin
                 begin = n + 1
-    return boundary[:single].copy(), branching
+                if used != 2 or (among[vertex] and among[mine[n]]):
+                    found[count, 0], found[count, 1] = vertex, mine[n]
+                    uses[count] = used
+                    count += 1
+    return found[:count].copy(), uses[:count].copy()
 
 
 def directed_edges(faces: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

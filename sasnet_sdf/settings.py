@@ -288,17 +288,8 @@ def as_up(value: Any) -> tuple[float, ...]:
     return direction
 
 
-def as_trim(value: Any) -> str | float:
-    """auto, off, or a positive length."""
-    return _as_length("trim", value)
-
-
-def as_tiles(value: Any) -> str | float:
-    """auto, off, or a positive length."""
-    return _as_length("tiles", value)
-
-
-def _as_length(name: str, value: Any) -> str | float:
+def as_length(name: str, value: Any) -> str | float:
+    """auto, off, or a positive length; `name` is that of the setting. Raises UsageError."""
     if value in ("auto", "off"):
         return value
     length = _numbers([value], 1)

@@ -38,6 +38,7 @@ ROOMS = (
     "field",
     "fitted",
     "problems",
+    "tiles",
     "comparison",
     "api",
     "cli",
@@ -48,7 +49,7 @@ BACKWARDS = {("geometry", "io")}
 
 OPTIONAL = {
     *("open3d", "pymeshlab", "matplotlib", "pyvista", "laspy", "pye57"),
-    *("nibabel", "nrrd", "tinycudann"),
+    *("nibabel", "nrrd", "tinycudann", "dask", "distributed"),
 }
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -45,10 +45,10 @@ def extract(
     with watched(progress, quiet) as (_, watch):
         watch(Progress("read", 0.0, "reading"))
         from ..api import extract as surface_of
-        from ..field import Field
+        from ..tiles.field import load_field
         from .summary import log_network, note_lines, surface_lines
 
-        field = Field.load(model, device=device, engine=engine)
+        field = load_field(model, device=device, engine=engine)
         log_network(field.model, field.device)
         mesh, facts = surface_of(field, on_progress=watch, **lattice)
         with stage("write", watch):
@@ -81,14 +81,14 @@ def query(
     import numpy as np
 
     from ..errors import UnreadableInput, UnusableGeometry
-    from ..field import Field
     from ..geometry import TriangleMesh, are_finite
     from ..io import read_geometry, write_table
+    from ..tiles.field import load_field
     from .summary import log_network
 
     geometry = read_geometry(points)
     places = geometry.vertices if isinstance(geometry, TriangleMesh) else geometry.points
-    field = Field.load(model, device=device, engine=engine)
+    field = load_field(model, device=device, engine=engine)
     log_network(field.model, field.device)
     with np.errstate(over="ignore"):
         usable = are_finite(field.frame.to_unit(places))

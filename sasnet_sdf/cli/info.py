@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..fitted import FittedSignal
     from ..geometry import Array, PointCloud, TriangleMesh
     from ..signals import Signal
+    from ..tiles.field import TiledField
 
 
 @click.command("info")
@@ -32,7 +33,7 @@ def command(file: Path, as_json: bool) -> None:
 
 
 def _facts(file: Path) -> dict[str, Any]:
-    if file.suffix.lower() == ".sasnet":
+    if file.suffix.lower() == ".sasnet" or (file / "tiles.json").is_file():
         from ..api import load_model
 
         return model_facts(load_model(file, device="cpu"))
@@ -157,14 +158,18 @@ def signal_facts(signal: Signal, notes: list[str]) -> dict[str, Any]:
     }
 
 
-def model_facts(model: Field | FittedSignal) -> dict[str, Any]:
+def model_facts(model: Field | TiledField | FittedSignal) -> dict[str, Any]:
     """Architecture, parameters, frame or grid, and training of a trained field, image or volume."""
-    from ..field import Field
+    from ..fitted import FittedSignal
     from ..settings import to_dict
+    from ..tiles.field import TiledField
 
-    surface = isinstance(model, Field)
+    surface = not isinstance(model, FittedSignal)
+    kind = "model" if surface else f"model of {'an' if model.kind == 'image' else 'a'} {model.kind}"
+    tiles = {"tiles": len(model.tiling.tiles)} if isinstance(model, TiledField) else {}
     return {
-        "kind": "model" if surface else f"model of {'an' if model.kind == 'image' else 'a'} {model.kind}",
+        "kind": kind,
+        **tiles,
         "parameters": sum(parameter.numel() for parameter in model.model.parameters()),
         "network": to_dict(model.model.config),
         **({"frame": model.frame.to_dict()} if surface else {"grid": model.grid.to_dict()}),

@@ -98,7 +98,7 @@ def evaluate(
 
         check_writable(output, overwrite, ("report",))
     with shown("auto", quiet) as show:
-        from ..problems.evaluate import evaluate
+        from ..tiles.evaluate import evaluate
 
         found = evaluate(
             source, reference, samples=samples, seed=seed, resolution=resolution, on_progress=show

@@ -19,7 +19,7 @@ from ..fitted import FittedSignal
 from ..geometry import PointCloud, TriangleMesh
 from ..io.formats import signal_kind
 from ..model_config import ModelConfig
-from ..problems.evaluate import evaluate
+from ..problems.evaluate import evaluated
 from ..problems.extract import surface_of
 from ..problems.loading import load
 from ..problems.problem import Problem, Result, surface_memory
@@ -153,7 +153,7 @@ class SurfaceSubject(Subject[Field]):
                 # without the data, so that all distances come from the network
                 field = Field(result.model, result.frame, result.low, result.high, result.metadata)
             assert mesh is not None
-            found = evaluate(mesh, self.truth, field=field, samples=self.samples, seed=self.config.seed)
+            found = evaluated(mesh, self.truth, field=field, samples=self.samples, seed=self.config.seed)
         except NoSurface as error:
             return {"failure": str(error).partition(";")[0]}, None
         except UnusableGeometry:

@@ -283,8 +283,7 @@ def _across(mesh, s, t, f):
 @jit
 def _normal_and_quality(p, q, r):
     """A triangle's unit normal, zero where it is flat, and its quality."""
-    u, v = difference(q, p), difference(r, p)
-    w = difference(r, q)
+    u, v, w = difference(q, p), difference(r, p), difference(r, q)
     x, y, z = cross(u, v)
     twice = np.sqrt(x * x + y * y + z * z)
     if twice == 0:
@@ -297,6 +296,5 @@ def _normal_and_quality(p, q, r):
 @jit
 def _normal(mesh, f):
     i, j, k = mesh.faces[f, 0], mesh.faces[f, 1], mesh.faces[f, 2]
-    return _normal_and_quality(position(mesh.points, i), position(mesh.points, j), position(mesh.points, k))[
-        0
-    ]
+    p, q, r = position(mesh.points, i), position(mesh.points, j), position(mesh.points, k)
+    return _normal_and_quality(p, q, r)[0]

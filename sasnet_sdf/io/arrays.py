@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from ..errors import UnreadableInput
 from ..geometry import PointCloud
 from ..signals import Signal
-from .columns import Columns, Scan, as_colors, records
+from .colors import as_colors
+from .columns import Columns, Scan, records
 from .files import check_claim, reason_of
 from .names import named, unnamed
 from .volumes import FOR_POINTS, lost, volume_of

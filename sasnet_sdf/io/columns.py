@@ -14,66 +14,16 @@ from numpy.typing import NDArray
 from ..errors import UnreadableInput
 from ..geometry import Array, PointCloud
 from ..runtime.progress import tick
+from .colors import as_colors, brightest, lost_in, packed_in, split_packed
 
 Columns = dict[str, NDArray[Any]]
 """Numbers (N,) by the column names of the file."""
 
 
-def is_packed(name: str) -> bool:
-    """Whether a column of that name holds packed colors."""
-    return name.lower() in ("rgb", "rgba")
-
-
 def _notes_on_packed(columns: Columns, name: str | None) -> list[str]:
     """A note on the colors of a packed column that are lost."""
-    lost = 0 if name is None else _lost(columns[name])
+    lost = 0 if name is None else lost_in(columns[name])
     return [f"{lost} of {rows_in(columns)} colors are written as nan and were lost"] if lost else []
-
-
-def _packed_in(columns: Mapping[str, NDArray[Any]]) -> tuple[str | None, bool]:
-    """The name of the column that holds packed colors, and whether all of them are lost.
-
-    A column of one-byte numbers does not hold packed colors. The bits of an opaque color are a NaN when read
-    as a float, so a text file that has `nan` there has lost the color.
-    """
-    name = next(filter(is_packed, columns), None)
-    if name is None or columns[name].ndim != 1 or columns[name].dtype.itemsize < 4:
-        return None, False
-    packed = columns[name]
-    lost = _lost(packed) == len(packed)
-    bits = _bits(packed)
-    if not lost and (bits & 0xFFFFFF < 256).all() and bits.any():
-        return None, False
-    return name, lost
-
-
-def _lost(packed: NDArray[Any]) -> int:
-    """How many packed colors are NaN; float32 values still have their bits, float64 ones come from text."""
-    return int(np.isnan(packed).sum()) if packed.dtype == np.float64 else 0
-
-
-def _split(columns: Mapping[str, NDArray[Any]], name: str, lost: bool) -> dict[str, NDArray[Any]]:
-    """The columns with red, green and blue in place of the packed column `name`, or without it if lost."""
-    rest = {other: values for other, values in columns.items() if other != name}
-    if lost:
-        return rest
-    bits = _bits(columns[name])
-    channels = (("red", 16), ("green", 8), ("blue", 0))
-    return rest | {channel: (bits >> shift).astype(np.uint8) for channel, shift in channels}
-
-
-def _bits(packed: NDArray[Any]) -> NDArray[np.uint32]:
-    """The four bytes of each packed color.
-
-    A whole number, also one stored as a float, is the color itself; any other float is read as float32 bits.
-    """
-    if packed.dtype.kind != "f":
-        return packed.astype(np.uint32)
-    whole = (packed == np.rint(packed)) & (np.abs(packed) >= 1) & (np.abs(packed) < 2**32)
-    bits = np.nan_to_num(packed, nan=0.0) if packed.dtype == np.float64 else packed
-    bits = bits.astype(np.float32).view(np.uint32)
-    bits[whole] = packed[whole].astype(np.int64).astype(np.uint32)
-    return bits
 
 
 POSITION, NORMAL = ("x", "y", "z"), ("nx", "ny", "nz")
@@ -171,9 +121,9 @@ class Meaning:
         """The meaning of columns (N,). Raises UnreadableInput where x, y or z is missing."""
         if not columns:
             raise UnreadableInput(f"{path}: holds no points")
-        packed, lost = _packed_in(columns)
+        packed, lost = packed_in(columns)
         if packed is not None:
-            columns = _split(columns, packed, lost)
+            columns = split_packed(columns, packed, lost)
         roles = _roles(columns, path)
         if COLOR not in roles:
             return cls(packed, lost, roles, 1)
@@ -183,7 +133,7 @@ class Meaning:
     def cloud(self, columns: Columns, notes: Sequence[str] = ()) -> PointCloud:
         """The cloud of columns, or of some of their rows; columns in no known group become scalars."""
         if self.packed is not None:
-            columns = _split(columns, self.packed, self.lost)
+            columns = split_packed(columns, self.packed, self.lost)
 
         def stacked(group: tuple[str, ...]) -> NDArray[Any] | None:
             names = self.roles.get(group)
@@ -214,40 +164,6 @@ def cloud_from(columns: Columns, path: Path, notes: Sequence[str] = ()) -> Point
     """
     meaning = Meaning.of(columns, path)
     return meaning.cloud(columns, (*notes, *_notes_on_packed(columns, meaning.packed)))
-
-
-def as_colors(values: NDArray[Any], most: int | None = None) -> NDArray[np.uint8]:
-    """Colors (N, 3) as uint8 from bytes, from 16-bit numbers, or from reals of 0..1 or 0..255.
-
-    most: the nominal maximum of a channel; None: what `brightest` finds in these values.
-    """
-    if values.dtype == np.uint8:
-        return values
-    reals = _without_gaps(values) * 255 / (brightest(values) if most is None else most)
-    return np.rint(reals.clip(0, 255)).astype(np.uint8)
-
-
-def brightest(values: NDArray[Any]) -> int:
-    """The nominal maximum of a channel of colors (N, 3): 1, 255 or 65535.
-
-    Reals are taken as 0..1 where 99 in 100 are below 2, and whole numbers as 16-bit where one is above
-    twice 255. The tolerance is for lamps and splats, which may be brighter than the nominal maximum.
-    """
-    if values.dtype == np.uint8:
-        return 255
-    reals = _without_gaps(values)
-    largest = reals.max(initial=0.0)
-    if values.dtype.kind == "f" and (largest <= 1 or _are_shares(reals)):
-        return 1
-    return 65535 if largest > 2 * 255 else 255
-
-
-def _without_gaps(values: NDArray[Any]) -> Array:
-    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _are_shares(values: NDArray[Any]) -> bool:
-    return bool(np.any(values != np.rint(values)) and np.quantile(values, 0.99) < 2)
 
 
 PIECE = 1 << 18

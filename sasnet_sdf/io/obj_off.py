@@ -21,7 +21,7 @@ from ..errors import UnreadableInput
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..mesh import colors_at_vertices
 from ..runtime.progress import each, steps, tick
-from .columns import as_colors
+from .colors import as_colors
 from .files import count_of, division, not_carried, text_of
 from .polygons import triangles_of
 

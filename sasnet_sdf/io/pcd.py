@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableInput
 from ..runtime.compiled import kept
+from .colors import is_packed
 from .columns import (
     SENSOR,
     Columns,
@@ -20,7 +21,6 @@ from .columns import (
     empty_rows,
     finite,
     is_known,
-    is_packed,
     numbers,
     positions,
     records,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import UnreadableInput
 from ..geometry import Array, PointCloud, TriangleMesh
 from ..mesh import colors_at_vertices
+from .colors import as_colors
 from .columns import (
     COLOR,
     FIELD,
@@ -23,7 +24,6 @@ from .columns import (
     SENSOR,
     Columns,
     Scan,
-    as_colors,
     canonical,
     cloud_from,
     columns_of,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,6 +41,13 @@ OF_A_FIELD = tuple(
 """Figures that are None if the reference does not allow them."""
 
 
+class DistanceAndGradient(Protocol):
+    """A field in world units: distances (N,) and gradients (N, 3) at points (N, 3)."""
+
+    def distance(self, points: Array) -> Array: ...
+    def gradient(self, points: Array) -> Array: ...
+
+
 class Evaluation(Report):
     """How well a surface agrees with a reference: a mapping of the figures of docs/evaluate.md.
 
@@ -68,38 +75,17 @@ class Evaluation(Report):
         return "\n".join(["Evaluation", *figures])
 
 
-def evaluate(
+def evaluated(
     source: str | Path | TriangleMesh | Field,
     reference: str | Path | TriangleMesh | PointCloud | Array,
     *,
-    field: Field | None = None,
+    field: DistanceAndGradient | None = None,
     samples: int = 200_000,
     seed: int = 0,
     resolution: int | None = None,
     on_progress: OnProgress = silent,
 ) -> Evaluation:
-    """Measure how well a surface, and the field that it comes from, agrees with a reference.
-
-    source: a mesh, a Field, or a path to either (.sasnet: a field), in world units. If it is a field, its
-    surface is extracted first.
-
-    reference: the ground truth: a mesh or a cloud, or a path to one, in the same units.
-
-    field: the field that the mesh was extracted from; its distances and gradients are measured too.
-
-    samples: number of sample points on each surface and in space, 100 to 50,000,000.
-
-    seed: the same seed gives the same figures.
-
-    resolution: of the extraction, if the source is a field, as in extract.
-
-    on_progress: called several times a second with a Progress; returning False raises Interrupted.
-
-    Raises UsageError, UnreadableInput, UnusableGeometry, NoSurface, Interrupted.
-
-        found = sasnet_sdf.evaluate("surface.ply", "truth.ply")
-        print(found.error, found["completeness_max"])
-    """
+    """Does what sasnet_sdf.evaluate does, for a mesh or a field in one file."""
     config = make_config(seed=seed, resolution=resolution)
     if not FEWEST <= samples <= MOST:
         raise UsageError(f"samples must lie between {FEWEST} and {MOST}, found {samples}")
@@ -157,7 +143,12 @@ def _against(
 
 
 def _of_field(
-    field: Field, frame: Frame, reference: Triangles | Points, closed: bool, samples: int, seed: int
+    field: DistanceAndGradient,
+    frame: Frame,
+    reference: Triangles | Points,
+    closed: bool,
+    samples: int,
+    seed: int,
 ) -> dict[str, Any]:
     """The figures of a field; None if the reference has no inside."""
     if isinstance(reference, Points) or not closed:

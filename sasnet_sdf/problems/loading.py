@@ -37,7 +37,7 @@ def load(source: Any, config: Config) -> tuple[PointCloud | TriangleMesh, list[s
 
     step = steps()
     step(0.9)
-    parts = [part if isinstance(part, (str, Path)) else _of_arrays(part) for part in sources_of(source)]
+    parts = [part if isinstance(part, (str, Path)) else of_arrays(part) for part in sources_of(source)]
     found = read_merged(parts, most_points(config), config.max_memory, config.input)
     step(1.0, "checking")
     return validated(found, name_of(source))
@@ -65,7 +65,7 @@ def most_points(config: Config) -> int:
     return min(default_max_points(int(POINTS_SHARE * memory_limit_bytes())), MOST_POINTS)
 
 
-def _of_arrays(source: Any) -> PointCloud | TriangleMesh:
+def of_arrays(source: Any) -> PointCloud | TriangleMesh:
     """A cloud, a mesh or an array as a geometry with arrays of matching sizes. Raises UnusableGeometry.
 
     An array holds points (N, 3), or points followed by unit normals (N, 6). Clouds and meshes of trimesh,

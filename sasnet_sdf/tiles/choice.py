@@ -11,9 +11,11 @@ from ..geometry import PointCloud, TriangleMesh
 from ..problems.loading import name_of
 from ..problems.reconstruct import Reconstruction, surface_of_source
 from ..runtime.progress import OnProgress, silent
+from ..runtime.system import require
+from .occupied import Occupied
 from .reconstruct import TiledReconstruction, surface_of_tiles
 from .settings import can_tile, check_settings, needs_tiles
-from .survey import Occupied
+from .workers import PURPOSE
 
 INSTALL = 'pip install "sasnet-sdf[tiles]"'
 
@@ -32,7 +34,7 @@ def surface_of_any(
     """Reconstruct a scan with one field, or in tiles where the settings say so or it needs them.
 
     source: what `reconstruct` takes. output, model: what tiles are written to, as in surface_of_tiles; with
-    one field, nothing is written. Raises a SasnetError.
+    one field, nothing is written. Raises a SasnetError: MissingBackend for tiles without Dask.
     """
     side, streamed = config.tiles.side, callable(source) and not hasattr(source, "points")
     if side == "off" and streamed:
@@ -55,6 +57,7 @@ def surface_of_any(
         except _TooLarge:
             why = f"{name_of(source)} was cut into tiles, since {reasons[0]}; --tiles off uses one field"
             return surface_of_tiles(source, config, on_progress, output, model, [Finding(why)])
+    require("distributed", "tiles", PURPOSE)  # before hours of reading
     return surface_of_tiles(source, config, on_progress, output, model)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import time
 import uuid
@@ -15,12 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import __version__
-from ..config import TilesConfig
 from ..errors import UsageError
 from ..runtime.progress import tick
 from ..runtime.system import require, usable_cores
+from ..tiles_config import TilesConfig
 from .scratch import Scratch
-from .workers import PURPOSE, processes, scheduler
+from .workers import PURPOSE, processes, quiet, scheduler
 
 ANSWER = 8.0
 """Seconds that a scheduler elsewhere has to answer."""
@@ -212,7 +211,7 @@ def cluster(config: TilesConfig, scratch: Scratch, threads: int | None) -> Itera
     """
     require("distributed", "tiles", PURPOSE)
     terms = _Terms.of(scratch, threads or 1)
-    with _quiet(), ExitStack() as stack:
+    with quiet(), ExitStack() as stack:
         if config.scheduler is None:
             local = stack.enter_context(scheduler())
             client = stack.enter_context(_client(local.scheduler_address))
@@ -283,19 +282,3 @@ def _check(client: Any, terms: _Terms) -> None:
             fault = f"cannot load sasnet-sdf {terms.version} ({fault}): install that version"
         if fault:
             raise UsageError(f"{place}: {fault}")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the log lines of Dask and of the libraries below it, which users cannot act on."""
-    tops = ("distributed", "tornado", "asyncio", "bokeh")
-    names = [*tops, *(name for name in logging.root.manager.loggerDict if name.startswith(tops))]
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name, level in levels.items():
-        if level != logging.NOTSET or name in tops:  # the others take their parent's
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

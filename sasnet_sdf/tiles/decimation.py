@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..extraction import decimate
 from ..geometry import Array, TriangleMesh
-from ..mesh import areas, component_of_vertices
+from ..mesh import areas, compacted
 from ..spatial import Tree, morton_order
+from .join import Joined
 from .plan import Plan
+from .summary import components
+
+KIND = "thin"
 
 
-def thin(plan: Plan, number: int, faces: int) -> dict[str, Any]:
-    """Write the surface of a tile with about `faces` triangles, as "thin"; `join` takes it like "mesh"."""
-    return plan.scratch.once("thin", number, lambda: _thinned(plan, number, faces))
+ATTRIBUTES = ("normals", "colors", "scalar")
+"""The beginnings of the names of arrays with a row for each vertex."""
 
 
-def _thinned(plan: Plan, number: int, faces: int) -> dict[str, Any]:
+def thinned(joined: Joined, plan: Plan, faces: int, run: Callable[[list[tuple[Any, ...]]], object]) -> Joined:
+    """The whole surface with about `faces` triangles, of which each tile has a part by its area.
+
+    run: calls `thin` with each of the given arguments.
+    """
+    area = sum(joined.areas.values()) or 1.0
+    numbers = list(joined.areas)
+    shares = [max(round(faces * joined.areas[n] / area), 4) for n in numbers]
+    run([(plan, n, share, joined.staying(n)) for n, share in zip(numbers, shares, strict=True)])
+    few = Joined.of(joined.scratch, numbers, plan.config.extraction.carry, keep_all=True, kind=KIND)
+    return replace(few, facts={**few.facts, "components_dropped": joined.facts["components_dropped"]})
+
+
+def thin(plan: Plan, number: int, faces: int, staying: NDArray[np.bool_]) -> dict[str, Any]:
+    """Write the surface of a tile with about `faces` triangles, in the form of "mesh".
+
+    staying: (C,) which components of its surface stay.
+    """
+    return plan.scratch.once(KIND, number, lambda: _thinned(plan, number, faces, staying))
+
+
+def _thinned(plan: Plan, number: int, faces: int, staying: NDArray[np.bool_]) -> dict[str, Any]:
     arrays = plan.scratch.load("mesh", number)
     count, shared, foreign = len(arrays["vertices"]), int(arrays["shared"]), arrays["foreign"]
+    if len(arrays["faces"]):
+        component, _ = components(arrays["faces"], count + len(foreign))
+        stays = staying[component[arrays["faces"][:, 0]]]
+        for name in ("faces", "area", "borne"):
+            arrays[name] = arrays[name][stays]
     if len(arrays["faces"]) > faces:
         theirs = np.empty((len(foreign), 3))
         for other in np.unique(foreign[:, 0]):
@@ -32,48 +64,46 @@ def _thinned(plan: Plan, number: int, faces: int) -> dict[str, Any]:
         place = np.concatenate([place, np.arange(shared, fixed)])
         vertices = np.empty((count + len(foreign), 3))
         vertices[place] = np.concatenate([arrays["vertices"], theirs])
-        mesh = TriangleMesh(vertices, place[arrays["faces"]].astype(np.int64))
-        few = decimate(mesh, faces, locked=fixed)
-        few.vertices[:fixed] = vertices[:fixed]
-        arrays = _like(arrays, mesh, few, shared, fixed)
-    plan.scratch.save("thin", number, **arrays)
+        before = place[arrays["faces"]].astype(np.int64)
+        used, compact = compacted(before, len(vertices))
+        few = decimate(TriangleMesh(vertices[used], compact), faces, locked=int(used[:fixed].sum()))
+        arrays = _like(arrays, vertices, used, few, fixed)
+    plan.scratch.save(KIND, number, **arrays)
     return {"faces": len(arrays["faces"])}
 
 
 def _like(
-    arrays: dict[str, Any], mesh: TriangleMesh, few: TriangleMesh, shared: int, fixed: int
+    arrays: dict[str, Any], vertices: Array, used: NDArray[np.bool_], few: TriangleMesh, fixed: int
 ) -> dict[str, Any]:
-    """The arrays of a decimated tile; attributes are those of the nearest vertices before."""
-    count = len(few.vertices)
-    own = np.concatenate([np.arange(shared), np.arange(fixed, count)])
-    back = np.empty(count, np.int64)
-    back[own] = np.arange(len(own))
-    back[shared:fixed] = len(own) + np.arange(fixed - shared)
-    nearest = _nearest(arrays["vertices"], few.vertices[own])
-    size = areas(few.vertices, few.faces)
-    rows = {name: v[nearest] for name, v in arrays.items() if name == "colors" or name.startswith("scalar")}
+    """The arrays of a decimated tile; attributes are those of the nearest vertices before.
+
+    vertices: (V, 3) before, `fixed` shared ones first. used: (V,) those that were decimated.
+    """
+    shared, locked = int(arrays["shared"]), int(used[:fixed].sum())
+    new = few.vertices[locked:]
+    # numbers of the decimated vertices: shared, new, foreign
+    number = np.flatnonzero(used[:fixed])
+    number = np.where(number < shared, number, number + len(new))
+    number = np.concatenate([number, shared + np.arange(len(new))])
+    own = np.concatenate([vertices[:shared], new])
+    nearest = _nearest(arrays["vertices"], new)
+    attributes = {name: v for name, v in arrays.items() if name.startswith(ATTRIBUTES)}
+    rows = {name: np.concatenate([v[:shared], v[nearest]]) for name, v in attributes.items()}
+    size = areas(few.vertices, few.faces).astype(np.float32)
     return rows | {
-        "vertices": few.vertices[own],
-        "faces": back[few.faces].astype(np.int32),
+        "vertices": own,
+        "faces": number[few.faces].astype(np.int32),
         "shared": arrays["shared"],
         "foreign": arrays["foreign"],
-        "area": size.astype(np.float32),
-        "borne": (size * _points_per_area(arrays, mesh, few)).astype(np.float32),
+        "area": size,
+        "borne": np.zeros_like(size),
     }
 
 
-def _nearest(before: Array, after: Array) -> Any:
+def _nearest(before: Array, after: Array) -> NDArray[np.int64]:
     """For each of the points after (M, 3), the row of the nearest one before (N, 3)."""
     center, size = before.mean(0), float(np.abs(before - before.mean(0)).max()) or 1.0
     unit = (before - center) / size
     order = morton_order(unit)
-    return order[Tree.of(np.ascontiguousarray(unit[order])).nearest((after - center) / size)]
-
-
-def _points_per_area(arrays: dict[str, Any], mesh: TriangleMesh, few: TriangleMesh) -> Array:
-    """The data points per area (F,) of the component, before decimation, that each triangle is in."""
-    component = component_of_vertices(mesh)
-    of_face = component[mesh.faces[:, 0]]
-    borne = np.bincount(of_face, arrays["borne"]) / np.maximum(np.bincount(of_face, arrays["area"]), 1e-300)
-    corner = few.vertices[few.faces[:, 0]]
-    return borne[component[_nearest(mesh.vertices, corner)]]
+    tree = Tree.of(np.ascontiguousarray(unit[order]))
+    return order[tree.nearest(np.ascontiguousarray((after - center) / size))]

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..errors import UnreadableInput, UsageError
 from ..field import Field
-from ..geometry import Array, as_places, at_finite
+from ..geometry import Array, Frame, as_places, at_finite
+from ..networks.network import Network
 from .tiling import Tile, Tiling
 
 LOADED = 16
@@ -94,6 +96,20 @@ class TiledField:
         self._device = device
         self._field_of = lru_cache(maxsize=LOADED)(self._loaded)
 
+    @property
+    def frame(self) -> Frame:
+        """The frame of the whole scan, that of the coarse field."""
+        return self.coarse.frame
+
+    @property
+    def model(self) -> Network[Any]:
+        """The network of the coarse field; those of the tiles have the same settings."""
+        return self.coarse.model
+
+    @property
+    def device(self) -> torch.device:
+        return self.coarse.device
+
     def field_of(self, number: int) -> Field | None:
         """The field of a tile; None where it has none."""
         return self._field_of(number)
@@ -157,6 +173,11 @@ class TiledField:
     def _loaded(self, number: int) -> Field | None:
         place = self.folder / f"{number:06d}.sasnet"
         return Field.load(place, self._device) if place.is_file() else None
+
+
+def load_field(path: str | Path, device: str = "auto", engine: str = "auto") -> Field | TiledField:
+    """The field of a model file, or of the folder of a tiled model. Raises UnreadableInput."""
+    return TiledField.load(path, device) if Path(path).is_dir() else Field.load(path, device, engine)
 
 
 def write_index(folder: Path, tiling: Tiling, metadata: dict[str, Any]) -> None:

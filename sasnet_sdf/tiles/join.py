@@ -97,6 +97,10 @@ class Joined:
         facts = {"vertices": start, "components_dropped": dropped, **whole.facts(kept, border)}
         return cls(scratch, kind, facts, areas, parts, _common(kinds), tuple(names))
 
+    def staying(self, number: int) -> NDArray[np.bool_]:
+        """Which components (C,) of a tile's surface stay, in the order of `summary.components`."""
+        return self._parts[number].kept[:-1]
+
     def parts(self) -> Iterator[TriangleMesh]:
         """For each tile the vertices that it owns, and its triangles, which name vertices of the whole."""
         for rows, faces in self._pieces():

@@ -17,8 +17,9 @@ from ..io.columns import PIECE, finite
 from ..io.files import write_json
 from ..runtime.progress import tick
 from ..spatial import morton_order
+from .occupied import keys_in, keys_of
 from .scratch import Scratch
-from .survey import Survey, changed, keys_in, keys_of
+from .survey import Survey, changed
 from .tiling import Tile, Tiling, Voxels
 
 Box = tuple[NDArray[np.int64], NDArray[np.int64]]

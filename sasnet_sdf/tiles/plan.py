@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ..config import Config
 from ..field import Field
 from ..geometry import Array, PointCloud
+from .field import COARSE as COARSE_FILE
 from .scratch import Scratch
 from .tiling import Tiling
 
@@ -58,7 +60,8 @@ class Plan:
 
     outside: how the outside is found. noisy, noise: whether the points are denoised, and the noise of the
     whole scan in spacings. solid: whether the scan surrounds a solid, so that nothing is trimmed. labels:
-    the carried scalars that are labels, not numbers. device, engine: of the networks.
+    the carried scalars that are labels, not numbers. colored: whether the points have colors. model: the
+    folder of a finished model, whose surface is extracted again; None while a scan is reconstructed.
     """
 
     scratch: Scratch
@@ -70,16 +73,18 @@ class Plan:
     solid: bool = False
     labels: tuple[str, ...] = ()
     colored: bool = False
+    model: Path | None = None
 
     def coarse_field(self) -> Field:
         """The field of the whole scan."""
-        return Field.load(
-            self.scratch.path("coarse", COARSE, "sasnet"), self.config.device, self.config.engine
-        )
+        own = self.scratch.path("coarse", COARSE, "sasnet")
+        place = own if self.model is None else self.model / COARSE_FILE
+        return Field.load(place, self.config.device, self.config.engine)
 
     def field_of(self, number: int) -> Field | None:
         """The field of a tile; None where it has none, because it has hardly any points."""
-        place = self.scratch.path("field", number, "sasnet")
+        own = self.scratch.path("field", number, "sasnet")
+        place = own if self.model is None else self.model / own.name
         return Field.load(place, self.config.device, self.config.engine) if place.is_file() else None
 
     def coarse_points(self) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from .. import __version__
 from ..config import Config
 from ..errors import Finding, NoSurface, UsageError, notes, texts, warning
 from ..extraction.attributes import is_label
-from ..extraction.trim import LENGTH
 from ..geometry import PointCloud, TriangleMesh
 from ..networks.registry import choose
 from ..problems.extract import FEWEST, mode_of
@@ -31,14 +30,14 @@ from ..settings import to_dict
 from ..supervision.cloud import NOISY
 from .cluster import Cluster, Job, cluster
 from .coarse import coarse, keep_cloud
-from .decimation import thin
+from .decimation import thin, thinned
 from .eta import Eta
 from .field import COARSE as COARSE_FILE
 from .field import TiledField, write_index
 from .join import Joined
 from .partition import distribute, is_distributed, tiling_of
 from .plan import COARSE, Outside, Plan
-from .report import KINDS, covered_share, median, tile_rows, trimmed
+from .report import KINDS, covered_share, lengths, median, tile_rows, trimmed
 from .scratch import MARK, Kept, Scratch, scratch_folder
 from .seams import check_lattice
 from .settings import check_settings, most_in_tile, wanted_cell, workers_of
@@ -263,18 +262,20 @@ def _cost(kind: str, tile: Tile) -> float:
 
 def _joined(plan: Plan, workers: Cluster, done: _Done) -> Joined:
     """The whole surface, with as many faces as the settings ask for."""
-    extraction, numbers, kind = plan.config.extraction, [t.number for t in plan.tiling.tiles], "mesh"
+    extraction, numbers = plan.config.extraction, [tile.number for tile in plan.tiling.tiles]
     step = steps()
-    if extraction.faces is not None:
-        step(0.7, "decimating")
-        kind, facts = "thin", done.results["mesh"]
-        area = sum(part["area"] for part in facts.values()) or 1.0
-        shares = {n: max(round(extraction.faces * facts[n]["area"] / area), 4) for n in numbers}
-        workers.run([Job(f"thin-{n}", thin, (plan, n, shares[n])) for n in numbers], lambda *_: None)
-    step(1.0, "joining tiles")
+    step(0.5, "joining tiles")
     used = sum(part["points"] for part in done.results["clean"].values())
     fewest = min(FEWEST, extraction.smallest_component * used)
-    return Joined.of(plan.scratch, numbers, extraction.carry, fewest, extraction.keep_components, kind)
+    joined = Joined.of(plan.scratch, numbers, extraction.carry, fewest, extraction.keep_components)
+    if extraction.faces is None:
+        return joined
+    step(1.0, "decimating")
+
+    def run(calls: list[tuple[Any, ...]]) -> None:
+        workers.run([Job(f"thin-{call[1]}", thin, call) for call in calls], lambda *_: None)
+
+    return thinned(joined, plan, extraction.faces, run)
 
 
 def _written(joined: Joined, plan: Plan, output: Path | None) -> tuple[TriangleMesh | None, list[str]]:
@@ -307,7 +308,7 @@ def _model(plan: Plan, whole: dict[str, Any], model: Path | None) -> TiledField:
                 shutil.copyfile(place, folder / place.name)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    write_index(folder, plan.tiling, whole["training"])
+    write_index(folder, plan.tiling, whole["training"] | {"solid": plan.solid, "spacing": whole["spacing"]})
     field = TiledField.load(folder, plan.config.device)
     if model is None:
         weakref.finalize(field, shutil.rmtree, folder, ignore_errors=True)
@@ -326,11 +327,7 @@ def _report(
     extraction, clean_facts = plan.config.extraction, done.results["clean"].values()
     used = sum(part["points"] for part in clean_facts)
     facts, cell = joined.facts, plan.tiling.cell
-    length = None
-    if not isinstance(extraction.trim, str):
-        length = extraction.trim
-    elif mode_of(extraction) == "auto" and not plan.solid:
-        length = LENGTH * whole["spacing"]
+    length, reach = lengths(extraction, plan.solid, whole["spacing"])
     closed = not facts["boundary_edges"]
     device = choose(plan.config.device, plan.config.engine)[0]
     coarse_frame = field.coarse.frame
@@ -357,7 +354,7 @@ def _report(
             "orientation_confidence": whole["orientation_confidence"],
         },
         frame=coarse_frame.to_dict(),
-        trim=trimmed(done.results, mode_of(extraction), plan.solid, closed, length),
+        trim=trimmed(done.results, mode_of(extraction), plan.solid, closed, length, reach),
         refinement={"mode": extraction.refine},
         extraction={
             "resolution": round(2 * coarse_frame.scale / cell),

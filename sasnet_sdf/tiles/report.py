@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..config import ExtractionConfig
+from ..extraction.trim import EDGE, LENGTH
+from ..problems.extract import mode_of
 from .tiling import Tiling
 
 Results = Mapping[str, Mapping[int, Mapping[str, Any]]]
@@ -50,15 +53,32 @@ def covered_share(results: Results) -> float:
     return near / asked if asked else 1.0
 
 
-def trimmed(results: Results, mode: str, solid: bool, closed: bool, length: float | None) -> dict[str, Any]:
-    """What was trimmed, as for one field; length: the largest distance of the surface from the data."""
+def lengths(config: ExtractionConfig, solid: bool, spacing: float) -> tuple[float | None, float | None]:
+    """The largest distance of a trimmed surface from the data, and that at which it usually ends.
+
+    None where nothing is trimmed. spacing: between the points.
+    """
+    if not isinstance(config.trim, str):
+        return config.trim, config.trim
+    if mode_of(config) == "auto" and not solid:
+        return LENGTH * spacing, EDGE * spacing
+    return None, None
+
+
+def trimmed(
+    results: Results, mode: str, solid: bool, closed: bool, length: float | None, reach: float | None
+) -> dict[str, Any]:
+    """What was trimmed, as for one field.
+
+    length: the largest distance of the surface from the data; reach: that at which it usually ends.
+    """
     before, after = (_sum(results["mesh"].values(), name) for name in ("area_before", "area"))
     return {
         "mode": mode,
         "closed": closed,
         "solid": solid,
         "length": length,
-        "reach": median(part.get("reach") for part in results["mesh"].values()) if length else None,
+        "reach": reach,
         "removed": max(1 - after / before, 0.0) if before else 0.0,
         "holes_filled": int(_sum(results["mesh"].values(), "filled")),
         "widest_gap": None,

@@ -7,11 +7,12 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from ..config import PRESETS, Config, TilesConfig
+from ..config import PRESETS, Config
 from ..errors import UsageError
 from ..geometry import Frame, PointCloud
 from ..io.thinning import was_thinned
 from ..runtime.system import format_memory, memory_limit_bytes, usable_cores
+from ..tiles_config import TilesConfig
 from .tiling import Voxels
 
 MOST = 600_000

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from ..mesh import edge_graph
+from ..mesh import edge_graph, unpaired_edges
 from ..runtime.compiled import kept, part
 
 POINTS, AREA, FACES, VERTICES, BOUNDARY, LOOPS, BRANCHING = range(7)
@@ -55,7 +55,7 @@ class Summary:
         foreign = vertices >= owned
         owners[foreign] = arrays["foreign"][vertices[foreign] - owned]
 
-        ends, uses = _edges(faces, at_border)
+        ends, uses = unpaired_edges(faces, at_border)
         between = at_border[ends].all(1)
         boundary = ends[~between & (uses == 1)]
         chains, whole = _chains(boundary, at_border)
@@ -86,13 +86,6 @@ class Summary:
 def components(faces: NDArray[np.int32], count: int) -> tuple[NDArray[np.int32], int]:
     """The connected component (count,) of each vertex, -1 where no triangle (F, 3) uses it; their number."""
     return _components(np.ascontiguousarray(faces, np.int32), count)
-
-
-def _edges(
-    faces: NDArray[np.int32], at_border: NDArray[np.bool_]
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The edges (E, 2) at the border, and those that are not in two triangles; their numbers of triangles."""
-    return _special_edges(np.ascontiguousarray(faces, np.int32), at_border)
 
 
 def _chains(
@@ -144,36 +137,3 @@ def _components(faces, count):
             # lower vertices have their labels already
             label[vertex] = label[parent[vertex]]
     return label, found
-
-
-@kept(nogil=True)
-def _special_edges(faces, at_border):
-    """Counting sort: each edge is listed at its lower end, by its other end; then each list is sorted."""
-    starts = np.zeros(len(at_border) + 1, np.int64)
-    for face in range(len(faces)):
-        for k in range(3):
-            starts[min(faces[face, k], faces[face, (k + 1) % 3]) + 1] += 1
-    starts = np.cumsum(starts)
-    ends, filled = np.empty(3 * len(faces), np.int32), starts[:-1].copy()
-    for face in range(len(faces)):
-        for k in range(3):
-            a, b = faces[face, k], faces[face, (k + 1) % 3]
-            low, high = min(a, b), max(a, b)
-            place = filled[low]
-            filled[low] += 1
-            while place > starts[low] and ends[place - 1] > high:
-                ends[place] = ends[place - 1]
-                place -= 1
-            ends[place] = high
-    found, uses, count = np.empty((len(ends), 2), np.int32), np.empty(len(ends), np.int32), 0
-    for vertex in range(len(at_border)):
-        begin = starts[vertex]
-        for n in range(starts[vertex], starts[vertex + 1]):
-            if n + 1 == starts[vertex + 1] or ends[n + 1] != ends[n]:
-                used = n + 1 - begin
-                begin = n + 1
-                if used != 2 or (at_border[vertex] and at_border[ends[n]]):
-                    found[count, 0], found[count, 1] = vertex, ends[n]
-                    uses[count] = used
-                    count += 1
-    return found[:count].copy(), uses[:count].copy()

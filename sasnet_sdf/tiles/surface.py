@@ -61,11 +61,17 @@ def mesh(plan: Plan, number: int) -> dict[str, Any]:
 
 
 def _meshed(plan: Plan, tile: Tile) -> dict[str, Any]:
-    points, normals, rows = gathered(plan, tile)
-    frame, target = _frame_of(plan, tile, points), None
+    points, normals, rows = np.empty((0, 3)), np.empty((0, 3)), []
+    if plan.model is None:
+        points, normals, rows = gathered(plan, tile)
+    target, support, frame = None, None, Frame.around(np.stack(plan.tiling.box(tile)))
     if len(points) >= FEWEST:
+        frame = Frame.around(points)
         target = target_of_tile(plan, tile, points, normals, frame)
-    surface = _Surface(plan, tile, frame, target)
+        support = Support.of(target, scanned=True)
+    elif plan.model is not None and (field := plan.field_of(tile.number)) is not None:
+        frame, support = field.frame, field.support
+    surface = _Surface(plan, tile, frame, target, support)
     try:
         found = surface.extracted()
     except NoSurface as error:
@@ -73,15 +79,16 @@ def _meshed(plan: Plan, tile: Tile) -> dict[str, Any]:
     return surface.written(found, rows, points)
 
 
-def _frame_of(plan: Plan, tile: Tile, points: Array) -> Frame:
-    return Frame.around(points if len(points) >= FEWEST else np.stack(plan.tiling.box(tile)))
-
-
 class _Surface:
-    """The extraction of one tile. frame: of its unit cube. target: what its points imply, if it has any."""
+    """The extraction of one tile.
 
-    def __init__(self, plan: Plan, tile: Tile, frame: Frame, target: CloudTarget | None):
-        self.plan, self.tile, self.frame, self.target = plan, tile, frame, target
+    frame: of its unit cube. target: what its points imply, and support: where they are, if it has any.
+    """
+
+    def __init__(
+        self, plan: Plan, tile: Tile, frame: Frame, target: CloudTarget | None, support: Support | None
+    ):
+        self.plan, self.tile, self.frame, self.target, self.support = plan, tile, frame, target, support
         tiling, extraction = plan.tiling, plan.config.extraction
         self.capped = plan.solid or extraction.watertight
         self.trimmed = not self.capped and extraction.trim != "off"
@@ -93,7 +100,6 @@ class _Surface:
         self.faces_of_box = Faces.of(tiling, tile)
         x, y, z = (int(n) for n in self.shape)
         self.lattice = Lattice(frame.to_unit(self._world(self.first)), tiling.cell / frame.scale, (x, y, z))
-        self.support = None if target is None else Support.of(target, scanned=True)
         self.filled = 0
         self.lattice_values: tuple[NDArray[np.int64], Array] = (np.empty((0, 3), np.int64), np.empty(0))
 

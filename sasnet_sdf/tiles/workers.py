@@ -8,6 +8,7 @@ print goes to workers.log in the scratch folder. Only this machine can connect t
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import subprocess
@@ -30,6 +31,22 @@ PURPOSE = "working on tiles"
 
 HERE = "127.0.0.1"
 """The network interface that only this machine reaches: whoever reaches a worker can run code in it."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the log lines of Dask and of the libraries below it, which users cannot act on."""
+    tops = ("distributed", "tornado", "asyncio", "bokeh")
+    names = [*tops, *(name for name in logging.root.manager.loggerDict if name.startswith(tops))]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name, level in levels.items():
+        if level != logging.NOTSET or name in tops:  # the others take their parent's
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager

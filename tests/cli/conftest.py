@@ -80,7 +80,7 @@ class FakePipeline:
     config: dict[str, Any] = field(default_factory=dict)
     seen: list[Progress] = field(default_factory=list)
 
-    def surface_of_source(self, source: Path, config: Any, on_progress: Any) -> SimpleNamespace:
+    def surface_of_any(self, source: Path, config: Any, on_progress: Any, *_: Path | None) -> SimpleNamespace:
         self.config = to_dict(config)
         training = True
         for progress in STAGES:
@@ -100,7 +100,7 @@ class FakePipeline:
 def pipeline(monkeypatch):
     """The pipeline that `sasnet-sdf reconstruct` will call."""
     fake = FakePipeline()
-    module = ModuleType("sasnet_sdf.problems.reconstruct")
-    vars(module)["surface_of_source"] = fake.surface_of_source
+    module = ModuleType("sasnet_sdf.tiles.choice")
+    vars(module)["surface_of_any"] = fake.surface_of_any
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return fake

@@ -234,16 +234,14 @@ def several(folder, pipeline, monkeypatch):
     """Three more scans; the one named bad cannot be read."""
     for name in ("a.ply", "bad.ply", "c.ply"):
         (folder / name).touch()
-    one = pipeline.surface_of_source
+    one = pipeline.surface_of_any
 
-    def surface_of_source(source, *words):
+    def surface_of_any(source, *words):
         if source.stem == "bad":
             raise UnreadableInput(f"{source}: ends after 3 of 9 points")
         return one(source, *words)
 
-    monkeypatch.setattr(
-        sys.modules["sasnet_sdf.problems.reconstruct"], "surface_of_source", surface_of_source
-    )
+    monkeypatch.setattr(sys.modules["sasnet_sdf.tiles.choice"], "surface_of_any", surface_of_any)
     return folder
 
 
@@ -283,10 +281,10 @@ def test_ctrl_c_ends_several_inputs_at_the_one_that_was_trained(several, pipelin
 
 def test_inputs_that_are_merged_are_one_job(several, pipeline, monkeypatch, capsys):
     given = []
-    one = pipeline.surface_of_source
-    module = sys.modules["sasnet_sdf.problems.reconstruct"]
+    one = pipeline.surface_of_any
+    module = sys.modules["sasnet_sdf.tiles.choice"]
     monkeypatch.setattr(
-        module, "surface_of_source", lambda source, *words: given.append(source) or one(None, *words)
+        module, "surface_of_any", lambda source, *words: given.append(source) or one(None, *words)
     )
     assert run(["reconstruct", "a.ply", "c.ply", "--merge", "--report", "r.json", "--progress", "none"]) == 0
     assert [[path.name for path in source] for source in given] == [["a.ply", "c.ply"]]

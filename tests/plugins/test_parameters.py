@@ -29,6 +29,7 @@ NOT_IN_MESHLAB = {
     *("viewpoint", "up", "classes", "crop", "max_points"),  # layers have no sensors and no classifications
     *("batch", "keep_components", "checkpoint", "checkpoint_every", "resume"),
     *("device", "engine", "max_memory", "strict"),
+    *("tiles", "workers", "scheduler", "scratch", "keep_scratch", "split"),  # one field, one layer
 }
 """Settings that have no parameter."""
 

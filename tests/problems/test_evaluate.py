@@ -19,7 +19,8 @@ from sasnet_sdf.geometry import Frame, PointCloud, TriangleMesh
 from sasnet_sdf.io import read_geometry, write_cloud
 from sasnet_sdf.model_config import SirenConfig
 from sasnet_sdf.networks.network import Network
-from sasnet_sdf.problems.evaluate import OF_A_FIELD, OF_A_MESH, evaluate
+from sasnet_sdf.problems.evaluate import OF_A_FIELD, OF_A_MESH
+from sasnet_sdf.tiles.evaluate import evaluate
 
 RADIUS = 0.7
 FEW = 5000

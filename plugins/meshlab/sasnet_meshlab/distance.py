@@ -49,8 +49,9 @@ def _run(mesh_set: Any, values: dict[str, Any], on_progress: OnProgress) -> dict
     else:
         reference = source_of([_layer(mesh_set, "refmesh", values)])
         settings = training_settings(values)
-        result = reconstruct(reference, **settings, resolution=COARSE, on_progress=on_progress)
-        field = result.field
+        field = reconstruct(
+            reference, **settings, resolution=COARSE, tiles="off", on_progress=on_progress
+        ).field
     vertices = vertices_of(measured)
     if not len(vertices):
         raise UnusableGeometry("measuremesh has no vertices")

@@ -89,6 +89,7 @@ def _run(mesh_set: Any, values: dict[str, Any], on_progress: OnProgress) -> dict
         faces=values["faces"] or None,
         colors="auto" if values["colors"] else "off",
         carry=(SCALAR,) if SCALAR in source.scalars else (),
+        tiles="off",  # the model is one file, and the surface a layer in memory
         on_progress=on_progress,
     )
     if values["savemodel"]:

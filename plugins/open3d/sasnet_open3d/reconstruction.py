@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 import sasnet_sdf
 
 from .conversion import cloud_of, mesh_like, open3d, tensor_like
@@ -22,7 +25,7 @@ class Reconstruction(NamedTuple):
 
     mesh: Any
     distances: Any
-    field: sasnet_sdf.Field
+    field: sasnet_sdf.Field | sasnet_sdf.TiledField
     report: dict[str, Any]
 
 
@@ -71,10 +74,12 @@ def reconstruct(
     **settings: Any,
 ) -> Reconstruction:
     """Reconstruct as create_from_point_cloud_sasnet, and return the field and the report as well."""
-    found = sasnet_sdf.reconstruct(
-        cloud_of(pcd), preset=preset, on_progress=on_progress or _unwatched, **settings
-    )
-    distances = found.field.distance_to_data(found.mesh.vertices)
+    cloud = cloud_of(pcd)
+    found = sasnet_sdf.reconstruct(cloud, preset=preset, on_progress=on_progress or _unwatched, **settings)
+    if isinstance(found.field, sasnet_sdf.Field):
+        distances = found.field.distance_to_data(found.mesh.vertices)
+    else:
+        distances = _distances(found.mesh.vertices, cloud.points)
     legacy = isinstance(pcd, open3d().geometry.PointCloud)
     _log(found.report)
     return Reconstruction(
@@ -105,6 +110,14 @@ def unregister() -> None:
 
 def _meshes() -> tuple[Any, Any]:
     return open3d().geometry.TriangleMesh, open3d().t.geometry.TriangleMesh
+
+
+def _distances(vertices: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
+    """The distances (V,) of vertices (V, 3) from the nearest finite one of points (N, 3)."""
+    o3d = open3d()
+    there = points[np.isfinite(points).all(axis=1)]
+    asked, data = (o3d.geometry.PointCloud(o3d.utility.Vector3dVector(part)) for part in (vertices, there))
+    return np.asarray(asked.compute_point_cloud_distance(data))
 
 
 def _unwatched(progress: sasnet_sdf.Progress) -> None:

@@ -17,8 +17,8 @@ from .conversion import open3d
 class FieldScene:
     """Distances and occupancy from a signed distance field, without a mesh.
 
-    field: a sasnet_sdf.Field or the path of a .sasnet file. Raises UnreadableInput for a file that is
-    not a model of a surface.
+    field: of a reconstruction, or the path of a .sasnet file or of the folder of a tiled model. Raises
+    UnreadableInput for one that is not a model of a surface.
 
     Query points are an open3d.core.Tensor or an array of shape {..., 3}, with at least two dimensions,
     in the cloud's coordinates: Float32 as for a RaycastingScene, or Float64, which keeps its precision
@@ -27,9 +27,11 @@ class FieldScene:
     PyTorch chooses the number of threads, and the sign requires no rays.
     """
 
-    def __init__(self, field: sasnet_sdf.Field | str | Path) -> None:
-        loaded = field if isinstance(field, sasnet_sdf.Field) else sasnet_sdf.Field.load(field)
-        self.field: sasnet_sdf.Field = loaded
+    def __init__(self, field: sasnet_sdf.Field | sasnet_sdf.TiledField | str | Path) -> None:
+        if isinstance(field, (str, Path)):
+            kind = sasnet_sdf.TiledField if Path(field).is_dir() else sasnet_sdf.Field
+            field = kind.load(field)
+        self.field: sasnet_sdf.Field | sasnet_sdf.TiledField = field
 
     def compute_signed_distance(self, query_points: Any, nthreads: int = 0, nsamples: int = 1) -> Any:
         """Signed distances, negative inside."""
