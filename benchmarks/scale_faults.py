@@ -77,7 +77,7 @@ def faults(asked: Asked) -> dict[str, Any]:
         facts = {"killed": killed, "moment": moment, "victims": victims, "code": outcome.code, "same": same}
         costs = {"seconds": outcome.seconds, "peak_pss_bytes": outcome.peak_pss}
         rows.append({**facts, **costs, "errors": outcome.errors, "left": left})
-        tell(f"faults {killed}", moment=moment, victims=victims, same=same, seconds=outcome.seconds)
+        tell(f"faults {killed}", moment=moment, victims=victims, code=outcome.code, same=same)
 
     for moment in rng.uniform(first, last, of_workers):
         output.unlink(missing_ok=True)
@@ -133,7 +133,7 @@ def errors(asked: Asked) -> dict[str, Any]:
     def row(case: str, *options: str, output: Path = place / "surface.ply") -> None:
         before = set(place.rglob("*"))
         words = reconstruct_words(source, output, *asked.options(workers=False), "--tiles", SIDE, *options)
-        outcome = run(words, limit=600)
+        outcome = run(words, limit=240)
         new = sorted(str(path.relative_to(place)) for path in set(place.rglob("*")) - before)
         lines = outcome.errors.splitlines()
         told = any("--resume" in line for line in lines)  # then what is left is meant to be

@@ -21,6 +21,7 @@ ROOMS = (
     "settings",
     "engines",
     "model_config",
+    "tiles_config",
     "config",
     "signal_config",
     "geometry",

@@ -51,12 +51,14 @@ class Support:
 
     tree: search tree of the points (N, 3), in Morton order. spacing: (N,) the local distance between points.
     gap: the largest hole that a solid may have, over the area with data. normals: (N, 3) outward, or None.
+    usual: the usual spacing, for a part of a larger cloud; None: the median of the spacings.
     """
 
     tree: Tree
     spacing: Array
     gap: float
     normals: Array | None = None
+    usual: float | None = None
 
     @classmethod
     def of(cls, target: CloudTarget | MeshTarget, *, scanned: bool) -> Support:
@@ -83,8 +85,8 @@ class Support:
 
     @property
     def usual_spacing(self) -> float:
-        """The median of the local spacings."""
-        return float(np.median(self.spacing))
+        """The spacing that lengths are measured by: the median of the local ones."""
+        return float(np.median(self.spacing)) if self.usual is None else self.usual
 
     def __len__(self) -> int:
         return len(self.spacing)

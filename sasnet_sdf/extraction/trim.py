@@ -222,12 +222,14 @@ def beyond_data(
     support: Support,
     ends: NDArray[np.bool_],
     solid: bool | None = None,
+    border: NDArray[np.bool_] | None = None,
 ) -> Beyond:
     """Where the data stop supporting a surface, from distances and spacings (V,) at its vertices.
 
     ends: (V,) the vertices where the surface ends at the lattice's border. They count as unsupported even if
     data are near: a flat sheet leaves the lattice right next to its data, and the hole there is as large
-    as the sheet. solid: whether the data enclose a solid, if that is known.
+    as the sheet. solid: whether the data enclose a solid, if that is known. border: (V,) the vertices at the
+    border of a part of a larger surface; holes there may be larger than they seem, and do not stay covered.
 
     Where the widest hole in the data is small compared with the surface, the data enclose a solid and
     everything is kept. Otherwise the surface ends EDGE local spacings from the data, along a smooth line: it
@@ -246,6 +248,8 @@ def beyond_data(
     patches = patches_of(mesh, over <= 0, distance)
     small = patches.opening <= support.gap * patches.beside
     holes = ~patches.supported & ~patches.floating & small & (patches.farthest <= limit)
+    if border is not None:
+        holes[patches.region[border]] = False
     out = (over > 0) & ~holes[patches.region]
     over = np.where(out, 1.0, _beyond_edge(mesh, out, ends, spacing, support.usual_spacing))
     return Beyond(over, limit, False, widest, int(holes.sum()))

@@ -33,7 +33,8 @@ def surface_of_model(field: TiledField, config: Config) -> Extraction:
     check_lattice(tiling)
     with tempfile.TemporaryDirectory(prefix="sasnet-sdf-") as folder:
         scratch, numbers = Scratch(Path(folder)), [tile.number for tile in tiling.tiles]
-        plan = Plan(scratch, config, tiling, solid=bool(field.metadata.get("solid")), model=field.folder)
+        known = {"solid": bool(field.metadata["solid"]), "spacing": float(field.metadata["spacing"])}
+        plan = Plan(scratch, config, tiling, model=field.folder, **known)
         order = sorted(numbers, key=lambda n: (tiling.colors[n], n))
         step = steps()
         step(0.9, "extracting tiles")

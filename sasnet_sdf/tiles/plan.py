@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import Config
+from ..extraction.trim import LENGTH
 from ..field import Field
 from ..geometry import Array, PointCloud
 from .field import COARSE as COARSE_FILE
 from .scratch import Scratch
 from .tiling import Tiling
+
+HALO = 3
+"""Least number of lattice cells around a tile's box in which its surface is extracted as well."""
 
 COARSE = 0
 """The number under which results for the whole scan are kept."""
@@ -58,10 +62,11 @@ class Outside:
 class Plan:
     """The tiles of a run, and all that their tasks depend on besides files in the scratch folder.
 
-    outside: how the outside is found. noisy, noise: whether the points are denoised, and the noise of the
-    whole scan in spacings. solid: whether the scan surrounds a solid, so that nothing is trimmed. labels:
-    the carried scalars that are labels, not numbers. colored: whether the points have colors. model: the
-    folder of a finished model, whose surface is extracted again; None while a scan is reconstructed.
+    outside: how the outside is found. noise, spacing: of the whole scan, the noise in spacings, the spacing
+    in world units. noisy: whether the points are denoised. solid: whether the scan surrounds a solid, so that
+    nothing is trimmed. labels: the carried scalars that are labels, not numbers. colored: whether the points
+    have colors. model: the folder of a finished model, whose surface is extracted again; None while a scan is
+    reconstructed.
     """
 
     scratch: Scratch
@@ -69,11 +74,33 @@ class Plan:
     tiling: Tiling
     outside: Outside = Outside("estimate")
     noise: float = 0.0
+    spacing: float = 0.0
     noisy: bool = False
     solid: bool = False
     labels: tuple[str, ...] = ()
     colored: bool = False
     model: Path | None = None
+
+    @property
+    def capped(self) -> bool:
+        """Whether the surface is closed at the border of the whole lattice."""
+        return self.solid or self.config.extraction.watertight
+
+    @property
+    def trimmed(self) -> bool:
+        """Whether the surface ends where the data end."""
+        return not self.capped and self.config.extraction.trim != "off"
+
+    @property
+    def halo(self) -> int:
+        """Lattice cells around a tile's box in which its surface is extracted as well.
+
+        What depends on neighboring triangles is then the same for both tiles at a border. Where surfaces are
+        trimmed by spacing, both see the whole of a hole that stays covered.
+        """
+        if not self.trimmed or self.config.extraction.trim != "auto":
+            return HALO
+        return HALO + int(np.ceil(2 * LENGTH * self.spacing / self.tiling.cell))
 
     def coarse_field(self) -> Field:
         """The field of the whole scan."""

@@ -42,15 +42,16 @@ from .scratch import MARK, Kept, Scratch, scratch_folder
 from .seams import check_lattice
 from .settings import check_settings, most_in_tile, wanted_cell, workers_of
 from .stages import clean, measure, train
-from .surface import TRIMMED_HALO, mesh
+from .surface import mesh
 from .survey import Survey
 from .tiling import Tile
 
 COARSE_POINTS = 300_000
 """Number of points of the thinned cloud of the whole scan."""
 
-OVERLAP = 24.0
-"""Width of a tile's overlap, in spacings: its field is trained there too, and holes there are seen."""
+OVERLAP = 36.0
+"""Width of a tile's overlap, in spacings: its field is trained there too, and holes that stay covered, up to
+24 spacings wide, are seen whole."""
 
 LONGEST = 2048
 """Most lattice cells along a side of a tile."""
@@ -203,7 +204,8 @@ def _decided(plan: Plan, workers: Cluster) -> tuple[Plan, dict[str, Any]]:
     tiling = replace(plan.tiling, cells=cells)
     check_lattice(tiling)
     whole = results["coarse"] | {"spacing": spacing, "noise_in_spacings": noise}
-    return replace(plan, tiling=tiling, noise=noise, noisy=noise > NOISY, solid=whole["solid"]), whole
+    decided = {"noise": noise, "noisy": noise > NOISY, "spacing": spacing, "solid": whole["solid"]}
+    return replace(plan, tiling=tiling, **decided), whole
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,7 @@ def _worked(plan: Plan, workers: Cluster, kept: Kept) -> _Done:
 
 def _jobs(plan: Plan) -> Iterator[Job]:
     """The tasks of all tiles, each after those whose results it reads."""
-    tiling, reach = plan.tiling, TRIMMED_HALO * plan.tiling.cell
+    tiling, reach = plan.tiling, plan.halo * plan.tiling.cell
 
     def keys(kind: str, tiles: list[Tile]) -> list[str]:
         return [f"{kind}-{tile.number}" for tile in tiles]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -30,10 +30,6 @@ from .plan import Plan
 from .seams import NOBODY, Faces, Seam, known_before, numbers_of
 from .stages import FEWEST, gathered, target_of_tile
 from .tiling import Tile
-
-HALO, TRIMMED_HALO = 3, 16
-"""Cells around a tile's box in which its surface is extracted as well, so that what depends on neighboring
-triangles is the same for both tiles: more where the surface is trimmed, for the holes across the border."""
 
 SAMPLED = 2000
 """Number of points of a tile for which it is tested whether they lie on the surface."""
@@ -89,12 +85,9 @@ class _Surface:
         self, plan: Plan, tile: Tile, frame: Frame, target: CloudTarget | None, support: Support | None
     ):
         self.plan, self.tile, self.frame, self.target, self.support = plan, tile, frame, target, support
-        tiling, extraction = plan.tiling, plan.config.extraction
-        self.capped = plan.solid or extraction.watertight
-        self.trimmed = not self.capped and extraction.trim != "off"
-        halo = TRIMMED_HALO if self.trimmed else HALO
+        tiling = plan.tiling
         low, high = tiling.corners(tile)
-        self.first, end = np.maximum(low - halo, 0), np.minimum(high + halo, tiling.shape)
+        self.first, end = np.maximum(low - plan.halo, 0), np.minimum(high + plan.halo, tiling.shape)
         self.shape = end - self.first
         self.inner = low - self.first, high - self.first
         self.faces_of_box = Faces.of(tiling, tile)
@@ -148,7 +141,7 @@ class _Surface:
 
     def _fields(self) -> tuple[ValueField, GradientField]:
         plan, frame = self.plan, self.frame
-        tiling, reach = plan.tiling, TRIMMED_HALO * plan.tiling.cell
+        tiling, reach = plan.tiling, plan.halo * plan.tiling.cell
         near = [self.tile, *tiling.overlapping(self.tile, reach)]
         field_of, coarse = cache(plan.field_of), cache(plan.coarse_field)
 
@@ -165,7 +158,7 @@ class _Surface:
         if self.target is not None and self._refined:
             refined = Refined(*field, self.target.evidence, self.lattice.cell, self.target.trust)
             field = refined.distance, refined.gradient
-        if self.capped:
+        if plan.capped:
             walls = np.array([[INSET] * 3, plan.tiling.shape - INSET])
             low, high = frame.to_unit(self._world(walls))
             capped = Capped(*field, low, high, self.lattice.cell)
@@ -175,7 +168,7 @@ class _Surface:
     def _beyond(self, mesh: TriangleMesh) -> Array:
         """The function (V,) that is positive where the surface is trimmed away."""
         nothing = np.full(len(mesh.vertices), -1.0)
-        if not self.trimmed:
+        if not self.plan.trimmed:
             return nothing
         if self.support is None:
             return -nothing
@@ -186,8 +179,10 @@ class _Surface:
         if not isinstance(trim, str):
             limit = (1 - SLACK) * trim / self.frame.scale
             return np.minimum(distance - limit, 1e9)
-        ends = at_boundary(mesh.faces, len(mesh.vertices)) & self._at_border(mesh.vertices)
-        found = beyond_data(mesh, distance, spacing, self.support, ends, solid=False)
+        border = at_boundary(mesh.faces, len(mesh.vertices))
+        ends = border & self._at_border(mesh.vertices)
+        support = replace(self.support, usual=self.plan.spacing / self.frame.scale)
+        found = beyond_data(mesh, distance, spacing, support, ends, solid=False, border=border & ~ends)
         self.filled = found.filled
         return found.over
 

@@ -11,7 +11,7 @@ from sasnet_sdf.config import Config, InputConfig
 from sasnet_sdf.errors import UnreadableInput, UnusableGeometry, UsageError
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.io import read_geometry, write_cloud, write_mesh
-from sasnet_sdf.tiles import survey as module
+from sasnet_sdf.tiles import occupied as module
 from sasnet_sdf.tiles.occupied import Occupied, keys_in, keys_of
 from sasnet_sdf.tiles.survey import Survey
 
