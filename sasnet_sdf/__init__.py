@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .signals import Grid, Signal
     from .tiles.evaluate import evaluate
     from .tiles.field import TiledField
-    from .tiles.reconstruct import TiledReconstruction
+    from .tiles.result import TiledReconstruction
 
     __version__: str
 
@@ -72,7 +72,7 @@ _HOME = {
     ".signals": "Grid Signal",
     ".tiles.evaluate": "evaluate",
     ".tiles.field": "TiledField",
-    ".tiles.reconstruct": "TiledReconstruction",
+    ".tiles.result": "TiledReconstruction",
 }
 """The public names of each module."""
 

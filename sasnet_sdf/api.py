@@ -25,7 +25,7 @@ from .signals import Signal
 from .tiles.choice import surface_of_any
 from .tiles.extract import surface_of_model
 from .tiles.field import TiledField, load_field
-from .tiles.reconstruct import TiledReconstruction
+from .tiles.result import TiledReconstruction
 
 
 @documented(Config)

@@ -145,7 +145,7 @@ def _done(
     started = time.perf_counter()
     watch(Progress("read", 0.0, "reading"))
     from ..tiles.choice import surface_of_any
-    from ..tiles.reconstruct import TiledReconstruction
+    from ..tiles.result import TiledReconstruction
     from .summary import log_choices
 
     try:

@@ -13,7 +13,8 @@ from ..problems.reconstruct import Reconstruction, surface_of_source
 from ..runtime.progress import OnProgress, silent
 from ..runtime.system import require
 from .occupied import Occupied
-from .reconstruct import TiledReconstruction, surface_of_tiles
+from .reconstruct import surface_of_tiles
+from .result import TiledReconstruction
 from .settings import can_tile, check_settings, needs_tiles
 from .workers import PURPOSE
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +118,7 @@ def distribute(survey: Survey, tiling: Tiling, scratch: Scratch, carry: Sequence
     pieces and what a reader holds. Raises UsageError where the input has changed since the survey or the
     folder cannot be written, and whatever reading raises.
     """
-    with _writing(scratch):
+    with scratch.writing():
         (scratch.folder / "raw" / _DONE).unlink(missing_ok=True)
     tiles = np.full(len(survey.voxels.counts), -1, np.int64)
     for tile in tiling.tiles:
@@ -222,7 +221,7 @@ class _Files:
         self._rows = 0
 
     def __enter__(self) -> _Files:
-        with _writing(self._scratch):
+        with self._scratch.writing():
             (self._scratch.folder / "raw").mkdir(parents=True, exist_ok=True)
             for tile in self._tiling.tiles:
                 for suffix, (kind, shape) in self._kinds.items():
@@ -248,7 +247,7 @@ class _Files:
         self._flush()
         if self._missing.any():
             raise changed(self._name)
-        with _writing(self._scratch):
+        with self._scratch.writing():
             for tile in self._tiling.tiles:
                 for suffix in self._kinds:
                     self._partial(tile.number, suffix).replace(self._scratch.path("raw", tile.number, suffix))
@@ -262,7 +261,7 @@ class _Files:
         self._missing -= np.bincount(tiles, minlength=len(self._missing))
         if (self._missing < 0).any():
             raise changed(self._name)
-        with _writing(self._scratch):
+        with self._scratch.writing():
             for suffix in self._kinds:
                 values = np.concatenate([columns[suffix] for _, columns in self._waiting])[order]
                 for number, rows in zip(numbers, np.split(values, starts[1:]), strict=True):
@@ -273,15 +272,3 @@ class _Files:
     def _partial(self, number: int, suffix: str) -> Path:
         place = self._scratch.path("raw", number, suffix)
         return place.with_name(f".{place.name}")
-
-
-@contextmanager
-def _writing(scratch: Scratch) -> Iterator[None]:
-    """Errors of the system in writing, such as a full disk, become UsageError."""
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(
-            f"{scratch.folder}: the scratch folder cannot be written ({error.strerror or error}); "
-            "name another one with --scratch"
-        ) from error

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +13,10 @@ import numpy as np
 
 from .. import __version__
 from ..config import Config
-from ..errors import Finding, NoSurface, UsageError, notes, texts, warning
+from ..errors import Finding, notes, texts, warning
 from ..extraction.attributes import is_label
-from ..geometry import PointCloud, TriangleMesh
-from ..networks.registry import choose
-from ..problems.extract import FEWEST, mode_of
+from ..geometry import PointCloud
+from ..problems.extract import FEWEST
 from ..problems.problem import Run
 from ..problems.reconstruct import check_carried, check_coverage, left_behind, tell
 from ..problems.surface import selected
@@ -32,12 +28,11 @@ from .cluster import Cluster, Job, cluster
 from .coarse import coarse, keep_cloud
 from .decimation import thin, thinned
 from .eta import Eta
-from .field import COARSE as COARSE_FILE
-from .field import TiledField, write_index
 from .join import Joined
 from .partition import distribute, is_distributed, tiling_of
-from .plan import COARSE, Outside, Plan
-from .report import KINDS, covered_share, lengths, median, tile_rows, trimmed
+from .plan import Outside, Plan
+from .report import KINDS, covered_share, median
+from .result import Done, TiledReconstruction, kept_model, report_of, written
 from .scratch import MARK, Kept, Scratch, scratch_folder
 from .seams import check_lattice
 from .settings import check_settings, most_in_tile, wanted_cell, workers_of
@@ -58,46 +53,6 @@ LONGEST = 2048
 
 COSTS = {"clean": (0.3, 5e-6), "field": (5.0, 5e-6), "mesh": (0.5, 3e-5)}
 """Seconds that a task takes on one core, and in addition for each point of its tile; measured."""
-
-NAMES = {"normals": "file", "place": "viewpoint", "away": "up"}
-"""What reports call the ways in which the outside is found."""
-
-
-@dataclass(frozen=True, eq=False)
-class TiledReconstruction:
-    """The surface of a scan that was cut into tiles, its field, and the report (docs/report.md).
-
-    path: the file that the surface was written to; None where it is in memory.
-    """
-
-    path: Path | None
-    field: TiledField
-    report: dict[str, Any]
-    joined: TriangleMesh | None = None
-
-    @cached_property
-    def mesh(self) -> TriangleMesh:
-        """The surface, read from its file where it was written to one."""
-        from ..io import read_mesh
-
-        if self.joined is not None:
-            return self.joined
-        assert self.path is not None
-        return read_mesh(self.path)
-
-    def __repr__(self) -> str:
-        """A summary in five lines."""
-        report = self.report
-        facts, used = report["extraction"], report["input"]["used_points"]
-        size = f"{facts['vertices']:,} vertices, {facts['faces']:,} triangles"
-        lines = [
-            "TiledReconstruction",
-            f"  mesh: {size}, {'open' if facts['boundary_edges'] else 'closed'}",
-            f"  from: {used:,} points in {report['seconds']['total']:.1f} s",
-            f"  field: {len(report['tiles'])} tiles, gives distances in world units",
-            f"  report: {len(report['warnings'])} warnings, {len(report['notes'])} notes",
-        ]
-        return "\n".join(lines)
 
 
 def surface_of_tiles(
@@ -136,9 +91,9 @@ def surface_of_tiles(
         found += check_coverage(covered_share(done.results))
         found += left_behind(survey.coarse, config.extraction)
         with timed(run.seconds, "write"), stage("write", on_progress, "writing"):
-            surface, lost = _written(joined, plan, output)
-            field = _model(plan, whole, model)
-        report = _report(run, plan, survey, whole, done, joined, field)
+            surface, lost = written(joined, plan, output)
+            field = kept_model(plan, whole, model)
+        report = report_of(run, plan, survey, whole, done, joined, field)
     found = [*told, *found]
     report |= {"notes": texts([*found, *notes(lost)], "note"), "warnings": texts(found, "warning")}
     return TiledReconstruction(output, field, report, surface)
@@ -208,15 +163,7 @@ def _decided(plan: Plan, workers: Cluster) -> tuple[Plan, dict[str, Any]]:
     return replace(plan, tiling=tiling, **decided), whole
 
 
-@dataclass(frozen=True)
-class _Done:
-    """The facts of each tile's tasks, by task and tile, and the seconds of each job."""
-
-    results: dict[str, dict[int, dict[str, Any]]]
-    seconds: dict[str, float]
-
-
-def _worked(plan: Plan, workers: Cluster, kept: Kept) -> _Done:
+def _worked(plan: Plan, workers: Cluster, kept: Kept) -> Done:
     """Clean, train and mesh all tiles."""
     jobs = list(_jobs(plan))
     eta, seconds, meshed = Eta(jobs), {}, 0
@@ -236,7 +183,7 @@ def _worked(plan: Plan, workers: Cluster, kept: Kept) -> _Done:
     for key, facts in found.items():
         kind, number = key.split("-")
         results[kind][int(number)] = facts
-    return _Done(results, seconds)
+    return Done(results, seconds)
 
 
 def _jobs(plan: Plan) -> Iterator[Job]:
@@ -262,7 +209,7 @@ def _cost(kind: str, tile: Tile) -> float:
     return fixed + each * tile.points
 
 
-def _joined(plan: Plan, workers: Cluster, done: _Done) -> Joined:
+def _joined(plan: Plan, workers: Cluster, done: Done) -> Joined:
     """The whole surface, with as many faces as the settings ask for."""
     extraction, numbers = plan.config.extraction, [tile.number for tile in plan.tiling.tiles]
     step = steps()
@@ -278,95 +225,3 @@ def _joined(plan: Plan, workers: Cluster, done: _Done) -> Joined:
         workers.run([Job(f"thin-{call[1]}", thin, call) for call in calls], lambda *_: None)
 
     return thinned(joined, plan, extraction.faces, run)
-
-
-def _written(joined: Joined, plan: Plan, output: Path | None) -> tuple[TriangleMesh | None, list[str]]:
-    """Write the surface: streamed as PLY, a mesh a tile into a folder, or through memory.
-
-    Returns the surface where there is no output, and notes.
-    """
-    if not joined.facts["faces"]:
-        raise NoSurface("no tile has a surface near the data; check the normals, or train for more steps")
-    if output is None:
-        return joined.mesh(), []
-    if plan.config.tiles.split:
-        return None, list(joined.write_folder(output.with_suffix(""), output.suffix[1:], plan.tiling))
-    if output.suffix.lower() == ".ply":
-        joined.write_ply(output)
-        return None, []
-    return None, list(joined.mesh().save(output))
-
-
-def _model(plan: Plan, whole: dict[str, Any], model: Path | None) -> TiledField:
-    """The field, in the folder `model` or in a temporary one that lives as long as the field."""
-    folder = model or Path(tempfile.mkdtemp(prefix="sasnet-sdf-"))
-    scratch = plan.scratch
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(scratch.path("coarse", COARSE, "sasnet"), folder / COARSE_FILE)
-        for tile in plan.tiling.tiles:
-            place = scratch.path("field", tile.number, "sasnet")
-            if place.is_file():
-                shutil.copyfile(place, folder / place.name)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    write_index(folder, plan.tiling, whole["training"] | {"solid": plan.solid, "spacing": whole["spacing"]})
-    field = TiledField.load(folder, plan.config.device)
-    if model is None:
-        weakref.finalize(field, shutil.rmtree, folder, ignore_errors=True)
-    return field
-
-
-def _report(
-    run: Run,
-    plan: Plan,
-    survey: Survey,
-    whole: dict[str, Any],
-    done: _Done,
-    joined: Joined,
-    field: TiledField,
-) -> dict[str, Any]:
-    extraction, clean_facts = plan.config.extraction, done.results["clean"].values()
-    used = sum(part["points"] for part in clean_facts)
-    facts, cell = joined.facts, plan.tiling.cell
-    length, reach = lengths(extraction, plan.solid, whole["spacing"])
-    closed = not facts["boundary_edges"]
-    device = choose(plan.config.device, plan.config.engine)[0]
-    coarse_frame = field.coarse.frame
-    return run.report(
-        field.coarse,
-        plan.config,
-        device,
-        False,
-        input={
-            "path": survey.pieces.path,
-            "kind": "cloud",
-            "points": survey.points,
-            "had_normals": survey.coarse.normals is not None,
-            "had_sensors": survey.coarse.sensors is not None,
-            "had_colors": survey.coarse.colors is not None,
-            "diagonal": float(np.linalg.norm(survey.high - survey.low)),
-            "used_points": used,
-            "outliers_removed": sum(tile.points for tile in plan.tiling.tiles) - used,
-            "far_points": survey.points - sum(tile.points for tile in plan.tiling.tiles),
-            "noise": median(part.get("noise") for part in clean_facts) if plan.noisy else None,
-            "noise_in_spacings": plan.noise,
-            "spacing": whole["spacing"],
-            "normals_from": NAMES.get(plan.outside.kind, plan.outside.kind),
-            "orientation_confidence": whole["orientation_confidence"],
-        },
-        frame=coarse_frame.to_dict(),
-        trim=trimmed(done.results, mode_of(extraction), plan.solid, closed, length, reach),
-        refinement={"mode": extraction.refine},
-        extraction={
-            "resolution": round(2 * coarse_frame.scale / cell),
-            "edge_length": cell,
-            "lattice": [int(n) for n in plan.tiling.shape],
-            **facts,
-            "points_covered": covered_share(done.results),
-        },
-        attributes=[*(["colors"] if plan.colored and extraction.colors == "auto" else []), *extraction.carry],
-        training=whole["training"],
-        tiles=tile_rows(plan.tiling, done.results, done.seconds),
-        workers=plan.config.tiles.workers,
-    )

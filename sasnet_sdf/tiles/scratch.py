@@ -35,7 +35,7 @@ class Scratch:
     def save(self, kind: str, number: int, **arrays: NDArray[Any]) -> None:
         """Write the arrays of a tile. Raises UsageError where the folder cannot be written."""
         place = self.path(kind, number, "npz")
-        self.write(place, lambda partial: np.savez(partial, allow_pickle=False, **arrays))
+        self.write(place, lambda partial: _savez(partial, arrays))
 
     def load(self, kind: str, number: int) -> dict[str, NDArray[Any]]:
         """The arrays of a tile. Raises UsageError where they are not there or damaged."""
@@ -64,16 +64,27 @@ class Scratch:
         """Call write(partial path), then rename it to `place`. Raises UsageError where that fails."""
         partial = place.with_name(f".{uuid.uuid4().hex[:8]}{place.suffix}")
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write(partial)
-            partial.replace(place)
+            with self.writing():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                write(partial)
+                partial.replace(place)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """The system's errors in writing, such as a full disk, become a UsageError."""
+        try:
+            yield
         except OSError as error:
             raise UsageError(
                 f"{self.folder}: the scratch folder cannot be written ({error.strerror or error}); "
                 "name another one with --scratch"
             ) from error
-        finally:
-            partial.unlink(missing_ok=True)
+
+
+def _savez(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    np.savez(path, **arrays)  # pyright: ignore[reportArgumentType] - no array has the name of an option
 
 
 MARK = "run.json"

@@ -72,6 +72,22 @@ def test_a_tensor_cloud_gives_the_same_mesh_in_double_precision(o3d, far_cloud, 
     assert abs(np.median(radius) - 2) < 0.1
 
 
+def test_a_cloud_in_tiles_has_distances_and_a_scene(o3d, small_cloud, tmp_path):
+    pytest.importorskip("distributed")
+    points = small_cloud.points
+    side = 0.6 * float(np.ptp(points, axis=0).max())
+    mesh, distances, field, report = sasnet_open3d.reconstruct(
+        legacy(o3d, small_cloud), tiles=side, workers=1, **TINY
+    )
+    assert len(report["tiles"]) >= 2 and len(mesh.triangles) == report["extraction"]["faces"]
+    nearest, _ = KDTree(points).query(np.asarray(mesh.vertices))
+    np.testing.assert_allclose(np.asarray(distances), nearest, atol=1e-9)
+    field.save(tmp_path / "model")
+    for scene in (sasnet_open3d.FieldScene(field), sasnet_open3d.FieldScene(tmp_path / "model")):
+        found = scene.compute_signed_distance(points[:5]).numpy()
+        np.testing.assert_array_equal(found, field.distance(points[:5]).astype(np.float32))
+
+
 def test_a_tensor_cloud_of_single_precision_gives_single_precision(o3d, small_cloud):
     expected = sasnet_sdf.reconstruct(small_cloud, **TINY)
     mesh, distances = sasnet_open3d.create_from_point_cloud_sasnet(

@@ -16,7 +16,7 @@ from sasnet_sdf.problems.reconstruct import Reconstruction
 from sasnet_sdf.runtime.system import memory_limit_bytes
 from sasnet_sdf.tiles import choice, settings
 from sasnet_sdf.tiles.occupied import Occupied
-from sasnet_sdf.tiles.reconstruct import TiledReconstruction
+from sasnet_sdf.tiles.result import TiledReconstruction
 
 pytest.importorskip("distributed")
 

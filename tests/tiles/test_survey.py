@@ -113,6 +113,7 @@ def test_the_coarse_cloud_is_that_of_the_reader(tmp_path):
     write_cloud(tmp_path / "scan.ply", cloud)
     survey = Survey.of(tmp_path / "scan.ply", CONFIG, 2000, None)
     wanted = read_geometry(tmp_path / "scan.ply", 2000)
+    assert isinstance(wanted, PointCloud)
     assert 1000 <= len(survey.coarse) <= len(wanted) <= 2000 and survey.points == 20_000
     assert survey.columns == ("normals", "intensity")
     assert set(survey.coarse.scalars["intensity"]) <= set(wanted.scalars["intensity"])
