@@ -78,6 +78,8 @@ def faults(asked: Asked) -> dict[str, Any]:
         costs = {"seconds": outcome.seconds, "peak_pss_bytes": outcome.peak_pss}
         rows.append({**facts, **costs, "errors": outcome.errors, "left": left})
         tell(f"faults {killed}", moment=moment, victims=victims, code=outcome.code, same=same)
+        if outcome.errors:
+            print(outcome.errors, file=sys.stderr, flush=True)
 
     for moment in rng.uniform(first, last, of_workers):
         output.unlink(missing_ok=True)

@@ -39,10 +39,11 @@ class Decorator(Protocol):
 
 @dataclass
 class Session:
-    """One run of the program: the arguments of its command line, and whether -v is among them."""
+    """One run of the program: the arguments of its command line, whether -v is among them, and --threads."""
 
     arguments: tuple[str, ...] = ()
     verbose: bool = False
+    threads: int | None = None
 
 
 class Option(click.Option):
@@ -193,6 +194,7 @@ def _limit_threads(ctx: click.Context, _: click.Parameter, count: int | None) ->
     """Set the number of threads before PyTorch is loaded, so that all libraries use it."""
     if count is None:
         return
+    ctx.ensure_object(Session).threads = count
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IGL_NUM_THREADS"):
         os.environ[name] = str(count)
     if "torch" in sys.modules:

@@ -150,7 +150,7 @@ def _done(
 
     try:
         source = job.source if len(job.sources) == 1 else job.sources
-        result = surface_of_any(source, config, watch, job.output, job.model)
+        result = surface_of_any(source, config, watch, job.output, job.model, session.threads)
     except NoSurface as error:
         if stop.requested:
             raise Interrupted("interrupted before the field had a surface; nothing was written") from error

@@ -31,11 +31,12 @@ def surface_of_any(
     on_progress: OnProgress = silent,
     output: Path | None = None,
     model: Path | None = None,
+    threads: int | None = None,
 ) -> Reconstruction | TiledReconstruction:
     """Reconstruct a scan with one field, or in tiles where the settings say so or it needs them.
 
-    source: what `reconstruct` takes. output, model: what tiles are written to, as in surface_of_tiles; with
-    one field, nothing is written. Raises a SasnetError: MissingBackend for tiles without Dask.
+    source: what `reconstruct` takes. output, model, threads: as in surface_of_tiles; with one field, nothing
+    is written. Raises a SasnetError: MissingBackend for tiles without Dask.
     """
     side, streamed = config.tiles.side, callable(source) and not hasattr(source, "points")
     if side == "off" and streamed:
@@ -57,9 +58,9 @@ def surface_of_any(
             return surface_of_source(source, config, on_progress, check)
         except _TooLarge:
             why = f"{name_of(source)} was cut into tiles, since {reasons[0]}; --tiles off uses one field"
-            return surface_of_tiles(source, config, on_progress, output, model, [Finding(why)])
+            return surface_of_tiles(source, config, on_progress, output, model, [Finding(why)], threads)
     require("distributed", "tiles", PURPOSE)  # before hours of reading
-    return surface_of_tiles(source, config, on_progress, output, model)
+    return surface_of_tiles(source, config, on_progress, output, model, threads=threads)
 
 
 def _reason(geometry: PointCloud | TriangleMesh, config: Config) -> str:

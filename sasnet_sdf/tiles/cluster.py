@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 import uuid
 import warnings
@@ -21,7 +22,7 @@ from ..tiles_config import TilesConfig
 from .scratch import Scratch
 from .workers import PURPOSE, processes, quiet, scheduler
 
-ANSWER = 8.0
+ANSWER = 6.0
 """Seconds that a scheduler elsewhere has to answer."""
 
 START = 120.0
@@ -236,11 +237,7 @@ def cluster(config: TilesConfig, scratch: Scratch, threads: int | None) -> Itera
 def _client(address: str) -> Iterator[Any]:
     """A connection to a scheduler. Raises UsageError if none answers."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # other versions of other packages there
-            client = require("distributed", "tiles", PURPOSE).Client(
-                address, timeout=ANSWER, set_as_default=False
-            )
+        client = _answered(address)
     except Exception as error:  # a wrong address, and what answers there, may raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(
@@ -250,6 +247,32 @@ def _client(address: str) -> Iterator[Any]:
         yield client
     finally:
         client.close(timeout=5)
+
+
+def _answered(address: str) -> Any:
+    """Connect within ANSWER seconds, in a thread: Dask waits forever for a server that never says a word."""
+    found: list[Any] = []
+
+    def connect() -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # other versions of other packages there
+                client = require("distributed", "tiles", PURPOSE).Client
+                found.append(client(address, timeout=ANSWER, set_as_default=False))
+        except Exception as error:  # noqa: BLE001 - it is raised in the calling thread
+            found.append(error)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    until = time.monotonic() + ANSWER + 1
+    while thread.is_alive():
+        tick()
+        if time.monotonic() > until:
+            raise TimeoutError(f"no answer in {ANSWER:.0f} s")
+        time.sleep(_POLL)
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
 
 
 def _await(found: Cluster, parent: subprocess.Popen[bytes], count: int) -> None:

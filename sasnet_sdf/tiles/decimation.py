@@ -66,10 +66,28 @@ def _thinned(plan: Plan, number: int, faces: int, staying: NDArray[np.bool_]) ->
         vertices[place] = np.concatenate([arrays["vertices"], theirs])
         before = place[arrays["faces"]].astype(np.int64)
         used, compact = compacted(before, len(vertices))
-        few = decimate(TriangleMesh(vertices[used], compact), faces, locked=int(used[:fixed].sum()))
+        locked = int(used[:fixed].sum())
+        few = decimate(TriangleMesh(vertices[used], compact), faces, locked=locked)
+        few = _held(plan, number, few, locked)
         arrays = _like(arrays, vertices, used, few, fixed)
     plan.scratch.save(KIND, number, **arrays)
     return {"faces": len(arrays["faces"])}
+
+
+def _held(plan: Plan, number: int, few: TriangleMesh, locked: int) -> TriangleMesh:
+    """A decimated mesh, whose vertices stay within the length that surfaces are trimmed to, if there is one.
+
+    The first `locked` vertices are not moved.
+    """
+    trim = plan.config.extraction.trim
+    if isinstance(trim, str):
+        return few
+    frame, support = points_of_tile(plan, plan.tiling.tiles[number])
+    if support is None:
+        return few
+    inside = replace(few, vertices=frame.to_unit(few.vertices))
+    held = frame.to_world(held_to_length(inside, support, trim / frame.scale).vertices)
+    return replace(few, vertices=np.concatenate([few.vertices[:locked], held[locked:]]))
 
 
 def _like(

@@ -62,32 +62,33 @@ def surface_of_tiles(
     output: Path | None = None,
     model: Path | None = None,
     told: Sequence[Finding] = (),
+    threads: int | None = None,
 ) -> TiledReconstruction:
     """Reconstruct a scan in tiles.
 
     source: what `reconstruct` takes, or a function without arguments that returns an iterator of PointCloud
     pieces, the same at each call. output: the mesh to write; None: it is in memory. model: the folder to
-    write the fields to. told: what the user should know already. Raises a SasnetError.
+    write the fields to. told: what the user should know already. threads: of each worker; None: 1. Raises a
+    SasnetError.
     """
     check_settings(config)
     config = replace(config, tiles=workers_of(config))
     run, settings = Run(), config.tiles
     place = Path(settings.scratch) if settings.scratch else output and Path(f"{output}.tiles")
-    with scratch_folder(place, resume=config.checkpoint.resume, keep=settings.keep_scratch) as (
-        scratch,
-        kept,
+    with (
+        scratch_folder(place, resume=config.checkpoint.resume, keep=settings.keep_scratch) as (scratch, kept),
+        cluster(settings, scratch, threads) as workers,
     ):
         with timed(run.seconds, "read"), stage("read", on_progress, "reading"):
             survey, plan, found = _partitioned(source, config, scratch)
-        with cluster(settings, scratch, None) as workers:
-            with timed(run.seconds, "supervision"), stage("supervision", on_progress, "coarse field"):
-                plan, whole = _decided(plan, workers)
-            found += notes(whole["notes"]) + [warning(text) for text in whole["warnings"]]
-            tell(found, config, survey.pieces.name)
-            with timed(run.seconds, "training"), stage(TILES, on_progress, "tiles"):
-                done = _worked(plan, workers, kept)
-            with timed(run.seconds, "extraction"), stage("extraction", on_progress, "joining tiles"):
-                joined = _joined(plan, workers, done)
+        with timed(run.seconds, "supervision"), stage("supervision", on_progress, "coarse field"):
+            plan, whole = _decided(plan, workers)
+        found += notes(whole["notes"]) + [warning(text) for text in whole["warnings"]]
+        tell(found, config, survey.pieces.name)
+        with timed(run.seconds, "training"), stage(TILES, on_progress, "tiles"):
+            done = _worked(plan, workers, kept)
+        with timed(run.seconds, "extraction"), stage("extraction", on_progress, "joining tiles"):
+            joined = _joined(plan, workers, done)
         found += check_coverage(covered_share(done.results))
         found += left_behind(survey.coarse, config.extraction)
         with timed(run.seconds, "write"), stage("write", on_progress, "writing"):

@@ -120,7 +120,10 @@ class Seam:
             nothing = np.empty((0, 2), np.int64)
             return cls(nothing, nothing, np.empty((0, 3)), np.empty((0, 3)), np.empty(0))
         names = ("numbers", "owner", "vertices", "normals", "over")
-        return cls(*(np.concatenate([part[name] for part in parts]) for name in names))
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
+        # where one tile lost a vertex and another has it, the latter's record counts: rows_of takes the first
+        order = np.argsort(joined["owner"][:, 0] == NOBODY, kind="stable")
+        return cls(*(joined[name][order] for name in names))
 
     def rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row (N,) of each vertex, from its numbers (N, 2); -1 for those that are not there."""

@@ -13,7 +13,6 @@ from ..errors import NoSurface
 from ..extraction import REACH, Blend, Capped, Lattice, Refined, Support
 from ..extraction.attributes import blend
 from ..extraction.descent import GradientField, ValueField, put_known
-from ..extraction.holes import INSET
 from ..extraction.marching import march, place_of
 from ..extraction.surface import onto_surface, sampled
 from ..extraction.trim import SLACK, beyond_data, clip
@@ -30,6 +29,10 @@ from .plan import Plan
 from .seams import NOBODY, Faces, Seam, known_before, numbers_of
 from .stages import FEWEST, gathered, target_of_tile
 from .tiling import Tile
+
+WALL = 0.5
+"""Cells between the border of the whole lattice and the walls that close what is open. The empty voxels at the
+border may be one cell wide, so walls farther inside would cut off data; no lattice point lies on a wall."""
 
 SAMPLED = 2000
 """Number of points of a tile for which it is tested whether they lie on the surface."""
@@ -159,7 +162,7 @@ class _Surface:
             refined = Refined(*field, self.target.evidence, self.lattice.cell, self.target.trust)
             field = refined.distance, refined.gradient
         if plan.capped:
-            walls = np.array([[INSET] * 3, plan.tiling.shape - INSET])
+            walls = np.array([[WALL] * 3, plan.tiling.shape - WALL])
             low, high = frame.to_unit(self._world(walls))
             capped = Capped(*field, low, high, self.lattice.cell)
             field = capped.distance, capped.gradient
