@@ -48,7 +48,7 @@ def seams(asked: Asked) -> dict[str, Any]:
         cloud, origin = _cloud(name, truth, 20_000 if asked.small else 200_000, asked.seed)
         source = asked.folder / f"{name}.ply"
         write_cloud(source, cloud)
-        length = float(np.ptp(cloud.points, axis=0).max()) / (2 if asked.small else 3)
+        length = float(np.ptp(cloud.points, axis=0).max()) / (2 if asked.small else 3.4)
 
         def made(label: str, *options: str, name: str = name, source: Path = source) -> dict[str, Any]:
             return reconstruct(source, asked.folder / f"{name}_{label}.ply", *asked.options(), *options)

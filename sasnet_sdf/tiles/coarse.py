@@ -66,6 +66,7 @@ def _coarse(plan: Plan) -> dict[str, Any]:
     plan.scratch.write(plan.scratch.path("coarse", COARSE, "sasnet"), field.save)
     return {
         "solid": _is_solid(field, plan, target),
+        "size": float(np.ptp(cloud.points, axis=0).max()),
         "training": {name: value for name, value in field.metadata.items() if name != "seed"},
         "notes": texts(problem.findings, "note"),
         "warnings": texts(problem.findings, "warning"),

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extraction import decimate
-from ..geometry import Array, TriangleMesh
+from ..extraction import Support, decimate, held_to_length
+from ..geometry import Array, Frame, TriangleMesh
 from ..mesh import areas, compacted
 from ..spatial import Tree, morton_order
 from .join import Joined
 from .plan import Plan
+from .stages import gathered
 from .summary import components
 
 KIND = "thin"
@@ -82,9 +83,17 @@ def _held(plan: Plan, number: int, few: TriangleMesh, locked: int) -> TriangleMe
     trim = plan.config.extraction.trim
     if isinstance(trim, str):
         return few
-    frame, support = points_of_tile(plan, plan.tiling.tiles[number])
-    if support is None:
+    if plan.model is None:
+        points, _, _ = gathered(plan, plan.tiling.tiles[number])
+    elif (field := plan.field_of(number)) is not None and field.support is not None:
+        points = field.frame.to_world(field.support.tree.points)
+    else:
         return few
+    if not len(points):
+        return few
+    frame = Frame.around(points)
+    unit = frame.to_unit(points)
+    support = Support(Tree.of(np.ascontiguousarray(unit[morton_order(unit)])), np.zeros(len(unit)), np.inf)
     inside = replace(few, vertices=frame.to_unit(few.vertices))
     held = frame.to_world(held_to_length(inside, support, trim / frame.scale).vertices)
     return replace(few, vertices=np.concatenate([few.vertices[:locked], held[locked:]]))

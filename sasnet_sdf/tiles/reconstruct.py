@@ -51,6 +51,9 @@ OVERLAP = 36.0
 LONGEST = 2048
 """Most lattice cells along a side of a tile."""
 
+SLACK = 0.05
+"""Share of a cell by which lattice cells may be larger than wanted, to fit into voxels."""
+
 COSTS = {"clean": (0.3, 5e-6), "field": (5.0, 5e-6), "mesh": (0.5, 3e-5)}
 """Seconds that a task takes on one core, and in addition for each point of its tile; measured."""
 
@@ -155,11 +158,11 @@ def _decided(plan: Plan, workers: Cluster) -> tuple[Plan, dict[str, Any]]:
     measured = [results[f"noise-{n}"] for n in numbers]
     noise = median(part["noise"] for part in measured) or 0.0
     spacing = median(part["spacing"] for part in measured) or plan.tiling.cell
-    size = float(plan.tiling.side * (plan.tiling.high - plan.tiling.low - 2).max())
-    cells = max(round(plan.tiling.side / wanted_cell(plan.config, spacing, size)), 1)
+    whole = results["coarse"] | {"spacing": spacing, "noise_in_spacings": noise}
+    wanted = wanted_cell(plan.config, spacing, whole["size"])
+    cells = max(int(np.ceil(plan.tiling.side / wanted - SLACK)), 1)
     tiling = replace(plan.tiling, cells=cells)
     check_lattice(tiling)
-    whole = results["coarse"] | {"spacing": spacing, "noise_in_spacings": noise}
     decided = {"noise": noise, "noisy": noise > NOISY, "spacing": spacing, "solid": whole["solid"]}
     return replace(plan, tiling=tiling, **decided), whole
 

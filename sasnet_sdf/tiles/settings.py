@@ -83,14 +83,16 @@ def most_in_tile(config: Config) -> int:
 def wanted_cell(config: Config, spacing: float, size: float) -> float:
     """The side of a lattice cell in world units: as given, else by the preset from the points' spacing.
 
-    spacing: between the points; size: the longest side of the scan; both in world units.
+    It is no larger than with one field. spacing: between the points; size: the longest side of the scan; both
+    in world units.
     """
     extraction, preset = config.extraction, PRESETS.get(config.preset, Config()).extraction
     if extraction.edge_length is not None:
         return extraction.edge_length
+    of_one_field = Frame.around(np.array([[0.0] * 3, [size] * 3])).scale * 2 / extraction.resolution
     if extraction.resolution != preset.resolution:
-        return Frame.around(np.array([[0.0] * 3, [size] * 3])).scale * 2 / extraction.resolution
-    return spacing * Config().extraction.resolution / preset.resolution
+        return of_one_field
+    return min(spacing * Config().extraction.resolution / preset.resolution, of_one_field)
 
 
 def needs_tiles(cloud: PointCloud, voxels: Voxels, config: Config) -> str:

@@ -31,8 +31,8 @@ from .stages import FEWEST, gathered, target_of_tile
 from .tiling import Tile
 
 WALL = 0.5
-"""Cells between the border of the whole lattice and the walls that close what is open. The empty voxels at the
-border may be one cell wide, so walls farther inside would cut off data; no lattice point lies on a wall."""
+"""Cells between the border of the whole lattice and the walls that close what is open. The empty voxels at
+the border may be one cell wide, so walls farther inside would cut off data; no lattice point is on a wall."""
 
 SAMPLED = 2000
 """Number of points of a tile for which it is tested whether they lie on the surface."""

@@ -68,7 +68,7 @@ def _serial(*_: object) -> Iterator[Serial]:
 
 @dataclass(frozen=True)
 class Run:
-    """A tiled run of a source, its plan, which names the folder with the results of its tasks, and its settings."""
+    """A tiled run of a source, its plan, which names the folder of its tasks' results, and its settings."""
 
     source: Any
     result: Any
@@ -190,3 +190,16 @@ def ball() -> Callable[..., PointCloud]:
         return PointCloud(normals + noise * np.random.default_rng(1).normal(size=normals.shape), normals)
 
     return ball
+
+
+@pytest.fixture(scope="session")
+def sphere(
+    tiled: Callable[..., Run], ball: Callable[..., PointCloud], tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """A colored sphere in 8 tiles, with the height as a scalar and the half as a label; its model is kept."""
+    cloud = ball(5000)
+    z = cloud.points[:, 2]
+    colors = np.rint(127.5 * (1 + cloud.points)).astype(np.uint8)
+    scalars = {"height": z.astype(np.float32), "half": (z > 0).astype(np.int16)}
+    cloud = PointCloud(cloud.points, cloud.normals, colors, scalars=scalars)
+    return tiled(cloud, tiles=1.2, carry=("height", "half"), model=tmp_path_factory.mktemp("model") / "ball")
