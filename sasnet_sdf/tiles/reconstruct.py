@@ -100,6 +100,8 @@ def surface_of_tiles(
         report = report_of(run, plan, survey, whole, done, joined, field)
     found = [*told, *found]
     report |= {"notes": texts([*found, *notes(lost)], "note"), "warnings": texts(found, "warning")}
+    if output is not None and settings.split:
+        output = output.with_suffix("")
     return TiledReconstruction(output, field, report, surface)
 
 

@@ -32,7 +32,8 @@ NAMES = {"normals": "file", "place": "viewpoint", "away": "up"}
 class TiledReconstruction:
     """The surface of a scan that was cut into tiles, its field, and the report (docs/report.md).
 
-    path: the file that the surface was written to; None where it is in memory.
+    path: the file, or the folder of a mesh for each tile, that the surface was written to; None where it is
+    in memory.
     """
 
     path: Path | None
@@ -42,12 +43,14 @@ class TiledReconstruction:
 
     @cached_property
     def mesh(self) -> TriangleMesh:
-        """The surface, read from its file where it was written to one."""
+        """The surface, read from its file where it was written to one. Raises UsageError for a folder."""
         from ..io import read_mesh
 
         if self.joined is not None:
             return self.joined
         assert self.path is not None
+        if self.path.is_dir():
+            raise UsageError(f"{self.path}: has a mesh for each tile; read those that its index.json names")
         return read_mesh(self.path)
 
     def __repr__(self) -> str:

@@ -202,4 +202,5 @@ def sphere(
     colors = np.rint(127.5 * (1 + cloud.points)).astype(np.uint8)
     scalars = {"height": z.astype(np.float32), "half": (z > 0).astype(np.int16)}
     cloud = PointCloud(cloud.points, cloud.normals, colors, scalars=scalars)
-    return tiled(cloud, tiles=1.2, carry=("height", "half"), model=tmp_path_factory.mktemp("model") / "ball")
+    model = tmp_path_factory.mktemp("model") / "ball"
+    return tiled(cloud, tiles=1.2, edge_length=0.075, carry=("height", "half"), model=model)

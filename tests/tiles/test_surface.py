@@ -53,7 +53,7 @@ def sheet(tiled):
     points[:, :2] += 0.006 * rng.normal(size=(len(points), 2))
     points = points[np.linalg.norm(points[:, :2] - CENTER, axis=1) > HOLE]
     cloud = PointCloud(points, np.tile([0.0, 0.0, 1.0], (len(points), 1)))
-    return tiled(cloud, tiles=0.9)
+    return tiled(cloud, tiles=0.9, edge_length=0.057)
 
 
 CENTER = np.array([0.1, 0.05])
