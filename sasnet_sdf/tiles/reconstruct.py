@@ -119,7 +119,7 @@ def _partitioned(source: Any, config: Config, scratch: Scratch) -> tuple[Survey,
     spacing, size = voxels.typical_spacing(), float(np.ptp(cloud.points, axis=0).max())
     most = most_in_tile(config)
     cell = wanted_cell(config, spacing, size)
-    tiling = tiling_of(survey.voxels, most, None if isinstance(side, str) else side, cell, OVERLAP, LONGEST)
+    tiling = tiling_of(voxels, most, None if isinstance(side, str) else side, cell, OVERLAP, LONGEST)
     check_lattice(tiling)
     _check_same(scratch, config, survey)
     step(1.0, "sorting points into tiles")

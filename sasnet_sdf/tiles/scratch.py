@@ -91,6 +91,9 @@ MARK = "run.json"
 """The file by which a scratch folder is recognized: what the run that it belongs to depends on."""
 
 
+_MADE = "made"
+"""The file in a folder that a run has made, and not only filled."""
+
 _GO_ON = "has what is done: run again with --resume to go on from there"
 
 
@@ -111,6 +114,7 @@ def scratch_folder(folder: Path | None, *, resume: bool, keep: bool) -> Iterator
     """
     if folder is None:
         folder = Path(tempfile.mkdtemp(prefix="sasnet-sdf-"))
+        folder.rmdir()  # only its name is wanted: it is made below, like any other
     own = _prepared(folder, resume)
     scratch, kept = Scratch(folder), Kept()
     try:
@@ -130,8 +134,9 @@ def scratch_folder(folder: Path | None, *, resume: bool, keep: bool) -> Iterator
 
 
 def _prepared(folder: Path, resume: bool) -> bool:
-    """Make or empty the folder; returns whether it is new."""
+    """Make or empty the folder; returns whether a run has made it, this one or the one that it resumes."""
     new = not folder.exists()
+    own = new or (folder / _MADE).is_file()
     try:
         if not new and not (folder / MARK).is_file() and any(folder.iterdir()):
             raise UsageError(f"{folder}: is not empty and no scratch folder; name another one with --scratch")
@@ -140,12 +145,14 @@ def _prepared(folder: Path, resume: bool) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / MARK).is_file():
             (folder / MARK).write_text("{}")
+        if own:
+            (folder / _MADE).touch()
     except OSError as error:
         raise UsageError(
             f"{folder}: cannot be used as a scratch folder ({error.strerror or error}); "
             "name another one with --scratch"
         ) from error
-    return new
+    return own
 
 
 def _removed(folder: Path, own: bool, keep: bool) -> None:
