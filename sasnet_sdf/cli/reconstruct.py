@@ -88,6 +88,9 @@ def command(
     name folders. With --merge all INPUTs are one scan; its surface is INPUT_merged_surface.ply, after
     the first of them, unless --output is given.
 
+    A scan with more detail or more points than one field holds is cut into tiles, which needs
+    pip install "sasnet-sdf[tiles]". If such a run is stopped, --resume goes on with it.
+
     The first Ctrl-C during training ends the training and writes the surface so far (exit code 130). A
     second one, or one outside training, stops at once and writes nothing.
     """

@@ -74,7 +74,7 @@ def most_in_tile(config: Config) -> int:
     if most < MOST // 20:
         least = DRIVER + workers * (WORKER + POINT * WIDER * MOST / 20)
         raise UsageError(
-            f"tiles with {workers} workers need at least {format_memory(least)}; "
+            f"{workers} worker{'s'[: workers != 1]} on tiles need at least {format_memory(least)} together; "
             "give a larger max-memory or fewer --workers"
         )
     return min(most, MOST)

@@ -220,5 +220,5 @@ def test_memory_decides_how_many_workers_and_how_large_tiles_are():
     assert settings.most_in_tile(sasnet_sdf.make_config(max_memory=given, workers=3)) == settings.MOST
     half = sasnet_sdf.make_config(max_memory=given, workers=6)
     assert settings.MOST / 3 < settings.most_in_tile(half) < settings.MOST / 2
-    with pytest.raises(UsageError, match=r"tiles with 9 workers need at least .*G; give a larger"):
+    with pytest.raises(UsageError, match=r"9 workers on tiles need at least .*G together; give a larger"):
         settings.most_in_tile(sasnet_sdf.make_config(max_memory="4G", workers=9))
