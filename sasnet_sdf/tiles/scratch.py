@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,16 +48,24 @@ class Scratch:
                 f"{place}: a scratch file is missing or damaged; run again with --resume ({error})"
             ) from error
 
-    def once(self, kind: str, number: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def once(
+        self, kind: str, number: int, work: Callable[[], dict[str, Any]], also: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """The facts that `work` returns; they are kept, so that it is done once. It writes its results first.
 
-        So a task that is run again, because a worker died or the run was resumed, costs nothing.
+        So a task that is run again, because a worker died or the run was resumed, costs nothing; unless one
+        of its results was lost. also: other kinds of its results.
         """
         place = self.path(kind, number, "json")
         if place.is_file():
-            return json.loads(place.read_text("utf-8"))
-        facts = work()
-        self.write(place, lambda partial: partial.write_text(json.dumps(facts), "utf-8"))
+            found = json.loads(place.read_text("utf-8"))
+            if all((self.folder / name).is_file() for name in found["results"]):
+                return found["facts"]
+        facts, stem = work(), place.stem
+        results = [part for folder in (kind, *also) for part in (self.folder / folder).glob(f"{stem}.*")]
+        names = sorted(str(part.relative_to(self.folder)) for part in results if part != place)
+        found = {"facts": facts, "results": names}
+        self.write(place, lambda partial: partial.write_text(json.dumps(found), "utf-8"))
         return facts
 
     def write(self, place: Path, write: Callable[[Path], object]) -> None:

@@ -34,7 +34,8 @@ def mesh(plan: Plan, number: int) -> dict[str, Any]:
 
     Raises NoSurface where the field is noise.
     """
-    return plan.scratch.once("mesh", number, lambda: _meshed(plan, plan.tiling.tiles[number]))
+    tile = plan.tiling.tiles[number]
+    return plan.scratch.once("mesh", number, lambda: _meshed(plan, tile), also=["seam"])
 
 
 def _meshed(plan: Plan, tile: Tile) -> dict[str, Any]:

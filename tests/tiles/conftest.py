@@ -28,13 +28,13 @@ from sasnet_sdf.tiles.surface import mesh
 SMALL = {
     "preset": "fast",
     "device": "cpu",
-    "steps": 40,
+    "steps": 100,
     "batch": 512,
     "settings": (
         "supervision.targets=6000",
         "training.eikonal_batch=64",
-        "model.grid.levels=4",
-        "model.grid.finest=64",
+        "model.grid.levels=2",
+        "model.grid.finest=16",
         "model.grid.log2_table=12",
     ),
 }

@@ -28,19 +28,35 @@ def shell(low: float, high: float, count: int = 3000) -> np.ndarray:
     return directions * (rng.uniform(low, high, count) / np.linalg.norm(directions, axis=1))[:, None]
 
 
-@pytest.mark.parametrize(("low", "high", "most"), [(0.97, 1.03, 0.03), (1.2, 1.9, 0.1), (2.5, 40.0, 0.1)])
-def test_distances_are_those_of_the_sphere(field, low, high, most):
+@pytest.mark.parametrize(
+    ("low", "high", "usual", "most"),
+    [(0.97, 1.03, 0.004, 0.02), (1.2, 1.9, 1e-3, 0.1), (2.5, 40, 1e-3, 2e-3)],
+)
+def test_distances_are_those_of_the_sphere(field, low, high, usual, most):
     points = shell(low, high)
     error = np.abs(field.distance(points) - (np.linalg.norm(points, axis=1) - 1))
-    assert error.mean() < most / 3 and error.max() < most
+    # the side of places between is left to networks, which are hardly trained here
+    assert np.median(error) < usual and np.quantile(error, 0.9) < most
 
 
-def test_gradients_face_away_from_the_sphere(field):
-    for low, high, least in ((0.97, 1.03, 0.8), (1.3, 1.9, 0.9), (2.5, 40.0, 0.99)):
-        points, gradients = shell(low, high), field.gradient(shell(low, high))
-        length = np.linalg.norm(gradients, axis=1)
-        cosine = (points * gradients).sum(1) / np.linalg.norm(points, axis=1) / length
-        assert np.median(cosine) > least and np.median(np.abs(length - 1)) < 0.3
+def test_tiles_know_the_surface_better_than_the_coarse_field(field):
+    points = shell(0.97, 1.03)
+    true = np.linalg.norm(points, axis=1) - 1
+    error = [np.abs(one.distance(points) - true).mean() for one in (field, field.coarse)]
+    assert error[0] < 0.75 * error[1]
+    far = shell(5.0, 9.0, 100)
+    np.testing.assert_array_equal(field.distance(far), field.coarse.distance(far))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "least"), [(0.97, 1.03, 0.95), (1.3, 1.9, 0.99), (2.5, 40.0, 0.9999)]
+)
+def test_gradients_face_away_from_the_sphere(field, low, high, least):
+    points = shell(low, high)
+    gradients = field.gradient(points)
+    length = np.linalg.norm(gradients, axis=1)
+    cosine = (points * gradients).sum(1) / np.linalg.norm(points, axis=1) / length
+    assert np.median(cosine) > least and np.median(np.abs(length - 1)) < 0.15
 
 
 def test_distances_have_no_step_at_borders(field):
@@ -76,7 +92,7 @@ def test_a_model_is_a_folder(field, tmp_path):
     ("change", "reason"),
     [
         (lambda index: index | {"format": 2}, "it has format 2, this version reads 1"),
-        (lambda index: index | {"tiling": {}}, "origin"),
+        (lambda index: index | {"tiling": {}}, "low"),
         (lambda index: {"format": 1}, "tiling"),
         (lambda index: [index], "list indices"),
         (lambda index: index | {"training": None}, "not iterable"),
@@ -108,30 +124,34 @@ def test_without_the_field_of_a_tile_the_coarse_one_is_used(field, tmp_path):
     shutil.copytree(field.folder, tmp_path / "model")
     (tmp_path / "model" / "000000.sasnet").unlink()
     found = load_field(tmp_path / "model")
-    low, high = field.tiling.box(field.tiling.tiles[0])
-    middle = (low + high) / 2
+    assert isinstance(found, TiledField)
     assert found.field_of(0) is None and found.field_of(1) is not None
     points = shell(0.99, 1.01)
-    deep = (points < np.minimum(high, 0) - 0.5).sum(1) == 3
-    assert deep.sum() > 50 and (middle < 0).all()
-    np.testing.assert_allclose(found.distance(points[deep]), field.coarse.distance(points[deep]), atol=0.05)
-    np.testing.assert_array_equal(
-        found.distance(points[(points > 0.5).all(1)]), field.distance(points[(points > 0.5).all(1)])
-    )
+    only = field.tiling.weight(field.tiling.tiles[0], points)
+    only /= sum(field.tiling.weight(tile, points) for tile in field.tiling.tiles)
+    alone, never = points[only > 0.999], points[only == 0]
+    assert len(alone) > 1 and len(never) > 100
+    np.testing.assert_allclose(found.distance(alone), field.coarse.distance(alone), atol=1e-3)
+    np.testing.assert_array_equal(found.distance(never), field.distance(never))
 
 
 def test_the_surface_of_a_model_is_extracted_again(field, small, edges):
-    for options in ({}, {"edge_length": 0.11}, {"resolution": 30}, {"faces": 900}):
+    for options, cells in (
+        ({}, 2),
+        ({"edge_length": 0.11}, None),
+        ({"resolution": 80}, None),
+        ({"faces": 900}, 2),
+    ):
         mesh, facts = surface_of_model(field, small(**options))
-        found = edges(mesh)
-        assert found.closed
+        assert edges(mesh).closed and edges(mesh).pieces == 1
         assert facts["boundary_edges"] == 0 and facts["trim"]["closed"]
-        if options == {}:
-            assert facts["edge_length"] == field.tiling.cell
-        elif "faces" in options:
-            assert len(mesh.faces) == pytest.approx(900, rel=0.1)
+        assert np.quantile(np.abs(np.linalg.norm(mesh.vertices, axis=1) - 1), 0.9) < 0.02
+        if cells:
+            assert facts["edge_length"] == field.tiling.side / cells == field.tiling.cell
         else:
-            assert facts["edge_length"] > field.tiling.cell and facts["edge_length"] < 0.15
+            assert facts["edge_length"] != field.tiling.cell
+        if "faces" in options:
+            assert len(mesh.faces) == pytest.approx(900, rel=0.1)
 
 
 def test_a_model_folder_is_measured(field, ball, tmp_path):
@@ -140,7 +160,8 @@ def test_a_model_folder_is_measured(field, ball, tmp_path):
     by_folder = evaluate(field.folder, truth, samples=2000)
     by_field = evaluate(field, truth, samples=2000)
     assert by_folder.error == by_field.error
-    assert by_folder["completeness_max"] < 0.3
+    # in ten-thousandths of the diagonal
+    assert by_folder["completeness_mean"] < 10 and by_folder["watertight"]
     # a tiled field beside a mesh is asked for its distances
     of_mesh = evaluate(tmp_path / "mesh.ply", truth, field=field, samples=2000)
     assert of_mesh.error == pytest.approx(by_folder.error, rel=0.2)

@@ -24,6 +24,23 @@ def test_a_result_is_worked_out_once(tmp_path: Path):
     assert [path.name for path in (tmp_path / "clean").iterdir()] == ["000005.json"]
 
 
+def test_a_lost_result_is_worked_out_again(tmp_path: Path):
+    scratch, calls = Scratch(tmp_path), []
+
+    def work() -> dict[str, int]:
+        calls.append(1)
+        for kind in ("mesh", "seam"):
+            scratch.save(kind, 2, rows=np.arange(3))
+        return {"faces": 1}
+
+    for kind in ("mesh", "seam", "mesh"):
+        assert scratch.once("mesh", 2, work, also=["seam"]) == {"faces": 1}
+        scratch.path(kind, 2, "npz").unlink()
+    scratch.once("mesh", 2, work, also=["seam"])
+    scratch.once("mesh", 2, work, also=["seam"])
+    assert len(calls) == 4
+
+
 def test_arrays_come_back_and_missing_ones_are_named(tmp_path: Path):
     scratch = Scratch(tmp_path)
     scratch.save("mesh", 1, vertices=np.arange(6.0).reshape(2, 3))
