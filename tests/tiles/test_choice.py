@@ -57,7 +57,7 @@ def calls(monkeypatch) -> list[str]:
         found.append("one")
 
     monkeypatch.setattr(choice, "surface_of_source", one)
-    monkeypatch.setattr(choice, "surface_of_tiles", lambda *_: found.append("tiles"))
+    monkeypatch.setattr(choice, "surface_of_tiles", lambda *_, **__: found.append("tiles"))
     return found
 
 
