@@ -120,11 +120,3 @@ def test_a_small_town_is_measured(root, tmp_path):
 
 
 @linux
-@pytest.mark.slow
-def test_small_runs_on_other_workers_and_with_kills_give_the_same_bytes(root, tmp_path):
-    pytest.importorskip("distributed")
-    found = _scale(root, tmp_path, "workers", "faults", "errors")
-    assert [row["workers"] for row in found["workers"]["rows"]] == ["1 here", "2 here", "2 by TCP"]
-    assert [row["killed"] for row in found["faults"]["rows"]] == ["worker", "run"]
-    assert [row["victims"] > 0 for row in found["faults"]["rows"]] == [True, True]
-    assert len(found["errors"]["rows"]) >= 8
