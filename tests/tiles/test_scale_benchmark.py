@@ -117,6 +117,3 @@ def test_a_small_town_is_measured(root, tmp_path):
     assert found["error_meters"]["p50"] < 0.05 and found["error_meters"]["mean"] < 0.2
     assert len(found["run"]["tiles"]) >= 4
     assert found["peak_pss_bytes"] > 300 << 20 and found["peak_scratch_bytes"] > 40_000 * 12
-
-
-@linux
