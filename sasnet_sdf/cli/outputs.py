@@ -188,7 +188,7 @@ class Saver:
         times = {"write": now - self._write_started, "total": now - self._started}
         report = {
             **report,
-            "peak_memory_bytes": peak_memory_bytes(),
+            "peak_memory_bytes": max(report["peak_memory_bytes"], peak_memory_bytes()),
             "command": command_line(arguments),
             "seconds": {**report["seconds"], **times},
         }

@@ -108,12 +108,14 @@ def surface_of(
     surface = sampled(*((capped.distance, capped.gradient) if config.watertight else free))
     step(0.8)
     mesh, facts = _finished(surface, field, config, at_boundary(surface.faces, len(surface.vertices)))
-    if facts["trim"]["solid"] and facts["boundary_edges"]:
+    unclosed = bool(facts["trim"]["solid"] and facts["boundary_edges"])
+    if unclosed:
         # closed except at the lattice's border, beyond which the field closes a hole in the data
         step(0.95)
         surface = sampled(capped.distance, capped.gradient)
         step(1.0)
         mesh, facts = _finished(surface, field, config, capped.at_walls(surface.vertices))
+    facts["trim"]["capped"] = unclosed or config.watertight
     facts["refinement"] = _refinement(field, mesh, refined, lattice.cell)
     return replace(mesh, vertices=field.frame.to_world(mesh.vertices)), {
         "resolution": lattice.resolution,

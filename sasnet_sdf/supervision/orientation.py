@@ -43,13 +43,17 @@ class WindingNumber:
 
         surfels: (6 N,) points and outward unit normals, flat. spacing: (N,) distance to the nearest ones.
         """
-        number, rows = cls.of_closed(tree, surfels, spacing), surfels.reshape(-1, 6)
+        return cls.of_closed(tree, surfels, spacing).leveled(surfels, spacing)
+
+    def leveled(self, surfels: Array, spacing: Array) -> WindingNumber:
+        """The winding number with its level measured on both sides of points (6 N,), of this spacing (N,)."""
+        rows = surfels.reshape(-1, 6)
         some = np.linspace(0, len(rows) - 1, min(len(rows), _LEVEL_SAMPLES)).astype(np.int64)
-        outer, inner = _beside(number, rows[some, :3], _OFFSET * spacing[some, None] * rows[some, 3:])
+        outer, inner = _beside(self, rows[some, :3], _OFFSET * spacing[some, None] * rows[some, 3:])
         # points where the inward step leaves the solid again, or where there is no solid, are not usable
         across = inner - outer > 0.5
         level = np.median((outer + inner)[across]) / 2 if across.mean() > _INFORMED else 0.5
-        return replace(number, level=float(level))
+        return replace(self, level=float(level))
 
     @classmethod
     def of_closed(cls, tree: Tree, surfels: Array, spacing: Array) -> WindingNumber:

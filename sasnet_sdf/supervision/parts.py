@@ -45,13 +45,11 @@ class Surroundings:
     """A thin oriented cloud of the whole, in world units.
 
     points, normals: (N, 3), normals outward, of unit length. spacing: (N,) the distance between neighbors.
-    level: the winding number on the surface (WindingNumber).
     """
 
     points: Array
     normals: Array
     spacing: Array
-    level: float
 
     def outside(self, low: Array, high: Array) -> NDArray[np.bool_]:
         """Which points (N,) lie outside the box from low to high (3,)."""
@@ -152,7 +150,7 @@ def target_of_part(
     winding = WindingNumber.of_areas(
         Tree.of(np.ascontiguousarray(all_points[order])), rows[order].ravel(), np.concatenate(areas)[order]
     )
-    return replace(target, winding=replace(winding, level=far.level))
+    return replace(target, winding=winding.leveled(surfels, near.spacing))
 
 
 def _in_cube_order(points: Array) -> NDArray[np.int64]:

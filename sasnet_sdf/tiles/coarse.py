@@ -61,11 +61,10 @@ def _coarse(plan: Plan) -> dict[str, Any]:
         points=frame.to_world(target.points),
         normals=target.normals.astype(np.float32),
         spacing=spacing * frame.scale,
-        level=np.array(target.winding.level),
     )
     plan.scratch.write(plan.scratch.path("coarse", COARSE, "sasnet"), field.save)
     return {
-        "solid": _is_solid(field, plan, target),
+        **_shape(field, plan, target),
         "size": float(np.ptp(cloud.points, axis=0).max()),
         "training": {name: value for name, value in field.metadata.items() if name != "seed"},
         "notes": texts(problem.findings, "note"),
@@ -74,13 +73,17 @@ def _coarse(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _is_solid(field: Field, plan: Plan, target: CloudTarget) -> bool:
-    """Whether the points surround a solid; False where the settings say what is trimmed anyway."""
+def _shape(field: Field, plan: Plan, target: CloudTarget) -> dict[str, bool]:
+    """Whether the points surround a solid, and whether only the lattice's border closes its surface.
+
+    Both are False where the settings say what is trimmed anyway.
+    """
     extraction = plan.config.extraction
     if extraction.trim != "auto" or extraction.watertight:
-        return False
+        return {"solid": False, "unclosed": False}
     config = replace(extraction, resolution=RESOLUTION, edge_length=None, faces=None)
     try:
-        return bool(surface_of(field, config, SurfaceMemory(), target)[1]["trim"]["solid"])
+        trim = surface_of(field, config, SurfaceMemory(), target)[1]["trim"]
     except NoSurface:
-        return False
+        return {"solid": False, "unclosed": False}
+    return {"solid": bool(trim["solid"]), "unclosed": trim["capped"]}

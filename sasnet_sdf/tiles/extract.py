@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import PRESETS, Config
-from ..problems.extract import FEWEST, Extraction, mode_of
+from ..problems.extract import FEWEST, Extraction
 from ..runtime.progress import each, steps
 from .decimation import thin, thinned
 from .field import TiledField
@@ -33,7 +33,7 @@ def surface_of_model(field: TiledField, config: Config) -> Extraction:
     check_lattice(tiling)
     with tempfile.TemporaryDirectory(prefix="sasnet-sdf-") as folder:
         scratch, numbers = Scratch(Path(folder)), [tile.number for tile in tiling.tiles]
-        known = {"solid": bool(field.metadata["solid"]), "spacing": float(field.metadata["spacing"])}
+        known = {name: field.metadata[name] for name in ("solid", "unclosed", "spacing")}
         plan = Plan(scratch, config, tiling, model=field.folder, **known)
         order = sorted(numbers, key=lambda n: (tiling.colors[n], n))
         step = steps()
@@ -52,6 +52,6 @@ def surface_of_model(field: TiledField, config: Config) -> Extraction:
             "edge_length": tiling.cell,
             "lattice": [int(n) for n in tiling.shape],
             **joined.facts,
-            "trim": trimmed({"mesh": facts}, mode_of(extraction), plan.solid, closed, length, reach),
+            "trim": trimmed({"mesh": facts}, plan, closed, length, reach),
         },
     )

@@ -2,7 +2,7 @@
 
 f = g + sum of w_i (f_i - g), where g is the coarse field, f_i that of tile i, and w_i its weight (Tiling),
 divided by the sum of all weights. The weights have two continuous derivatives, so the sum has no seams, and
-where a tile has no field, g takes its place.
+where a tile has no field, and outside the unit cube of its field, g takes its place.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from ..errors import UnreadableInput, UsageError
 from ..field import Field
 from ..geometry import Array, Frame, as_places, at_finite
 from ..networks.network import Network
-from .tiling import Tile, Tiling
+from .tiling import Tile, Tiling, smooth
+
+RIM = 0.03
+"""Width, in its unit cube, over which a field's weight falls to 0 at the cube's border; its data are within
+0.95."""
 
 LOADED = 16
 """Number of tiles' fields that are kept in memory."""
@@ -52,8 +56,11 @@ def blended(
     weights /= np.maximum(weights.sum(0), 1e-300)
     left, result = np.ones(len(points)), None
     for tile, weight in zip(tiles, weights, strict=True):
+        if not weight.any() or (field := field_of(tile.number)) is None:
+            continue
+        weight = weight * _trained(field, points)
         rows = np.flatnonzero(weight > 0)
-        if not len(rows) or (field := field_of(tile.number)) is None:
+        if not len(rows):
             continue
         left[rows] -= weight[rows]
         result = _added(result, values(field, points[rows]), weight[rows], rows, len(points))
@@ -61,6 +68,12 @@ def blended(
     if len(rows) or result is None:
         result = _added(result, values(coarse(), points[rows]), left[rows], rows, len(points))
     return result
+
+
+def _trained(field: Field, points: Array) -> Array:
+    """The weight (N,) of a field at world points (N, 3): 1 where it was trained, 0 outside its cube."""
+    inside = 1 - np.abs(field.frame.to_unit(points)).max(axis=1)
+    return smooth(2 * inside / RIM - 1)
 
 
 def _added(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..extraction.lattice import SPACE
 from ..geometry import Array, PointCloud
 from ..io.columns import PIECE, finite
 from ..io.files import write_json
@@ -31,7 +32,7 @@ _CELLS = 8
 def tiling_of(
     voxels: Voxels, most: int, side: float | None, cell: float, overlap: float, longest: int
 ) -> Tiling:
-    """Boxes of voxels that fill the box of a scan, numbered along a Z-curve.
+    """Boxes of voxels that fill the box of a scan and a margin around it, numbered along a Z-curve.
 
     most: the points of a tile, and longest: its lattice cells along an axis; a box with more of either is cut
     in two across its longest axis, where that halves its points best. A single voxel is not cut. side: of a
@@ -40,6 +41,8 @@ def tiling_of(
     """
     cells = max(round(voxels.side / cell), 1)
     low, high = voxels.places.min(0).astype(np.int64) - 1, voxels.places.max(0).astype(np.int64) + 2
+    # with the empty voxel, as much space around the data as with one field: surfaces may reach beyond them
+    margin = int(np.ceil(SPACE / 2 * (high - low).max())) - 1
     if side is None:
         boxes = list(_halved((low, high), voxels, most, longest / cells))
     else:
@@ -52,9 +55,11 @@ def tiling_of(
         of_tile = voxels.typical_spacing(own) if len(own) else whole
         widest = float((boxes[k][1] - boxes[k][0]).min()) * voxels.side / 2
         reach = max(min(overlap * of_tile, widest), _CELLS * voxels.side / cells)
-        a, b = (tuple(corner.tolist()) for corner in boxes[k])
+        first, end = boxes[k]
+        a = tuple(np.where(first == low, low - margin, first).tolist())
+        b = tuple(np.where(end == high, high + margin, end).tolist())
         tiles.append(Tile(number, a, b, int(voxels.counts[own].sum()), reach))
-    return Tiling(voxels.origin, voxels.side, cells, low, high, tuple(tiles))
+    return Tiling(voxels.origin, voxels.side, cells, low - margin, high + margin, tuple(tiles))
 
 
 def _grid(low: NDArray[np.int64], high: NDArray[np.int64], side: float) -> Iterator[Box]:

@@ -64,8 +64,9 @@ class Plan:
 
     outside: how the outside is found. noise, spacing: of the whole scan, the noise in spacings, the spacing
     in world units. noisy: whether the points are denoised. solid: whether the scan surrounds a solid, so that
-    nothing is trimmed. labels: the carried scalars that are labels, not numbers. colored: whether the points
-    have colors. model: the folder of a finished model, whose surface is extracted again; None while a scan is
+    nothing is trimmed; unclosed: whether the solid's surface is closed only by the border of the whole
+    lattice. labels: the carried scalars that are labels, not numbers. colored: whether the points have
+    colors. model: the folder of a finished model, whose surface is extracted again; None while a scan is
     reconstructed.
     """
 
@@ -77,6 +78,7 @@ class Plan:
     spacing: float = 0.0
     noisy: bool = False
     solid: bool = False
+    unclosed: bool = False
     labels: tuple[str, ...] = ()
     colored: bool = False
     model: Path | None = None
@@ -84,12 +86,13 @@ class Plan:
     @property
     def capped(self) -> bool:
         """Whether the surface is closed at the border of the whole lattice."""
-        return self.solid or self.config.extraction.watertight
+        return self.config.extraction.watertight or (self.solid and self.unclosed)
 
     @property
     def trimmed(self) -> bool:
         """Whether the surface ends where the data end."""
-        return not self.capped and self.config.extraction.trim != "off"
+        extraction = self.config.extraction
+        return not (self.solid or extraction.watertight) and extraction.trim != "off"
 
     @property
     def halo(self) -> int:

@@ -165,31 +165,33 @@ def _decided(plan: Plan, workers: Cluster) -> tuple[Plan, dict[str, Any]]:
     cells = max(int(np.ceil(plan.tiling.side / wanted - SLACK)), 1)
     tiling = replace(plan.tiling, cells=cells)
     check_lattice(tiling)
-    decided = {"noise": noise, "noisy": noise > NOISY, "spacing": spacing, "solid": whole["solid"]}
-    return replace(plan, tiling=tiling, **decided), whole
+    decided = {"noise": noise, "noisy": noise > NOISY, "spacing": spacing}
+    shape = {name: whole[name] for name in ("solid", "unclosed")}
+    return replace(plan, tiling=tiling, **decided, **shape), whole
 
 
 def _worked(plan: Plan, workers: Cluster, kept: Kept) -> Done:
     """Clean, train and mesh all tiles."""
     jobs = list(_jobs(plan))
-    eta, seconds, meshed = Eta(jobs), {}, 0
+    eta, seconds, meshed, count = Eta(jobs), {}, 0, 1
 
     def on_done(job: Job, result: Any, took: float) -> None:
-        nonlocal meshed
+        nonlocal meshed, count
         eta.finished(job, took)
         seconds[job.key] = took
         kept.worth = kept.worth or job.key.startswith("field")
         meshed += job.key.startswith("mesh")
         text = f"{meshed} of {len(plan.tiling.tiles)} tiles are done"
+        count = max(count, workers.workers)
         # the first tasks also compile, which says nothing about the others
-        report_message(eta.message(text, workers.workers) if meshed else text)
+        report_message(eta.message(text, count) if meshed else text)
 
     found = workers.run(jobs, on_done)
     results: dict[str, dict[int, dict[str, Any]]] = {kind: {} for kind in KINDS}
     for key, facts in found.items():
         kind, number = key.split("-")
         results[kind][int(number)] = facts
-    return Done(results, seconds)
+    return Done(results, seconds, count)
 
 
 def _jobs(plan: Plan) -> Iterator[Job]:

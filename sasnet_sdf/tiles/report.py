@@ -10,6 +10,7 @@ import numpy as np
 from ..config import ExtractionConfig
 from ..extraction.trim import EDGE, LENGTH
 from ..problems.extract import mode_of
+from .plan import Plan
 from .tiling import Tiling
 
 Results = Mapping[str, Mapping[int, Mapping[str, Any]]]
@@ -37,7 +38,7 @@ def tile_rows(tiling: Tiling, results: Results, seconds: Mapping[str, float]) ->
                 "vertices": mesh["vertices"],
                 "faces": mesh["faces"],
                 "seconds": {kind: seconds.get(f"{kind}-{tile.number}", 0.0) for kind in KINDS},
-                "peak_memory_bytes": max(part.get("peak", 0) for part in (clean, field, mesh)),
+                "peak_memory_bytes": max(part["peak_memory_bytes"] for part in (clean, field, mesh)),
             }
         )
     return rows
@@ -66,7 +67,7 @@ def lengths(config: ExtractionConfig, solid: bool, spacing: float) -> tuple[floa
 
 
 def trimmed(
-    results: Results, mode: str, solid: bool, closed: bool, length: float | None, reach: float | None
+    results: Results, plan: Plan, closed: bool, length: float | None, reach: float | None
 ) -> dict[str, Any]:
     """What was trimmed, as for one field.
 
@@ -74,9 +75,10 @@ def trimmed(
     """
     before, after = (_sum(results["mesh"].values(), name) for name in ("area_before", "area"))
     return {
-        "mode": mode,
+        "mode": mode_of(plan.config.extraction),
         "closed": closed,
-        "solid": solid,
+        "solid": plan.solid,
+        "capped": plan.capped,
         "length": length,
         "reach": reach,
         "removed": max(1 - after / before, 0.0) if before else 0.0,

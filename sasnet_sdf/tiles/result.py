@@ -15,7 +15,6 @@ import numpy as np
 from ..errors import NoSurface, UsageError
 from ..geometry import TriangleMesh
 from ..networks.registry import choose
-from ..problems.extract import mode_of
 from ..problems.problem import Run
 from .field import COARSE as COARSE_FILE
 from .field import TiledField, write_index
@@ -70,10 +69,11 @@ class TiledReconstruction:
 
 @dataclass(frozen=True)
 class Done:
-    """The facts of each tile's tasks, by task and tile, and the seconds of each job."""
+    """Facts of each tile's tasks, by task and tile, the seconds of each job, and the number of workers."""
 
     results: dict[str, dict[int, dict[str, Any]]]
     seconds: dict[str, float]
+    workers: int
 
 
 def written(joined: Joined, plan: Plan, output: Path | None) -> tuple[TriangleMesh | None, list[str]]:
@@ -106,7 +106,8 @@ def kept_model(plan: Plan, whole: dict[str, Any], model: Path | None) -> TiledFi
                 shutil.copyfile(place, folder / place.name)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    write_index(folder, plan.tiling, whole["training"] | {"solid": plan.solid, "spacing": whole["spacing"]})
+    known = {name: whole[name] for name in ("solid", "unclosed", "spacing")}
+    write_index(folder, plan.tiling, whole["training"] | known)
     field = TiledField.load(folder, plan.config.device)
     if model is None:
         weakref.finalize(field, shutil.rmtree, folder, ignore_errors=True)
@@ -128,8 +129,8 @@ def report_of(
     length, reach = lengths(extraction, plan.solid, whole["spacing"])
     closed = not facts["boundary_edges"]
     device = choose(plan.config.device, plan.config.engine)[0]
-    coarse_frame = field.coarse.frame
-    return run.report(
+    coarse_frame, tiles = field.coarse.frame, tile_rows(plan.tiling, done.results, done.seconds)
+    report = run.report(
         field.coarse,
         plan.config,
         device,
@@ -152,7 +153,7 @@ def report_of(
             "orientation_confidence": whole["orientation_confidence"],
         },
         frame=coarse_frame.to_dict(),
-        trim=trimmed(done.results, mode_of(extraction), plan.solid, closed, length, reach),
+        trim=trimmed(done.results, plan, closed, length, reach),
         refinement={"mode": extraction.refine},
         extraction={
             "resolution": round(2 * coarse_frame.scale / cell),
@@ -163,6 +164,8 @@ def report_of(
         },
         attributes=[*(["colors"] if plan.colored and extraction.colors == "auto" else []), *extraction.carry],
         training=whole["training"],
-        tiles=tile_rows(plan.tiling, done.results, done.seconds),
-        workers=plan.config.tiles.workers,
+        tiles=tiles,
+        workers=done.workers,
     )
+    report["peak_memory_bytes"] += done.workers * max(tile["peak_memory_bytes"] for tile in tiles)
+    return report

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Interrupted, SasnetError, UsageError
+from ..runtime.system import peak_memory_bytes
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,18 @@ class Scratch:
     def once(
         self, kind: str, number: int, work: Callable[[], dict[str, Any]], also: Sequence[str] = ()
     ) -> dict[str, Any]:
-        """The facts that `work` returns; they are kept, so that it is done once. It writes its results first.
+        """The facts that `work` returns, and the peak memory of the process that did it.
 
-        So a task that is run again, because a worker died or the run was resumed, costs nothing; unless one
-        of its results was lost. also: other kinds of its results.
+        They are kept when the results are written, so that the work is done once: a task that is run again,
+        because a worker died or the run was resumed, costs nothing, unless one of its results was lost.
+        also: other kinds of its results.
         """
         place = self.path(kind, number, "json")
         if place.is_file():
             found = json.loads(place.read_text("utf-8"))
             if all((self.folder / name).is_file() for name in found["results"]):
                 return found["facts"]
-        facts, stem = work(), place.stem
+        facts, stem = {**work(), "peak_memory_bytes": peak_memory_bytes()}, place.stem
         results = [part for folder in (kind, *also) for part in (self.folder / folder).glob(f"{stem}.*")]
         names = sorted(str(part.relative_to(self.folder)) for part in results if part != place)
         found = {"facts": facts, "results": names}

@@ -134,13 +134,12 @@ def target_of_tile(plan: Plan, tile: Tile, points: Array, normals: Array, frame:
     """What the cleaned points (M, 3) of a tile and its overlap, in world units, imply in a frame."""
     coarse = plan.coarse_points()
     low, high = plan.tiling.box(tile, tile.overlap)
-    around = Surroundings(coarse["points"], coarse["normals"], coarse["spacing"], float(coarse["level"]))
+    around = Surroundings(coarse["points"], coarse["normals"], coarse["spacing"])
     rows = np.flatnonzero(around.outside(low, high))
     far = Surroundings(
         frame.to_unit(around.points[rows]),
         around.normals[rows].astype(np.float64),
         around.spacing[rows] / frame.scale,
-        around.level,
     )
     unit = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
     return target_of_part(frame.to_unit(points), unit, noise=plan.noise, noisy=plan.noisy, far=far)

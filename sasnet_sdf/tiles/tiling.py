@@ -69,7 +69,7 @@ class Tiling:
     """Tiles that fill a box, and the lattice on which the surface is extracted.
 
     origin: (3,) the low corner of voxel (0, 0, 0) in world units. side: of a voxel. cells: number of lattice
-    cells along the side of a voxel. low, high: (3,) the box of all tiles, in voxels; it has an empty voxel
+    cells along the side of a voxel. low, high: (3,) the box of all tiles, in voxels; it has empty voxels
     around the occupied ones.
     """
 
@@ -185,7 +185,7 @@ class Tiling:
                 (tile.high[axis] < self.high[axis], high[axis] - points[:, axis]),
             ):
                 if inner:
-                    weight *= _smooth(inside / tile.overlap)
+                    weight *= smooth(inside / tile.overlap)
         return weight
 
     @cached_property
@@ -194,7 +194,7 @@ class Tiling:
         return low, np.array([tile.high for tile in self.tiles], np.float64).reshape(-1, 3)
 
 
-def _smooth(inside: Array) -> Array:
+def smooth(inside: Array) -> Array:
     """A step (N,) from 0 at -1 to 1 at 1 with two continuous derivatives."""
     t = ((inside + 1) / 2).clip(0, 1)
     return t * t * t * (t * (6 * t - 15) + 10)

@@ -49,7 +49,8 @@ def fills(tiling: Tiling):
     """Whether the boxes of the tiles fill the box of the tiling without overlap."""
     taken = np.zeros(tiling.high - tiling.low, np.int64)
     for tile in tiling.tiles:
-        taken[tuple(slice(a, b) for a, b in zip(tile.low, tile.high, strict=True))] += 1
+        low, high = tile.low - tiling.low, tile.high - tiling.low
+        taken[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] += 1
     return bool((taken == 1).all())
 
 
@@ -89,6 +90,14 @@ def test_one_voxel_is_not_cut_and_none_is_longer_than_allowed():
     # a voxel may be longer than allowed: then that is the size of the tiles
     tiling = tiling_of(line([5] * 3), 10**6, None, 0.1, 1.0, 5)
     assert {tuple(np.subtract(tile.high, tile.low)) for tile in tiling.tiles} == {(1, 1, 1)}
+
+
+def test_a_long_scan_has_more_space_around_it():
+    tiling = tiling_of(line([5] * 298), 500, None, 0.1, 1.0, 10**6)
+    assert fills(tiling) and len(tiling.tiles) == 4
+    # 300 voxels, of which one at either end is empty, and two more: 0.01 of the length
+    np.testing.assert_array_equal([tiling.low, tiling.high], [[-2, -2, -2], [302, 5, 5]])
+    assert [tile.points for tile in tiling.tiles] == [370, 375, 375, 370]
 
 
 def test_a_side_gives_a_regular_grid():

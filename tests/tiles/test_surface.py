@@ -279,3 +279,21 @@ def test_a_watertight_sheet_is_a_slab(sheet, edges, tmp_path):
     # from the sheet down to the wall, over the whole sheet at least
     thick = -(sheet.plan.tiling.origin[2] + 0.5 * sheet.plan.tiling.cell)
     assert 0.8 * 4 * thick < volume < 1.05 * thick * np.ptp(mesh.vertices[:, 0]) ** 2
+
+
+def test_a_room_seen_from_inside_has_no_shell(tiled, edges):
+    """The solid around a capsule is not closed by a box around it."""
+    rng = np.random.default_rng(2)
+    outward = rng.normal(size=(12_000, 3))
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    ends = outward + np.where(outward[:, :1] > 0, [4.0, 0, 0], 0)
+    tube = np.column_stack([4 * rng.random(12_000), outward[:, 1:] / np.hypot(*outward[:, 1:].T)[:, None]])
+    tube_outward = np.column_stack([np.zeros(12_000), tube[:, 1:]])
+    cloud = sasnet_sdf.PointCloud(np.concatenate([ends, tube]), -np.concatenate([outward, tube_outward]))
+    run = tiled(cloud, tiles=2.1, edge_length=0.08)
+    found = edges(run.mesh)
+    assert found.closed and found.pieces == 1
+    assert run.report["trim"]["solid"] and not run.report["trim"]["capped"]
+    along = run.mesh.vertices[:, 0].clip(0, 4)
+    away = np.linalg.norm(run.mesh.vertices - np.column_stack([along, 0 * along, 0 * along]), axis=1)
+    assert np.abs(away - 1).max() < 0.05
