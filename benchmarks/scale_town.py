@@ -23,6 +23,9 @@ from sasnet_sdf.metrics import mesh_figures
 SAMPLES = 200_000
 """Number of vertices whose distances from the true surface are measured."""
 
+MANY, MEMORY, MEMORY_OF_MORE, SECONDS = 10_000_000, 6e9, 8e9, 600
+"""The limits of a run: bytes up to this many points and of more, and seconds up to this many."""
+
 LARGE = 30_000_000
 """Number of faces above which edges and components are not counted, for lack of memory."""
 
@@ -89,7 +92,12 @@ def size(asked: Asked) -> dict[str, Any]:
         peak_gib=made["peak_pss_bytes"] / 2**30,
         error=found["error_meters"]["mean"],
     )
-    return {**found, "run": made, "holds": {"no process left": not made["left"]}}
+    holds = {"no process left": not made["left"]}
+    allowed = MEMORY if count <= MANY else MEMORY_OF_MORE
+    holds[f"memory <= {allowed / 1e9:.0f} GB"] = made["peak_pss_bytes"] <= allowed
+    if count <= MANY:
+        holds[f"seconds <= {SECONDS}"] = made["seconds"] <= SECONDS
+    return {**found, "run": made, "holds": holds}
 
 
 if __name__ == "__main__":

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import __version__
 from ..errors import UsageError
 from ..runtime.progress import tick
 from ..runtime.system import require, usable_cores
 from ..tiles_config import TilesConfig
+from .connection import Terms, check, connected
 from .scratch import Scratch
 from .workers import PURPOSE, processes, quiet, scheduler
-
-ANSWER = 6.0
-"""Seconds that a scheduler elsewhere has to answer."""
 
 START = 120.0
 """Seconds that workers of our own have to start: on a busy network drive, an import takes long."""
@@ -57,61 +51,11 @@ OnDone = Callable[[Job, Any, float], object]
 """Called with a job that is done, its result, and the seconds that it took."""
 
 
-@dataclass(frozen=True)
-class _Terms:
-    """What a worker must agree on with the process that submits jobs, and how it runs them."""
-
-    version: str
-    folder: str
-    token: str
-    threads: int
-
-    @classmethod
-    def of(cls, scratch: Scratch, threads: int) -> _Terms:
-        """Terms with a new token, which is written into the scratch folder. Raises UsageError."""
-        token = uuid.uuid4().hex
-        folder = scratch.folder.resolve()
-        scratch.write(folder / "token.txt", lambda partial: partial.write_text(token))
-        return cls(__version__, str(folder), token, threads)
-
-    def unlike(self) -> str:
-        """Why this process cannot read the jobs; empty if it can."""
-        if self.version == __version__:
-            return ""
-        return f"has sasnet-sdf {__version__}, this is {self.version}: install the same version"
-
-    def fault(self) -> str:
-        """Why this process cannot work on the jobs; empty if it can."""
-        if fault := self.unlike():
-            return fault
-        with suppress(OSError):
-            if Path(self.folder, "token.txt").read_text() == self.token:
-                return ""
-        return f"cannot see the scratch folder {self.folder}: name one on a shared disk with --scratch"
-
-    def __call__(
-        self, call: Callable[..., Any], arguments: tuple[Any, ...], after: object
-    ) -> tuple[Any, float]:
-        """The result of a job, and the seconds that it took. `after` makes Dask wait for other jobs.
-
-        Raises UsageError if the worker, which may have joined late, cannot work on the jobs.
-        """
-        import torch
-
-        if fault := self.fault():
-            address = require("distributed", "tiles", PURPOSE).get_worker().address
-            raise UsageError(f"worker {address}: {fault}")
-        torch.set_num_threads(self.threads)  # compiled loops take their number from it
-        start = time.perf_counter()
-        result = call(*arguments)
-        return result, time.perf_counter() - start
-
-
 class Cluster:
     """Processes that work on jobs."""
 
     def __init__(
-        self, client: Any, terms: _Terms, dashboard: str | None, parent: subprocess.Popen[bytes] | None
+        self, client: Any, terms: Terms, dashboard: str | None, parent: subprocess.Popen[bytes] | None
     ):
         """dashboard: the address of Dask's page, if there is one. parent: the parent of our own workers."""
         self.dashboard: str | None = dashboard
@@ -211,68 +155,26 @@ def cluster(config: TilesConfig, scratch: Scratch, threads: int | None) -> Itera
     the scheduler does not answer, or if a worker cannot work on this run's jobs; MissingBackend without Dask.
     """
     require("distributed", "tiles", PURPOSE)
-    terms = _Terms.of(scratch, threads or 1)
+    terms = Terms.of(scratch, threads or 1)
     with quiet(), ExitStack() as stack:
         if config.scheduler is None:
             local = stack.enter_context(scheduler())
-            client = stack.enter_context(_client(local.scheduler_address))
+            client = stack.enter_context(connected(local.scheduler_address))
             count = config.workers or usable_cores()
             parent = stack.enter_context(processes(local.scheduler_address, count, Path(terms.folder)))
             dashboard = local.dashboard_link if find_spec("bokeh") else None
             found = Cluster(client, terms, dashboard, parent)
             _await(found, parent, count)
         else:
-            client = stack.enter_context(_client(config.scheduler))
+            client = stack.enter_context(connected(config.scheduler))
             found = Cluster(client, terms, client.dashboard_link or None, None)
             if not found.workers:
                 raise UsageError(
                     f"{config.scheduler}: this Dask scheduler has no workers; start some with "
                     f"`dask worker {config.scheduler}`"
                 )
-        _check(client, terms)
+        check(client, terms)
         yield found
-
-
-@contextmanager
-def _client(address: str) -> Iterator[Any]:
-    """A connection to a scheduler. Raises UsageError if none answers."""
-    try:
-        client = _answered(address)
-    except Exception as error:  # a wrong address, and what answers there, may raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(
-            f"{address}: no Dask scheduler answers there ({reason}); start one with `dask scheduler`"
-        ) from error
-    try:
-        yield client
-    finally:
-        client.close(timeout=5)
-
-
-def _answered(address: str) -> Any:
-    """Connect within ANSWER seconds, in a thread: Dask waits forever for a server that never says a word."""
-    found: list[Any] = []
-
-    def connect() -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # other versions of other packages there
-                client = require("distributed", "tiles", PURPOSE).Client
-                found.append(client(address, timeout=ANSWER, set_as_default=False))
-        except Exception as error:  # noqa: BLE001 - it is raised in the calling thread
-            found.append(error)
-
-    thread = threading.Thread(target=connect, daemon=True)
-    thread.start()
-    until = time.monotonic() + ANSWER + 1
-    while thread.is_alive():
-        tick()
-        if time.monotonic() > until:
-            raise TimeoutError(f"no answer in {ANSWER:.0f} s")
-        time.sleep(_POLL)
-    if isinstance(found[0], Exception):
-        raise found[0]
-    return found[0]
 
 
 def _await(found: Cluster, parent: subprocess.Popen[bytes], count: int) -> None:
@@ -286,22 +188,3 @@ def _await(found: Cluster, parent: subprocess.Popen[bytes], count: int) -> None:
                 "scratch folder, which --keep-scratch keeps, says more"
             )
         time.sleep(_POLL)
-
-
-def _check(client: Any, terms: _Terms) -> None:
-    """Raise UsageError, which names the process, if the scheduler or a worker cannot do its part.
-
-    The scheduler reads the jobs, but not the scratch folder.
-    """
-    faults: dict[str, Any] = {}
-    try:
-        faults[f"scheduler {client.scheduler.address}"] = client.run_on_scheduler(terms.unlike)
-    except (ImportError, AttributeError, RuntimeError) as error:
-        faults[f"scheduler {client.scheduler.address}"] = error
-    for address, fault in client.run(terms.fault, on_error="return").items():
-        faults[f"worker {address}"] = fault
-    for place, fault in faults.items():
-        if isinstance(fault, Exception):  # it could not load this file
-            fault = f"cannot load sasnet-sdf {terms.version} ({fault}): install that version"
-        if fault:
-            raise UsageError(f"{place}: {fault}")

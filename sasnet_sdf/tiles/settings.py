@@ -15,8 +15,11 @@ from ..runtime.system import format_memory, memory_limit_bytes, usable_cores
 from ..tiles_config import TilesConfig
 from .tiling import Voxels
 
-MOST = 600_000
-"""Most points in the box of a tile; with its overlap, it has up to a million."""
+MOST = 1_000_000
+"""Most points in the box of a tile."""
+
+USUAL = 500_000
+"""Points in the box of a tile, on average, for which the number of workers is chosen."""
 
 DRIVER, WORKER, POINT = 700 << 20, 500 << 20, 2000
 """Memory in bytes, measured: of the process that joins the tiles; of a worker, and per point in a tile's box
@@ -25,7 +28,7 @@ and overlap."""
 SHARE = 0.8
 """Share of the machine's memory that a run takes where no limit is given."""
 
-WIDER = 1.6
+WIDER = 1.4
 """Points of a tile with its overlap, over those in its box."""
 
 DETAIL = 2000
@@ -60,7 +63,7 @@ def workers_of(config: Config) -> TilesConfig:
     tiles = config.tiles
     if tiles.scheduler is not None or tiles.workers is not None:
         return tiles
-    fit = (memory_of(config) - DRIVER) // (WORKER + int(POINT * WIDER * MOST))
+    fit = (memory_of(config) - DRIVER) // (WORKER + int(POINT * WIDER * USUAL))
     return replace(tiles, workers=int(np.clip(fit, 1, usable_cores())))
 
 

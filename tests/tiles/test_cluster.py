@@ -22,7 +22,7 @@ from sasnet_sdf.config import TilesConfig
 from sasnet_sdf.errors import Interrupted, SasnetError, UnusableGeometry, UsageError
 from sasnet_sdf.runtime import progress
 from sasnet_sdf.tiles import cluster as module
-from sasnet_sdf.tiles import workers
+from sasnet_sdf.tiles import connection, workers
 from sasnet_sdf.tiles.cluster import Cluster, Job, cluster
 from sasnet_sdf.tiles.scratch import Scratch
 
@@ -230,7 +230,7 @@ def test_a_worker_that_is_not_ours_is_named(two: Cluster, tmp_path: Path):
     ]
     for terms, message in cases:
         with pytest.raises(UsageError, match=rf"^(worker|scheduler) tcp://\S+: {message}"):
-            module._check(two._client, terms)
+            connection.check(two._client, terms)
         late = Cluster(two._client, terms, None, None)  # a worker that joins when the run has begun
         with pytest.raises(UsageError, match=rf"^worker tcp://\S+: {message}"):
             late.run([job("late", add, (1,))], nothing)
@@ -283,7 +283,7 @@ def test_a_run_ends_if_its_workers_have(tmp_path: Path):
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "ANSWER", 0.5)
+    monkeypatch.setattr(connection, "ANSWER", 0.5)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # nobody listens there
         address = f"tcp://127.0.0.1:{unused.getsockname()[1]}"
