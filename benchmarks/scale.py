@@ -8,7 +8,7 @@
 
 seams: armadillo and dragon (200,000 clean points each) in at least 8 tiles, beside one field with the same
 cells and one with the preset's: errors, closedness, and the errors of normals within two cells of a border
-over those elsewhere; a picture of a border, FILE_NAME_border.png.
+over those elsewhere; pictures of a border and of the tiles, FILE_NAME_border.png and FILE_NAME_tiles.png.
 copies: nine copies of the dragon, turned by different angles, in one scan: the error of each over that of the
 dragon alone with the same cells.
 detail: a sphere with bumps of 1/210 of its size, 5 million points: tiles beside one field.

@@ -35,6 +35,15 @@ NEAR = 2.0
 CLOSE = 40.0
 """Radius of what a picture of a border shows, in cells."""
 
+TINTS = np.array(
+    [
+        *([214, 150, 110], [120, 170, 200], [170, 190, 120], [200, 170, 210]),
+        *([230, 205, 120], [140, 200, 180], [205, 130, 140], [160, 160, 200]),
+    ],
+    np.uint8,
+)
+"""Colors of tiles in a picture."""
+
 WORST_SEAM, WORST_COPY, WORST_DETAIL = 1.1, 1.1, 0.5
 """The limits: of the error of normals at borders over that elsewhere, of the error of a copy over that of
 the shape alone, of the error in tiles over that of one field."""
@@ -71,8 +80,9 @@ def seams(asked: Asked) -> dict[str, Any]:
             row = {"shape": name, "method": label, "cloud": origin, **scores}
             rows.append({**row, "normals": borders.normal_errors(mesh, truth), "run": made_of})
             tell(f"{name} {label}", error=row["error"], border_ratio=rows[-1]["normals"]["ratio"])
-        picture = asked.output.with_name(f"{asked.output.stem}_{name}_border.png")
-        borders.picture(list(meshes.items())[:2], picture)
+        stem = f"{asked.output.stem}_{name}"
+        borders.picture(list(meshes.items())[:2], asked.output.with_name(f"{stem}_border.png"))
+        borders.tiles_picture(meshes["tiles"], asked.output.with_name(f"{stem}_tiles.png"))
     tiles = [row for row in rows if row["method"] == "tiles"]
     return {
         "rows": rows,
@@ -162,6 +172,15 @@ class Borders:
         azimuth = np.degrees(np.arctan2(normal[1], normal[0]))
         elevation = np.degrees(np.arcsin(normal[2].clip(-0.999, 0.999)))
         save(render_picture(parts, parts[0][1].vertices, 800, azimuth, elevation), path)
+
+    def tiles_picture(self, mesh: TriangleMesh, path: Path) -> None:
+        """Draw a mesh that was made in tiles, each in a color of a few."""
+        colors = np.full((len(mesh.vertices), 3), 255, np.uint8)
+        for number, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
+            inside = ((mesh.vertices >= low) & (mesh.vertices < high)).all(1)
+            colors[inside] = TINTS[number % len(TINTS)]
+        colored = TriangleMesh(mesh.vertices, mesh.faces, colors=colors)
+        save(render_picture([("", colored)], mesh.vertices, 900, 70, 20, up=1), path)
 
 
 def weighted(values: Array, weights: Array) -> tuple[float, float]:

@@ -25,6 +25,12 @@ from .tiling import Tile, Tiling, Voxels
 Box = tuple[NDArray[np.int64], NDArray[np.int64]]
 """The low and the high corner (3,) of a box of voxels, half-open."""
 
+_ROOM = 1.05
+"""Tiles are planned with that much room for points: planes between voxels do not halve them exactly."""
+
+_MOST_TILES = 20_000
+"""More tiles than that in a grid are taken for a mistake in the side's unit."""
+
 _CELLS = 8
 """The least overlap of a tile, in lattice cells."""
 
@@ -34,17 +40,17 @@ def tiling_of(
 ) -> Tiling:
     """Boxes of voxels that fill the box of a scan and a margin around it, numbered along a Z-curve.
 
-    most: the points of a tile, and longest: its lattice cells along an axis; a box with more of either is cut
-    in two across its longest axis, where that halves its points best. A single voxel is not cut. side: of a
-    tile, in world units: the box of the scan is cut into equal tiles of about that side instead. cell: the
-    wanted side of a lattice cell, in world units. overlap: of a tile, in spacings of its points.
+    most, longest: a box with more points, or more lattice cells along an axis, is cut in two across its
+    longest axis, so that its points make few tiles. A single voxel is not cut. side: of a tile, in world
+    units: the box of the scan is cut into equal tiles of about that side instead. cell: the wanted
+    side of a lattice cell, in world units. overlap: of a tile, in spacings of its points.
     """
     cells = max(round(voxels.side / cell), 1)
     low, high = voxels.places.min(0).astype(np.int64) - 1, voxels.places.max(0).astype(np.int64) + 2
     # with the empty voxel, as much space around the data as with one field: surfaces may reach beyond them
     margin = int(np.ceil(SPACE / 2 * (high - low).max())) - 1
     if side is None:
-        boxes = list(_halved((low, high), voxels, most, longest / cells))
+        boxes = list(_cut((low, high), voxels, most, longest / cells))
     else:
         boxes = list(_grid(low, high, side / voxels.side))
     centers = np.array([(a + b) / 2 for a, b in boxes])
@@ -63,8 +69,12 @@ def tiling_of(
 
 
 def _grid(low: NDArray[np.int64], high: NDArray[np.int64], side: float) -> Iterator[Box]:
-    """Boxes of about `side` voxels along each axis."""
+    """Boxes of about `side` voxels along each axis. Raises UsageError for too many."""
     parts = np.maximum(np.rint((high - low) / side), 1).astype(np.int64)
+    if (count := int(parts.prod())) > _MOST_TILES:
+        raise UsageError(
+            f"{count:,} tiles have this side, and {_MOST_TILES:,} are allowed: give a longer side of tiles"
+        )
     planes = [np.rint(np.linspace(low[k], high[k], parts[k] + 1)).astype(np.int64) for k in range(3)]
     for place in np.ndindex(*parts):
         yield (
@@ -73,31 +83,36 @@ def _grid(low: NDArray[np.int64], high: NDArray[np.int64], side: float) -> Itera
         )
 
 
-def _halved(box: Box, voxels: Voxels, most: int, longest: float) -> Iterator[Box]:
+def _cut(box: Box, voxels: Voxels, most: int, longest: float) -> Iterator[Box]:
     """The parts of a box that have at most `most` points and are at most `longest` voxels long."""
     waiting = [(box, np.arange(len(voxels.counts)))]
     while waiting:
         (low, high), own = waiting.pop()
         axis = int((high - low).argmax())
         length = int((high - low)[axis])
-        crowded = voxels.counts[own].sum() > most and len(own) > 1
+        count = voxels.counts[own].sum()
+        crowded = count > most and len(own) > 1
         if length < 2 or not (crowded or length > longest):
             yield low, high
             continue
         inside = voxels.places[own, axis] - low[axis]
-        plane = _plane(np.bincount(inside, voxels.counts[own], length))
+        tiles = int(np.ceil(_ROOM * count / most)) if crowded else 2
+        plane = _plane(np.bincount(inside, voxels.counts[own], length), tiles // 2 / tiles)
         for part, chosen in ((0, inside < plane), (1, inside >= plane)):
             corners = low.copy(), high.copy()
             corners[1 - part][axis] = low[axis] + plane
             waiting.append((corners, own[chosen]))
 
 
-def _plane(counts: NDArray[Any]) -> int:
-    """Where to cut a box with so many points in each layer of voxels, (L,); each part has a quarter of L."""
+def _plane(counts: NDArray[Any], share: float) -> int:
+    """Where to cut a box with so many points in each layer of voxels, (L,).
+
+    share: of the points in the low part. Each part has a quarter of L at least.
+    """
     length = len(counts)
     shortest = -(-length // 4)
     planes = np.arange(shortest, length - shortest + 1)
-    unequal = np.abs(2 * np.cumsum(counts)[planes - 1] - counts.sum())
+    unequal = np.abs(np.cumsum(counts)[planes - 1] - share * counts.sum())
     if np.count_nonzero(counts) < 2:
         unequal[:] = 0
     return int(planes[np.lexsort((np.abs(2 * planes - length), unequal))[0]])

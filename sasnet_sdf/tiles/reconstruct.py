@@ -35,11 +35,11 @@ from .report import KINDS, covered_share, median
 from .result import Done, TiledReconstruction, kept_model, report_of, written
 from .scratch import MARK, Kept, Scratch, scratch_folder
 from .seams import check_lattice
-from .settings import check_settings, most_in_tile, wanted_cell, workers_of
+from .settings import check_memory, check_settings, most_in_tile, wanted_cell, workers_of
 from .stages import clean, measure, train
 from .surface import mesh
 from .survey import Survey
-from .tiling import Tile
+from .tiling import Tile, Tiling
 
 COARSE_POINTS = 300_000
 """Number of points of the thinned cloud of the whole scan."""
@@ -83,7 +83,7 @@ def surface_of_tiles(
         cluster(settings, scratch, threads) as workers,
     ):
         with timed(run.seconds, "read"), stage("read", on_progress, "reading"):
-            survey, plan, found = _partitioned(source, config, scratch)
+            survey, plan, found = _partitioned(source, config, scratch, threads)
         with timed(run.seconds, "supervision"), stage("supervision", on_progress, "coarse field"):
             plan, whole = _decided(plan, workers)
         found += notes(whole["notes"]) + [warning(text) for text in whole["warnings"]]
@@ -105,7 +105,9 @@ def surface_of_tiles(
     return TiledReconstruction(output, field, report, surface)
 
 
-def _partitioned(source: Any, config: Config, scratch: Scratch) -> tuple[Survey, Plan, list[Finding]]:
+def _partitioned(
+    source: Any, config: Config, scratch: Scratch, threads: int | None
+) -> tuple[Survey, Plan, list[Finding]]:
     """The survey, the tiles with their points on disk, and what the user should know."""
     step, side = steps(), config.tiles.side
     step(0.5, "looking at the scan")
@@ -121,7 +123,8 @@ def _partitioned(source: Any, config: Config, scratch: Scratch) -> tuple[Survey,
     cell = wanted_cell(config, spacing, size)
     tiling = tiling_of(voxels, most, None if isinstance(side, str) else side, cell, OVERLAP, LONGEST)
     check_lattice(tiling)
-    _check_same(scratch, config, survey)
+    check_memory(config, max(tile.points for tile in tiling.tiles))
+    _check_same(scratch, config, survey, tiling, threads)
     step(1.0, "sorting points into tiles")
     if not is_distributed(tiling, scratch, carry):
         distribute(survey, tiling, scratch, carry)
@@ -132,16 +135,19 @@ def _partitioned(source: Any, config: Config, scratch: Scratch) -> tuple[Survey,
     return survey, plan, notes(list(survey.notes)) + examined.findings
 
 
-def _check_same(scratch: Scratch, config: Config, survey: Survey) -> None:
-    """Keep what an earlier run left only if it had the same input and settings."""
+def _check_same(
+    scratch: Scratch, config: Config, survey: Survey, tiling: Tiling, threads: int | None
+) -> None:
+    """Keep what an earlier run left only if it had the same input, settings and tiles."""
     told = to_dict(config)
-    told.pop("tiles")
-    told.pop("checkpoint")
+    for name in ("tiles", "checkpoint", "max_memory"):  # these decide about the tiles alone
+        told.pop(name)
     told |= {
         "version": __version__,
+        "threads": threads,
         "points": survey.points,
         "bounds": [*survey.low.tolist(), *survey.high.tolist()],
-        "side": config.tiles.side,
+        "tiling": tiling.to_dict(),
     }
     text, place = json.dumps(told, sort_keys=True), scratch.folder / MARK
     if place.read_text("utf-8") != text:

@@ -15,11 +15,11 @@ from ..runtime.system import format_memory, memory_limit_bytes, usable_cores
 from ..tiles_config import TilesConfig
 from .tiling import Voxels
 
-MOST = 1_000_000
+MOST = 750_000
 """Most points in the box of a tile."""
 
-USUAL = 500_000
-"""Points in the box of a tile, on average, for which the number of workers is chosen."""
+FIT = 2
+"""Workers that the memory has room for: tiles have no more points than that allows."""
 
 DRIVER, WORKER, POINT = 700 << 20, 500 << 20, 2000
 """Memory in bytes, measured: of the process that joins the tiles; of a worker, and per point in a tile's box
@@ -58,29 +58,57 @@ def memory_of(config: Config) -> int:
     return config.max_memory or int(SHARE * memory_limit_bytes())
 
 
-def workers_of(config: Config) -> TilesConfig:
-    """The settings with the number of workers on this machine: one per core, as far as memory allows."""
-    tiles = config.tiles
-    if tiles.scheduler is not None or tiles.workers is not None:
-        return tiles
-    fit = (memory_of(config) - DRIVER) // (WORKER + int(POINT * WIDER * USUAL))
-    return replace(tiles, workers=int(np.clip(fit, 1, usable_cores())))
-
-
 def most_in_tile(config: Config) -> int:
-    """The most points in a tile's box that the memory allows. Raises UsageError where it allows no tiles."""
-    workers = workers_of(config).workers or 1
-    free = (memory_of(config) - DRIVER) / workers - WORKER
-    most = int(free / POINT / WIDER)
+    """The most points in a tile's box that the memory allows. Raises UsageError where it allows no tiles.
+
+    It does not depend on the number of workers, so that the surface does not either.
+    """
     if config.tiles.scheduler is not None and config.max_memory is None:
         return MOST
+    most = int(((memory_of(config) - DRIVER) / FIT - WORKER) / POINT / WIDER)
     if most < MOST // 20:
-        least = DRIVER + workers * (WORKER + POINT * WIDER * MOST / 20)
-        raise UsageError(
-            f"{workers} worker{'s'[: workers != 1]} on tiles need at least {format_memory(least)} together; "
-            "give a larger max-memory or fewer --workers"
-        )
+        least = DRIVER + FIT * worker_memory(MOST // 20)
+        raise UsageError(f"tiles need at least {format_memory(least)} of memory: give a larger --max-memory")
     return min(most, MOST)
+
+
+def worker_memory(points: int) -> int:
+    """The memory of a worker, in bytes, for tiles with so many points in their boxes."""
+    return WORKER + int(POINT * WIDER * points)
+
+
+def workers_of(config: Config) -> TilesConfig:
+    """The settings with the number of workers on this machine: one per core, as far as memory allows.
+
+    Raises UsageError where more are asked for than the memory allows.
+    """
+    tiles = config.tiles
+    if tiles.scheduler is not None:
+        return tiles
+    each = worker_memory(most_in_tile(config))
+    fit = (memory_of(config) - DRIVER) // each
+    if tiles.workers is None:
+        return replace(tiles, workers=int(np.clip(fit, 1, usable_cores())))
+    if tiles.workers > fit:
+        raise UsageError(
+            f"{tiles.workers} workers need {format_memory(DRIVER + tiles.workers * each)} of memory, and "
+            f"{fit} fit: give a larger --max-memory or fewer --workers"
+        )
+    return tiles
+
+
+def check_memory(config: Config, points: int) -> None:
+    """Raise UsageError where tiles with so many points do not fit into the memory of this machine."""
+    workers = config.tiles.workers
+    if workers is None:
+        return
+    needed = DRIVER + workers * worker_memory(points)
+    if needed > memory_of(config):
+        who = "1 worker" if workers == 1 else f"{workers} workers"
+        raise UsageError(
+            f"{who} on tiles of {points:,} points need{'s'[: workers == 1]} {format_memory(needed)} of "
+            "memory: give a shorter side of tiles, fewer --workers or a larger --max-memory"
+        )
 
 
 def wanted_cell(config: Config, spacing: float, size: float) -> float:

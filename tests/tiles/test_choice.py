@@ -213,12 +213,25 @@ def test_workers_and_a_scheduler_contradict_each_other():
 
 
 def test_memory_decides_how_many_workers_and_how_large_tiles_are():
-    given = settings.DRIVER + 3 * (settings.WORKER + int(settings.POINT * settings.WIDER * settings.MOST))
+    given = settings.DRIVER + 3 * settings.worker_memory(settings.MOST)
     config = sasnet_sdf.make_config(max_memory=given)
     assert settings.workers_of(config).workers == min(3, settings.usable_cores())
     assert settings.memory_of(Config()) == int(settings.SHARE * memory_limit_bytes())
-    assert settings.most_in_tile(sasnet_sdf.make_config(max_memory=given, workers=3)) == settings.MOST
-    half = sasnet_sdf.make_config(max_memory=given, workers=6)
-    assert settings.MOST / 3 < settings.most_in_tile(half) < settings.MOST / 2
-    with pytest.raises(UsageError, match=r"9 workers on tiles need at least .*G together; give a larger"):
-        settings.most_in_tile(sasnet_sdf.make_config(max_memory="4G", workers=9))
+    assert settings.most_in_tile(config) == settings.MOST
+    # smaller tiles, the same ones for any number of workers, so that the surface is the same
+    small = settings.DRIVER + 2 * settings.worker_memory(settings.MOST // 3)
+    for workers in (1, 2):
+        config = sasnet_sdf.make_config(max_memory=small, workers=workers)
+        assert settings.most_in_tile(config) == pytest.approx(settings.MOST // 3, abs=2)
+        assert settings.workers_of(config).workers == workers
+    with pytest.raises(UsageError, match=r"^3 workers need .*G of memory, and 2 fit: give a larger"):
+        settings.workers_of(sasnet_sdf.make_config(max_memory=small, workers=3))
+    with pytest.raises(UsageError, match=r"^tiles need at least 1\..*G of memory: give a"):
+        settings.most_in_tile(sasnet_sdf.make_config(max_memory="1.5G"))
+
+
+def test_tiles_that_do_not_fit_into_memory_are_refused():
+    config = sasnet_sdf.make_config(max_memory="4G", workers=1)
+    settings.check_memory(config, 1_000_000)
+    with pytest.raises(UsageError, match=r"^1 worker on tiles of 2,000,000 points needs .*: give a shorter"):
+        settings.check_memory(config, 2_000_000)

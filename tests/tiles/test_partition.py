@@ -307,3 +307,16 @@ def test_memory_does_not_grow_with_the_scan(tmp_path):
     tracemalloc.stop()
     assert peak < 40e6 and partition.PIECE == 1 << 18
     assert sum(len(read_raw(scratch, tile.number)) for tile in tiling.tiles) == 2_000_000
+
+
+def test_tiles_have_nearly_as_many_points_as_allowed():
+    tiling = tiling_of(line([100] * 300), 7000, None, 0.1, 1.0, 10**6)
+    assert fills(tiling)
+    # halving would make 8 of 3,750
+    assert sorted(tile.points for tile in tiling.tiles) == [6000] * 5
+
+
+def test_too_many_tiles_are_refused():
+    voxels = line([1] * 30)
+    with pytest.raises(UsageError, match=r"^\S+ tiles have this side, and 20,000 are allowed: give a longer"):
+        tiling_of(voxels, 10, 0.1, 0.01, 1.0, 10**6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -96,15 +97,19 @@ def test_other_settings_start_anew(sphere, small, tmp_path):
     scratch, config = Scratch(tmp_path), small(tiles=1.2)
     (tmp_path / MARK).write_text("{}")
 
-    def kept(config) -> bool:
+    def kept(config, tiling=sphere.plan.tiling, threads=1) -> bool:
         (tmp_path / "mesh").mkdir(exist_ok=True)
-        module._check_same(scratch, config, survey)
+        module._check_same(scratch, config, survey, tiling, threads)
         return (tmp_path / "mesh").exists()
 
     assert not kept(config) and kept(config)
     assert kept(small(tiles=1.2, workers=3, split=True, resume=True))
-    for other in ({"tiles": 1.3}, {"tiles": 1.2, "steps": 41}, {"tiles": 1.2, "trim": 0.1}):
+    for other in ({"steps": 41}, {"trim": 0.1}):
         assert not kept(small(**other)) and kept(small(**other))
+    # such as after other settings of memory
+    cells = replace(sphere.plan.tiling, cells=sphere.plan.tiling.cells + 1)
+    assert not kept(config, cells) and kept(config, cells)
+    assert not kept(config, cells, 2) and kept(config, cells, 2)
 
 
 def test_a_failure_keeps_what_is_done(sphere, again, monkeypatch):
