@@ -11,17 +11,17 @@ cells and one with the preset's: errors, closedness, and the errors of normals w
 over those elsewhere; pictures of a border and of the tiles, FILE_NAME_border.png and FILE_NAME_tiles.png.
 copies: nine copies of the dragon, turned by different angles, in one scan: the error of each over that of the
 dragon alone with the same cells.
-detail: a sphere with bumps of 1/210 of its size, 5 million points: tiles beside one field.
+detail: the armadillo displaced by waves of six point spacings, 5 million points: tiles beside one field.
 size: a town of 10 million points, or --points, made piece by piece: seconds, memory, scratch, error.
 workers: the same scan on 1 and 2 workers, and on 2 of a scheduler that is reached by TCP: same bytes.
 faults: SIGKILL of a worker at ten moments, and at five of a whole run, which is then resumed: same bytes.
 errors: runs that cannot succeed: seconds, exit code, what they print and leave behind.
 
-seams and copies read meshes/NAME.ply of SASNET_SDF_DATA (docs/benchmarks-data.md), and clouds/NAME.ply where
-it is there; the others need no data. The memory of a run is the largest sum of Pss over all its processes,
-read twice a second, so this needs Linux. `holds` says for each part whether its limits hold; the exit code is
-1 if one does not. FILE keeps the parts of earlier runs. --small runs everything at tiny sizes, at which the
-limits of seams, copies and detail mean nothing.
+seams, copies and detail read meshes/NAME.ply of SASNET_SDF_DATA (docs/benchmarks-data.md), and seams and
+copies clouds/NAME.ply where it is there; the others need no data. The memory of a run is the largest sum of
+Pss over all its processes, read twice a second, so this needs Linux. `holds` says for each part whether its
+limits hold; the exit code is 1 if one does not. FILE keeps the parts of earlier runs. --small runs everything
+at tiny sizes, at which the limits of seams, copies and detail mean nothing.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def main() -> None:
     cli.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.json")
     cli.add_argument("--small", action="store_true", help="tiny sizes, preset fast")
     cli.add_argument("--preset", choices=PRESETS, help="default: balanced; fast for workers, faults, errors")
-    cli.add_argument("--tiles", default="auto", help="of copies, detail and size: auto, or a length")
+    cli.add_argument("--tiles", default="auto", help="for copies, detail and size: auto, or a length")
     cli.add_argument("--workers", type=int, metavar="N")
-    cli.add_argument("--points", type=int, metavar="N", help="of size and detail")
+    cli.add_argument("--points", type=int, metavar="N", help="for size and detail")
     cli.add_argument("--seed", type=int, default=0)
     cli.add_argument("--folder", type=Path, metavar="DIR", help="for clouds, meshes and scratch; it is kept")
     cli.add_argument("--resume", action="store_true", help="go on with size, in the same --folder")

@@ -26,7 +26,7 @@ from scale_runs import (
     run,
     tell,
 )
-from scale_shapes import Bumps, Town
+from scale_shapes import Displaced, Town
 
 from sasnet_sdf import PointCloud
 from sasnet_sdf.io import write_cloud
@@ -35,7 +35,7 @@ SIDE = "1.1"
 """The side of a tile: a sphere of radius 1 has eight."""
 
 FASTER = 1.6
-"""The least ratio of the seconds of the tiles on one worker and on two."""
+"""The least speedup of the tiles with two workers over one."""
 
 HERE = ("--host", "127.0.0.1", "--no-dashboard")
 
@@ -204,7 +204,7 @@ def _disk(folder: Path, size: str, readonly: bool) -> Iterator[Path]:
 def dask_cluster(
     folder: Path, count: int, of_workers: dict[str, str] | None = None
 ) -> Iterator[tuple[str, list[int]]]:
-    """The address of a scheduler with `count` workers, as users start them, and the ids of both processes.
+    """The address of a scheduler with `count` workers, as users start them, and the process ids of both.
 
     of_workers: variables in the environment of the workers.
     """
@@ -247,8 +247,8 @@ def _await(done: Callable[[], Any], what: str, limit: float = 120.0) -> Any:
 
 
 def _scan(asked: Asked, count: int) -> Path:
-    """A file of points of a sphere with bumps."""
-    source = asked.folder / f"bumps_{count}.ply"
+    """A file of points of a sphere with waves."""
+    source = asked.folder / f"ball_{count}.ply"
     if not source.exists():
-        write_cloud(source, Bumps.for_points(count).cloud(count))
+        write_cloud(source, Displaced.ball(count).cloud(count))
     return source

@@ -177,7 +177,7 @@ class Asked:
     """What scale.py was asked for.
 
     folder: for clouds, meshes and scratch. output: the file of results. small: tiny sizes. tiles: "auto" or a
-    length. points: of a part; None: as many as it has by itself.
+    length. points: number of points; None: the default of the part.
     """
 
     folder: Path

@@ -3,68 +3,123 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+import trimesh
+from scipy.spatial import cKDTree
 
-from sasnet_sdf import PointCloud
+from sasnet_sdf import PointCloud, TriangleMesh
 from sasnet_sdf.geometry import Array
+from sasnet_sdf.mesh import areas
+
+SAMPLED = 4_000_000
+"""Points of a displaced mesh among which the nearest ones are looked for."""
 
 PIECE = 1_000_000
 """Most points of a piece of a town."""
 
 
 @dataclass(frozen=True)
-class Bumps:
-    """A sphere of radius 1 with bumps: r(n) = 1 + a / 3 (sin k nx + sin k ny + sin k nz) for a direction n.
+class Displaced:
+    """A mesh that is displaced along its interpolated normals by waves.
 
-    wavelength: of the bumps, 2 pi / k. Their amplitude a is wavelength / (8 pi), a slope of at most 1/4, so
-    that six points per wavelength describe them.
+    A point p of the mesh, with the normal n, is moved to p + a / 3 (sin k x + sin k y + sin k z) n.
+
+    mesh: closed, with unit normals. wavelength: of the waves, 2 pi / k. Their amplitude a is
+    wavelength / (8 pi), a slope of at most 1/4, so that six points per wavelength describe them.
     """
 
+    mesh: TriangleMesh
     wavelength: float
 
     @classmethod
-    def for_points(cls, count: int) -> Bumps:
-        """The bumps whose wavelength is six times the distance between `count` points."""
-        return cls(6 * float(np.sqrt(4 * np.pi / count)))
+    def of(cls, mesh: TriangleMesh, count: int) -> Displaced:
+        """The mesh with waves whose length is six times the distance between `count` points."""
+        shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+        normals = np.array(shape.vertex_normals)
+        return cls(replace(mesh, normals=normals), 6 * float(np.sqrt(shape.area / count)))
 
-    def cloud(self, count: int, turn: float = 0.0) -> PointCloud:
-        """Points (count, 3), evenly along a spiral that is turned by an angle, with exact normals."""
-        number = np.arange(count)
-        height = 1 - (2 * number + 1) / count
-        angle = number * np.pi * (3 - np.sqrt(5)) + turn  # the golden angle
-        across = np.sqrt(1 - height**2)
-        way = np.column_stack([across * np.cos(angle), across * np.sin(angle), height])
-        points = way * (1 + self._bump(way)[0])[:, None]
-        slope = self._value(points)[1]
-        return PointCloud(points, slope / np.linalg.norm(slope, axis=1, keepdims=True))
+    @classmethod
+    def ball(cls, count: int) -> Displaced:
+        """A sphere of radius 1 with such waves."""
+        shape = trimesh.creation.icosphere(4, 1.0)
+        return cls.of(TriangleMesh(np.array(shape.vertices), np.array(shape.faces, np.int64)), count)
+
+    def cloud(self, count: int, seed: int = 0) -> PointCloud:
+        """Points (count, 3), uniform by the area of the mesh, with exact normals."""
+        return self._points(*self._drawn(count, seed))
 
     def distance(self, points: Array) -> Array:
         """The distances (N,) of points (N, 3) near the surface from it.
 
-        The foot is found by Newton steps onto the tangent plane at the foot before.
+        By Gauss-Newton steps within triangles: those of the four nearest of many points of the surface, and
+        then those beside the best one.
         """
-        foot = points
-        for _ in range(6):
-            value, slope = self._value(foot)
-            over = value + (slope * (points - foot)).sum(1)
-            foot = points - (over / (slope**2).sum(1))[:, None] * slope
-        return np.linalg.norm(points - foot, axis=1)
+        face, places = self._drawn(SAMPLED, 1)
+        nearest = cKDTree(self._points(face, places).points).query(points, k=4)[1]
+        best, where = np.full(len(points), np.inf), face[nearest[:, 0]]
+        starts = [(face[k], places[k]) for k in nearest.T]
+        for _ in range(3):
+            for there, place in starts:
+                found = self._foot(points, there, place)
+                where = np.where(found < best, there, where)
+                best = np.minimum(best, found)
+            middle = np.full((len(points), 2), 1 / 3)
+            starts = [(there, middle) for there in self._beside[where].T]
+        return best
 
-    def _bump(self, way: Array) -> tuple[Array, Array]:
-        """The bumps (N,) at directions (N, 3), and their derivatives (N, 3)."""
-        k = 2 * np.pi / self.wavelength
-        height = self.wavelength / (8 * np.pi) / 3
-        return height * np.sin(k * way).sum(1), height * k * np.cos(k * way)
+    @cached_property
+    def _beside(self) -> Array:
+        """The three triangles (F, 3) that share an edge with each one of the closed mesh."""
+        pairs = trimesh.Trimesh(self.mesh.vertices, self.mesh.faces, process=False).face_adjacency
+        one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
+        return other[one.argsort(kind="stable")].reshape(-1, 3)
 
-    def _value(self, points: Array) -> tuple[Array, Array]:
-        """The function |p| - r(p / |p|) at points (N, 3), which is 0 on the surface, and its gradient."""
-        length = np.linalg.norm(points, axis=1, keepdims=True)
-        way = points / length
-        bump, slope = self._bump(way)
-        tangent = slope - (slope * way).sum(1, keepdims=True) * way
-        return length[:, 0] - 1 - bump, way - tangent / length
+    def _drawn(self, count: int, seed: int) -> tuple[Array, Array]:
+        """Triangles (count,) of the mesh, and places (count, 2) in them."""
+        rng = np.random.default_rng(seed)
+        share = np.cumsum(areas(self.mesh.vertices, self.mesh.faces))
+        face = np.searchsorted(share, rng.random(count) * share[-1]).clip(max=len(share) - 1)
+        places = rng.random((count, 2))
+        return face, np.where(places.sum(1, keepdims=True) > 1, 1 - places, places)
+
+    def _foot(self, points: Array, face: Array, places: Array) -> Array:
+        """The distances (N,) of points from the nearest place in a triangle of each."""
+        best = np.full(len(points), np.inf)
+        for _ in range(8):
+            foot, along = self._at(face, places)
+            off = points - foot
+            best = np.minimum(best, np.linalg.norm(off, axis=1))
+            matrix = np.einsum("nid,njd->nij", along, along)
+            step = np.linalg.solve(matrix, np.einsum("nid,nd->ni", along, off)[..., None])[..., 0]
+            places = places + step
+            places = (places - (places.sum(1, keepdims=True) - 1).clip(0) / 2).clip(0, 1)
+        return best
+
+    def _points(self, face: Array, places: Array) -> PointCloud:
+        points, along = self._at(face, places)
+        across = np.cross(along[:, 0], along[:, 1])
+        return PointCloud(points, across / np.linalg.norm(across, axis=1, keepdims=True))
+
+    def _at(self, face: Array, places: Array) -> tuple[Array, Array]:
+        """The surface at places (N, 2) in triangles (N,): points (N, 3), and two tangents (N, 2, 3)."""
+        corners = self.mesh.faces[face]
+        ends, normals = self.mesh.vertices[corners], self.mesh.normals[corners]
+        sides, turns = ends[:, 1:] - ends[:, :1], normals[:, 1:] - normals[:, :1]
+        point = ends[:, 0] + np.einsum("ni,nid->nd", places, sides)
+        normal = normals[:, 0] + np.einsum("ni,nid->nd", places, turns)
+        wave, slope = waves(point, self.wavelength)
+        rise = np.einsum("nd,nid->ni", slope, sides)
+        along = sides + rise[..., None] * normal[:, None] + wave[:, None, None] * turns
+        return point + wave[:, None] * normal, along
+
+
+def waves(places: Array, wavelength: float) -> tuple[Array, Array]:
+    """How far the mesh is displaced at places (N, 3), and its derivatives (N, 3)."""
+    k, height = 2 * np.pi / wavelength, wavelength / (8 * np.pi) / 3
+    return height * np.sin(k * places).sum(1), height * k * np.cos(k * places)
 
 
 BLOCK, DEEP = 20.0, 4.0
@@ -73,9 +128,9 @@ BLOCK, DEEP = 20.0, 4.0
 
 @dataclass(frozen=True)
 class Town:
-    """Hilly ground with a house with a flat roof in each block, as a scanner on a vehicle would see it.
+    """Hilly ground with one flat-roofed house per block, scanned completely: ground, walls and roofs.
 
-    points: in all. Blocks have equally many points, at most 250,000, which are 5 cm apart; there are
+    points: in all. All blocks have the same number, at most 250,000, which are then 5 cm apart; there are
     about as many rows of blocks as blocks in a row.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 from common import data_file
 from numpy.typing import NDArray
 from scale_runs import Asked, reconstruct, tell
-from scale_shapes import Bumps
+from scale_shapes import Displaced
 from scanner import clean_cloud, read_mesh
 
 from sasnet_sdf import Frame, PointCloud, TriangleMesh, evaluate, read_cloud
@@ -174,7 +174,7 @@ class Borders:
         save(render_picture(parts, parts[0][1].vertices, 800, azimuth, elevation), path)
 
     def tiles_picture(self, mesh: TriangleMesh, path: Path) -> None:
-        """Draw a mesh that was made in tiles, each in a color of a few."""
+        """Draw the surface from tiles, with neighboring tiles mostly in different colors."""
         colors = np.full((len(mesh.vertices), 3), 255, np.uint8)
         for number, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
             inside = ((mesh.vertices >= low) & (mesh.vertices < high)).all(1)
@@ -257,29 +257,31 @@ class Move:
 
 
 def detail(asked: Asked) -> dict[str, Any]:
-    """Bumps that are six points long, in tiles and with one field, at the same preset."""
+    """The armadillo with waves six point spacings long, in tiles and with one field, at the same preset."""
     count = 60_000 if asked.small else asked.points or 5_000_000
-    shape, source = Bumps.for_points(count), asked.folder / "bumps.ply"
+    truth = read_mesh(data_file("meshes", "armadillo.ply"))
+    shape, source = Displaced.of(truth, count), asked.folder / "waves.ply"
     write_cloud(source, shape.cloud(count))
+    size = float(np.ptp(truth.vertices, axis=0).max())
     rows = []
-    side = "1.1" if asked.small and asked.tiles == "auto" else asked.tiles
+    side = repr(size / 2) if asked.small and asked.tiles == "auto" else asked.tiles
     for method, tiles in (("tiles", side), ("one field", "off")):
-        output = asked.folder / f"bumps_{method.replace(' ', '_')}.ply"
+        output = asked.folder / f"waves_{method.replace(' ', '_')}.ply"
         made = reconstruct(source, output, *asked.options(), "--tiles", tiles)
-        error = bumps_error(read_mesh(output), shape, SAMPLES)
+        error = waves_error(read_mesh(output), shape, SAMPLES)
         rows.append({"method": method, **error, "run": made})
         tell(f"detail {method}", **error)
     ratio = rows[0]["error"] / rows[1]["error"]
     holds = {f"ratio of errors <= {WORST_DETAIL}": ratio <= WORST_DETAIL}
-    about = {"points": count, "wavelength": shape.wavelength, "size_over_wavelength": 2 / shape.wavelength}
+    about = {"points": count, "wavelength": shape.wavelength, "size_over_wavelength": size / shape.wavelength}
     return {**about, "rows": rows, "ratio": ratio, "holds": holds}
 
 
-def bumps_error(mesh: TriangleMesh, shape: Bumps, samples: int) -> dict[str, float]:
-    """Mean distances between a mesh and bumps, both ways, in 1e-4 of the diagonal; error: their mean."""
+def waves_error(mesh: TriangleMesh, shape: Displaced, samples: int) -> dict[str, float]:
+    """Mean distances between a mesh and a displaced one, in 1e-4 of the diagonal; error: their mean."""
     triangles = Triangles.of(mesh, Frame(np.zeros(3), 1.0))
     drawn, _ = triangles.draw(samples, np.random.default_rng(0))
-    unit = UNIT / (2 * np.sqrt(3))
+    unit = UNIT / float(np.linalg.norm(np.ptp(shape.mesh.vertices, axis=0)))
     there = unit * float(shape.distance(drawn).mean())
-    back = unit * float(triangles.nearest(shape.cloud(samples, turn=1.0).points)[0].mean())
+    back = unit * float(triangles.nearest(shape.cloud(samples, seed=2).points)[0].mean())
     return {"error": (there + back) / 2, "accuracy_mean": there, "completeness_mean": back}

@@ -13,6 +13,7 @@ from .errors import UsageError
 from .field import Field
 from .fitted import FittedSignal
 from .geometry import PointCloud, TriangleMesh
+from .io import check_writable
 from .problems.extract import Extraction, surface_of
 from .problems.problem import surface_memory
 from .problems.reconstruct import Reconstruction
@@ -107,6 +108,8 @@ def reconstruct(
     elif preset != "balanced" or model or settings or any(value is not None for value in options.values()):
         raise UsageError("give a config, or single settings, not both")
     place = None if output is None else Path(output)
+    if place is not None:
+        check_writable(place, True, ("mesh",))
     result = surface_of_any(source, config, on_progress, place)
     if place is not None and isinstance(result, Reconstruction):
         result.mesh.save(place)

@@ -193,6 +193,11 @@ class CheckpointConfig(Settings):
         option="resume",
     )
 
+    def check_resume(self) -> None:
+        """Raise UsageError if one training is to be resumed, and its folder is not known."""
+        if self.resume and self.folder is None:
+            raise UsageError("resume needs the folder of the checkpoints: name it with checkpoint")
+
 
 @dataclass(frozen=True)
 class RunConfig(Settings):

@@ -131,6 +131,10 @@ class SignalConfig(RunConfig):
     )
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.checkpoint.check_resume()
+
 
 RATIO, FEWEST_PARAMETERS, MOST_PARAMETERS = 0.3, 2000, 300_000
 """Parameters per value of the signal by default, and the limits of their number: it decides a step's time."""

@@ -8,6 +8,9 @@ from functools import partial
 from .errors import UsageError
 from .settings import Settings, as_length, setting
 
+INDEX = "tiles.json"
+"""The file in the folder of a tiled model that says which tiles there are."""
+
 
 @dataclass(frozen=True)
 class TilesConfig(Settings):
@@ -16,14 +19,14 @@ class TilesConfig(Settings):
     side: str | float = setting(
         "auto",
         "Cut the scan into tiles, each with a field of its own. LENGTH: the side of a tile, in the units of "
-        "the input. auto: where one field cannot hold the detail or the number of the points.",
+        "the input. auto: only where one field cannot hold all points or all detail.",
         option="tiles",
         form="auto|off|LENGTH",
         parse=partial(as_length, "tiles"),
     )
     workers: int | None = setting(
         None,
-        "Processes that work on tiles on this machine.",
+        "Number of processes on this machine that work on tiles.",
         option="workers",
         form="N",
         low=1,
@@ -32,8 +35,8 @@ class TilesConfig(Settings):
     )
     scheduler: str | None = setting(
         None,
-        "Let the workers of a Dask scheduler do the work, such as tcp://host:8786; they must see the scratch "
-        "folder.",
+        "Address of a Dask scheduler, such as tcp://host:8786, whose workers do the work; they must see the "
+        "scratch folder.",
         option="scheduler",
         form="ADDRESS",
         parse=str,
@@ -49,11 +52,14 @@ class TilesConfig(Settings):
     keep_scratch: bool = setting(False, "Do not delete the scratch folder at the end.", option="keep_scratch")
     split: bool = setting(
         False,
-        "Write a mesh for each tile, cut at the borders, into the folder OUTPUT without its extension.",
+        "Write a mesh for each tile, cut at the borders, into a folder named like OUTPUT without its "
+        "extension.",
         option="split",
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.workers is not None and self.scheduler is not None:
-            raise UsageError("workers are started on this machine, and a scheduler has its own: give one")
+            raise UsageError(
+                "--workers starts processes here, but a --scheduler has workers of its own: give one of them"
+            )

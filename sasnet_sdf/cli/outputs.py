@@ -13,6 +13,7 @@ import click
 
 from ..errors import SasnetError, UnreadableInput, UsageError, unknown
 from ..runtime.system import peak_memory_bytes
+from ..tiles_config import INDEX
 
 if TYPE_CHECKING:
     from ..io.formats import Kind
@@ -52,6 +53,16 @@ class Job(NamedTuple):
     def outputs(self) -> list[Path]:
         """The files to write."""
         return [path for path in (self.output, self.model, self.report) if path]
+
+    def written(self, report: dict[str, Any]) -> list[Path]:
+        """The files and folders that a run with such a report has written."""
+        split = "tiles" in report and report["settings"]["tiles"]["split"]
+        return [split_folder(self.output) if split else self.output, *self.outputs[1:]]
+
+
+def split_folder(output: Path) -> Path:
+    """The folder for a mesh of each tile."""
+    return output.with_suffix("")
 
 
 def planned(
@@ -112,7 +123,7 @@ def _check_inputs(sources: Sequence[Path]) -> None:
 
 def _placed(path: Path, name: str, several: bool) -> Path:
     """The given file, or the file with that name in the given folder."""
-    if path.is_dir():
+    if path.is_dir() and (several or not _is_tiled_model(path)):
         return path / name
     if not several:
         return path
@@ -141,7 +152,28 @@ def check_outputs(
         if path.resolve() in taken:
             raise UsageError(f"{path} is {taken[path.resolve()]} as well: choose another name")
         taken[path.resolve()] = "another output"
+        if path is not output and _is_tiled_model(path):
+            _check_folder(path, overwrite)
+            continue
         check_writable(path, overwrite, *[formats] * (path is output))
+
+
+def check_split(output: Path, sources: Sequence[Path], overwrite: bool) -> None:
+    """Refuse a folder for a mesh of each tile that is not empty (unless `overwrite`), or has an input."""
+    folder = split_folder(output)
+    if any(folder.resolve() in source.resolve().parents for source in sources):
+        raise UsageError(f"{folder}: the folder for the meshes of tiles has an input: choose another name")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        _check_folder(folder, overwrite)
+
+
+def _is_tiled_model(path: Path) -> bool:
+    return (path / INDEX).is_file()
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    if not overwrite or not folder.is_dir():
+        raise UsageError(f"{folder}: exists; give --overwrite or another name")
 
 
 def make_folder(folder: Path) -> None:
@@ -185,7 +217,8 @@ class Saver:
         checkpoint: the folder of the training. Raises all failures as one error, after everything was tried.
         """
         now = time.perf_counter()
-        times = {"write": now - self._write_started, "total": now - self._started}
+        writing = report["seconds"].get("write", 0.0) + now - self._write_started
+        times = {"write": writing, "total": now - self._started}
         report = {
             **report,
             "peak_memory_bytes": max(report["peak_memory_bytes"], peak_memory_bytes()),

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import Interrupted, printable
-from ..runtime.progress import WARNING, OnProgress, Progress, silent
+from ..runtime.progress import NOTE, TILES, WARNING, OnProgress, Progress, silent
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -149,7 +149,7 @@ class LogLines:
         self._written: set[tuple[str, int, str]] = set()
 
     def __call__(self, progress: Progress) -> None:
-        tenth = int(10 * progress.fraction + 1e-9) if progress.stage == "training" else 0
+        tenth = int(10 * progress.fraction + 1e-9) if progress.stage in ("training", TILES) else 0
         now = (progress.label + progress.stage, tenth, _kind_of(progress.message))
         if now not in self._written:
             self._written.add(now)
@@ -209,9 +209,9 @@ def _bars() -> Iterator[Show]:
             # in a run with several parts, a bar shows the parts, and its detail the stage
             name = "total" if progress.label else progress.stage
             done = progress.total if progress.label else progress.fraction
-            if progress.message.startswith(WARNING):
-                text = printable(progress.message)
-                bars.console.print(text, style="bold yellow", highlight=False, markup=False)
+            if progress.message.startswith((NOTE, WARNING)):
+                style = "bold yellow" if progress.message.startswith(WARNING) else "dim"
+                bars.console.print(printable(progress.message), style=style, highlight=False, markup=False)
                 return
             if name not in tasks:
                 for task in tasks.values():

@@ -16,7 +16,7 @@ from ..errors import Interrupted, NoSurface
 from ..problems.settings import make_config
 from ..runtime.progress import OnProgress, Progress, stage
 from . import options
-from .outputs import Job, MeshFormat, Saver, check_outputs, planned
+from .outputs import Job, MeshFormat, Saver, check_outputs, check_split, planned
 from .progress import StopRequest, watched
 
 STOPPING = "stopping: the surface so far will be written; Ctrl-C again stops at once"
@@ -99,13 +99,15 @@ def command(
     for job in jobs:
         for source in job.sources:
             check_outputs(source, *job.outputs, formats=("mesh",), overwrite=overwrite)
+        if config.tiles.split:
+            check_split(job.output, job.sources, overwrite)
     from .summary import batch_warnings, summarize, summarize_batch, warning_lines
 
     failures: list[Exception] = []
     with watched(progress, quiet, STOPPING) as (stop, watch):
         if len(jobs) == 1:
             numbers = _done(jobs[0], config, session, stop, watch)
-            text, warnings = summarize(numbers, jobs[0].outputs), warning_lines(numbers["warnings"])
+            text, warnings = summarize(numbers, jobs[0].written(numbers)), warning_lines(numbers["warnings"])
         else:
             results = list(_one_by_one(jobs, config, session, stop, watch))
             text, warnings = summarize_batch(results), batch_warnings(results)
@@ -129,8 +131,12 @@ def _one_by_one(
         def part(progress: Progress, number: int = number, name: str = name) -> bool | None:
             return watch(replace(progress, part=number, parts=len(jobs), label=name))
 
+        own = config
+        if config.tiles.scratch is not None:
+            place = Path(config.tiles.scratch) / f"{job.output.name}.tiles"
+            own = replace(config, tiles=replace(config.tiles, scratch=str(place)))
         try:
-            yield job, _done(job, config, session, stop, part)
+            yield job, _done(job, own, session, stop, part)
         except Interrupted:
             raise
         except Exception as error:  # noqa: BLE001 - the other jobs are done after any error

@@ -71,7 +71,7 @@ def summarize_batch(results: Sequence[tuple[Job, dict[str, Any] | Exception]]) -
             text = f"failed: {reason.removeprefix(f'{job.source}: ')}"
         else:
             vertices, seconds = found["extraction"]["vertices"], found["seconds"]["total"]
-            text = f"{vertices:>11,} vertices {seconds:7.1f} s  {job.output}"
+            text = f"{vertices:>11,} vertices {seconds:7.1f} s  {job.written(found)[0]}"
             doubtful += bool(found["warnings"])
         lines.append(filled(f"{job.source!s:<{min(width, 30)}}  {text}"))
         if not isinstance(found, Exception):

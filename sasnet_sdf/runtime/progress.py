@@ -37,7 +37,7 @@ ALONE = "render"
 TILES = "tiles"
 """The name of the stage in which all tiles of a large scan are worked on."""
 
-WARNING = "warning: "
+NOTE, WARNING = "note: ", "warning: "
 """The beginning of a message that the user should not miss."""
 
 EVERY = 0.1

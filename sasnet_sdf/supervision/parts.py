@@ -9,7 +9,6 @@ around it. So two parts see the same points on both sides of their border.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +41,7 @@ _ROW = "\0row"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """A thin oriented cloud of the whole, in world units.
+    """The thinned cloud of the whole scan, in world units or in the unit cube of a part.
 
     points, normals: (N, 3), normals outward, of unit length. spacing: (N,) the distance between neighbors.
     """
@@ -61,14 +60,15 @@ class CleanPart:
     """The points of a part without outliers and noise.
 
     points: (M, 3) in the unit cube. normals: (M, 3) outward. rows: (M,) the row of each point in the input.
-    noise: the standard deviation of the noise that was removed, in the unit cube; None if none was.
+    noise: the standard deviation of the noise that was removed, in the unit cube; None if none was. spacing:
+    the median one, in the unit cube.
     """
 
     points: Array
     normals: Array
     rows: NDArray[np.int64]
     noise: float | None
-    facts: dict[str, Any]
+    spacing: float
 
 
 def measured(cloud: PointCloud) -> tuple[float, float]:
@@ -81,17 +81,16 @@ def measured(cloud: PointCloud) -> tuple[float, float]:
 
 
 def clean_part(cloud: PointCloud, *, noisy: bool, whole: PointCloud | None) -> CleanPart:
-    """The points of a cloud in the unit cube without outliers, oriented and, if noisy, without noise.
+    """The points of a cloud in the unit cube: outliers removed, oriented and, if noisy, denoised.
 
     whole: points and outward normals of the whole, in the same unit cube; they decide which side is outside
     where the cloud has neither normals nor sensors. Raises UnusableGeometry if too few points are left.
     """
     step = steps()
     cloud = replace(cloud, scalars={_ROW: np.arange(len(cloud))})
-    cloud, near, depth_steps, facts = cleaned(cloud, step)
-    told = "file" if cloud.normals is not None else "sensors" if cloud.sensors is not None else "estimate"
+    cloud, near, _, _ = cleaned(cloud, step)
     planes = sigma = None
-    if told == "estimate":
+    if cloud.normals is None and cloud.sensors is None:
         step(0.4, "estimating normals")
         normals, _ = oriented(cloud, near, None)
         if whole is not None:
@@ -99,13 +98,11 @@ def clean_part(cloud: PointCloud, *, noisy: bool, whole: PointCloud | None) -> C
         cloud = replace(cloud, normals=normals)
     if noisy:
         step(0.9, "denoising")
-        cloud, planes, sigma, lost = denoised(cloud, near.tree, near.spacing)
-        facts["outliers_removed"] += lost
+        cloud, planes, sigma, _ = denoised(cloud, near.tree, near.spacing)
         near = Neighbors.of(cloud) if sigma is not None else near
     step(1.0, "orienting normals")
     normals, _ = oriented(cloud, near, planes)
-    facts |= {"normals_from": told, "depth_steps": depth_steps, "spacing": float(np.median(near.spacing))}
-    return CleanPart(cloud.points, normals, cloud.scalars[_ROW], sigma, facts)
+    return CleanPart(cloud.points, normals, cloud.scalars[_ROW], sigma, float(np.median(near.spacing)))
 
 
 def _turned_like(whole: PointCloud, points: Array, normals: Array, near: Neighbors) -> Array:
@@ -127,7 +124,7 @@ def _turned_like(whole: PointCloud, points: Array, normals: Array, near: Neighbo
 def target_of_part(
     points: Array, normals: Array, *, noise: float, noisy: bool, far: Surroundings
 ) -> CloudTarget:
-    """The signed distance that cleaned points imply, near them and, by the whole, far from them.
+    """The signed distance that the cleaned points of a part imply; far from them, the whole decides the sign.
 
     points, normals: (N, 3) in the unit cube, outward. noise: of the whole cloud before it was denoised, in
     spacings. far: in the same unit cube, the points of the whole that lie outside this part. Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,9 @@ from ..problems.loading import name_of
 from ..problems.reconstruct import Reconstruction, surface_of_source
 from ..runtime.progress import OnProgress, silent
 from ..runtime.system import require
-from .occupied import Occupied
 from .reconstruct import surface_of_tiles
 from .result import TiledReconstruction
-from .settings import can_tile, check_settings, needs_tiles
+from .settings import can_tile, check_settings, most_in_tile, needs_tiles
 from .workers import PURPOSE
 
 INSTALL = 'pip install "sasnet-sdf[tiles]"'
@@ -40,25 +40,25 @@ def surface_of_any(
     """
     side, streamed = config.tiles.side, callable(source) and not hasattr(source, "points")
     if side == "off" and streamed:
-        raise UsageError("a function of pieces is for tiles: omit --tiles off")
+        raise UsageError("a function that returns pieces needs tiles: omit tiles='off'")
     if side == "off" or (side == "auto" and not streamed):
-        _check_resume(config, possible=side == "auto")
+        if side == "off":
+            config.checkpoint.check_resume()  # before the input is read
         reasons: list[str] = []
 
         def check(geometry: PointCloud | TriangleMesh) -> list[Finding]:
-            if side == "off" or not (reason := _reason(geometry, config)):
-                _check_resume(config, possible=False)
-                return []
-            if not can_tile():
-                return [Finding(f"one field holds less detail than the scan has, since {reason}; {INSTALL}")]
-            reasons.append(reason)
-            raise _TooLarge
+            reason = "" if side == "off" else _reason(geometry, config)
+            if reason and can_tile():
+                reasons.append(reason)
+                raise _TooLarge
+            config.checkpoint.check_resume()
+            told = f"one field cannot hold all detail of the scan, since {reason}; to use tiles: {INSTALL}"
+            return [Finding(told)] if reason else []
 
-        try:
+        with suppress(_TooLarge):
             return surface_of_source(source, config, on_progress, check)
-        except _TooLarge:
-            why = f"{name_of(source)} was cut into tiles, since {reasons[0]}; --tiles off uses one field"
-            return surface_of_tiles(source, config, on_progress, output, model, [Finding(why)], threads)
+        why = f"{name_of(source)} was cut into tiles, since {reasons[0]}; --tiles off uses one field"
+        return surface_of_tiles(source, config, on_progress, output, model, [Finding(why)], threads)
     require("distributed", "tiles", PURPOSE)  # before hours of reading
     return surface_of_tiles(source, config, on_progress, output, model, threads=threads)
 
@@ -69,14 +69,7 @@ def _reason(geometry: PointCloud | TriangleMesh, config: Config) -> str:
         return ""
     try:
         check_settings(config)
+        most_in_tile(config)
     except UsageError:
         return ""
-    occupied = Occupied()
-    occupied.add(geometry.points)
-    return needs_tiles(geometry, occupied.voxels(), config)
-
-
-def _check_resume(config: Config, *, possible: bool) -> None:
-    """Refuse to resume one training without its folder; possible: whether there may be tiles instead."""
-    if config.checkpoint.resume and config.checkpoint.folder is None and not possible:
-        raise UsageError("resume goes on from a folder of checkpoints: name it with checkpoint")
+    return needs_tiles(geometry, config)

@@ -1,4 +1,4 @@
-"""Jobs on several processes, with Dask: workers of this run's own, or those of a scheduler elsewhere."""
+"""Tasks on several processes, with Dask: workers of this run's own, or those of a scheduler elsewhere."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ LOST = 60.0
 """Seconds without any worker after which a run ends."""
 
 _POLL = 0.05
-"""Seconds between two looks at the jobs."""
+"""Seconds between two looks at the tasks."""
 
 _LOOK = 1.0
 """Seconds between two looks at the workers."""
 
 
-class Job(NamedTuple):
+class Task(NamedTuple):
     """A call for a worker. It may run more than once, so its result must not depend on how often.
 
-    key: its name, unlike that of every other job of a run. call, arguments: they can be pickled, and so can
-    the result, which is small. after: keys of jobs that must be done before. cost: relative work, for the
+    key: its name, unlike that of every other task of a run. call, arguments: they can be pickled, and so can
+    the result, which is small. after: keys of tasks that must be done before. cost: relative work, for the
     time left.
     """
 
@@ -47,12 +47,12 @@ class Job(NamedTuple):
     cost: float = 1.0
 
 
-OnDone = Callable[[Job, Any, float], object]
-"""Called with a job that is done, its result, and the seconds that it took."""
+OnDone = Callable[[Task, Any, float], object]
+"""Called with a task that is done, its result, and the seconds that it took."""
 
 
 class Cluster:
-    """Processes that work on jobs."""
+    """Processes that work on tasks."""
 
     def __init__(
         self, client: Any, terms: Terms, dashboard: str | None, parent: subprocess.Popen[bytes] | None
@@ -64,66 +64,64 @@ class Cluster:
 
     @property
     def workers(self) -> int:
-        """The number of jobs that can run at the same time now: one in each thread of each worker."""
+        """The number of tasks that can run at the same time now: one in each thread of each worker."""
         try:
             return sum(self._client.nthreads().values())
         except (OSError, RuntimeError):  # the scheduler does not answer
             return 0
 
-    def run(self, jobs: Sequence[Job], on_done: OnDone) -> dict[str, Any]:
-        """The result of each job by its key. A job comes after those that it names in `after`.
+    def run(self, tasks: Sequence[Task], on_done: OnDone) -> dict[str, Any]:
+        """The result of each task by its key. A task comes after those that it names in `after`.
 
-        on_done is called here for each job when it is done. Progress is reported, which may stop the run
-        (progress.tick). An exception of a job is raised here, after all other jobs have been canceled. Raises
-        UsageError if the workers or the scheduler are lost.
+        on_done is called here for each task when it is done. Progress is reported, which may stop the run
+        (progress.tick). An exception of a task is raised here, after all other tasks have been canceled.
+        Raises UsageError if the workers or the scheduler are lost.
         """
-        name = uuid.uuid4().hex[:8]  # a scheduler elsewhere may have jobs of another run
+        name = uuid.uuid4().hex[:8]  # a scheduler elsewhere may have tasks of another run
         futures: dict[str, Any] = {}
         try:
-            for job in jobs:
-                after = [futures[key] for key in job.after]
-                futures[job.key] = self._client.submit(
-                    self._terms, job.call, job.arguments, after, key=f"{job.key}-{name}", pure=False
+            for task in tasks:
+                after = [futures[key] for key in task.after]
+                futures[task.key] = self._client.submit(
+                    self._terms, task.call, task.arguments, after, key=f"{task.key}-{name}", pure=False
                 )
                 tick()
-            return self._collect(jobs, futures, on_done)
+            return self._collect(tasks, futures, on_done)
         except BaseException:
             with suppress(Exception):  # the scheduler may be lost; the first error counts
                 self._client.cancel(list(futures.values()), force=True)
             raise
 
-    def _collect(self, jobs: Sequence[Job], futures: dict[str, Any], on_done: OnDone) -> dict[str, Any]:
-        """The results of submitted jobs, as they arrive."""
+    def _collect(self, tasks: Sequence[Task], futures: dict[str, Any], on_done: OnDone) -> dict[str, Any]:
+        """The results of submitted tasks, as they arrive."""
         results: dict[str, Any] = {}
-        waiting = list(jobs)
+        waiting = list(tasks)
         while waiting:
-            tick(len(results) / len(jobs))
-            for job in waiting:
-                if futures[job.key].done() and (outcome := self._outcome(job, futures[job.key])):
-                    results[job.key] = outcome[0]
-                    on_done(job, *outcome)
-                    tick(len(results) / len(jobs))
-            waiting = [job for job in waiting if job.key not in results]
+            tick(len(results) / len(tasks))
+            for task in waiting:
+                if futures[task.key].done() and (outcome := self._outcome(task, futures[task.key])):
+                    results[task.key] = outcome[0]
+                    on_done(task, *outcome)
+                    tick(len(results) / len(tasks))
+            waiting = [task for task in waiting if task.key not in results]
             self._look()
             time.sleep(_POLL)
         return results
 
-    def _outcome(self, job: Job, future: Any) -> tuple[Any, float] | None:
-        """Result and seconds of a job that is done; None if they were lost with its worker."""
+    def _outcome(self, task: Task, future: Any) -> tuple[Any, float] | None:
+        """Result and seconds of a task that is done; None if they were lost with its worker."""
         distributed = require("distributed", "tiles", PURPOSE)
         if future.status == "cancelled":
-            raise UsageError(
-                "the Dask scheduler was lost, with all jobs; run again with --resume to go on from here"
-            )
+            raise UsageError("the connection to the Dask scheduler was lost")
         try:
             return future.result(timeout=0.5)
         except distributed.KilledWorker as error:
             raise UsageError(
-                f"the worker processes of job {job.key} were killed again and again, probably for lack of "
-                "memory; run again with --resume and fewer --workers"
+                f"the workers of task {task.key} were killed repeatedly, probably for lack of memory; use "
+                "fewer --workers"
             ) from error
         except distributed.TimeoutError:
-            if future.status == "error":  # the job raised it
+            if future.status == "error":  # the task raised it
                 raise
             return None
 
@@ -137,22 +135,21 @@ class Cluster:
             self._seen = now
         if self._parent is not None and self._parent.poll() is not None:
             raise UsageError(
-                "the worker processes have ended; run again with --resume to go on from here "
-                f"({self._terms.folder}/workers.log says more)"
+                "all worker processes have ended; with --keep-scratch, "
+                f"{self._terms.folder}/workers.log says why"
             )
         if now - self._seen > LOST:
-            raise UsageError(
-                f"there has been no worker for {LOST:.0f} seconds; run again with --resume when there is one"
-            )
+            raise UsageError(f"there has been no worker for {LOST:.0f} seconds; start workers")
 
 
 @contextmanager
 def cluster(config: TilesConfig, scratch: Scratch, threads: int | None) -> Iterator[Cluster]:
     """Workers for the block: config.workers processes here (one per core), or those of config.scheduler.
 
-    threads: number of threads of each job, 1 if None. It may change the last bits of results, so it does not
+    threads: number of threads of each task, 1 if None. It may change the last bits of results, so it does not
     depend on the number of workers. All processes that this starts end with the block. Raises UsageError if
-    the scheduler does not answer, or if a worker cannot work on this run's jobs; MissingBackend without Dask.
+    the scheduler does not answer, or if a worker cannot work on this run's tasks; MissingBackend without
+    Dask.
     """
     require("distributed", "tiles", PURPOSE)
     terms = Terms.of(scratch, threads or 1)
@@ -171,7 +168,7 @@ def cluster(config: TilesConfig, scratch: Scratch, threads: int | None) -> Itera
             if not found.workers:
                 raise UsageError(
                     f"{config.scheduler}: this Dask scheduler has no workers; start some with "
-                    f"`dask worker {config.scheduler}`"
+                    f"`dask worker {config.scheduler} --nthreads 1`"
                 )
         check(client, terms)
         yield found
@@ -184,7 +181,7 @@ def _await(found: Cluster, parent: subprocess.Popen[bytes], count: int) -> None:
         tick()
         if parent.poll() is not None or time.monotonic() > until:
             raise UsageError(
-                "the worker processes do not start; fewer --workers need less memory, and workers.log in the "
-                "scratch folder, which --keep-scratch keeps, says more"
+                "the worker processes did not start; try fewer --workers, or add --keep-scratch and read "
+                "workers.log in the scratch folder"
             )
         time.sleep(_POLL)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..config import ExtractionConfig
 from ..errors import NoSurface, texts
 from ..extraction import Support
 from ..field import Field
@@ -64,7 +65,7 @@ def _coarse(plan: Plan) -> dict[str, Any]:
     )
     plan.scratch.write(plan.scratch.path("coarse", COARSE, "sasnet"), field.save)
     return {
-        **_shape(field, plan, target),
+        **(shape(field, config.extraction, target) if asks_for_shape(config.extraction) else UNKNOWN),
         "size": float(np.ptp(cloud.points, axis=0).max()),
         "training": {name: value for name, value in field.metadata.items() if name != "seed"},
         "notes": texts(problem.findings, "note"),
@@ -73,14 +74,20 @@ def _coarse(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _shape(field: Field, plan: Plan, target: CloudTarget) -> dict[str, bool]:
+UNKNOWN = {"solid": None, "unclosed": None}
+"""In place of the shape, where the settings say what is trimmed anyway."""
+
+
+def asks_for_shape(extraction: ExtractionConfig) -> bool:
+    """Whether the shape decides what is trimmed."""
+    return extraction.trim == "auto" and not extraction.watertight
+
+
+def shape(field: Field, extraction: ExtractionConfig, target: CloudTarget | None = None) -> dict[str, bool]:
     """Whether the points surround a solid, and whether only the lattice's border closes its surface.
 
-    Both are False where the settings say what is trimmed anyway.
+    target: what the points imply, where it is still known.
     """
-    extraction = plan.config.extraction
-    if extraction.trim != "auto" or extraction.watertight:
-        return {"solid": False, "unclosed": False}
     config = replace(extraction, resolution=RESOLUTION, edge_length=None, faces=None)
     try:
         trim = surface_of(field, config, SurfaceMemory(), target)[1]["trim"]

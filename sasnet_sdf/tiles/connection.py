@@ -1,4 +1,4 @@
-"""A connection to a Dask scheduler, and whether it and its workers can do the jobs of a run."""
+"""A connection to a Dask scheduler, and whether it and its workers can do the tasks of a run."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _answered(address: str) -> Any:
 
 @dataclass(frozen=True)
 class Terms:
-    """What a worker must agree on with the process that submits jobs, and how it runs them."""
+    """What a worker must agree on with the process that submits tasks, and how it runs them."""
 
     version: str
     folder: str
@@ -86,13 +86,13 @@ class Terms:
         return cls(__version__, str(folder), token, threads)
 
     def unlike(self) -> str:
-        """Why this process cannot read the jobs; empty if it can."""
+        """Why this process cannot read the tasks; empty if it can."""
         if self.version == __version__:
             return ""
-        return f"has sasnet-sdf {__version__}, this is {self.version}: install the same version"
+        return f"has sasnet-sdf {__version__}, but this run uses {self.version}: install that version there"
 
     def fault(self) -> str:
-        """Why this process cannot work on the jobs; empty if it can."""
+        """Why this process cannot work on the tasks; empty if it can."""
         if fault := self.unlike():
             return fault
         with suppress(OSError):
@@ -103,9 +103,9 @@ class Terms:
     def __call__(
         self, call: Callable[..., Any], arguments: tuple[Any, ...], after: object
     ) -> tuple[Any, float]:
-        """The result of a job, and the seconds that it took. `after` makes Dask wait for other jobs.
+        """The result of a task, and the seconds that it took. `after` makes Dask wait for other tasks.
 
-        Raises UsageError if the worker, which may have joined late, cannot work on the jobs.
+        Raises UsageError if the worker, which may have joined late, cannot work on the tasks.
         """
         import torch
 
@@ -121,7 +121,7 @@ class Terms:
 def check(client: Any, terms: Terms) -> None:
     """Raise UsageError, which names the process, if the scheduler or a worker cannot do its part.
 
-    The scheduler reads the jobs, but not the scratch folder.
+    The scheduler reads the tasks, but not the scratch folder.
     """
     faults: dict[str, Any] = {}
     try:

@@ -1,4 +1,4 @@
-"""Fewer triangles in one tile; the vertices that it shares with others stay where they are."""
+"""Decimation, tile by tile; the vertices that tiles share stay where they are."""
 
 from __future__ import annotations
 
@@ -15,38 +15,42 @@ from ..mesh import areas, compacted
 from ..spatial import Tree, morton_order
 from .join import Joined
 from .plan import Plan
+from .report import lengths
 from .stages import gathered
 from .summary import components
 
-KIND = "thin"
-
+KIND = "decimated"
+"""The kind of the results."""
 
 ATTRIBUTES = ("normals", "colors", "scalar")
 """The beginnings of the names of arrays with a row for each vertex."""
 
 
-def thinned(joined: Joined, plan: Plan, faces: int, run: Callable[[list[tuple[Any, ...]]], object]) -> Joined:
-    """The whole surface with about `faces` triangles, of which each tile has a part by its area.
+def decimated(
+    joined: Joined, plan: Plan, faces: int, run: Callable[[list[tuple[Any, ...]]], object]
+) -> Joined:
+    """The whole surface with about `faces` triangles, shared among the tiles in proportion to their area.
 
-    run: calls `thin` with each of the given arguments.
+    run: calls `decimate_tile` with the plan and each of the given arguments.
     """
     area = sum(joined.areas.values()) or 1.0
     numbers = list(joined.areas)
     shares = [max(round(faces * joined.areas[n] / area), 4) for n in numbers]
-    run([(plan, n, share, joined.staying(n)) for n, share in zip(numbers, shares, strict=True)])
+    run([(n, share, joined.staying(n)) for n, share in zip(numbers, shares, strict=True)])
     few = Joined.of(joined.scratch, numbers, plan.config.extraction.carry, keep_all=True, kind=KIND)
-    return replace(few, facts={**few.facts, "components_dropped": joined.facts["components_dropped"]})
+    facts = {**few.facts, "components_dropped": joined.facts["components_dropped"]}
+    return replace(few, facts=facts, covered=joined.covered)
 
 
-def thin(plan: Plan, number: int, faces: int, staying: NDArray[np.bool_]) -> dict[str, Any]:
+def decimate_tile(plan: Plan, number: int, faces: int, staying: NDArray[np.bool_]) -> dict[str, Any]:
     """Write the surface of a tile with about `faces` triangles, in the form of "mesh".
 
     staying: (C,) which components of its surface stay.
     """
-    return plan.scratch.once(KIND, number, lambda: _thinned(plan, number, faces, staying))
+    return plan.scratch.once(KIND, number, lambda: _decimated(plan, number, faces, staying))
 
 
-def _thinned(plan: Plan, number: int, faces: int, staying: NDArray[np.bool_]) -> dict[str, Any]:
+def _decimated(plan: Plan, number: int, faces: int, staying: NDArray[np.bool_]) -> dict[str, Any]:
     arrays = plan.scratch.load("mesh", number)
     count, shared, foreign = len(arrays["vertices"]), int(arrays["shared"]), arrays["foreign"]
     if len(arrays["faces"]):
@@ -80,8 +84,8 @@ def _held(plan: Plan, number: int, few: TriangleMesh, locked: int) -> TriangleMe
 
     The first `locked` vertices are not moved.
     """
-    trim = plan.config.extraction.trim
-    if isinstance(trim, str):
+    length, _ = lengths(plan.config.extraction, plan.solid, plan.spacing)
+    if length is None:
         return few
     if plan.model is None:
         points, _, _ = gathered(plan, plan.tiling.tiles[number])
@@ -95,7 +99,7 @@ def _held(plan: Plan, number: int, few: TriangleMesh, locked: int) -> TriangleMe
     unit = frame.to_unit(points)
     support = Support(Tree.of(np.ascontiguousarray(unit[morton_order(unit)])), np.zeros(len(unit)), np.inf)
     inside = replace(few, vertices=frame.to_unit(few.vertices))
-    held = frame.to_world(held_to_length(inside, support, trim / frame.scale).vertices)
+    held = frame.to_world(held_to_length(inside, support, length / frame.scale).vertices)
     return replace(few, vertices=np.concatenate([few.vertices[:locked], held[locked:]]))
 
 
@@ -129,6 +133,8 @@ def _like(
 
 def _nearest(before: Array, after: Array) -> NDArray[np.int64]:
     """For each of the points after (M, 3), the row of the nearest one before (N, 3)."""
+    if not len(after):
+        return np.empty(0, np.int64)
     center, size = before.mean(0), float(np.abs(before - before.mean(0)).max()) or 1.0
     unit = (before - center) / size
     order = morton_order(unit)

@@ -1,33 +1,33 @@
-"""The time left of a run of jobs."""
+"""The time left of a run of tasks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 
-from .cluster import Job
+from .cluster import Task
 
 
 class Eta:
-    """The time left, learned from the cost of finished jobs and the seconds that they took."""
+    """The time left, learned from the cost of finished tasks and the seconds that they took."""
 
-    def __init__(self, jobs: Sequence[Job], clock: Callable[[], float] = time.monotonic):
+    def __init__(self, tasks: Sequence[Task], clock: Callable[[], float] = time.monotonic):
         """clock: the time in seconds."""
-        self._left: dict[str, float] = {job.key: job.cost for job in jobs}
+        self._left: dict[str, float] = {task.key: task.cost for task in tasks}
         self._cost = self._seconds = 0.0
         self._clock = clock
         self._last = clock()
 
-    def finished(self, job: Job, seconds: float) -> None:
-        """A job took so many seconds. One whose result was there already tells nothing about the others."""
-        self._left.pop(job.key, None)
+    def finished(self, task: Task, seconds: float) -> None:
+        """A task took so many seconds. One whose result was there already tells nothing about the others."""
+        self._left.pop(task.key, None)
         self._last = self._clock()
         if seconds >= 0.1:
-            self._cost += job.cost
+            self._cost += task.cost
             self._seconds += seconds
 
     def seconds(self, workers: int) -> float | None:
-        """The seconds left with so many workers, at least those of the longest job; None if not yet known."""
+        """The seconds left with so many workers, at least the longest task's; None if not yet known."""
         if self._cost <= 0:
             return None
         left = max(sum(self._left.values()) / max(workers, 1), *self._left.values(), 0.0)

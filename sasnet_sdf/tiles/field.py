@@ -21,6 +21,7 @@ from ..errors import UnreadableInput, UsageError
 from ..field import Field
 from ..geometry import Array, Frame, as_places, at_finite
 from ..networks.network import Network
+from ..tiles_config import INDEX
 from .tiling import Tile, Tiling, smooth
 
 RIM = 0.03
@@ -33,7 +34,7 @@ LOADED = 16
 FORMAT = 1
 """The version of the folder of a tiled model."""
 
-INDEX, COARSE = "tiles.json", "coarse.sasnet"
+COARSE = "coarse.sasnet"
 
 Values = Callable[[Field, Array], "tuple[Array, ...]"]
 """(field, world points (N, 3)) -> arrays (N, ...), such as distances and gradients."""
@@ -101,11 +102,19 @@ class TiledField:
     `000012.sasnet`, which is read when it is needed. metadata: how the fields were trained.
     """
 
-    def __init__(self, folder: str | Path, tiling: Tiling, metadata: dict[str, Any], device: str = "auto"):
+    def __init__(
+        self,
+        folder: str | Path,
+        tiling: Tiling,
+        metadata: dict[str, Any],
+        device: str = "auto",
+        engine: str = "auto",
+    ):
         self.folder: Path = Path(folder)
         self.tiling: Tiling = tiling
         self.metadata: dict[str, Any] = metadata
-        self.coarse: Field = Field.load(self.folder / COARSE, device)
+        self.engine: str = engine
+        self.coarse: Field = Field.load(self.folder / COARSE, device, engine)
         self._device = device
         self._field_of = lru_cache(maxsize=LOADED)(self._loaded)
 
@@ -130,8 +139,8 @@ class TiledField:
     def distance(self, points: Array) -> Array:
         """Signed distances (N,) float64, world units, at world points (N, 3); negative inside.
 
-        Within a tile's overlap of the surface, it is the blend of the tiles' distances; farther away, the
-        distance from the thinned points of the whole scan. It is NaN where a point is not finite. Raises
+        Closer to the surface than a tile's overlap, it is the blend of the tiles' distances; farther away,
+        the distance from the thinned points of the whole scan. It is NaN where a point is not finite. Raises
         ValueError for another shape.
         """
         return at_finite(lambda p: (self._evaluated(p)[0],), as_places(points, 3))[0]
@@ -170,7 +179,7 @@ class TiledField:
             raise UsageError(f"{folder}: cannot be written ({error})") from error
 
     @classmethod
-    def load(cls, folder: str | Path, device: str = "auto") -> TiledField:
+    def load(cls, folder: str | Path, device: str = "auto", engine: str = "auto") -> TiledField:
         """Open the folder of a tiled model. Raises UnreadableInput if it is damaged or newer."""
         place = Path(folder) / INDEX
         try:
@@ -178,19 +187,19 @@ class TiledField:
             if index["format"] != FORMAT:
                 raise ValueError(f"it has format {index['format']}, this version reads {FORMAT}")
             tiling = Tiling.from_dict(index["tiling"])
-            return cls(folder, tiling, dict(index["training"]), device)
+            return cls(folder, tiling, dict(index["training"]), device, engine)
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())
             raise UnreadableInput(f"{place}: not the index of a tiled model ({reason})") from error
 
     def _loaded(self, number: int) -> Field | None:
         place = self.folder / f"{number:06d}.sasnet"
-        return Field.load(place, self._device) if place.is_file() else None
+        return Field.load(place, self._device, self.engine) if place.is_file() else None
 
 
 def load_field(path: str | Path, device: str = "auto", engine: str = "auto") -> Field | TiledField:
     """The field of a model file, or of the folder of a tiled model. Raises UnreadableInput."""
-    return TiledField.load(path, device) if Path(path).is_dir() else Field.load(path, device, engine)
+    return TiledField.load(path, device, engine) if Path(path).is_dir() else Field.load(path, device, engine)
 
 
 def write_index(folder: Path, tiling: Tiling, metadata: dict[str, Any]) -> None:

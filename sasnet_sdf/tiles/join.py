@@ -1,6 +1,6 @@
 """One surface from those of all tiles, read one after the other.
 
-Beside one tile, only a few numbers for each component and each border vertex are in memory.
+Besides one tile, only a few numbers for each component and each border vertex are in memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..mesh import compacted
 from ..runtime.progress import each
 from .output import write_folder, write_ply
 from .scratch import Scratch
-from .summary import AREA, VERTICES, Summary, components
+from .summary import AREA, COVERED, VERTICES, Summary, components
 from .tiling import Tiling
 from .whole import Whole
 
@@ -36,15 +36,18 @@ class Joined:
     shared (), how many of them, the first ones, other tiles may use; normals (V, 3) float64 of unit length;
     optionally colors (V, 3) uint8, scalar_0, scalar_1... (V,); foreign (X, 2) int32, distinct shared vertices
     of other tiles, by tile and index; faces (F, 3) int32, where V + n is foreign vertex n; borne (F,)
-    float32, how many data points a triangle stands for; area (F,) float32 in world units.
+    float32, the number of data points that support a triangle; area (F,) float32 in world units; optionally
+    covered (K,) int32, for each sampled data point that the surface covers the nearest vertex.
 
     facts: numbers of the whole: vertices, faces, components_dropped, and boundary_edges, boundary_loops,
-    non_manifold_edges as `Edges` counts them. areas: of the triangles that stay, by tile, in world units.
+    non_manifold_edges as `Edges` counts them. covered: number of sampled data points that the whole covers.
+    areas: of the triangles that stay, by tile, in world units.
     """
 
     scratch: Scratch
     kind: str
     facts: Mapping[str, int]
+    covered: float
     areas: Mapping[int, float]
     _parts: Mapping[int, _Part]
     _empty: Rows
@@ -62,8 +65,8 @@ class Joined:
     ) -> Joined:
         """Read the tiles once and decide which components of the whole stay.
 
-        A component stays where its triangles stand for at least `fewest` data points, or for as many as those
-        of any other component; keep_all: always. names: of the scalars. An attribute that some tile lacks
+        A component stays if at least `fewest` data points support it; the best supported one always does.
+        keep_all: all do. names: of the scalars. An attribute that some tile lacks
         is left out. The shared vertices are saved once more, as the kind KIND-border. Raises UsageError where
         a file is missing or damaged.
         """
@@ -95,14 +98,15 @@ class Joined:
             parts[number] = _Part(start, np.append(of_tile, False), places)
             start += int(at_border.sum()) + int(tallies[of_tile, VERTICES].sum())
         facts = {"vertices": start, "components_dropped": dropped, **whole.facts(kept, border)}
-        return cls(scratch, kind, facts, areas, parts, _common(kinds), tuple(names))
+        covered = float(whole.tallies[kept, COVERED].sum())
+        return cls(scratch, kind, facts, covered, areas, parts, _common(kinds), tuple(names))
 
     def staying(self, number: int) -> NDArray[np.bool_]:
         """Which components (C,) of a tile's surface stay, in the order of `summary.components`."""
         return self._parts[number].kept[:-1]
 
     def parts(self) -> Iterator[TriangleMesh]:
-        """For each tile the vertices that it owns, and its triangles, which name vertices of the whole."""
+        """For each tile the vertices that it owns, and its triangles, which index vertices of the whole."""
         for rows, faces in self._pieces():
             yield self._mesh([rows], faces)
 
@@ -143,7 +147,7 @@ class Joined:
         return write_folder(folder, suffix, self.tile_meshes(), tiling)
 
     def _pieces(self) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
-        """The vertices that each tile owns, and its triangles, which name vertices of the whole."""
+        """The vertices that each tile owns, and its triangles, which index vertices of the whole."""
         for number in each(list(self._parts)):
             tile, part = self._load(number), self._parts[number]
             own = part.kept[tile.component[: tile.owned]]

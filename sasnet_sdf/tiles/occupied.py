@@ -10,7 +10,7 @@ from ..geometry import Array
 from .tiling import Voxels
 
 _MOST, _WIDEST = 200_000, 19
-"""The most voxels, and the binary logarithm of the most of them along an axis."""
+"""The most voxels, and log2 of the most along an axis."""
 
 _FINEST, _FEWEST = -5, -3
 """The smallest voxels are a tile's side times 2^-5; those of sparse scans are enlarged to 2^-3 of it."""
@@ -19,19 +19,21 @@ _POINTS, _LONG = 16, 4
 """Voxels are enlarged until they have 16 points on average, unless the scan is only four of them long."""
 
 _BITS = 21
-"""Of a voxel's place along one axis in a key."""
+"""Bits for each axis in the key of a voxel."""
 
 
 class Occupied:
     """Counts points in voxels, which double where there are too many of them.
 
     The grids are nested, and the size of the voxels at the end is determined by all points together, so that
-    their order has no influence. side: of a tile; None: the side of the voxels is a power of two.
+    their order has no influence. side: of a tile; None: the side of the voxels is a power of two times
+    `edge`, the wanted side of a lattice cell, or times 1.
     """
 
-    def __init__(self, side: float | None = None):
+    def __init__(self, side: float | None = None, edge: float | None = None):
         self.low, self.high = np.full(3, np.inf), np.full(3, -np.inf)
-        self._unit, self._free = side or 1.0, side is None
+        self._unit, self._free = side or edge or 1.0, side is None
+        self._finest = _FINEST if side else 0 if edge else None
         self._level: int | None = None
         self._base = np.zeros(3, np.int64)
         self._keys, self._counts = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -76,9 +78,10 @@ class Occupied:
         level = int(np.ceil(np.log2(np.clip(size, 1e-90, 1e300) / self._unit))) - _WIDEST
         if not self._free and level > 0:
             raise UsageError(
-                f"tiles of {self._unit:.3g} are too small for a scan of {size:.3g}: give a longer side"
+                f"tiles of {self._unit:.3g} are too small for a scan of {size:.3g}: give --tiles a longer "
+                "length"
             )
-        return level if self._free else max(level, _FINEST)
+        return level if self._finest is None else max(level, self._finest)
 
     def _may_grow(self, most: int = 0) -> bool:
         if not self._free:

@@ -30,7 +30,7 @@ def write_ply(
     """Write the parts of a mesh as the file that `write_mesh` would write of the whole. The write is atomic.
 
     sample: a mesh of one vertex and no triangle, with the attributes of the parts. parts: in the order of
-    the file; their triangles name vertices of the whole. vertices, faces: the numbers of the whole.
+    the file; their triangles index vertices of the whole. vertices, faces: the numbers of the whole.
 
     Every part is written to a file of its own beside `path`, and the rows in it are copied to their places.
     Raises UsageError where there are too many vertices or the file cannot be written, SasnetError where the
@@ -39,7 +39,7 @@ def write_ply(
     if vertices > MOST_VERTICES:
         raise UsageError(
             f"{path}: a PLY file has at most {MOST_VERTICES} vertices, and the surface has {vertices}; "
-            "give the name of a folder, for a mesh of each tile"
+            "give --split to write one mesh per tile"
         )
     with atomic_write(path) as partial:
         one = partial.with_name(f"{partial.name}.part")

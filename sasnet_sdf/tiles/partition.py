@@ -26,10 +26,10 @@ Box = tuple[NDArray[np.int64], NDArray[np.int64]]
 """The low and the high corner (3,) of a box of voxels, half-open."""
 
 _ROOM = 1.05
-"""Tiles are planned with that much room for points: planes between voxels do not halve them exactly."""
+"""Room for points in the plan of tiles, since planes between voxels do not divide points exactly."""
 
 _MOST_TILES = 20_000
-"""More tiles than that in a grid are taken for a mistake in the side's unit."""
+"""More tiles than that are taken for a mistake in the unit of a length."""
 
 _CELLS = 8
 """The least overlap of a tile, in lattice cells."""
@@ -73,7 +73,7 @@ def _grid(low: NDArray[np.int64], high: NDArray[np.int64], side: float) -> Itera
     parts = np.maximum(np.rint((high - low) / side), 1).astype(np.int64)
     if (count := int(parts.prod())) > _MOST_TILES:
         raise UsageError(
-            f"{count:,} tiles have this side, and {_MOST_TILES:,} are allowed: give a longer side of tiles"
+            f"this side makes {count:,} tiles, more than {_MOST_TILES:,}: give --tiles a longer length"
         )
     planes = [np.rint(np.linspace(low[k], high[k], parts[k] + 1)).astype(np.int64) for k in range(3)]
     for place in np.ndindex(*parts):
@@ -85,7 +85,7 @@ def _grid(low: NDArray[np.int64], high: NDArray[np.int64], side: float) -> Itera
 
 def _cut(box: Box, voxels: Voxels, most: int, longest: float) -> Iterator[Box]:
     """The parts of a box that have at most `most` points and are at most `longest` voxels long."""
-    waiting = [(box, np.arange(len(voxels.counts)))]
+    waiting, found = [(box, np.arange(len(voxels.counts)))], 0
     while waiting:
         (low, high), own = waiting.pop()
         axis = int((high - low).argmax())
@@ -94,6 +94,12 @@ def _cut(box: Box, voxels: Voxels, most: int, longest: float) -> Iterator[Box]:
         crowded = count > most and len(own) > 1
         if length < 2 or not (crowded or length > longest):
             yield low, high
+            found += 1
+            if found + len(waiting) > _MOST_TILES:
+                raise UsageError(
+                    f"the scan needs more than {_MOST_TILES:,} tiles: give a longer --edge-length, or "
+                    "--max-points"
+                )
             continue
         inside = voxels.places[own, axis] - low[axis]
         tiles = int(np.ceil(_ROOM * count / most)) if crowded else 2
@@ -169,7 +175,12 @@ def is_distributed(tiling: Tiling, scratch: Scratch, carry: Sequence[str] = ()) 
         there = json.loads((scratch.folder / "raw" / _DONE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(there, dict) and there.items() >= {**_described(tiling), "scalars": list(carry)}.items()
+    if not isinstance(there, dict) or not (
+        there.items() >= {**_described(tiling), "scalars": list(carry)}.items()
+    ):
+        return False
+    places = (scratch.path("raw", t.number, name) for t in tiling.tiles for name in there["attributes"])
+    return all(place.is_file() for place in places)
 
 
 def read_raw(
@@ -194,7 +205,7 @@ def read_raw(
             columns[suffix.removesuffix(".npy")] = np.array(values[rows])
     except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{place}: a scratch file is missing or damaged; run again with --resume ({error})"
+            f"{place}: a scratch file is missing or damaged ({error}): delete it, if it is there"
         ) from error
     if "normals" in columns:
         columns["normals"] = columns["normals"].astype(np.float64)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import pickle
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +122,30 @@ class Plan:
         return Field.load(place, self.config.device, self.config.engine) if place.is_file() else None
 
     def coarse_points(self) -> dict[str, Any]:
-        """The oriented points of the whole scan, in world units: points, normals, spacing, level."""
+        """The thinned cloud, in world units: points, normals, spacing."""
         return self.scratch.load("coarse", COARSE)
+
+    def written(self) -> Path:
+        """Write the plan into the scratch folder, and return the file, from which `on_plan` reads it.
+
+        Tasks get the file's name: with thousands of tiles, there are thousands of tasks.
+        """
+        content = pickle.dumps(self)
+        place = self.scratch.folder / f"plan-{hashlib.sha256(content).hexdigest()[:16]}.pickle"
+        self.scratch.write(place, lambda partial: partial.write_bytes(content))
+        return place
+
+
+def on_plan(place: Path, call: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of a call with the plan in a file, which is read once, and other arguments."""
+    return call(_read(place), *arguments)
+
+
+@lru_cache(2)
+def _read(place: Path) -> Plan:
+    plan = pickle.loads(place.read_bytes())
+    assert isinstance(plan, Plan)
+    return plan
 
 
 def in_box(points: Array, low: Array, high: Array) -> NDArray[np.int64]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,29 +12,28 @@ import numpy as np
 
 from .. import __version__
 from ..config import Config
-from ..errors import Finding, notes, texts, warning
+from ..errors import Finding, UsageError, notes, texts, warning
 from ..extraction.attributes import is_label
 from ..geometry import PointCloud
 from ..problems.extract import FEWEST
 from ..problems.problem import Run
 from ..problems.reconstruct import check_carried, check_coverage, left_behind, tell
 from ..problems.surface import selected
-from ..runtime.progress import TILES, OnProgress, silent, stage, steps, timed
+from ..runtime.progress import NOTE, TILES, OnProgress, say, silent, stage, steps, timed
 from ..runtime.progress import tell as report_message
 from ..settings import to_dict
 from ..supervision.cloud import NOISY
-from .cluster import Cluster, Job, cluster
+from .cluster import Cluster, Task, cluster
 from .coarse import coarse, keep_cloud
-from .decimation import thin, thinned
+from .decimation import decimate_tile, decimated
 from .eta import Eta
 from .join import Joined
 from .partition import distribute, is_distributed, tiling_of
-from .plan import Outside, Plan
+from .plan import Outside, Plan, on_plan
 from .report import KINDS, covered_share, median
 from .result import Done, TiledReconstruction, kept_model, report_of, written
-from .scratch import MARK, Kept, Scratch, scratch_folder
-from .seams import check_lattice
-from .settings import check_memory, check_settings, most_in_tile, wanted_cell, workers_of
+from .scratch import Kept, Scratch, of_run, scratch_folder
+from .settings import LONGEST, check_settings, check_tiles, most_in_tile, wanted_cell, workers_of
 from .stages import clean, measure, train
 from .surface import mesh
 from .survey import Survey
@@ -47,9 +45,6 @@ COARSE_POINTS = 300_000
 OVERLAP = 36.0
 """Width of a tile's overlap, in spacings: its field is trained there too, and holes that stay covered, up to
 24 spacings wide, are seen whole."""
-
-LONGEST = 2048
-"""Most lattice cells along a side of a tile."""
 
 SLACK = 0.05
 """Share of a cell by which lattice cells may be larger than wanted, to fit into voxels."""
@@ -71,11 +66,13 @@ def surface_of_tiles(
 
     source: what `reconstruct` takes, or a function without arguments that returns an iterator of PointCloud
     pieces, the same at each call. output: the mesh to write; None: it is in memory. model: the folder to
-    write the fields to. told: what the user should know already. threads: of each worker; None: 1. Raises a
-    SasnetError.
+    write the fields to. told: findings to report before those of this run. threads: of each worker; None: 1.
+    Raises a SasnetError.
     """
     check_settings(config)
-    config = replace(config, tiles=workers_of(config))
+    if config.tiles.split and output is None:
+        raise UsageError("split writes a mesh for each tile: name the output")
+    config = replace(config, tiles=workers_of(config, threads or 1))
     run, settings = Run(), config.tiles
     place = Path(settings.scratch) if settings.scratch else output and Path(f"{output}.tiles")
     with (
@@ -83,6 +80,8 @@ def surface_of_tiles(
         cluster(settings, scratch, threads) as workers,
     ):
         with timed(run.seconds, "read"), stage("read", on_progress, "reading"):
+            if workers.dashboard is not None:
+                say(f"{NOTE}{workers.dashboard} shows the work of the workers")
             survey, plan, found = _partitioned(source, config, scratch, threads)
         with timed(run.seconds, "supervision"), stage("supervision", on_progress, "coarse field"):
             plan, whole = _decided(plan, workers)
@@ -92,8 +91,9 @@ def surface_of_tiles(
             done = _worked(plan, workers, kept)
         with timed(run.seconds, "extraction"), stage("extraction", on_progress, "joining tiles"):
             joined = _joined(plan, workers, done)
-        found += check_coverage(covered_share(done.results))
-        found += left_behind(survey.coarse, config.extraction)
+        uncovered = check_coverage(covered_share(done.results, joined.covered))
+        tell(uncovered, config, survey.pieces.name)
+        found += uncovered + left_behind(survey.coarse, config.extraction)
         with timed(run.seconds, "write"), stage("write", on_progress, "writing"):
             surface, lost = written(joined, plan, output)
             field = kept_model(plan, whole, model)
@@ -122,9 +122,8 @@ def _partitioned(
     most = most_in_tile(config)
     cell = wanted_cell(config, spacing, size)
     tiling = tiling_of(voxels, most, None if isinstance(side, str) else side, cell, OVERLAP, LONGEST)
-    check_lattice(tiling)
-    check_memory(config, max(tile.points for tile in tiling.tiles))
-    _check_same(scratch, config, survey, tiling, threads)
+    check_tiles(config, tiling)
+    scratch = of_run(scratch, _depends_on(config, survey, tiling, threads or 1))
     step(1.0, "sorting points into tiles")
     if not is_distributed(tiling, scratch, carry):
         distribute(survey, tiling, scratch, carry)
@@ -135,34 +134,31 @@ def _partitioned(
     return survey, plan, notes(list(survey.notes)) + examined.findings
 
 
-def _check_same(
-    scratch: Scratch, config: Config, survey: Survey, tiling: Tiling, threads: int | None
-) -> None:
-    """Keep what an earlier run left only if it had the same input, settings and tiles."""
-    told = to_dict(config)
+def _depends_on(config: Config, survey: Survey, tiling: Tiling, threads: int) -> dict[str, Any]:
+    """What the results of tiles depend on, as plain values."""
+    told, coarse = to_dict(config), survey.coarse
     for name in ("tiles", "checkpoint", "max_memory"):  # these decide about the tiles alone
         told.pop(name)
-    told |= {
+    sample = hashlib.sha256()
+    for values in (coarse.points, coarse.normals, coarse.colors, coarse.sensors, *coarse.scalars.values()):
+        sample.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
+    return told | {
         "version": __version__,
         "threads": threads,
         "points": survey.points,
         "bounds": [*survey.low.tolist(), *survey.high.tolist()],
+        "sample": sample.hexdigest(),
         "tiling": tiling.to_dict(),
     }
-    text, place = json.dumps(told, sort_keys=True), scratch.folder / MARK
-    if place.read_text("utf-8") != text:
-        for part in scratch.folder.iterdir():
-            if part.is_dir() and part.name != "workers":
-                shutil.rmtree(part, ignore_errors=True)
-        scratch.write(place, lambda partial: partial.write_text(text, "utf-8"))
 
 
 def _decided(plan: Plan, workers: Cluster) -> tuple[Plan, dict[str, Any]]:
     """The plan with what the whole scan decides, and the facts of the coarse field."""
     numbers = [tile.number for tile in plan.tiling.tiles]
-    jobs = [Job("coarse", coarse, (plan,), cost=30.0)]
-    jobs += [Job(f"noise-{n}", measure, (plan, n)) for n in numbers]
-    results = workers.run(jobs, lambda *_: None)
+    place = plan.written()
+    tasks = [Task("coarse", on_plan, (place, coarse), cost=30.0)]
+    tasks += [Task(f"noise-{n}", on_plan, (place, measure, n)) for n in numbers]
+    results = workers.run(tasks, lambda *_: None)
     measured = [results[f"noise-{n}"] for n in numbers]
     noise = median(part["noise"] for part in measured) or 0.0
     spacing = median(part["spacing"] for part in measured) or plan.tiling.cell
@@ -170,29 +166,29 @@ def _decided(plan: Plan, workers: Cluster) -> tuple[Plan, dict[str, Any]]:
     wanted = wanted_cell(plan.config, spacing, whole["size"])
     cells = max(int(np.ceil(plan.tiling.side / wanted - SLACK)), 1)
     tiling = replace(plan.tiling, cells=cells)
-    check_lattice(tiling)
+    check_tiles(plan.config, tiling)
     decided = {"noise": noise, "noisy": noise > NOISY, "spacing": spacing}
-    shape = {name: whole[name] for name in ("solid", "unclosed")}
+    shape = {name: bool(whole[name]) for name in ("solid", "unclosed")}
     return replace(plan, tiling=tiling, **decided, **shape), whole
 
 
 def _worked(plan: Plan, workers: Cluster, kept: Kept) -> Done:
     """Clean, train and mesh all tiles."""
-    jobs = list(_jobs(plan))
-    eta, seconds, meshed, count = Eta(jobs), {}, 0, 1
+    tasks = list(_tasks(plan))
+    eta, seconds, meshed, count = Eta(tasks), {}, 0, 1
 
-    def on_done(job: Job, result: Any, took: float) -> None:
+    def on_done(task: Task, result: Any, took: float) -> None:
         nonlocal meshed, count
-        eta.finished(job, took)
-        seconds[job.key] = took
-        kept.worth = kept.worth or job.key.startswith("field")
-        meshed += job.key.startswith("mesh")
+        eta.finished(task, took)
+        seconds[task.key] = took
+        kept.worth = kept.worth or task.key.startswith("field")
+        meshed += task.key.startswith("mesh")
         text = f"{meshed} of {len(plan.tiling.tiles)} tiles are done"
         count = max(count, workers.workers)
         # the first tasks also compile, which says nothing about the others
         report_message(eta.message(text, count) if meshed else text)
 
-    found = workers.run(jobs, on_done)
+    found = workers.run(tasks, on_done)
     results: dict[str, dict[int, dict[str, Any]]] = {kind: {} for kind in KINDS}
     for key, facts in found.items():
         kind, number = key.split("-")
@@ -200,27 +196,27 @@ def _worked(plan: Plan, workers: Cluster, kept: Kept) -> Done:
     return Done(results, seconds, count)
 
 
-def _jobs(plan: Plan) -> Iterator[Job]:
+def _tasks(plan: Plan) -> Iterator[Task]:
     """The tasks of all tiles, each after those whose results it reads."""
     tiling, reach = plan.tiling, plan.halo * plan.tiling.cell
 
     def keys(kind: str, tiles: list[Tile]) -> list[str]:
         return [f"{kind}-{tile.number}" for tile in tiles]
 
-    order = sorted(tiling.tiles, key=lambda tile: (tiling.colors[tile.number], tile.number))
-    for tile in tiling.tiles:
-        yield Job(f"clean-{tile.number}", clean, (plan, tile.number), cost=_cost("clean", tile))
-    for tile in tiling.tiles:
-        after = keys("clean", [tile, *tiling.around(tile, tile.overlap)])
-        yield Job(f"field-{tile.number}", train, (plan, tile.number), tuple(after), _cost("field", tile))
-    for tile in order:
-        after = keys("field", [tile, *tiling.overlapping(tile, reach)]) + keys("mesh", tiling.before(tile))
-        yield Job(f"mesh-{tile.number}", mesh, (plan, tile.number), tuple(after), _cost("mesh", tile))
+    place = plan.written()
 
+    def task(kind: str, work: Callable[..., Any], tile: Tile, after: Sequence[str] = ()) -> Task:
+        fixed, each = COSTS[kind]
+        cost = fixed + each * tile.points
+        return Task(f"{kind}-{tile.number}", on_plan, (place, work, tile.number), tuple(after), cost)
 
-def _cost(kind: str, tile: Tile) -> float:
-    fixed, each = COSTS[kind]
-    return fixed + each * tile.points
+    for tile in tiling.tiles:
+        yield task("clean", clean, tile)
+    for tile in tiling.tiles:
+        yield task("field", train, tile, keys("clean", [tile, *tiling.around(tile, tile.overlap)]))
+    for tile in sorted(tiling.tiles, key=lambda tile: (tiling.colors[tile.number], tile.number)):
+        fields = keys("field", [tile, *tiling.overlapping(tile, reach)])
+        yield task("mesh", mesh, tile, fields + keys("mesh", tiling.before(tile)))
 
 
 def _joined(plan: Plan, workers: Cluster, done: Done) -> Joined:
@@ -236,6 +232,8 @@ def _joined(plan: Plan, workers: Cluster, done: Done) -> Joined:
     step(1.0, "decimating")
 
     def run(calls: list[tuple[Any, ...]]) -> None:
-        workers.run([Job(f"thin-{call[1]}", thin, call) for call in calls], lambda *_: None)
+        place = plan.written()
+        tasks = [Task(f"decimate-{call[0]}", on_plan, (place, decimate_tile, *call)) for call in calls]
+        workers.run(tasks, lambda *_: None)
 
-    return thinned(joined, plan, extraction.faces, run)
+    return decimated(joined, plan, extraction.faces, run)

@@ -18,7 +18,7 @@ Results = Mapping[str, Mapping[int, Mapping[str, Any]]]
 
 
 def tile_rows(tiling: Tiling, results: Results, seconds: Mapping[str, float]) -> list[dict[str, Any]]:
-    """A row for each tile. seconds: of each job, by its key."""
+    """A row for each tile. seconds: of each task, by its key."""
     rows = []
     for tile in tiling.tiles:
         low, high = tiling.box(tile)
@@ -48,10 +48,10 @@ KINDS = ("clean", "field", "mesh")
 """The tasks of a tile, in order."""
 
 
-def covered_share(results: Results) -> float:
-    """The share of the sampled points of all tiles that lie on the surface."""
-    near, asked = (_sum(results["mesh"].values(), name) for name in ("covered", "sampled"))
-    return near / asked if asked else 1.0
+def covered_share(results: Results, covered: float) -> float:
+    """The share of the sampled points of all tiles that the surface covers."""
+    sampled = _sum(results["mesh"].values(), "sampled")
+    return covered / sampled if sampled else 1.0
 
 
 def lengths(config: ExtractionConfig, solid: bool, spacing: float) -> tuple[float | None, float | None]:

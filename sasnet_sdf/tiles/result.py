@@ -16,6 +16,7 @@ from ..errors import NoSurface, UsageError
 from ..geometry import TriangleMesh
 from ..networks.registry import choose
 from ..problems.problem import Run
+from ..tiles_config import INDEX
 from .field import COARSE as COARSE_FILE
 from .field import TiledField, write_index
 from .join import Joined
@@ -69,7 +70,7 @@ class TiledReconstruction:
 
 @dataclass(frozen=True)
 class Done:
-    """Facts of each tile's tasks, by task and tile, the seconds of each job, and the number of workers."""
+    """Facts of each tile's tasks, by task and tile, the seconds of each task, and the number of workers."""
 
     results: dict[str, dict[int, dict[str, Any]]]
     seconds: dict[str, float]
@@ -94,11 +95,18 @@ def written(joined: Joined, plan: Plan, output: Path | None) -> tuple[TriangleMe
 
 
 def kept_model(plan: Plan, whole: dict[str, Any], model: Path | None) -> TiledField:
-    """The field, in the folder `model` or in a temporary one that lives as long as the field."""
+    """The field, in the folder `model` or in a temporary one that lives as long as the field.
+
+    An older model in its place is replaced.
+    """
     folder = model or Path(tempfile.mkdtemp(prefix="sasnet-sdf-"))
     scratch = plan.scratch
     try:
+        if folder.is_file():
+            folder.unlink()
         folder.mkdir(parents=True, exist_ok=True)
+        for old in (folder / INDEX, *folder.glob("*.sasnet")):
+            old.unlink(missing_ok=True)
         shutil.copyfile(scratch.path("coarse", COARSE, "sasnet"), folder / COARSE_FILE)
         for tile in plan.tiling.tiles:
             place = scratch.path("field", tile.number, "sasnet")
@@ -108,7 +116,7 @@ def kept_model(plan: Plan, whole: dict[str, Any], model: Path | None) -> TiledFi
         raise UsageError(f"{folder}: cannot be written ({error.strerror or error})") from error
     known = {name: whole[name] for name in ("solid", "unclosed", "spacing")}
     write_index(folder, plan.tiling, whole["training"] | known)
-    field = TiledField.load(folder, plan.config.device)
+    field = TiledField.load(folder, plan.config.device, plan.config.engine)
     if model is None:
         weakref.finalize(field, shutil.rmtree, folder, ignore_errors=True)
     return field
@@ -160,7 +168,7 @@ def report_of(
             "edge_length": cell,
             "lattice": [int(n) for n in plan.tiling.shape],
             **facts,
-            "points_covered": covered_share(done.results),
+            "points_covered": covered_share(done.results, joined.covered),
         },
         attributes=[*(["colors"] if plan.colored and extraction.colors == "auto" else []), *extraction.carry],
         training=whole["training"],

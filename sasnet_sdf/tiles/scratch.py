@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Interrupted, SasnetError, UsageError
+from ..errors import Interrupted, NoSurface, SasnetError, UsageError
 from ..runtime.system import peak_memory_bytes
 
 
@@ -46,7 +47,7 @@ class Scratch:
                 return dict(file)
         except (OSError, ValueError, EOFError, KeyError) as error:
             raise UsageError(
-                f"{place}: a scratch file is missing or damaged; run again with --resume ({error})"
+                f"{place}: a scratch file is missing or damaged ({error}): delete it, if it is there"
             ) from error
 
     def once(
@@ -59,7 +60,7 @@ class Scratch:
         also: other kinds of its results.
         """
         place = self.path(kind, number, "json")
-        if place.is_file():
+        with suppress(OSError, ValueError):  # not there, or cut off when the machine stopped
             found = json.loads(place.read_text("utf-8"))
             if all((self.folder / name).is_file() for name in found["results"]):
                 return found["facts"]
@@ -97,21 +98,23 @@ def _savez(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     np.savez(path, **arrays)  # pyright: ignore[reportArgumentType] - no array has the name of an option
 
 
-MARK = "run.json"
-"""The file by which a scratch folder is recognized: what the run that it belongs to depends on."""
+MARK = "scratch"
+"""The file that marks a scratch folder."""
 
+_RUN = "run-"
+"""The beginning of the name of the folder with the results of one input and its settings."""
 
 _MADE = "made"
-"""The file in a folder that a run has made, and not only filled."""
+"""The file that marks a folder that a run created, and so may delete."""
 
-_GO_ON = "has what is done: run again with --resume to go on from there"
+_GO_ON = "keeps the finished work: run again with --resume to continue"
 
 
 class Kept:
     """Whether the scratch folder has results that are worth keeping if the run ends with an error."""
 
-    def __init__(self) -> None:
-        self.worth = False
+    def __init__(self, worth: bool) -> None:
+        self.worth = worth
 
 
 @contextmanager
@@ -119,28 +122,47 @@ def scratch_folder(folder: Path | None, *, resume: bool, keep: bool) -> Iterator
     """A scratch folder for the block, deleted at its end.
 
     folder: its place; None: a temporary one. resume: use what an earlier run left there. keep: do not delete
-    it. If the block ends with an error after results were marked as worth keeping, or is interrupted, the
+    it. If the block ends with an error, or is interrupted, when there are results that are worth keeping, the
     folder stays, and the error says so. Raises UsageError where the folder cannot be used.
     """
+    go_on = _GO_ON
     if folder is None:
         folder = Path(tempfile.mkdtemp(prefix="sasnet-sdf-"))
         folder.rmdir()  # only its name is wanted: it is made below, like any other
+        go_on = _GO_ON + " with this scratch folder"
+    folder = folder.resolve()  # workers have other current folders
     own = _prepared(folder, resume)
-    scratch, kept = Scratch(folder), Kept()
+    scratch, kept = Scratch(folder), Kept(resume and any(folder.glob(f"{_RUN}*/field/*")))
     try:
         yield scratch, kept
     except SasnetError as error:
-        if not kept.worth:
+        # with the same input and settings, there is no surface again
+        if not kept.worth or isinstance(error, NoSurface):
             _removed(folder, own, keep)
             raise
-        raise type(error)(f"{error}; {folder} {_GO_ON}") from error
+        raise type(error)(f"{error}; {folder} {go_on}") from error
     except BaseException as error:
         if not kept.worth:
             _removed(folder, own, keep)
         elif isinstance(error, KeyboardInterrupt):
-            raise Interrupted(f"interrupted; {folder} {_GO_ON}") from error
+            raise Interrupted(f"interrupted; {folder} {go_on}") from error
         raise
     _removed(folder, own, keep)
+
+
+def of_run(scratch: Scratch, facts: dict[str, Any]) -> Scratch:
+    """The part of a scratch folder for a run whose results depend on such facts; others are deleted.
+
+    A task of an earlier run that a worker elsewhere still works on cannot write into it.
+    """
+    text = json.dumps(facts, sort_keys=True)
+    folder = scratch.folder / f"{_RUN}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    for other in scratch.folder.glob(f"{_RUN}*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    with scratch.writing():
+        folder.mkdir(exist_ok=True)
+    return Scratch(folder)
 
 
 def _prepared(folder: Path, resume: bool) -> bool:
@@ -149,12 +171,14 @@ def _prepared(folder: Path, resume: bool) -> bool:
     own = new or (folder / _MADE).is_file()
     try:
         if not new and not (folder / MARK).is_file() and any(folder.iterdir()):
-            raise UsageError(f"{folder}: is not empty and no scratch folder; name another one with --scratch")
+            raise UsageError(
+                f"{folder}: is not empty and is not a scratch folder; name another one with --scratch"
+            )
         if not new and not resume:
             _emptied(folder)
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / MARK).is_file():
-            (folder / MARK).write_text("{}")
+            (folder / MARK).touch()
         if own:
             (folder / _MADE).touch()
     except OSError as error:

@@ -32,8 +32,8 @@ def check_lattice(tiling: Tiling) -> None:
     if longest >= LONGEST:
         least = tiling.cell * longest / LONGEST
         raise UsageError(
-            f"the scan is {longest:,} lattice cells long, and {LONGEST:,} is the most; give an edge length "
-            f"of at least {least:.3g}"
+            f"the scan is {longest:,} lattice cells long, but must have fewer than {LONGEST:,}; give an "
+            f"edge length above {least:.3g}"
         )
 
 

@@ -13,17 +13,22 @@ from ..geometry import Frame, PointCloud
 from ..io.thinning import was_thinned
 from ..runtime.system import format_memory, memory_limit_bytes, usable_cores
 from ..tiles_config import TilesConfig
-from .tiling import Voxels
+from .occupied import Occupied
+from .seams import check_lattice
+from .tiling import Tiling
 
 MOST = 750_000
 """Most points in the box of a tile."""
 
 FIT = 2
-"""Workers that the memory has room for: tiles have no more points than that allows."""
+"""Number of workers that must fit into memory; it bounds the points of a tile."""
 
 DRIVER, WORKER, POINT = 700 << 20, 500 << 20, 2000
 """Memory in bytes, measured: of the process that joins the tiles; of a worker, and per point in a tile's box
 and overlap."""
+
+LONGEST = 2048
+"""Most lattice cells along a side of a tile; twice as many where the length of tiles is given."""
 
 SHARE = 0.8
 """Share of the machine's memory that a run takes where no limit is given."""
@@ -45,12 +50,12 @@ def check_settings(config: Config) -> None:
             config.checkpoint.folder,
             "tiles keep their state in the scratch folder (--scratch)",
         ),
-        "--time-limit": (config.training.time_limit, "each tile is trained; give --steps"),
+        "--time-limit": (config.training.time_limit, "it cannot be divided among tiles; give --steps"),
         "--max-points": (config.max_points, "tiles use all points; give --tiles off"),
     }
     for option, (value, reason) in refused.items():
         if value is not None:
-            raise UsageError(f"{option} does not go with tiles: {reason}")
+            raise UsageError(f"{option} cannot be used with tiles: {reason}")
 
 
 def memory_of(config: Config) -> int:
@@ -77,29 +82,28 @@ def worker_memory(points: int) -> int:
     return WORKER + int(POINT * WIDER * points)
 
 
-def workers_of(config: Config) -> TilesConfig:
+def workers_of(config: Config, threads: int = 1) -> TilesConfig:
     """The settings with the number of workers on this machine: one per core, as far as memory allows.
 
-    Raises UsageError where more are asked for than the memory allows.
+    threads: of each worker.
     """
     tiles = config.tiles
-    if tiles.scheduler is not None:
+    if tiles.scheduler is not None or tiles.workers is not None:
         return tiles
-    each = worker_memory(most_in_tile(config))
-    fit = (memory_of(config) - DRIVER) // each
-    if tiles.workers is None:
-        return replace(tiles, workers=int(np.clip(fit, 1, usable_cores())))
-    if tiles.workers > fit:
+    fit = (memory_of(config) - DRIVER) // worker_memory(most_in_tile(config))
+    return replace(tiles, workers=int(np.clip(fit, 1, max(usable_cores() // threads, 1))))
+
+
+def check_tiles(config: Config, tiling: Tiling) -> None:
+    """Raise UsageError where the lattice is too fine, or tiles do not fit into the memory of this machine."""
+    check_lattice(tiling)
+    longest = max(int(np.ptp([tile.low, tile.high], axis=0).max()) for tile in tiling.tiles) * tiling.cells
+    if longest > 2 * LONGEST:
         raise UsageError(
-            f"{tiles.workers} workers need {format_memory(DRIVER + tiles.workers * each)} of memory, and "
-            f"{fit} fit: give a larger --max-memory or fewer --workers"
+            f"tiles are {longest:,} lattice cells long, more than {2 * LONGEST:,}: give --tiles a shorter "
+            "length, or a longer --edge-length"
         )
-    return tiles
-
-
-def check_memory(config: Config, points: int) -> None:
-    """Raise UsageError where tiles with so many points do not fit into the memory of this machine."""
-    workers = config.tiles.workers
+    workers, points = config.tiles.workers, max(tile.points for tile in tiling.tiles)
     if workers is None:
         return
     needed = DRIVER + workers * worker_memory(points)
@@ -107,7 +111,7 @@ def check_memory(config: Config, points: int) -> None:
         who = "1 worker" if workers == 1 else f"{workers} workers"
         raise UsageError(
             f"{who} on tiles of {points:,} points need{'s'[: workers == 1]} {format_memory(needed)} of "
-            "memory: give a shorter side of tiles, fewer --workers or a larger --max-memory"
+            "memory: give --tiles a shorter length, fewer --workers or a larger --max-memory"
         )
 
 
@@ -126,8 +130,8 @@ def wanted_cell(config: Config, spacing: float, size: float) -> float:
     return min(spacing * Config().extraction.resolution / preset.resolution, of_one_field)
 
 
-def needs_tiles(cloud: PointCloud, voxels: Voxels, config: Config) -> str:
-    """Why one field cannot hold a cloud; empty if it can. voxels: of the cloud, which may be thinned."""
+def needs_tiles(cloud: PointCloud, config: Config) -> str:
+    """Why one field cannot hold a cloud, which may be thinned; empty if it can."""
     if config.max_points is not None or len(cloud) < FEWEST:
         return ""
     size = float(np.ptp(cloud.points, axis=0).max())
@@ -136,9 +140,11 @@ def needs_tiles(cloud: PointCloud, voxels: Voxels, config: Config) -> str:
         return ""
     if was_thinned(cloud.notes):
         return "it has more points than one field uses"
-    typical = voxels.typical_spacing()
+    occupied = Occupied()
+    occupied.add(cloud.points)
+    typical = occupied.voxels().typical_spacing()
     if size > DETAIL * typical:
-        return f"it is {size / typical:,.0f} times as large as the distance between its points"
+        return f"its longest side is {size / typical:,.0f} times the spacing of its points"
     return ""
 
 

@@ -32,7 +32,7 @@ FEWEST = 100
 """Least number of points for which a tile gets a field of its own."""
 
 NEAR = 4.0
-"""Distance around a tile, in the coarse cloud's spacings, within which that cloud decides its outside."""
+"""Distance around a tile, in spacings of the thinned cloud, within which that cloud decides its outside."""
 
 
 def measure(plan: Plan, number: int) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _cleaned(plan: Plan, tile: Tile) -> tuple[dict[str, Any], dict[str, Any]]:
         "rows": part.rows[mine],
     }
     noise = None if part.noise is None else part.noise * frame.scale
-    return arrays, {"points": len(mine), "noise": noise, "spacing": part.facts["spacing"] * frame.scale}
+    return arrays, {"points": len(mine), "noise": noise, "spacing": part.spacing * frame.scale}
 
 
 def _joined(parts: list[PointCloud]) -> PointCloud:

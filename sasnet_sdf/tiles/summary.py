@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from ..mesh import edge_graph, unpaired_edges
 from ..runtime.compiled import kept, part
 
-POINTS, AREA, FACES, VERTICES, BOUNDARY, LOOPS, BRANCHING = range(7)
+POINTS, AREA, FACES, VERTICES, BOUNDARY, LOOPS, BRANCHING, COVERED = range(8)
 """The columns of `Summary.tallies`."""
 
 
@@ -24,11 +24,12 @@ class Summary:
     A component is a set of triangles that vertices connect within the tile. A border vertex is one that a
     triangle of this tile uses and that other tiles may use as well.
 
-    shared: number of vertices of this tile that other tiles may use. tallies: (C, 7) float64, in the columns
+    shared: number of vertices of this tile that other tiles may use. tallies: (C, 8) float64, in the columns
     above: data points, area in world units, triangles, vertices that no other tile can use, boundary edges,
-    loops of boundary edges, edges in more than two triangles; border edges, and loops that reach a border
-    vertex, are not among them. owners: (B, 2) the tile that owns a border vertex, and the index there.
-    component: (B,) that the border vertex is in. edges: (E, 2) border edges, those between border vertices.
+    loops of boundary edges, edges in more than two triangles, and sampled points that it covers; border
+    edges, and loops that reach a border vertex, are not among them. owners: (B, 2) the tile that owns a
+    border vertex, and the index there. component: (B,) that the border vertex is in. edges: (E, 2) border
+    edges, those between border vertices.
     uses: (E,) number of this tile's triangles at each. chains: (L, 2) a connected set of boundary edges that
     are no border edges, and a border vertex in it.
     """
@@ -60,6 +61,7 @@ class Summary:
         boundary = ends[~between & (uses == 1)]
         chains, whole = _chains(boundary, at_border)
 
+        covered = component[arrays.get("covered", np.empty(0, np.int64))]
         inner = component[shared:owned]
         of_face = component[faces[:, 0]]
         tallies = [
@@ -70,6 +72,7 @@ class Summary:
             np.bincount(component[boundary[:, 0]], minlength=count),
             np.bincount(component[whole], minlength=count),
             np.bincount(component[ends[~between & (uses > 2), 0]], minlength=count),
+            np.bincount(covered[covered >= 0], minlength=count),
         ]
         chains[:, 1] = place[chains[:, 1]]
         return cls(

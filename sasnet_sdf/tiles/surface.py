@@ -87,7 +87,8 @@ def _written(here: TileSurface, part: Part | None, rows: Rows, points: Array) ->
     owner = np.stack([np.full(len(ends), number), place], 1)
     owner[theirs] = seam.owner[row[theirs]]
     _write_seam(here, part, cut, numbers, shared, owner)
-    scratch.save("mesh", number, **arrays)
+    sampled, covered = _covered(here, cut)
+    scratch.save("mesh", number, **arrays, covered=place[covered].astype(np.int32))
     before = float(areas(part.vertices, part.faces).sum()) * here.frame.scale**2
     return {
         "vertices": len(owned),
@@ -95,29 +96,31 @@ def _written(here: TileSurface, part: Part | None, rows: Rows, points: Array) ->
         "area": float(arrays["area"].sum()),
         "area_before": before,
         "filled": here.filled,
-        **_covered(here, cut),
+        "sampled": sampled,
     }
 
 
-def _covered(here: TileSurface, surface: TriangleMesh) -> dict[str, int]:
-    """How many of a sample of the points in the box lie on the surface."""
+def _covered(here: TileSurface, surface: TriangleMesh) -> tuple[int, NDArray[np.int64]]:
+    """The size of a sample of the points in the box, and for those on the surface the nearest vertex (K,)."""
+    none = np.empty(0, np.int64)
     if here.support is None:
-        return {"sampled": 0, "covered": 0}
+        return 0, none
     low, high = (here.frame.to_unit(corner) for corner in here.plan.tiling.box(here.tile))
     points = here.support.tree.points
     inside = np.flatnonzero(((points >= low) & (points < high)).all(1))
     some = inside[np.linspace(0, len(inside) - 1, min(len(inside), SAMPLED)).astype(np.int64)]
     if not len(some) or not len(surface.vertices):
-        return {"sampled": len(some), "covered": 0}
+        return len(some), none
     order = morton_order(surface.vertices)
     vertices = np.ascontiguousarray(surface.vertices[order])
-    apart = np.linalg.norm(points[some] - vertices[Tree.of(vertices).nearest(points[some])], axis=1)
+    nearest = Tree.of(vertices).nearest(points[some])
+    apart = np.linalg.norm(points[some] - vertices[nearest], axis=1)
     near = apart <= NEAR * here.support.spacing[some] + here.lattice.cell
-    return {"sampled": len(some), "covered": int(near.sum())}
+    return len(some), order[nearest[near]]
 
 
 def _agreed(here: TileSurface, part: Part, seam: Seam) -> Part:
-    """The part with the shared vertices where other tiles have them."""
+    """The part with its shared vertices as earlier tiles have them."""
     mine = np.flatnonzero(part.numbers[:, 0] >= 0)
     rows = seam.rows_of(part.numbers[mine])
     mine, rows = mine[rows >= 0], rows[rows >= 0]

@@ -69,15 +69,6 @@ class Pieces:
                 yield taken(piece, slice(start, start + PIECE))
 
 
-def pieces_of(source: Any, config: Config) -> Pieces:
-    """How an input is streamed.
-
-    source: what `reconstruct` takes, or a function without arguments that returns an iterator of PointCloud
-    pieces, the same ones at each call. config: its `input` chooses points.
-    """
-    return Pieces(source, config)
-
-
 def _columns_of(clouds: Iterable[Any], scan: Scan, path: Path) -> Iterator[Columns]:
     """The columns of clouds in memory, under the names that io.columns knows; their notes go to the scan.
 
@@ -86,7 +77,7 @@ def _columns_of(clouds: Iterable[Any], scan: Scan, path: Path) -> Iterator[Colum
     for given in clouds:
         cloud = of_arrays(given)
         if isinstance(cloud, TriangleMesh):
-            raise UsageError(f"{path}: is a mesh: tiles are for point clouds; give --tiles off")
+            raise UsageError(f"{path}: is a mesh, but tiles need a point cloud; give --tiles off")
         scan.notes += [note for note in cloud.notes if note not in scan.notes]
         scan.geographic |= cloud.geographic
         columns: Columns = dict(cloud.scalars)
@@ -107,7 +98,7 @@ class Survey:
 
     pieces: the input. voxels: where its points lie. coarse: the scan, thinned and validated. points: number
     of finite points that are wanted. low, high: (3,) their bounds, in world units. notes: sentences for the
-    user, except on thinning. columns: the attributes that all pieces have, scalars included. settled: for
+    user, except on thinning. settled: for
     each source, the function that makes clouds of its pieces; None where no point is wanted. encoded: whether
     the normals of the pieces are stored as n / 2 + 1 / 2.
     """
@@ -119,7 +110,6 @@ class Survey:
     low: Array
     high: Array
     notes: tuple[str, ...]
-    columns: tuple[str, ...]
     settled: tuple[Callable[[Columns], PointCloud] | None, ...] = field(repr=False)
     encoded: bool
 
@@ -131,7 +121,8 @@ class Survey:
         In memory are the coarse cloud, the voxels and a piece, besides what a reader holds that does not
         read piece by piece. Raises UsageError, UnreadableInput and UnusableGeometry.
         """
-        pieces, chosen, occupied = pieces_of(source, config), Filter(config.input), Occupied(side)
+        pieces, chosen = Pieces(source, config), Filter(config.input)
+        occupied = Occupied(side, config.extraction.edge_length)
         opened: list[tuple[Scan, Path]] = []
         first: dict[int, Columns] = {}
 
@@ -165,7 +156,6 @@ class Survey:
         assert isinstance(coarse, PointCloud)
         notes = (*whole.notes, *chosen.notes(), *sieve.notes())
         notes += tuple(f"in a sample of the scan: {note}" for note in more)
-        there = [name for name in ATTRIBUTES if getattr(coarse, name) is not None]
         return cls(
             pieces,
             occupied.voxels(),
@@ -174,7 +164,6 @@ class Survey:
             occupied.low,
             occupied.high,
             notes,
-            (*there, *coarse.scalars),
             tuple(settled),
             encoded,
         )
@@ -212,4 +201,4 @@ class Survey:
 
 def changed(name: str) -> UsageError:
     """The error for an input that is not the same at each reading."""
-    return UsageError(f"{name}: changed while it was read; run again when nothing writes to it")
+    return UsageError(f"{name}: differs between two readings; run again when nothing changes it")

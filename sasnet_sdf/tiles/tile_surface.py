@@ -62,7 +62,7 @@ class TileSurface:
         self.lattice_values: tuple[NDArray[np.int64], Array] = (np.empty((0, 3), np.int64), np.empty(0))
 
     def extracted(self) -> Part | None:
-        """The part of the surface in the box, trimmed lines marked; None where there is none."""
+        """The part of the surface in the box, with `over`, by which it is to be trimmed; None: no surface."""
         values, gradients = self._fields()
         sparse, cells, sampler = sampled(values, self.lattice, SurfaceMemory())
         known = known_before(self.plan.scratch, self.plan.tiling, self.tile, self.first, self.shape)

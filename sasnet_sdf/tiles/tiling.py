@@ -42,7 +42,7 @@ class Voxels:
         return float(spacing[order[np.searchsorted(reached, reached[-1] / 2)]])
 
     def around(self, points: Array) -> Voxels:
-        """Those within a voxel of the bounding box of points (N, 3)."""
+        """The voxels within one voxel of the bounding box of points (N, 3)."""
         low, high = ((corner - self.origin) / self.side for corner in (points.min(0), points.max(0)))
         near = ((self.places >= np.floor(low) - 1) & (self.places <= np.floor(high) + 1)).all(1)
         return Voxels(self.origin, self.side, self.places[near], self.counts[near])
@@ -172,7 +172,7 @@ class Tiling:
         return found
 
     def weight(self, tile: Tile, points: Array) -> Array:
-        """The weight (N,), before it is divided by the sum of all tiles', of a tile's field at world points.
+        """The weight (N,) of a tile's field at world points (N, 3), before division by the sum of all.
 
         It is 1 in the box, except near its faces, falls to 0 at a distance `overlap` from the box, and has
         two continuous derivatives. Faces at the border of all tiles have no effect.

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..errors import UsageError
 from ..mesh import edge_graph
-from .summary import BOUNDARY, BRANCHING, FACES, LOOPS, POINTS, Summary
+from .summary import BOUNDARY, BRANCHING, COVERED, FACES, LOOPS, POINTS, Summary
 
 Mask = NDArray[np.bool_]
 
@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 class Whole:
     """The components (C) and the shared vertices (S) of all tiles, tile by tile, and what connects them.
 
-    tallies: (C, 7) those of the summaries. component_ends, border_ends: (T,) where each tile's end. group:
+    tallies: (C, 8) those of the summaries. component_ends, border_ends: (T,) where each tile's end. group:
     (C + S,) the component of the whole that each is in. edges: (E, 2) border edges as shared vertices, once
     for each tile that uses one. uses: (E,) of them in that tile. chains: (L, 2) a connected set of boundary
     edges, and a shared vertex in it.
@@ -54,8 +54,8 @@ class Whole:
             owner, index = tile.owners.T
             if (owner >= len(shared)).any() or (index >= shared[owner]).any():
                 raise UsageError(
-                    f"{name(number)}: the surface of this tile was made beside other tiles than those that "
-                    "are there now; run again without --resume"
+                    f"{name(number)}: does not fit the surfaces of the tiles around it: delete the "
+                    "folder that it is in"
                 )
             at = first[owner] + index
             components.append(end - len(tile.tallies) + tile.component)
@@ -67,7 +67,7 @@ class Whole:
         count, total = (int(ends[-1]) if len(ends) else 0 for ends in (component_ends, border_ends))
         links = np.stack([_all(components), count + _all(border)], 1)
         return cls(
-            _all([tile.tallies for tile in tiles], BRANCHING + 1, kind=np.float64),
+            _all([tile.tallies for tile in tiles], COVERED + 1, kind=np.float64),
             component_ends,
             border_ends,
             _groups(links, count + total),
@@ -79,8 +79,8 @@ class Whole:
     def stays(self, fewest: float) -> tuple[Mask, Mask, int]:
         """Which components (C,) and shared vertices (S,) stay, and the number of components that do not.
 
-        The triangles of a component of the whole that stays stand for at least `fewest` data points, or for
-        as many as those of any other.
+        A component of the whole stays if at least `fewest` data points support it; the best supported one
+        always does.
         """
         groups = self.group[: len(self.tallies)]
         points = np.bincount(groups, self.tallies[:, POINTS], int(self.group.max(initial=-1)) + 1)

@@ -24,7 +24,7 @@ import psutil
 from ..runtime.system import require
 
 KILLS = 12
-"""How often the worker of a job may be killed before the job counts as the reason."""
+"""How often the worker of a task may be killed before the task counts as the reason."""
 
 PURPOSE = "working on tiles"
 """What Dask is needed for, in messages."""
@@ -94,7 +94,7 @@ def processes(address: str, count: int, folder: Path) -> Iterator[subprocess.Pop
 
 
 def serve(address: str, count: int, folder: str) -> None:
-    """Run `count` workers of a scheduler, and start those that die again, until standard input ends.
+    """Run `count` workers of a scheduler, and restart any that die, until standard input ends.
 
     So they end with the process that holds the other end, even if that one is killed.
     """

@@ -20,7 +20,7 @@ from sasnet_sdf.config import Config
 from sasnet_sdf.geometry import PointCloud, TriangleMesh
 from sasnet_sdf.tiles import coarse
 from sasnet_sdf.tiles import reconstruct as module
-from sasnet_sdf.tiles.decimation import thin, thinned
+from sasnet_sdf.tiles.decimation import decimate_tile, decimated
 from sasnet_sdf.tiles.join import Joined
 from sasnet_sdf.tiles.scratch import Scratch
 from sasnet_sdf.tiles.surface import mesh
@@ -43,21 +43,21 @@ SOLID = 32
 
 
 class Serial:
-    """Runs jobs one after the other, and of those that may run, the last one first.
+    """Runs tasks one after the other, and of those that may run, the last one first.
 
-    So a job that reads the result of one that it does not name finds nothing there.
+    So a task that reads the result of one that it does not name finds nothing there.
     """
 
     workers = 1
 
-    def run(self, jobs: Sequence[Any], on_done: Callable[..., object]) -> dict[str, Any]:
+    def run(self, tasks: Sequence[Any], on_done: Callable[..., object]) -> dict[str, Any]:
         results: dict[str, Any] = {}
-        waiting = list(jobs)
+        waiting = list(tasks)
         while waiting:
-            job = next(job for job in reversed(waiting) if all(key in results for key in job.after))
-            results[job.key] = job.call(*job.arguments)
-            on_done(job, results[job.key], 0.0)
-            waiting.remove(job)
+            task = next(task for task in reversed(waiting) if all(key in results for key in task.after))
+            results[task.key] = task.call(*task.arguments)
+            on_done(task, results[task.key], 0.0)
+            waiting.remove(task)
         return results
 
 
@@ -85,7 +85,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        return self.plan.scratch.folder
+        return self.plan.scratch.folder.parent
 
     def cut_again(self, folder: Path, faces: int | None = None, drop: Iterable[int] = (), **options: Any):
         """(mesh, report of each tile): the surface by other settings of extraction, of the same fields.
@@ -93,7 +93,7 @@ class Run:
         drop: the tiles whose fields are lost.
         """
         for kind in ("raw", "clean", "coarse", "field"):
-            shutil.copytree(self.folder / kind, folder / kind)
+            shutil.copytree(self.plan.scratch.folder / kind, folder / kind)
         for number in drop:
             Scratch(folder).path("field", number, "sasnet").unlink()
         extraction = replace(self.config.extraction, **options)
@@ -104,7 +104,9 @@ class Run:
         facts = {tile.number: mesh(plan, tile.number) for tile in tiles}
         joined = Joined.of(plan.scratch, sorted(facts), extraction.carry)
         if faces is not None:
-            joined = thinned(joined, plan, faces, lambda calls: [thin(*call) for call in calls])
+            joined = decimated(
+                joined, plan, faces, lambda calls: [decimate_tile(plan, *call) for call in calls]
+            )
         return joined.mesh(), facts
 
 

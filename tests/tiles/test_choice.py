@@ -15,8 +15,8 @@ from sasnet_sdf.io import write_cloud
 from sasnet_sdf.problems.reconstruct import Reconstruction
 from sasnet_sdf.runtime.system import memory_limit_bytes
 from sasnet_sdf.tiles import choice, settings
-from sasnet_sdf.tiles.occupied import Occupied
 from sasnet_sdf.tiles.result import TiledReconstruction
+from sasnet_sdf.tiles.tiling import Tile, Tiling
 
 pytest.importorskip("distributed")
 
@@ -63,9 +63,7 @@ def calls(monkeypatch) -> list[str]:
 
 def why(cloud: sasnet_sdf.PointCloud, **options) -> str:
     """Why a cloud needs tiles."""
-    occupied = Occupied()
-    occupied.add(cloud.points)
-    return settings.needs_tiles(cloud, occupied.voxels(), sasnet_sdf.make_config(**options))
+    return settings.needs_tiles(cloud, sasnet_sdf.make_config(**options))
 
 
 def test_a_usual_scan_has_one_field_with_the_same_bytes(tmp_path):
@@ -113,7 +111,7 @@ def test_pieces_are_for_tiles(calls):
         yield strip(2.0)
 
     assert choice.surface_of_any(pieces, Config()) is None and calls == ["tiles"]
-    with pytest.raises(UsageError, match="a function of pieces is for tiles: omit --tiles off"):
+    with pytest.raises(UsageError, match="a function that returns pieces needs tiles: omit tiles='off'"):
         sasnet_sdf.reconstruct(pieces, tiles="off")
 
 
@@ -179,9 +177,9 @@ def test_tiles_without_dask_are_refused_before_the_work(monkeypatch):
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
-        ("checkpoint", "states", "--checkpoint does not go with tiles"),
-        ("time_limit", 5.0, "--time-limit does not go with tiles"),
-        ("max_points", 1000, "--max-points does not go with tiles"),
+        ("checkpoint", "states", "--checkpoint cannot be used with tiles"),
+        ("time_limit", 5.0, "--time-limit cannot be used with tiles"),
+        ("max_points", 1000, "--max-points cannot be used with tiles"),
     ],
 )
 def test_settings_that_tiles_cannot_honor_are_refused(option, value, says):
@@ -191,7 +189,7 @@ def test_settings_that_tiles_cannot_honor_are_refused(option, value, says):
 
 def test_resume_without_a_folder_is_refused_where_one_field_is_used():
     for tiles in ("auto", "off"):
-        with pytest.raises(UsageError, match="resume goes on from a folder of checkpoints"):
+        with pytest.raises(UsageError, match="resume needs the folder of the checkpoints"):
             sasnet_sdf.reconstruct(strip(2.0), tiles=tiles, resume=True)
 
 
@@ -224,14 +222,33 @@ def test_memory_decides_how_many_workers_and_how_large_tiles_are():
         config = sasnet_sdf.make_config(max_memory=small, workers=workers)
         assert settings.most_in_tile(config) == pytest.approx(settings.MOST // 3, abs=2)
         assert settings.workers_of(config).workers == workers
-    with pytest.raises(UsageError, match=r"^3 workers need .*G of memory, and 2 fit: give a larger"):
-        settings.workers_of(sasnet_sdf.make_config(max_memory=small, workers=3))
     with pytest.raises(UsageError, match=r"^tiles need at least 1\..*G of memory: give a"):
         settings.most_in_tile(sasnet_sdf.make_config(max_memory="1.5G"))
 
 
 def test_tiles_that_do_not_fit_into_memory_are_refused():
     config = sasnet_sdf.make_config(max_memory="4G", workers=1)
-    settings.check_memory(config, 1_000_000)
-    with pytest.raises(UsageError, match=r"^1 worker on tiles of 2,000,000 points needs .*: give a shorter"):
-        settings.check_memory(config, 2_000_000)
+    tiling = Tiling(
+        *(np.zeros(3), 1.0, 10, np.zeros(3, np.int64), np.full(3, 9)),
+        (Tile(0, (0, 0, 0), (9, 9, 9), 1_000_000, 1.0),),
+    )
+    settings.check_tiles(config, tiling)
+    crowded = replace(tiling, tiles=(replace(tiling.tiles[0], points=2_000_000),))
+    with pytest.raises(UsageError, match=r"^1 worker on tiles of 2,000,000 points needs .*: give --tiles"):
+        settings.check_tiles(config, crowded)
+    with pytest.raises(UsageError, match=r"^tiles are 9,000 lattice cells long, more than 4,096: give"):
+        settings.check_tiles(config, replace(tiling, cells=1000))
+
+
+def test_threads_share_the_cores(monkeypatch):
+    monkeypatch.setattr(settings, "usable_cores", lambda: 8)
+    config = sasnet_sdf.make_config(max_memory="64G")
+    assert settings.workers_of(config).workers == 8
+    assert settings.workers_of(config, threads=4).workers == 2
+    assert settings.workers_of(config, threads=9).workers == 1
+
+
+def test_a_scan_that_was_thinned_to_little_memory_keeps_one_field(long):
+    thinned = replace(strip(3.3), notes=("thinned from 9,000,000 to 1,100 points",))
+    assert choice._reason(thinned, Config())
+    assert not choice._reason(thinned, sasnet_sdf.make_config(max_memory="1.5G"))

@@ -1,4 +1,4 @@
-"""Jobs on workers: order, errors, killed workers, schedulers elsewhere, and that no process is left."""
+"""Tasks on workers: order, errors, killed workers, schedulers elsewhere, and that no process is left."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sasnet_sdf.errors import Interrupted, SasnetError, UnusableGeometry, UsageE
 from sasnet_sdf.runtime import progress
 from sasnet_sdf.tiles import cluster as module
 from sasnet_sdf.tiles import connection, workers
-from sasnet_sdf.tiles.cluster import Cluster, Job, cluster
+from sasnet_sdf.tiles.cluster import Cluster, Task, cluster
 from sasnet_sdf.tiles.scratch import Scratch
 
 pytest.importorskip("distributed")
@@ -35,7 +35,7 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 from sasnet_sdf.config import TilesConfig
-from sasnet_sdf.tiles.cluster import Job, cluster
+from sasnet_sdf.tiles.cluster import Task, cluster
 from sasnet_sdf.tiles.scratch import Scratch
 
 def work(place):
@@ -45,7 +45,7 @@ def work(place):
 folder = Path(sys.argv[1])
 try:
     with cluster(TilesConfig(workers=2), Scratch(folder), None) as found:
-        found.run([Job(f"job-{n}", work, (str(folder / f"{n}.begun"),)) for n in range(3)], print)
+        found.run([Task(f"task-{n}", work, (str(folder / f"{n}.begun"),)) for n in range(3)], print)
 except KeyboardInterrupt:
     print("stopped")
 """
@@ -81,12 +81,12 @@ class Sent:
         return self.call(*arguments)
 
 
-def job(key: str, call: Callable[..., object], arguments: tuple = (), after: tuple[str, ...] = ()) -> Job:
-    """A job with a function of this file."""
-    return Job(key, Sent(call), arguments, after)
+def task(key: str, call: Callable[..., object], arguments: tuple = (), after: tuple[str, ...] = ()) -> Task:
+    """A task with a function of this file."""
+    return Task(key, Sent(call), arguments, after)
 
 
-def nothing(job: Job, result: object, seconds: float) -> None:
+def nothing(task: Task, result: object, seconds: float) -> None:
     """A callback that does nothing."""
 
 
@@ -109,7 +109,7 @@ def log(place: str, name: str) -> str:
 
 
 def meet(folder: str, own: str, other: str) -> int:
-    """Ends only if the other job runs at the same time."""
+    """Ends only if the other task runs at the same time."""
     Path(folder, own).touch()
     until(Path(folder, other).exists)
     return os.getpid()
@@ -142,14 +142,14 @@ def numbers_of_threads() -> tuple[int, str | None]:
 
 def test_jobs_run_after_those_that_they_name(two: Cluster, tmp_path: Path):
     place = str(tmp_path / "log")
-    jobs = [
-        job("a", log, (place, "a")),
-        job("b", log, (place, "b"), ("a",)),
-        job("c", log, (place, "c"), ("b",)),
-        job("d", log, (place, "d"), ("a", "c")),
+    tasks = [
+        task("a", log, (place, "a")),
+        task("b", log, (place, "b"), ("a",)),
+        task("c", log, (place, "c"), ("b",)),
+        task("d", log, (place, "d"), ("a", "c")),
     ]
     told: dict[str, float] = {}
-    results = two.run(jobs, lambda job, result, seconds: told.update({result: seconds}))
+    results = two.run(tasks, lambda task, result, seconds: told.update({result: seconds}))
     assert results == {"a": "a", "b": "b", "c": "c", "d": "d"}
     assert Path(place).read_text() == "abcd"
     assert list(told) == ["a", "b", "c", "d"]
@@ -158,14 +158,14 @@ def test_jobs_run_after_those_that_they_name(two: Cluster, tmp_path: Path):
 
 def test_two_workers_work_at_the_same_time(two: Cluster, tmp_path: Path):
     assert two.workers == 2
-    jobs = [job("x", meet, (str(tmp_path), "x", "y")), job("y", meet, (str(tmp_path), "y", "x"))]
-    results = two.run(jobs, nothing)
+    tasks = [task("x", meet, (str(tmp_path), "x", "y")), task("y", meet, (str(tmp_path), "y", "x"))]
+    results = two.run(tasks, nothing)
     assert len({results["x"], results["y"], os.getpid()}) == 3
 
 
 def test_each_job_has_one_thread_and_this_process_keeps_its_environment(two: Cluster):
     before = os.environ.get("OMP_NUM_THREADS")
-    results = two.run([job(f"threads-{n}", numbers_of_threads) for n in range(4)], nothing)
+    results = two.run([task(f"threads-{n}", numbers_of_threads) for n in range(4)], nothing)
     assert set(results.values()) == {(1, "1")}
     assert os.environ.get("OMP_NUM_THREADS") == before
 
@@ -185,26 +185,26 @@ def test_only_this_machine_can_connect(two: Cluster):
 
 @posix
 def test_a_job_whose_worker_is_killed_runs_again(two: Cluster, tmp_path: Path):
-    jobs = [
-        job("before", add, (1, 2)),
-        job("killed", die_once, (str(tmp_path / "marker"),), ("before",)),
-        job("after", add, (3, 4), ("before", "killed")),
+    tasks = [
+        task("before", add, (1, 2)),
+        task("killed", die_once, (str(tmp_path / "marker"),), ("before",)),
+        task("after", add, (3, 4), ("before", "killed")),
     ]
-    assert two.run(jobs, nothing) == {"before": 3, "killed": "done", "after": 7}
+    assert two.run(tasks, nothing) == {"before": 3, "killed": "done", "after": 7}
 
 
 def test_the_exception_of_a_job_arrives_as_it_is(two: Cluster):
-    jobs = [
-        job("bad", fail, (UnusableGeometry("tile 3 has no points"),)),
-        job("never", add, (1,), ("bad",)),
+    tasks = [
+        task("bad", fail, (UnusableGeometry("tile 3 has no points"),)),
+        task("never", add, (1,), ("bad",)),
     ]
     with pytest.raises(UnusableGeometry) as caught:
-        two.run(jobs, nothing)
+        two.run(tasks, nothing)
     assert str(caught.value) == "tile 3 has no points"
     for error in (ValueError("a bug"), TimeoutError("a slow disk")):
         with pytest.raises(type(error), match=str(error)):
-            two.run([job("bad", fail, (error,))], nothing)
-    assert two.run([job("good", add, (1, 1))], nothing) == {"good": 2}
+            two.run([task("bad", fail, (error,))], nothing)
+    assert two.run([task("good", add, (1, 1))], nothing) == {"good": 2}
 
 
 def test_every_error_survives_its_way_between_processes():
@@ -226,14 +226,17 @@ def test_a_worker_that_is_not_ours_is_named(two: Cluster, tmp_path: Path):
             "cannot see the scratch folder .*none: name one on a shared",
         ),
         (replace(good, folder=str(tmp_path)), "cannot see the scratch folder .*: name one on a shared disk"),
-        (replace(good, version="0.0.1"), r"has sasnet-sdf \S+, this is 0.0.1: install the same version"),
+        (
+            replace(good, version="0.0.1"),
+            r"has sasnet-sdf \S+, but this run uses 0.0.1: install",
+        ),
     ]
     for terms, message in cases:
         with pytest.raises(UsageError, match=rf"^(worker|scheduler) tcp://\S+: {message}"):
             connection.check(two._client, terms)
         late = Cluster(two._client, terms, None, None)  # a worker that joins when the run has begun
         with pytest.raises(UsageError, match=rf"^worker tcp://\S+: {message}"):
-            late.run([job("late", add, (1,))], nothing)
+            late.run([task("late", add, (1,))], nothing)
 
 
 def test_an_interrupted_run_leaves_no_process(tmp_path: Path):
@@ -243,16 +246,16 @@ def test_an_interrupted_run_leaves_no_process(tmp_path: Path):
 
     def stop(report: progress.Progress) -> bool:
         reports.append(report)
-        return not (place / "x").exists()  # a job has begun
+        return not (place / "x").exists()  # a task has begun
 
-    jobs = [job("x", meet, (str(place), "x", "never")), job("y", add, (1,), ("x",))]
+    tasks = [task("x", meet, (str(place), "x", "never")), task("y", add, (1,), ("x",))]
     with (
         pytest.raises(Interrupted),
         cluster(TilesConfig(workers=2), Scratch(place), None) as found,
         progress.stage("training", stop),
     ):
         assert {child.pid for child in psutil.Process().children(recursive=True)} > mine
-        found.run(jobs, nothing)
+        found.run(tasks, nothing)
     assert reports
     assert running(mine) == []
     assert not (place / "workers").exists()
@@ -269,17 +272,17 @@ def test_a_job_that_always_loses_its_worker_ends_the_run(tmp_path: Path, monkeyp
     monkeypatch.setattr(workers, "KILLS", 1)
     with (
         cluster(TilesConfig(workers=1), Scratch(tmp_path), None) as found,
-        pytest.raises(UsageError, match="worker processes of job deadly were killed again and again"),
+        pytest.raises(UsageError, match="the workers of task deadly were killed repeatedly"),
     ):
-        found.run([job("deadly", die)], nothing)
+        found.run([task("deadly", die)], nothing)
 
 
 def test_a_run_ends_if_its_workers_have(tmp_path: Path):
     with cluster(TilesConfig(workers=1), Scratch(tmp_path), None) as found:
         assert found._parent is not None
         found._parent.kill()
-        with pytest.raises(UsageError, match=r"^the worker processes have ended; .*workers.log"):
-            found.run([job("endless", wait_for, (str(tmp_path / "never"),))], nothing)
+        with pytest.raises(UsageError, match=r"^all worker processes have ended; .*workers.log"):
+            found.run([task("endless", wait_for, (str(tmp_path / "never"),))], nothing)
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -317,32 +320,32 @@ def test_workers_of_a_scheduler_elsewhere_give_the_same_results(
             ):
                 pass
             worker = subprocess.Popen([*dask, "worker", *options, *here, "--nthreads", "1"], **quiet)
-            jobs = [job(f"{n}", add, (n, 10), (f"{n - 1}",) if n else ()) for n in range(5)]
+            tasks = [task(f"{n}", add, (n, 10), (f"{n - 1}",) if n else ()) for n in range(5)]
 
             def attempt() -> dict[str, int] | None:
                 try:
                     with cluster(TilesConfig(scheduler=address), Scratch(tmp_path), None) as found:
                         assert found.workers == 1
-                        return found.run(jobs, nothing)
+                        return found.run(tasks, nothing)
                 except UsageError:  # it starts
                     return None
 
             results: list[dict[str, int] | None] = []
             until(lambda: results.append(attempt()) or results[-1])
-            assert results[-1] == two.run(jobs, nothing) == {f"{n}": n + 10 for n in range(5)}
+            assert results[-1] == two.run(tasks, nothing) == {f"{n}": n + 10 for n in range(5)}
 
             monkeypatch.setattr(module, "LOST", 0.5)
 
-            def stop_worker(job: Job, result: object, seconds: float) -> None:
+            def stop_worker(task: Task, result: object, seconds: float) -> None:
                 assert worker is not None
                 worker.terminate()
 
-            endless = job("endless", wait_for, (str(tmp_path / "never"),), ("first",))
+            endless = task("endless", wait_for, (str(tmp_path / "never"),), ("first",))
             with (
                 cluster(TilesConfig(scheduler=address), Scratch(tmp_path), None) as found,
                 pytest.raises(UsageError, match="there has been no worker for"),
             ):
-                found.run([job("first", add, (1,)), endless], stop_worker)
+                found.run([task("first", add, (1,)), endless], stop_worker)
         finally:
             for process in (worker, scheduler):
                 if process is not None:

@@ -298,7 +298,7 @@ def test_a_ply_with_too_many_vertices_is_refused(tmp_path, monkeypatch):
     scratch = Scratch(tmp_path)
     joined = Joined.of(scratch, cut(scratch, sphere(level=2), boxes(sphere(level=2), 2), 8), NAMES)
     monkeypatch.setattr(output, "MOST_VERTICES", joined.facts["vertices"] - 1)
-    with pytest.raises(UsageError, match=r"big\.ply: .* 162; give the name of a folder"):
+    with pytest.raises(UsageError, match=r"big\.ply: .* 162; give --split"):
         joined.write_ply(tmp_path / "big.ply")
     assert not (tmp_path / "big.ply").exists()
     monkeypatch.setattr(output, "MOST_VERTICES", joined.facts["vertices"])
@@ -377,11 +377,11 @@ def test_a_tile_made_beside_other_tiles_is_refused(tmp_path):
     mesh = sphere(level=2)
     scratch = Scratch(tmp_path)
     numbers = cut(scratch, mesh, boxes(mesh, 2), 8)
-    with pytest.raises(UsageError, match=r"mesh.00000\d\.npz: .*run again without --resume"):
+    with pytest.raises(UsageError, match=r"mesh.00000\d\.npz: does not fit .*: delete the folder"):
         Joined.of(scratch, numbers[1:], NAMES)
     arrays = scratch.load("mesh", 0)
     scratch.save("mesh", 0, **arrays | {"shared": arrays["shared"] - 1})
-    with pytest.raises(UsageError, match="run again without --resume"):
+    with pytest.raises(UsageError, match="does not fit the surfaces of the tiles around it"):
         Joined.of(scratch, numbers, NAMES)
     (tmp_path / "mesh" / "000003.npz").unlink()
     with pytest.raises(UsageError, match=r"000003\.npz"):

@@ -246,7 +246,7 @@ def test_an_input_that_changes_is_refused(tmp_path, how):
     }[how]
     survey = surveyed(changing(points, later))
     scratch = Scratch(tmp_path)
-    with pytest.raises(UsageError, match="the input: changed while it was read"):
+    with pytest.raises(UsageError, match="the input: differs between two readings"):
         distribute(survey, tiling_by_points(survey, 1000), scratch)
     assert not list((tmp_path / "raw").iterdir())
 
@@ -318,5 +318,5 @@ def test_tiles_have_nearly_as_many_points_as_allowed():
 
 def test_too_many_tiles_are_refused():
     voxels = line([1] * 30)
-    with pytest.raises(UsageError, match=r"^\S+ tiles have this side, and 20,000 are allowed: give a longer"):
+    with pytest.raises(UsageError, match=r"^this side makes \S+ tiles, more than 20,000: give --tiles"):
         tiling_of(voxels, 10, 0.1, 0.01, 1.0, 10**6)

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import sasnet_sdf
-from sasnet_sdf.errors import NoSurface, UsageError
+from sasnet_sdf.errors import UsageError
 from sasnet_sdf.geometry import PointCloud
 from sasnet_sdf.io import read_mesh
 from sasnet_sdf.tiles import reconstruct as module
-from sasnet_sdf.tiles.scratch import MARK, Scratch
+from sasnet_sdf.tiles.scratch import Scratch, of_run
 from sasnet_sdf.tiles.settings import wanted_cell
 
 QUICK = {"tiles": 1.2, "edge_length": 0.12, "steps": 20, "trim": "off"}
@@ -38,7 +38,7 @@ def again(sphere, tiled, tmp_path):
         folder = tmp_path / "scratch"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(sphere.folder, folder)
-        change(Scratch(folder))
+        change(Scratch(next(folder.glob("run-*"))))
         given = {"tiles": 1.2, "edge_length": 0.075, "carry": ("height", "half"), "resume": True}
         return tiled(sphere.source, **{**given, "scratch": str(folder), **options})
 
@@ -93,14 +93,15 @@ def test_what_is_there_is_not_done_again(sphere, again, tmp_path):
 
 
 def test_other_settings_start_anew(sphere, small, tmp_path):
-    survey: Any = SimpleNamespace(points=5000, low=np.zeros(3), high=np.ones(3))
-    scratch, config = Scratch(tmp_path), small(tiles=1.2)
-    (tmp_path / MARK).write_text("{}")
+    config, coarse = small(tiles=1.2), sphere.source
 
-    def kept(config, tiling=sphere.plan.tiling, threads=1) -> bool:
-        (tmp_path / "mesh").mkdir(exist_ok=True)
-        module._check_same(scratch, config, survey, tiling, threads)
-        return (tmp_path / "mesh").exists()
+    def kept(config, tiling=sphere.plan.tiling, threads=1, coarse=coarse) -> bool:
+        survey: Any = SimpleNamespace(points=5000, low=np.zeros(3), high=np.ones(3), coarse=coarse)
+        run = of_run(Scratch(tmp_path), module._depends_on(config, survey, tiling, threads))
+        there = (run.folder / "mesh").exists()
+        (run.folder / "mesh").mkdir(exist_ok=True)
+        assert [path.name for path in tmp_path.iterdir()] == [run.folder.name]
+        return there
 
     assert not kept(config) and kept(config)
     assert kept(small(tiles=1.2, workers=3, split=True, resume=True))
@@ -110,11 +111,13 @@ def test_other_settings_start_anew(sphere, small, tmp_path):
     cells = replace(sphere.plan.tiling, cells=sphere.plan.tiling.cells + 1)
     assert not kept(config, cells) and kept(config, cells)
     assert not kept(config, cells, 2) and kept(config, cells, 2)
+    turned = replace(coarse, normals=-coarse.normals)
+    assert not kept(config, coarse=turned) and kept(config, coarse=turned)
 
 
 def test_a_failure_keeps_what_is_done(sphere, again, monkeypatch):
     def fails(plan, number):
-        raise NoSurface(f"tile {number}: broken")
+        raise UsageError(f"tile {number}: broken")
 
     kept = {}
 
@@ -124,7 +127,7 @@ def test_a_failure_keeps_what_is_done(sphere, again, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "mesh", fails)
-        with pytest.raises(NoSurface, match=r"tile \d: broken; .*scratch has what is done: .*--resume"):
+        with pytest.raises(UsageError, match=r"tile \d: broken; .*scratch keeps the finished work: "):
             again(without_meshes, keep_scratch=False)
     assert kept["scratch"].path("field", 3, "sasnet").is_file()
     assert sphere.plan.scratch.path("mesh", 3, "npz").is_file()

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sasnet_sdf.errors import Interrupted, UsageError
-from sasnet_sdf.tiles.scratch import Scratch, scratch_folder
+from sasnet_sdf.errors import Interrupted, NoSurface, UsageError
+from sasnet_sdf.tiles.scratch import Scratch, of_run, scratch_folder
 
 
 def test_a_result_is_worked_out_once(tmp_path: Path):
@@ -48,7 +48,7 @@ def test_arrays_come_back_and_missing_ones_are_named(tmp_path: Path):
     scratch.save("mesh", 1, vertices=np.arange(6.0).reshape(2, 3))
     assert list(scratch.load("mesh", 1)) == ["vertices"]
     np.testing.assert_array_equal(scratch.load("mesh", 1)["vertices"], [[0, 1, 2], [3, 4, 5]])
-    with pytest.raises(UsageError, match=r"000002\.npz: a scratch file is missing or damaged; .*--resume"):
+    with pytest.raises(UsageError, match=r"000002\.npz: a scratch file is missing or damaged .*: delete it"):
         scratch.load("mesh", 2)
 
 
@@ -70,6 +70,30 @@ def test_a_temporary_folder_is_deleted():
     assert not scratch.folder.exists()
 
 
+def test_a_resumed_run_that_fails_keeps_what_an_earlier_one_did(tmp_path: Path):
+    with scratch_folder(tmp_path / "scratch", resume=False, keep=True) as (scratch, _):
+        of_run(scratch, {"steps": 1}).save("field", 0, points=np.zeros(3))
+    with (
+        pytest.raises(UsageError, match=r"^no scheduler; .*scratch keeps the finished work: run again"),
+        scratch_folder(tmp_path / "scratch", resume=True, keep=False),
+    ):
+        raise UsageError("no scheduler")
+    # without a surface, the same again would fail the same way
+    with (
+        pytest.raises(NoSurface, match=r"^nothing there$"),
+        scratch_folder(tmp_path / "scratch", resume=True, keep=False),
+    ):
+        raise NoSurface("nothing there")
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_facts_that_were_cut_off_are_worked_out_again(tmp_path: Path):
+    scratch = Scratch(tmp_path)
+    scratch.once("clean", 0, lambda: {"points": 3})
+    scratch.path("clean", 0, "json").write_text("")
+    assert scratch.once("clean", 0, lambda: {"points": 4})["points"] == 4
+
+
 @pytest.mark.parametrize("worth", [False, True])
 def test_an_error_leaves_only_what_is_worth_keeping(tmp_path: Path, worth: bool):
     folder = tmp_path / "scratch"
@@ -86,7 +110,7 @@ def test_an_error_leaves_only_what_is_worth_keeping(tmp_path: Path, worth: bool)
 def test_ctrl_c_says_how_to_go_on_and_a_resumed_run_deletes_the_folder(tmp_path: Path):
     folder = tmp_path / "scratch"
     with (
-        pytest.raises(Interrupted, match=r"has what is done: run again with --resume"),
+        pytest.raises(Interrupted, match=r"keeps the finished work: run again with --resume"),
         scratch_folder(folder, resume=False, keep=False) as (scratch, kept),
     ):
         scratch.save("field", 0, points=np.zeros(3))
@@ -108,7 +132,7 @@ def test_without_resume_what_an_earlier_run_left_is_deleted(tmp_path: Path):
 def test_a_folder_with_other_files_is_refused(tmp_path: Path):
     (tmp_path / "letter.txt").write_text("dear")
     with (
-        pytest.raises(UsageError, match=r"is not empty and no scratch folder"),
+        pytest.raises(UsageError, match=r"is not empty and is not a scratch folder"),
         scratch_folder(tmp_path, resume=False, keep=False),
     ):
         pass

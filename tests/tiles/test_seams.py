@@ -123,5 +123,5 @@ def test_a_vertex_that_one_tile_lost_is_taken_from_one_that_has_it(tmp_path):
 
 def test_a_lattice_that_is_too_long_is_refused():
     check_lattice(row(1, LONGEST // 4 - 2))
-    with pytest.raises(UsageError, match=r"1,048,\d+ lattice cells long.*edge length of at least 0\.25"):
+    with pytest.raises(UsageError, match=r"1,048,\d+ lattice cells long.*edge length above 0\.25"):
         check_lattice(row(1, LONGEST // 4))

@@ -115,7 +115,7 @@ def test_the_coarse_cloud_is_that_of_the_reader(tmp_path):
     wanted = read_geometry(tmp_path / "scan.ply", 2000)
     assert isinstance(wanted, PointCloud)
     assert 1000 <= len(survey.coarse) <= len(wanted) <= 2000 and survey.points == 20_000
-    assert survey.columns == ("normals", "intensity")
+    assert survey.coarse.normals is not None and set(survey.coarse.scalars) == {"intensity"}
     assert set(survey.coarse.scalars["intensity"]) <= set(wanted.scalars["intensity"])
     assert (survey.coarse.normals == [0, 0, 1]).all()
     assert survey.low.tolist() == points.min(0).tolist() and survey.high.tolist() == points.max(0).tolist()
@@ -147,7 +147,7 @@ def test_several_sources_have_the_attributes_that_all_have(tmp_path):
     second = PointCloud(wavy(2000, 2), scalars={"a": np.arange(2000), "b": np.arange(2000)})
     write_cloud(tmp_path / "first.ply", first)
     survey = Survey.of([tmp_path / "first.ply", second], CONFIG, 1000, None)
-    assert survey.points == 5000 and survey.columns == ("a",)
+    assert survey.points == 5000 and set(survey.coarse.scalars) == {"a"}
     assert survey.notes == ("only some of the inputs have colors, b: left out",)
     pieces = list(survey.clouds())
     assert [len(piece) for piece in pieces] == [3000, 2000]
@@ -218,7 +218,7 @@ def test_packed_colors_that_are_small_numbers_in_one_piece():
             yield PointCloud(points[rows], scalars={"rgb": packed[rows]})
 
     survey = Survey.of(pieces, CONFIG, 2000, None)
-    assert survey.columns == ("colors",)
+    assert survey.coarse.colors is not None and not survey.coarse.scalars
     found = np.concatenate([piece.colors for piece in survey.clouds() if piece.colors is not None])
     assert found.tolist() == [[0, 0, 200]] * 300 + [[10, 20, 30]] * 700
 
@@ -260,14 +260,14 @@ def test_a_las_file(tmp_path, monkeypatch):
     found = np.concatenate([piece.colors for piece in pieces if piece.colors is not None])
     assert found[:, 0].tolist() == [0] * 1499 + [90] * 500
     np.testing.assert_allclose(np.concatenate([p.points for p in pieces]), np.delete(points, 3, 0), atol=1e-9)
-    assert "noise (class 7 or 18)" in survey.notes[0] and "classification" in survey.columns
+    assert "noise (class 7 or 18)" in survey.notes[0] and "classification" in survey.coarse.scalars
 
 
 def test_meshes_are_refused(tmp_path):
     mesh = TriangleMesh(np.eye(3), np.array([[0, 1, 2]]))
     write_mesh(tmp_path / "mesh.ply", mesh)
     for source in (mesh, tmp_path / "mesh.ply", [wavy(50, 0), mesh][1:], lambda: iter([mesh])):
-        with pytest.raises(UsageError, match="is a mesh: tiles are for point clouds"):
+        with pytest.raises(UsageError, match="is a mesh, but tiles need a point cloud"):
             Survey.of(source, CONFIG, 1000, None)
     with pytest.raises(UnreadableInput, match="no such file"):
         Survey.of(tmp_path / "none.ply", CONFIG, 1000, None)
