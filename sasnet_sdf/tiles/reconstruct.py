@@ -23,12 +23,13 @@ from ..runtime.progress import NOTE, TILES, OnProgress, say, silent, stage, step
 from ..runtime.progress import tell as report_message
 from ..settings import to_dict
 from ..supervision.cloud import NOISY
+from .boxes import tiling_of
 from .cluster import Cluster, Task, cluster
 from .coarse import coarse, keep_cloud
 from .decimation import decimate_tile, decimated
 from .eta import Eta
 from .join import Joined
-from .partition import distribute, is_distributed, tiling_of
+from .partition import distribute, is_distributed
 from .plan import Outside, Plan, on_plan
 from .report import KINDS, covered_share, median
 from .result import Done, TiledReconstruction, kept_model, report_of, written

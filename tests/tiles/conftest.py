@@ -49,6 +49,7 @@ class Serial:
     """
 
     workers = 1
+    dashboard = None
 
     def run(self, tasks: Sequence[Any], on_done: Callable[..., object]) -> dict[str, Any]:
         results: dict[str, Any] = {}
@@ -64,6 +65,12 @@ class Serial:
 @contextmanager
 def _serial(*_: object) -> Iterator[Serial]:
     yield Serial()
+
+
+@pytest.fixture
+def serially(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiled runs without Dask, one task after the other."""
+    monkeypatch.setattr(module, "cluster", _serial)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from sasnet_sdf.errors import UnreadableInput, UsageError
 from sasnet_sdf.geometry import PointCloud
 from sasnet_sdf.io import write_cloud
 from sasnet_sdf.tiles import partition
-from sasnet_sdf.tiles.partition import distribute, is_distributed, read_raw, tiling_of
+from sasnet_sdf.tiles.boxes import tiling_of
+from sasnet_sdf.tiles.partition import distribute, is_distributed, read_raw
 from sasnet_sdf.tiles.scratch import Scratch
 from sasnet_sdf.tiles.survey import Survey
 from sasnet_sdf.tiles.tiling import Tiling, Voxels
