@@ -85,8 +85,8 @@ def test_a_long_scan_is_cut_and_a_note_says_so(long, tmp_path):
     assert isinstance(result, TiledReconstruction)
     notes = [note for note in result.report["notes"] if "cut into tiles" in note]
     assert len(notes) == 1
-    assert "long.ply was cut into tiles, since it is 1" in notes[0]
-    assert notes[0].endswith("times as large as the distance between its points; --tiles off uses one field")
+    assert "long.ply was cut into tiles, since its longest side is 1" in notes[0]
+    assert notes[0].endswith("times the spacing of its points; --tiles off uses one field")
     assert result.report["tiles"] and result.report["workers"] == 1
     away = np.abs(result.mesh.vertices[:, 2] - 0.1 * np.sin(2 * result.mesh.vertices[:, 0]))
     assert np.quantile(away, 0.95) < 0.02
@@ -137,8 +137,8 @@ def test_settings_decide(long, calls, options, way):
 
 def test_what_needs_tiles(long):
     size = np.ptp(long.points, axis=0).max()
-    assert why(long).startswith("it is ")
-    shown = float(why(long).split()[2].replace(",", ""))
+    assert why(long).startswith("its longest side is ")
+    shown = float(why(long).split()[4].replace(",", ""))
     assert shown == pytest.approx(size / 0.08, rel=0.5)
     assert why(strip(3.3)) == "" and why(long.select(np.arange(900))) == ""
     thinned = replace(strip(3.3), notes=("thinned from 9,000,000 to 1,100 points",))
@@ -159,7 +159,7 @@ def test_without_dask_one_field_is_used_and_a_note_says_what_to_install(long, mo
     result = sasnet_sdf.reconstruct(long, **FAST)
     assert isinstance(result, Reconstruction)
     notes = [note for note in result.report["notes"] if INSTALL in note]
-    assert len(notes) == 1 and "one field holds less detail than the scan has, since it is" in notes[0]
+    assert len(notes) == 1 and "one field cannot hold all detail of the scan, since its longest" in notes[0]
 
 
 def test_tiles_without_dask_are_refused_before_the_work(monkeypatch):

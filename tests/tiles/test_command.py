@@ -43,20 +43,20 @@ def test_a_mesh_for_each_tile_is_written_into_a_folder(folder, capsys):
 
 
 def test_a_model_is_replaced_by_a_new_one(folder, capsys):
-    words = ["reconstruct", "scan.ply", "-o", "out.ply", "--save-model", "model", *QUICK]
-    (folder / "model").write_text("of one field")
+    words = ["reconstruct", "scan.ply", "-o", "out.ply", "--save-model", "model.sasnet", *QUICK]
+    (folder / "model.sasnet").write_text("of one field")
     assert run([*words, "--overwrite"]) == 0
-    before = names(folder / "model")
+    before = names(folder / "model.sasnet")
     assert "tiles.json" in before and len(before) == 10
     assert run(words) == 2
     assert "out.ply: exists" in capsys.readouterr().err
     (folder / "out.ply").unlink()
     assert run(words) == 2
-    assert "model: exists; give --overwrite" in capsys.readouterr().err
-    (folder / "model" / "000099.sasnet").touch()
+    assert "model.sasnet: exists; give --overwrite" in capsys.readouterr().err
+    (folder / "model.sasnet" / "000099.sasnet").touch()
     assert run([*words, "--overwrite"]) == 0
-    assert names(folder / "model") == before
-    assert run(["extract", "model", "-o", "again.ply", "--edge-length", "5", "-q"]) == 2
+    assert names(folder / "model.sasnet") == before
+    assert run(["extract", "model.sasnet", "-o", "again.ply", "--edge-length", "5", "-q"]) == 2
     assert "lattice cells of this model are at most" in capsys.readouterr().err
 
 
