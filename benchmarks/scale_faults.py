@@ -74,9 +74,10 @@ def faults(asked: Asked) -> dict[str, Any]:
 
     Moments are drawn from the time in which a run without faults has workers.
     """
-    source, output = _scan(asked, 15_000 if asked.small else 100_000), asked.folder / "faults.ply"
+    source, output = _scan(asked, 15_000 if asked.small else 50_000), asked.folder / "faults.ply"
     scratch = Path(f"{output}.tiles")
     words = reconstruct_words(source, output, *asked.options(), "--tiles", SIDE)
+    run(words, scratch)  # compiles
     plain = run(words, scratch)
     if plain.code or plain.worked is None:
         raise SystemExit(f"faults: the run without faults failed: {plain.errors}")
@@ -94,17 +95,19 @@ def faults(asked: Asked) -> dict[str, Any]:
         if outcome.errors:
             print(outcome.errors, file=sys.stderr, flush=True)
 
-    for moment in rng.uniform(first, last, of_workers):
+    while sum(found["victims"] > 0 for found in rows) < of_workers:  # some come when the run has ended
+        moment = rng.uniform(first, last)
         output.unlink(missing_ok=True)
         strike = Strike(moment, lambda members: [rng.choice(some)] if (some := _workers_of(members)) else [])
         outcome = run(words, scratch, strike)
         row("worker", moment, strike.victims, outcome)
-    for moment in rng.uniform(first, last, of_runs):
+    while sum(found["killed"] == "run" for found in rows) < of_runs:
+        moment = rng.uniform(first, last)
         output.unlink(missing_ok=True)
         strike = Strike(moment, lambda members: members)
         broken = run(words, scratch, strike)
         if broken.code == 0:
-            row("run, too late", moment, strike.victims, broken)
+            row("run, too late", moment, 0, broken)
             continue
         row("run", moment, strike.victims, run([*words, "--resume"], scratch))
         rows[-1]["left"] += broken.left
