@@ -229,7 +229,7 @@ def test_saving_that_fails_twice_is_an_error(tmp_path, monkeypatch):
         raise SasnetError(f"{path}: cannot be written ({errno.ENOSPC})")
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    saver, report = Saver(0.0), {"seconds": {"training": 1.0}}
+    saver, report = Saver(0.0), {"seconds": {"training": 1.0}, "peak_memory_bytes": 1}
     assert saver.save(write, tmp_path / "a.ply") is None
     assert saver.save(lambda path: 7, tmp_path / "b.ply") == 7
     with pytest.raises(SasnetError, match=r"a\.ply: cannot be written \(28\)$"):
