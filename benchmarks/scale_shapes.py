@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 import trimesh
-from scipy.spatial import cKDTree
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from sasnet_sdf import PointCloud, TriangleMesh
 from sasnet_sdf.geometry import Array
@@ -58,7 +59,7 @@ class Displaced:
         then those beside the best one.
         """
         face, places = self._drawn(SAMPLED, 1)
-        nearest = cKDTree(self._points(face, places).points).query(points, k=4)[1]
+        nearest = KDTree(self._points(face, places).points).query(points, k=4)[1]
         best, where = np.full(len(points), np.inf), face[nearest[:, 0]]
         starts = [(face[k], places[k]) for k in nearest.T]
         for _ in range(3):
@@ -71,13 +72,13 @@ class Displaced:
         return best
 
     @cached_property
-    def _beside(self) -> Array:
+    def _beside(self) -> NDArray[np.int64]:
         """The three triangles (F, 3) that share an edge with each one of the closed mesh."""
         pairs = trimesh.Trimesh(self.mesh.vertices, self.mesh.faces, process=False).face_adjacency
         one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
         return other[one.argsort(kind="stable")].reshape(-1, 3)
 
-    def _drawn(self, count: int, seed: int) -> tuple[Array, Array]:
+    def _drawn(self, count: int, seed: int) -> tuple[NDArray[np.int64], Array]:
         """Triangles (count,) of the mesh, and places (count, 2) in them."""
         rng = np.random.default_rng(seed)
         share = np.cumsum(areas(self.mesh.vertices, self.mesh.faces))
@@ -85,7 +86,7 @@ class Displaced:
         places = rng.random((count, 2))
         return face, np.where(places.sum(1, keepdims=True) > 1, 1 - places, places)
 
-    def _foot(self, points: Array, face: Array, places: Array) -> Array:
+    def _foot(self, points: Array, face: NDArray[np.int64], places: Array) -> Array:
         """The distances (N,) of points from the nearest place in a triangle of each."""
         best = np.full(len(points), np.inf)
         for _ in range(8):
@@ -98,13 +99,14 @@ class Displaced:
             places = (places - (places.sum(1, keepdims=True) - 1).clip(0) / 2).clip(0, 1)
         return best
 
-    def _points(self, face: Array, places: Array) -> PointCloud:
+    def _points(self, face: NDArray[np.int64], places: Array) -> PointCloud:
         points, along = self._at(face, places)
         across = np.cross(along[:, 0], along[:, 1])
         return PointCloud(points, across / np.linalg.norm(across, axis=1, keepdims=True))
 
-    def _at(self, face: Array, places: Array) -> tuple[Array, Array]:
+    def _at(self, face: NDArray[np.int64], places: Array) -> tuple[Array, Array]:
         """The surface at places (N, 2) in triangles (N,): points (N, 3), and two tangents (N, 2, 3)."""
+        assert self.mesh.normals is not None
         corners = self.mesh.faces[face]
         ends, normals = self.mesh.vertices[corners], self.mesh.normals[corners]
         sides, turns = ends[:, 1:] - ends[:, :1], normals[:, 1:] - normals[:, :1]
