@@ -59,7 +59,7 @@ class Displaced:
         then those beside the best one.
         """
         face, places = self._drawn(SAMPLED, 1)
-        nearest = KDTree(self._points(face, places).points).query(points, k=4)[1]
+        nearest = np.asarray(KDTree(self._points(face, places).points).query(points, k=4)[1])
         best, where = np.full(len(points), np.inf), face[nearest[:, 0]]
         starts = [(face[k], places[k]) for k in nearest.T]
         for _ in range(3):
