@@ -149,8 +149,10 @@ class LogLines:
         self._written: set[tuple[str, int, str]] = set()
 
     def __call__(self, progress: Progress) -> None:
-        tenth = int(10 * progress.fraction + 1e-9) if progress.stage in ("training", TILES) else 0
-        now = (progress.label + progress.stage, tenth, _kind_of(progress.message))
+        tenth = int(10 * progress.fraction + 1e-9) if progress.stage == "training" else 0
+        # how many tiles are done is news, how long the others take is not
+        message = progress.message.split(",")[0] if progress.stage == TILES else _kind_of(progress.message)
+        now = (progress.label + progress.stage, tenth, message)
         if now not in self._written:
             self._written.add(now)
             print(describe(progress), file=self._stream, flush=True)

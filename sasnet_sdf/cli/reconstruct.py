@@ -175,5 +175,5 @@ def _done(
     notes = [*result.report["notes"], *lost, *[INTERRUPTED] * stop.requested]
     numbers = {**result.report, "notes": notes, "interrupted": stop.requested}
     numbers = saver.finish(numbers, session.arguments, job.report, config.checkpoint.folder)
-    watch(Progress("write", 1.0, str(job.output)))
+    watch(Progress("write", 1.0, str(job.written(numbers)[0])))
     return numbers

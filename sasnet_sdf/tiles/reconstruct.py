@@ -82,13 +82,16 @@ def surface_of_tiles(
     ):
         with timed(run.seconds, "read"), stage("read", on_progress, "reading"):
             if workers.dashboard is not None:
-                say(f"{NOTE}{workers.dashboard} shows the work of the workers")
+                say(f"{NOTE}{workers.dashboard} shows what the workers do")
             survey, plan, found = _partitioned(source, config, scratch, threads)
         with timed(run.seconds, "supervision"), stage("supervision", on_progress, "coarse field"):
             plan, whole = _decided(plan, workers)
         found += notes(whole["notes"]) + [warning(text) for text in whole["warnings"]]
         tell(found, config, survey.pieces.name)
-        with timed(run.seconds, "training"), stage(TILES, on_progress, "tiles"):
+        with (
+            timed(run.seconds, "training"),
+            stage(TILES, on_progress, "cleaning points, training fields, meshing"),
+        ):
             done = _worked(plan, workers, kept)
         with timed(run.seconds, "extraction"), stage("extraction", on_progress, "joining tiles"):
             joined = _joined(plan, workers, done)

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from sasnet_sdf.cli.progress import LogLines, PercentLines, bar, describe, shown
-from sasnet_sdf.runtime.progress import Progress
+from sasnet_sdf.runtime.progress import TILES, Progress
 
 
 def a_run(steps: int = 1000):
@@ -66,6 +66,17 @@ def test_a_log_gets_new_messages():
     show(Progress("training", 0.0))
     show(Progress("training", 0.0, "compiling kernels, once a machine"))
     assert stream.getvalue() == "training\ntraining compiling kernels, once a machine\n"
+
+
+def test_a_log_has_a_line_for_each_tile_that_is_done():
+    stream = io.StringIO()
+    show = LogLines(stream)
+    for message in ("training", "0 of 9 tiles are done", "1 of 9 tiles are done, about 2 min left"):
+        for fraction in (0.1, 0.2):
+            show(Progress(TILES, fraction, message))
+    show(Progress(TILES, 0.3, "1 of 9 tiles are done, about 90 s left"))
+    show(Progress(TILES, 0.4, "2 of 9 tiles are done, about 90 s left"))
+    assert [line.split()[1] for line in stream.getvalue().splitlines()] == ["training", "0", "1", "2"]
 
 
 def test_describe():
