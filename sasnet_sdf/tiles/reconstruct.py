@@ -90,7 +90,7 @@ def surface_of_tiles(
         tell(found, config, survey.pieces.name)
         with (
             timed(run.seconds, "training"),
-            stage(TILES, on_progress, "cleaning points, training fields, meshing"),
+            stage(TILES, on_progress, "cleaning, training, meshing"),
         ):
             done = _worked(plan, workers, kept)
         with timed(run.seconds, "extraction"), stage("extraction", on_progress, "joining tiles"):

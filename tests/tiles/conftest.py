@@ -71,6 +71,7 @@ def _serial(*_: object) -> Iterator[Serial]:
 def serially(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiled runs without Dask, one task after the other."""
     monkeypatch.setattr(module, "cluster", _serial)
+    monkeypatch.setattr(coarse, "RESOLUTION", SOLID)
 
 
 @dataclass(frozen=True)
