@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from .errors import UsageError
 from .settings import Settings, as_length, setting
 
 INDEX = "tiles.json"
 """The file in the folder of a tiled model that says which tiles there are."""
+
+
+def split_folder(output: Path) -> Path:
+    """The folder for a mesh of each tile, of a run with this output."""
+    return output.with_suffix("")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import click
 
 from ..errors import SasnetError, UnreadableInput, UsageError, unknown
 from ..runtime.system import peak_memory_bytes
-from ..tiles_config import INDEX
+from ..tiles_config import INDEX, split_folder
 
 if TYPE_CHECKING:
     from ..io.formats import Kind
@@ -58,11 +58,6 @@ class Job(NamedTuple):
         """The files and folders that a run with such a report has written."""
         split = "tiles" in report and report["settings"]["tiles"]["split"]
         return [split_folder(self.output) if split else self.output, *self.outputs[1:]]
-
-
-def split_folder(output: Path) -> Path:
-    """The folder for a mesh of each tile."""
-    return output.with_suffix("")
 
 
 def planned(

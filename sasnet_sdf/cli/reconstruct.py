@@ -132,6 +132,7 @@ def _one_by_one(
             return watch(replace(progress, part=number, parts=len(jobs), label=name))
 
         own = config
+        # each scan's own, so that one that fails can be resumed after the others
         if config.tiles.scratch is not None:
             place = Path(config.tiles.scratch) / f"{job.output.name}.tiles"
             own = replace(config, tiles=replace(config.tiles, scratch=str(place)))

@@ -52,8 +52,9 @@ def surface_of_any(
                 reasons.append(reason)
                 raise _TooLarge
             config.checkpoint.check_resume()
+            found = [Finding("--split has no effect on a scan with one field")] if config.tiles.split else []
             told = f"one field cannot hold all detail of the scan, since {reason}; to use tiles: {INSTALL}"
-            return [Finding(told)] if reason else []
+            return [*found, Finding(told)] if reason else found
 
         with suppress(_TooLarge):
             return surface_of_source(source, config, on_progress, check)

@@ -75,6 +75,6 @@ def _known(field: TiledField, extraction: ExtractionConfig) -> dict[str, Any]:
     """The spacing of the scan, and its shape where that decides what is trimmed."""
     found: dict[str, Any] = {"spacing": float(field.metadata["spacing"])}
     if asks_for_shape(extraction):
-        there = {name: field.metadata[name] for name in ("solid", "unclosed")}
-        found |= shape(field.coarse, extraction) if there["solid"] is None else there
+        there = {name: field.metadata.get(name) for name in ("solid", "unclosed")}
+        found |= shape(field.coarse, extraction) if None in there.values() else there
     return found

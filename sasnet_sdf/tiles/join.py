@@ -47,7 +47,7 @@ class Joined:
     scratch: Scratch
     kind: str
     facts: Mapping[str, int]
-    covered: float
+    covered: int
     areas: Mapping[int, float]
     _parts: Mapping[int, _Part]
     _empty: Rows
@@ -66,9 +66,9 @@ class Joined:
         """Read the tiles once and decide which components of the whole stay.
 
         A component stays if at least `fewest` data points support it; the best supported one always does.
-        keep_all: all do. names: of the scalars. An attribute that some tile lacks
-        is left out. The shared vertices are saved once more, as the kind KIND-border. Raises UsageError where
-        a file is missing or damaged.
+        keep_all: all do. names: of the scalars. An attribute that some tile lacks is left out. The shared
+        vertices are saved once more, as the kind KIND-border. Raises UsageError where a file is missing or
+        damaged.
         """
         summaries: dict[int, Summary] = {}
         kinds: list[Rows] = []
@@ -98,7 +98,7 @@ class Joined:
             parts[number] = _Part(start, np.append(of_tile, False), places)
             start += int(at_border.sum()) + int(tallies[of_tile, VERTICES].sum())
         facts = {"vertices": start, "components_dropped": dropped, **whole.facts(kept, border)}
-        covered = float(whole.tallies[kept, COVERED].sum())
+        covered = int(whole.tallies[kept, COVERED].sum())
         return cls(scratch, kind, facts, covered, areas, parts, _common(kinds), tuple(names))
 
     def staying(self, number: int) -> NDArray[np.bool_]:

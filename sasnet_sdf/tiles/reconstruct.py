@@ -23,6 +23,7 @@ from ..runtime.progress import NOTE, TILES, OnProgress, say, silent, stage, step
 from ..runtime.progress import tell as report_message
 from ..settings import to_dict
 from ..supervision.cloud import NOISY
+from ..tiles_config import split_folder
 from .boxes import tiling_of
 from .cluster import Cluster, Task, cluster
 from .coarse import coarse, keep_cloud
@@ -105,7 +106,7 @@ def surface_of_tiles(
     found = [*told, *found]
     report |= {"notes": texts([*found, *notes(lost)], "note"), "warnings": texts(found, "warning")}
     if output is not None and settings.split:
-        output = output.with_suffix("")
+        output = split_folder(output)
     return TiledReconstruction(output, field, report, surface)
 
 

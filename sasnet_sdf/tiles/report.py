@@ -48,7 +48,7 @@ KINDS = ("clean", "field", "mesh")
 """The tasks of a tile, in order."""
 
 
-def covered_share(results: Results, covered: float) -> float:
+def covered_share(results: Results, covered: int) -> float:
     """The share of the sampled points of all tiles that the surface covers."""
     sampled = _sum(results["mesh"].values(), "sampled")
     return covered / sampled if sampled else 1.0

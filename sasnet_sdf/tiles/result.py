@@ -16,7 +16,7 @@ from ..errors import NoSurface, UsageError
 from ..geometry import TriangleMesh
 from ..networks.registry import choose
 from ..problems.problem import Run
-from ..tiles_config import INDEX
+from ..tiles_config import INDEX, split_folder
 from .field import COARSE as COARSE_FILE
 from .field import TiledField, write_index
 from .join import Joined
@@ -87,7 +87,7 @@ def written(joined: Joined, plan: Plan, output: Path | None) -> tuple[TriangleMe
     if output is None:
         return joined.mesh(), []
     if plan.config.tiles.split:
-        return None, list(joined.write_folder(output.with_suffix(""), output.suffix[1:], plan.tiling))
+        return None, list(joined.write_folder(split_folder(output), output.suffix[1:], plan.tiling))
     if output.suffix.lower() == ".ply":
         joined.write_ply(output)
         return None, []

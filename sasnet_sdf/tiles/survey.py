@@ -98,9 +98,8 @@ class Survey:
 
     pieces: the input. voxels: where its points lie. coarse: the scan, thinned and validated. points: number
     of finite points that are wanted. low, high: (3,) their bounds, in world units. notes: sentences for the
-    user, except on thinning. settled: for
-    each source, the function that makes clouds of its pieces; None where no point is wanted. encoded: whether
-    the normals of the pieces are stored as n / 2 + 1 / 2.
+    user, except on thinning. settled: for each source, the function that makes clouds of its pieces; None
+    where no point is wanted. encoded: whether the normals of the pieces are stored as n / 2 + 1 / 2.
     """
 
     pieces: Pieces

@@ -66,6 +66,13 @@ def why(cloud: sasnet_sdf.PointCloud, **options) -> str:
     return settings.needs_tiles(cloud, sasnet_sdf.make_config(**options))
 
 
+def test_a_mesh_for_each_tile_needs_tiles(monkeypatch):
+    told = []
+    monkeypatch.setattr(choice, "surface_of_source", lambda *args: told.extend(args[3](strip(2.0))))
+    sasnet_sdf.reconstruct(strip(2.0), split=True, output="surface.ply")
+    assert [finding.text for finding in told] == ["--split has no effect on a scan with one field"]
+
+
 def test_a_usual_scan_has_one_field_with_the_same_bytes(tmp_path):
     cloud = strip(4.0)
     found = {way: sasnet_sdf.reconstruct(cloud, tiles=way, **FAST) for way in (None, "auto", "off")}
