@@ -1,9 +1,9 @@
 """The supervision of a part of a cloud that is too large to be prepared as a whole.
 
-The steps are those of `prepare_cloud`, with what only the whole cloud can tell given from outside: whether it
-is noisy, which side is outside where nothing in the part says so, and which places far from the part lie
-inside. Points are cleaned once, each by the part that it lies in; then each part gathers the cleaned points
-around it. So two parts see the same points on both sides of their border.
+The steps are those of `prepare_cloud`. Three facts that only the whole cloud tells are given: whether it is
+noisy, which side is outside where the part does not say, and what lies inside far from the part. Points are
+cleaned once, each by the part that it lies in; then each part gathers the cleaned points around it. So two
+parts see the same points on both sides of their border.
 """
 
 from __future__ import annotations
