@@ -194,7 +194,7 @@ def weighted(values: Array, weights: Array) -> tuple[float, float]:
 
 
 def copies(asked: Asked) -> dict[str, Any]:
-    """Copies of the dragon in one scan, in tiles, each beside the dragon alone with the same cells."""
+    """Copies of the dragon in one scan, in tiles, each beside the dragon alone in one field."""
     rows_of_copies, name = (1, 2) if asked.small else (3, 3), "dragon"
     truth = read_mesh(data_file("meshes", f"{name}.ply"))
     cloud, origin = _cloud(name, truth, 20_000 if asked.small else 200_000, asked.seed)
@@ -208,13 +208,13 @@ def copies(asked: Asked) -> dict[str, Any]:
     normals = np.concatenate([move(cloud.normals, turn_only=True) for move in moves])
     source, output = asked.folder / "copies.ply", asked.folder / "copies_tiles.ply"
     write_cloud(source, PointCloud(points, normals))
-    side = repr(1.5 * reach) if asked.small and asked.tiles == "auto" else asked.tiles
+    side = repr(1.5 * reach) if asked.tiles == "auto" else asked.tiles
     together = reconstruct(source, output, *asked.options(), "--tiles", side)
-    edge = repr(together["extraction"]["edge_length"])
+    if not together["tiles"]:
+        raise SystemExit("copies: one field was used: give a shorter --tiles")
     write_cloud(asked.folder / "alone.ply", cloud)
     alone = reconstruct(
-        *(asked.folder / "alone.ply", asked.folder / "alone_mesh.ply"),
-        *(*asked.options(), "--tiles", "off", "--edge-length", edge),
+        asked.folder / "alone.ply", asked.folder / "alone_mesh.ply", *asked.options(), "--tiles", "off"
     )
     samples = SAMPLES // (10 if asked.small else 1)
     before = evaluate(asked.folder / "alone_mesh.ply", truth, samples=samples)["error"]
