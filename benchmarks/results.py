@@ -5,7 +5,7 @@
     python benchmarks/results.py -o folder --write
 
 For a clean cloud of each shape, from meshes/NAME.ply of SASNET_SDF_DATA (docs/benchmarks-data.md): all models
-at their published learning rates; SASNet and the three best others, each at the best of three rates; SIREN at
+at their published learning rates; SASNet and the three best others, each at the best of five rates; SIREN at
 seven omega0; the cost of masks. A run that was stopped continues. --write only makes the page and its
 pictures from the results in the folder.
 """
@@ -27,8 +27,8 @@ from scanner import clean_cloud, read_mesh
 
 from sasnet_sdf import compare
 from sasnet_sdf.comparison.compare import MODELS
-from sasnet_sdf.comparison.contenders import is_poisson
 from sasnet_sdf.comparison.results import Budget, sized
+from sasnet_sdf.comparison.without_network import is_poisson
 from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.field import Field
 from sasnet_sdf.io import write_cloud
@@ -75,7 +75,7 @@ def run(shape: str, output: Path) -> None:
     about = {"date": f"{datetime.date.today():%d %B %Y}", "commit": commit()}
     (output / f"{shape}.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     best = ["sasnet", *others(table["rows"])[:SWEPT]]
-    compare(cloud, output / f"{shape}_rates", models=best, sweep_rates=True, **shared)
+    compare(cloud, output / f"{shape}_rates", models=best, protocol="adam", **shared)
 
 
 def measure_times(output: Path) -> None:

@@ -114,10 +114,10 @@ def swept(rows: list[dict[str, Any]]) -> str:
     """The section on learning rates, if they were swept."""
     if not rows:
         return "The rates have not been swept here yet.\n\n"
-    return f"""### The best of three rates
+    return f"""### The best of five rates
 
-SASNet, and the kinds of networks with the smallest errors above, each at the best of its published
-learning rate, 1e-3 and 3e-3, chosen on held-out targets.
+SASNet, and the kinds of networks with the smallest errors above, all by Adam, each at the best of five
+learning rates, chosen on held-out targets.
 
 {table(rows, COLUMNS)}
 """

@@ -9,8 +9,8 @@
 seams: armadillo and dragon (200,000 clean points each) in at least 8 tiles, beside one field with the same
 cells and one with the preset's: errors, closedness, and the errors of normals within two cells of a border
 over those elsewhere; pictures of a border and of the tiles, FILE_NAME_border.png and FILE_NAME_tiles.png.
-copies: nine copies of the dragon, turned by different angles, in one scan in tiles: the error of each over that
-of the dragon alone in one field.
+copies: nine copies of the dragon, turned by different angles, in one scan in tiles: the error of each over
+that of the dragon alone in one field.
 detail: the armadillo displaced by waves of six point spacings, 5 million points: tiles beside one field.
 size: a town of 10 million points, or --points, made piece by piece: seconds, memory, scratch, error.
 workers: the same scan on 1 and 2 workers, and on 2 of a scheduler that is reached by TCP: same bytes.

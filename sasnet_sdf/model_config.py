@@ -13,6 +13,9 @@ from .errors import UsageError
 from .runtime.system import Registry
 from .settings import Settings, setting
 
+OPTIMIZERS = ("adam", "muon")
+"""What can train the matrices of hidden layers."""
+
 MOST = 1 << 16
 """The largest number that a setting of a network may be: a model file may be anybody's."""
 
@@ -57,17 +60,30 @@ class ModelConfig(_Bounded):
     name: how the network is called in `--model` and in model files. network: the class that these are the
     settings of, or "module:Class" to be imported when a network is built. variants: settings that a word
     of `--model` stands for, such as no-masks. grid_share: the share of the parameters that a hash grid's
-    table takes at most where a size is asked for; the width of the layers takes the rest.
+    table takes at most where a size is asked for; the width of the layers takes the rest. steepness: the
+    name of the setting that multiplies the arguments of the activation, if there is one; a step of Muon is
+    divided by its value.
     """
 
     name: ClassVar[str]
     network: ClassVar[Any]
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     grid_share: ClassVar[float] = 0.0
+    steepness: ClassVar[str | None] = None
 
     width: int = setting(256, "Neurons of each layer.", low=1)
     hidden_layers: int = setting(2, "Layers between the first and the last.", low=1, high=256)
+    optimizer: str = setting(
+        "adam",
+        "What trains the matrices of the hidden layers; everything else is trained by Adam.",
+        choices=OPTIMIZERS,
+    )
     rate: float = _rate(1e-4, "Learning rate of Adam at the start.")
+    muon_rate: float = setting(
+        0.1,
+        "Learning rate of Muon at the start: a step turns the arguments of sines by about this many radians.",
+        low=0.0,
+    )
 
     @property
     def sized_grid(self) -> GridConfig | None:
@@ -77,6 +93,11 @@ class ModelConfig(_Bounded):
     def named(self, name: str) -> ModelConfig:
         """These settings if they are that network's, else its defaults. Raises UsageError."""
         return self if name == self.name else class_of(name)()
+
+    @property
+    def matrix_rate(self) -> float:
+        """The learning rate of Muon for the weights themselves: `muon_rate` over the steepness."""
+        return self.muon_rate / (getattr(self, self.steepness) if self.steepness else 1.0)
 
     def at_rate(self, rate: float) -> ModelConfig:
         """These settings with another `rate`, and every other rate in the same ratio to it."""
@@ -94,10 +115,29 @@ class SASNetConfig(ModelConfig):
 
     name: ClassVar[str] = "sasnet"
     network: ClassVar[Any] = f"{__package__}.networks.sasnet:SASNet"
+    steepness: ClassVar[str | None] = "omega0"
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "no-masks": {"masks": False},
         "unfrozen": {"frozen": False},
         "siren-layer": {"sampled": False, "frozen": False},
+        # the authors' released settings for an image of 256 x 317 pixels (docs/models.md)
+        "published": {
+            "width": 232,
+            "hidden_layers": 2,
+            "omega0": 30.0,
+            "period": 2 / 0.95,
+            "low": 9,
+            "band": 42,
+            "low_share": 0.5,
+            "bands": 4,
+            "groups": 8,
+            "decoder_width": 48,
+            "mask_bias": 0.0,
+            "grid": GridConfig(levels=10, features=2, log2_table=10, coarsest=8, finest=128),
+            "optimizer": "adam",
+            "rate": 1e-3,
+            "grid_rate": 5e-3,
+        },
     }
     grid_share: ClassVar[float] = 2 / 3
 
@@ -114,12 +154,6 @@ class SASNetConfig(ModelConfig):
     mask_bias: float = setting(0.0, "Bias of the masks before their sigmoid, at the start.")
     grid: GridConfig = field(default_factory=GridConfig)
     grid_rate: float = _rate(1e-2, "Learning rate of the masks' network at the start.")
-    muon_rate: float = setting(
-        0.0,
-        "Rate at which the matrices of hidden layers learn by Muon instead: about the radians by which a "
-        "step turns the arguments of their sines. 0: they learn by Adam.",
-        low=0.0,
-    )
     frozen: bool = setting(True, "Off: frequencies are trained too.")
     masks: bool = setting(True, "Off: there is no network of masks.")
     sampled: bool = setting(True, "Off: the first layer starts as SIREN's.")
@@ -146,6 +180,7 @@ class SirenConfig(ModelConfig):
 
     name: ClassVar[str] = "siren"
     network: ClassVar[Any] = f"{_BASELINES}:Siren"
+    steepness: ClassVar[str | None] = "omega0"
     omega0: float = _omega0(30.0)
 
 
@@ -155,6 +190,7 @@ class FinerConfig(ModelConfig):
 
     name: ClassVar[str] = "finer"
     network: ClassVar[Any] = f"{_BASELINES}:Finer"
+    steepness: ClassVar[str | None] = "omega0"
     omega0: float = _omega0(30.0)
     first_bias: float = setting(1.0, "Largest bias of the first layer at the start.", low=0.0)
 
@@ -169,6 +205,7 @@ class WireConfig(ModelConfig):
 
     name: ClassVar[str] = "wire"
     network: ClassVar[Any] = f"{_BASELINES}:Wire"
+    steepness: ClassVar[str | None] = "omega0"
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"real": {"complex_valued": False}}
     width: int = setting(181, "Neurons of each layer.", low=1)
     omega0: float = _omega0(20.0)
@@ -182,6 +219,7 @@ class GaussConfig(ModelConfig):
 
     name: ClassVar[str] = "gauss"
     network: ClassVar[Any] = f"{_BASELINES}:Gauss"
+    steepness: ClassVar[str | None] = "scale"
     scale: float = setting(30.0, "The inverse of the width of the Gaussians.", positive=True)
 
 

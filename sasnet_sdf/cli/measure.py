@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..comparison.protocols import RATES
 from ..config import Config
 from . import options
 from .outputs import command_line, write_json
@@ -200,7 +201,30 @@ SHOWN = (
     default="parameters=150000,steps=1500",
     show_default=True,
 )
-@options.option("--sweep-rates", "Train each model with three learning rates and keep the best.", "Training")
+@options.option(
+    "--protocol",
+    "What trains the models: published, each as in its paper; adam or muon, all by the same optimizer, each "
+    "at the best of five rates.",
+    "Training",
+    type=click.Choice(tuple(RATES)),
+    default="published",
+    show_default=True,
+)
+@options.option(
+    "--tuning FILE",
+    "An input on which the rates are chosen, instead of on INPUT; may be repeated.",
+    "Training",
+    multiple=True,
+    type=options.FILE,
+)
+@options.option(
+    "--seeds N",
+    "Train each model N times; the figures are means.",
+    "Training",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+)
 @options.preset("Decides, for surfaces, the number of targets and the resolution of the meshes.")
 @options.settings(Config, "resolution", "seed")
 @options.set_other("targets=200000 or eikonal_weight=0")

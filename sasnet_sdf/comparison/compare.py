@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .. import __version__
 from ..config import Config
-from ..errors import Interrupted
+from ..errors import Interrupted, UsageError
 from ..geometry import PointCloud, TriangleMesh
 from ..io.formats import signal_kind
 from ..networks.registry import choose
@@ -21,9 +21,10 @@ from ..runtime.progress import OnProgress, Progress, silent, stage
 from ..runtime.system import hardware
 from ..settings import documented
 from ..signals import Signal
-from .contenders import trained
+from .protocols import candidates, check_protocol
 from .results import Budget, Results, refuse_decided, refuse_of_surfaces
 from .subjects import SignalSubject, SurfaceSubject
+from .training import Training, averaged, chosen
 
 MODELS = (
     *("sasnet", "siren:omega0=10", "siren:omega0=30", "siren:omega0=90", "finer", "wire", "gauss"),
@@ -54,7 +55,9 @@ def compare(
     models: Sequence[str] = MODELS,
     reference: str | Path | PointCloud | TriangleMesh | None = None,
     budget: Budget | str = "",
-    sweep_rates: bool = False,
+    protocol: str = "published",
+    tuning: Sequence[str | Path | PointCloud | TriangleMesh | Signal | ArrayLike] = (),
+    seeds: int = 1,
     preset: str = "balanced",
     samples: int = 200_000,
     normals: str | None = None,
@@ -92,7 +95,15 @@ def compare(
 
     budget: the size and training allowed for every network, as a Budget or as "parameters=150000,steps=1500".
 
-    sweep_rates: train each network at its published learning rate and at two others, and keep the best.
+    protocol: "published": each network is trained by its own optimizer at its own rates. "adam": all are
+    trained by Adam, at the best of five learning rates. "muon": the matrices of the hidden layers are trained
+    by Muon, at the best of five rates, and everything else by Adam at 1e-3.
+
+    tuning: inputs of the same kind on which the rates are chosen, by the error on held-out targets. Without
+    them the rates are chosen on `source` itself.
+
+    seeds: number of trainings of each network, with seeds that count up from `seed`. Figures are then means,
+    and `spread` has their standard deviations.
 
     preset: "fast", "balanced" or "fine"; for surfaces it determines the targets and the resolution.
 
@@ -127,46 +138,78 @@ def compare(
         "max_memory": max_memory,
     }
     budget = budget if isinstance(budget, Budget) else Budget.of(budget)
+    check_protocol(protocol)
+    if seeds < 1:
+        raise UsageError(f"seeds must be at least 1, found {seeds}")
+    if tuning and protocol == "published":
+        raise UsageError("the protocol published has no rates to choose: omit the tuning inputs")
     config = make_config(preset, settings=settings, **changes)
     refuse_decided(settings)
     before = on_part(on_progress, "", 0, len(models))
-    subject: Any  # a Subject of either kind
-    if isinstance(source, Signal) or (isinstance(source, (str, Path)) and signal_kind(source)):
-        refuse_of_surfaces({"reference": reference, "settings": settings, **changes})
-        subject = SignalSubject(source, config, budget, models, before)
-    else:
-        subject = SurfaceSubject(source, reference, config, budget, models, samples, before)
+
+    if len({_is_signal(one) for one in (source, *tuning)}) > 1:
+        raise UsageError("the tuning inputs must be of the same kind as the input")
+
+    def subject_of(source: Any, reference: Any = None) -> Any:  # a Subject of either kind
+        if _is_signal(source):
+            refuse_of_surfaces({"reference": reference, "settings": settings, **changes})
+            return SignalSubject(source, config, budget, models, before)
+        return SurfaceSubject(source, reference, config, budget, models, samples, before)
+
+    subject, *others = subject_of(source, reference), *map(subject_of, tuning)
     device, engine = choose(config.device, config.engine)
     run = {
         "version": __version__,
         **subject.facts,
         "budget": asdict(budget),
-        "sweep_rates": sweep_rates,
+        "protocol": protocol,
+        "tuning": [{key: other.facts[key] for key in ("input", "content")} for other in others],
+        "seeds": seeds,
         "settings": subject.settings,
     }
     results = Results.open(Path(output), run, overwrite)
     results.numbers |= {"hardware": hardware(), "device": device, "notes": subject.notes}
     missing = [words for words in subject.wanted if results.row(words) is None]
-    problem: Any = subject.problem(before) if missing else None
-    error_of: Any = problem.held_out_error(config.seed) if missing else None
+    trainings = [Training.on(one, device, engine, before) for one in (subject, *others) if missing]
     for number, words in enumerate(missing):
         watch = on_part(on_progress, words, number, len(missing))
-        model, mesh, result = subject.wanted[words], None, None
-        if model is None:
+        mesh, result = None, None
+        if subject.wanted[words] is None:
             row, mesh = subject.without_network(words, watch)
+            row, mesh = _judged(subject, row, None, mesh, watch)
         else:
-            settings_of = replace(subject.config, model=model)
-            row, result = trained(problem, error_of, settings_of, device, engine, sweep_rates, watch)
-            if row.get("ended_by") == "cancel":
-                raise Interrupted(f"interrupted; {output} keeps the finished models")
-        if result is not None or mesh is not None:
-            figures, mesh = subject.judged(result, mesh, watch)
-            row |= figures
+            tried = [candidates(one.wanted[words], protocol) for one in (subject, *others)]
+            row, result = chosen(trainings, tried, watch)
+            row, mesh = _judged(subject, row, result, None, watch)
+            if result is not None and seeds > 1:
+                rows = [row]
+                for extra in range(1, seeds):
+                    again, other = (
+                        trainings[0].with_seed(config.seed + extra).once(result.model.config, watch)
+                    )
+                    rows.append(_judged(subject, again, other, None, watch)[0])
+                row = averaged(rows)
+        if row.get("ended_by") == "cancel":
+            raise Interrupted(f"interrupted; {output} keeps the finished models")
         results.add(words, row, mesh, result)
     with stage("write", on_progress, "tables and pictures"):
         results.numbers["notes"] = subject.notes + subject.draw(results.folder, results.numbers["rows"])
         results.write_tables()
     return Comparison(results.numbers)
+
+
+def _is_signal(source: Any) -> bool:
+    return isinstance(source, Signal) or (isinstance(source, (str, Path)) and signal_kind(source) is not None)
+
+
+def _judged(
+    subject: Any, row: dict[str, Any], result: Any, mesh: TriangleMesh | None, on_progress: OnProgress
+) -> tuple[dict[str, Any], TriangleMesh | None]:
+    """A row with the figures of its result, or of a mesh made without a network; and the mesh."""
+    if result is None and mesh is None:
+        return row, None
+    figures, mesh = subject.judged(result, mesh, on_progress)
+    return row | figures, mesh
 
 
 def on_part(on_progress: OnProgress, label: str, number: int, count: int) -> OnProgress:

@@ -117,7 +117,9 @@ COLUMNS = {
     "background_std": ("background", ".3g"),
     "parameters": ("parameters", ",d"),
     "width": ("width", "d"),
+    "optimizer": ("optimizer", ""),
     "rate": ("rate", "g"),
+    "muon_rate": ("Muon's rate", "g"),
     "steps": ("steps", ",d"),
     "ms_per_step": ("ms a step", ".1f"),
     "seconds": ("seconds", ".1f"),
@@ -214,14 +216,21 @@ def markdown(numbers: dict[str, Any]) -> str:
     budget = ", ".join(f"{key} {value:,}" for key, value in run["budget"].items() if value is not None)
     surface = run["kind"] == "surface"
     units = "Lengths in 1e-4 of the reference's diagonal" if surface else "PSNR in dB"
-    rates = "the best of three rates" if run["sweep_rates"] else "published rates"
+    rates = f"protocol {run['protocol']}"
+    if run["tuning"]:
+        rates += ", rates chosen on " + ", ".join(str(other["input"]) for other in run["tuning"])
     against = f" against {run['reference'] or 'itself'}" if surface else ""
     return (
         f"{table(numbers['rows'])}\n"
         f"{run['input']}{against}; budget: {budget}; {rates}; "
-        f"seed {run['settings']['seed']}; {machine['cores']} cores ({machine['cpu']}); "
+        f"seed {_seeds(run)}; {machine['cores']} cores ({machine['cpu']}); "
         f"sasnet-sdf {run['version']}. {units}."
     )
+
+
+def _seeds(run: dict[str, Any]) -> str:
+    first, count = run["settings"]["seed"], run["seeds"]
+    return f"{first}" if count == 1 else f"{first} to {first + count - 1} (means, and standard deviations)"
 
 
 def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLUMNS) -> str:
@@ -237,6 +246,8 @@ def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLU
         for name in shown:
             value = row.get(name)
             text = "" if value is None else format(value, columns[name][1])
+            if name in (*LOWEST, *HIGHEST) and name in row.get("spread", {}):
+                text += f" ± {row['spread'][name]:{columns[name][1]}}"
             if name == first and value is None:
                 text = row.get("failure", "")
             cells.append(f"**{text}**" if value is not None and value == best_of(name, rows) else text)

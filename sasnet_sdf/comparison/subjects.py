@@ -31,9 +31,9 @@ from ..problems.surface import SurfaceProblem, selected
 from ..runtime.progress import OnProgress, stage
 from ..settings import to_dict
 from ..signal_config import SignalConfig
-from .contenders import is_poisson, no_network, poisson_surface, supervision_surface
 from .pictures import draw_all, draw_signals
 from .results import Budget, sized, training_of
+from .without_network import is_poisson, no_network, poisson_surface, supervision_surface
 
 TARGETS = 1_000_000
 """Default number of targets of a comparison; presets have fewer, since they train for less time."""

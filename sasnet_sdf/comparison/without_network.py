@@ -1,105 +1,23 @@
-"""The contenders: networks trained at one or three learning rates, and surfaces made without a network."""
+"""Surfaces made without a network: by Poisson reconstruction, and of the supervision itself."""
 
 from __future__ import annotations
 
 import importlib
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from ..config import Config, ExtractionConfig, TrainingConfig
-from ..errors import Interrupted, MissingBackend, SasnetError, UsageError
+from ..config import ExtractionConfig
+from ..errors import MissingBackend, UsageError
 from ..extraction import Support
 from ..geometry import Array, Frame, TriangleMesh
-from ..model_config import ModelConfig
-from ..networks.network import Network
 from ..problems.extract import surface_of
-from ..problems.problem import Problem, Result, fit, new_network, surface_memory
+from ..problems.problem import surface_memory
 from ..problems.surface import SurfaceProblem
-from ..runtime.progress import OnProgress, silent
-from ..settings import to_dict
-from ..signal_config import SignalConfig
 from ..supervision import CloudTarget, MeshTarget
-from ..training import History
-
-RATES = (1e-3, 3e-3)
-"""Learning rates of a sweep, in addition to the published one; other parameter groups are scaled by the same
-factor."""
-
-WARM_UP = 3
-"""Number of steps that are run before timing begins."""
-
-
-def trained(
-    problem: Problem[Result],
-    error_of: Callable[[Result], float],
-    config: Config | SignalConfig,
-    device: str,
-    engine: str,
-    sweep_rates: bool,
-    on_progress: OnProgress,
-) -> tuple[dict[str, Any], Any]:
-    """Train a network on a problem; returns its table row and the result, or None if the loss was NaN.
-
-    error_of: computes the error of a result; with several rates, the one with the least error is kept.
-    """
-    model, training = config.model, config.training
-    assert model is not None
-
-    def fit_with(model: ModelConfig, training: TrainingConfig, watch: OnProgress) -> tuple[Any, History]:
-        network = new_network(model, problem.dim, problem.outputs, engine, config.seed)
-        return fit(problem, network, replace(config, model=model, training=training), device, watch)
-
-    best: tuple[float, dict[str, Any], Any] | None = None
-    tried: dict[str, float | None] = {}
-    for rate in sorted({model.rate, *RATES}) if sweep_rates else [model.rate]:
-        at_rate = model.at_rate(rate)
-        try:
-            # one-time compilation and allocation do not count towards the time of a step
-            fit_with(at_rate, replace(training, steps=WARM_UP, time_limit=None), silent)
-            result, history = fit_with(at_rate, training, on_progress)
-        except (UsageError, Interrupted):
-            raise
-        except SasnetError as error:
-            tried[f"{rate:g}"] = None
-            failure = str(error)
-            continue
-        if history.ended_by == "cancel":
-            return {"ended_by": "cancel"}, None
-        error = error_of(result)
-        if not math.isfinite(error):
-            tried[f"{rate:g}"], failure = None, "the field is not a number"
-            continue
-        tried[f"{rate:g}"] = error
-        if best is None or error < best[0]:
-            row = {
-                **{name: value for name, value in result.metadata.items() if name != "seed"},
-                "seconds": history.seconds,
-                "rate": rate,
-                "width": model.width,
-                "held_out_error": error,
-                "engine": _engine(result.model),
-                "settings": to_dict(at_rate),
-                "history": {"steps": history.steps, "losses": history.losses, "times": history.times},
-            }
-            best = error, row, result
-    sweep = {"rates": tried} if sweep_rates else {}
-    if best is None:
-        return {"settings": to_dict(model), "failure": failure, **sweep}, None
-    return best[1] | sweep, best[2]
-
-
-def _engine(model: Network[Any]) -> str:
-    """The engine that computed a network: compiled passes, or PyTorch with one of the hash grid's engines."""
-    if model.compiled:
-        return "compiled"
-    return "torch" if model.engine == "torch" else f"torch, {model.engine}"
-
 
 DEPTH = 9
 """The octree depth that works best on clean clouds of a few hundred thousand points."""

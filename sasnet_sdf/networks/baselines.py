@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -140,6 +141,17 @@ class Wire(_Layers[WireConfig]):
 
     def forward(self, points: Tensor) -> Tensor:
         return self._complex(points) if self.config.complex_valued else self._real(points)
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        layers: Any = [] if self.config.complex_valued else self.envelopes[1:]
+        return [*super().hidden_matrices(), *(layer.weight for layer in layers)]
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        groups = super().parameter_groups()
+        return [
+            {**group, "complex": self.config.complex_valued} if group.get("muon") else group
+            for group in groups
+        ]
 
     def _complex(self, points: Tensor) -> Tensor:
         z = self.first(points)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engines import ENGINES
+from ..errors import UsageError
 from ..model_config import PUBLISHED, ModelConfig
 
 C = TypeVar("C", bound=ModelConfig)
@@ -87,12 +88,33 @@ class Network(nn.Module, Generic[C]):
         """Bytes that a training step takes per point, in addition to what PyTorch's autograd keeps."""
         return 0
 
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """The square matrices of the hidden layers, (..., n, n), or (n, n, 2) if complex.
+
+        By default those of the layers in `hidden`, if the network has such a list.
+        """
+        return [layer.weight for layer in getattr(self, "hidden", ())]
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The trainable parameters and their rates: dicts of `params` and `lr`.
 
-        If `muon` is set, a group's matrices (..., n, n) are trained with Muon instead of Adam.
+        A group with `muon` is trained by Muon instead of Adam. Raises UsageError if the settings ask for Muon
+        and the network has no hidden matrices.
         """
-        return [{"params": list(self.parameters()), "lr": self.config.rate}]
+        return self.groups({"params": list(self.parameters()), "lr": self.config.rate})
+
+    def groups(self, *of_adam: dict[str, Any]) -> list[dict[str, Any]]:
+        """Groups of parameters, from which those that Muon trains are taken out into a group of their own.
+
+        Raises UsageError as parameter_groups.
+        """
+        matrices = self.hidden_matrices() if self.config.optimizer == "muon" else []
+        if self.config.optimizer == "muon" and not matrices:
+            raise UsageError(f"model {self.config.name}: it has no hidden matrices that Muon could train")
+        theirs = {id(matrix) for matrix in matrices}
+        groups = [{**g, "params": [p for p in g["params"] if id(p) not in theirs]} for g in of_adam]
+        groups.append({"params": matrices, "lr": self.config.matrix_rate, "muon": True})
+        return [group for group in groups if group["params"]]
 
     def architecture(self) -> dict[str, Any]:
         """What a model file needs, in addition to the settings, to rebuild this network."""

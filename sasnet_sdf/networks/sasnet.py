@@ -193,16 +193,15 @@ class SASNet(Network[SASNetConfig]):
         """Bytes that the compiled passes take per point in a training step."""
         return sasnet_cpu.kept_bytes(self) if self.compiled else 0
 
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """The matrices of all hidden layers, as one parameter (layers, width, width)."""
+        return [self.weights]
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The trainable parameters and their rates, for the sines, the mask network and the matrices."""
-        config = self.config
         masks: list[nn.Parameter] = [] if self.masks is None else list(self.masks.parameters())
-        muon = [self.weights] if config.muon_rate else []
-        others = {id(p) for p in (*masks, *muon)}
-        sines = [p for p in self.parameters() if id(p) not in others]
-        groups = [
-            {"params": sines, "lr": config.rate},
-            {"params": masks, "lr": config.grid_rate},
-            {"params": muon, "lr": config.muon_rate / config.omega0, "muon": True},
-        ]
-        return [group for group in groups if group["params"]]
+        of_masks = {id(p) for p in masks}
+        sines = [p for p in self.parameters() if id(p) not in of_masks]
+        return self.groups(
+            {"params": sines, "lr": self.config.rate}, {"params": masks, "lr": self.config.grid_rate}
+        )

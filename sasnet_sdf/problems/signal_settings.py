@@ -105,7 +105,7 @@ def known_models(
     tuner = {"hidden_layers": published.hidden_layers, "masks": False, "rate": published.rate}
     ours: dict[str, ModelConfig] = {
         "sasnet": chosen(signal, count, epochs, tuning),
-        "tuner": chosen(signal, count, epochs, tuning, **tuner, muon_rate=0.0),
+        "tuner": chosen(signal, count, epochs, tuning, **tuner, optimizer=published.optimizer),
     }
     return ChainMap(ours, cast(Any, PUBLISHED))  # only read
 
@@ -153,6 +153,7 @@ def chosen(
         base,
         width=width,
         hidden_layers=hidden_layers,
+        optimizer="muon",
         rate=tuning.rate,
         grid_rate=tuning.grid_rate,
         muon_rate=muon_rate,

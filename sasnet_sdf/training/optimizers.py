@@ -18,12 +18,13 @@ _COEFFICIENTS, _ITERATIONS = (3.4445, -4.7750, 2.0315), 5
 
 
 class Muon:
-    """Muon (Jordan et al. 2024) for parameters (..., width, width) in float32.
+    """Muon (Jordan et al. 2024) for float32 parameters (..., width, width), or (width, width, 2) if complex.
 
     The update is the rate times an approximation of the orthogonal matrix closest to the momentum. So all
     directions are learned at the same rate, whereas Adam's updates follow the few strongest. torch.optim.Muon
     takes one matrix at a time and computes in bfloat16, which is slow on CPUs. param_groups: dicts of
-    `params` and `lr`, which may be a tensor. moments: the momentum of each parameter.
+    `params` and `lr`, which may be a tensor, and `complex` where the last axis is the real and the imaginary
+    part. moments: the momentum of each parameter.
     """
 
     moments: dict[Tensor, tuple[Tensor, ...]]
@@ -40,7 +41,11 @@ class Muon:
                 if parameter.grad is None:
                     continue
                 momentum = self.moments[parameter][0].mul_(MOMENTUM).add_(parameter.grad)
-                update = orthogonal(parameter.grad + MOMENTUM * momentum)  # Nesterov momentum
+                update = parameter.grad + MOMENTUM * momentum  # Nesterov momentum
+                if group.get("complex"):
+                    update = torch.view_as_real(orthogonal(torch.view_as_complex(update)))
+                else:
+                    update = orthogonal(update)
                 parameter.sub_(update * group["lr"])
 
     def zero_grad(self) -> None:
@@ -52,13 +57,14 @@ class Muon:
 def orthogonal(matrices: Tensor) -> Tensor:
     """Matrices (..., n, n) with the same singular vectors, and singular values of about 0.7 to 1.2.
 
-    This is a fifth-order Newton-Schulz iteration with Jordan's coefficients. They do not make singular values
-    converge to one exactly, but raise even those of a thousandth of the largest to about one.
+    They are real or complex. This is a fifth-order Newton-Schulz iteration with Jordan's coefficients. It
+    does not make singular values converge to one exactly, but raises even those of a thousandth of the
+    largest to about one.
     """
     a, b, c = _COEFFICIENTS
     x = matrices / matrices.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-30)
     for _ in range(_ITERATIONS):
-        square = x @ x.mT
+        square = x @ x.mH
         x = a * x + (b * square + c * square @ square) @ x
     return x
 

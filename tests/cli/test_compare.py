@@ -67,6 +67,7 @@ def test_reconstruct_trains_another_model_and_keeps_it(folder, capsys):
     found = json.loads((folder / "r.json").read_text())
     assert found["model"] == "siren" and found["engine"] == "torch"
     settings = {"width": 48, "hidden_layers": 2, "rate": 1e-3, "omega0": 10.0}
+    settings |= {"optimizer": "adam", "muon_rate": 0.1}
     assert found["settings"]["model"] == {"name": "siren", **settings}
     field = Field.load(model)
     assert type(field.model).__name__ == "Siren"

@@ -11,6 +11,8 @@ import torch
 from sasnet_sdf.errors import UsageError
 from sasnet_sdf.model_config import PUBLISHED, GridConfig, SASNetConfig, WireConfig
 from sasnet_sdf.networks.registry import build_model, network_of, parameter_count
+from sasnet_sdf.problems.settings import model_of
+from sasnet_sdf.training.optimizers import Optimizer
 
 SMALL_GRID = GridConfig(levels=4, log2_table=10, coarsest=8, finest=64)
 NAMES = [name for name in PUBLISHED if name != "sasnet"]
@@ -233,6 +235,48 @@ def test_images_and_distances(name, dim, outputs):
     assert network_of(model.config) is type(model)
     grouped = [id(p) for group in model.parameter_groups() for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize(
+    ("words", "matrices", "steepness"),
+    [
+        *[("siren", 2, 30), ("finer", 2, 30), ("gauss", 2, 30), ("wire", 2, 20), ("wire:real", 4, 20)],
+        *[
+            ("ffn", 2, 1),
+            ("pemlp", 2, 1),
+            ("ngp", 1, 1),
+            ("bacon", 8, 1),
+            ("sasnet", 1, 30),
+            ("tuner", 1, 30),
+        ],
+    ],
+)
+def test_every_network_can_be_trained_by_muon(words, matrices, steepness, points):
+    config = replace(model_of(words), width=32, optimizer="muon", muon_rate=0.3)
+    model = build_model(replace(config, grid=SMALL_GRID) if hasattr(config, "grid") else config, seed=2)
+    *others, muon = model.parameter_groups()
+    assert len(muon["params"]) == matrices and muon["lr"] == pytest.approx(0.3 / steepness)
+    for matrix in muon["params"]:
+        assert 32 == matrix.shape[-1] == matrix.shape[-2] or matrix.shape == (32, 32, 2)
+    assert not any("muon" in group for group in others)
+    grouped = [id(p) for group in (*others, muon) for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in model.parameters() if p.requires_grad)
+    before = [matrix.detach().clone() for matrix in muon["params"]]
+    model(points).square().mean().backward()
+    optimizer = Optimizer(model.parameter_groups())
+    optimizer.step()
+    for matrix, old in zip(muon["params"], before, strict=True):
+        moved = (matrix.detach() - old) / muon["lr"]
+        moved = torch.view_as_complex(moved) if muon.get("complex") else moved
+        largest = torch.linalg.svdvals(moved).max()
+        assert 0.6 < largest < 1.3
+    optimizer.close()
+
+
+def test_muon_needs_matrices():
+    model = build_model(replace(PUBLISHED["ngp"], hidden_layers=1, grid=SMALL_GRID, optimizer="muon"))
+    with pytest.raises(UsageError, match="no hidden matrices"):
+        model.parameter_groups()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -74,8 +74,8 @@ def test_frequencies_are_frozen_and_every_other_number_learns(model):
     assert sum(p.numel() for p in groups[0]["params"]) == 64 + 2 * 64 * 65 + 65
 
 
-def test_matrices_of_hidden_layers_learn_by_muon_where_it_has_a_rate():
-    model = build_model(replace(CONFIG, muon_rate=0.15))
+def test_muon_trains_the_matrices_of_hidden_layers():
+    model = build_model(replace(CONFIG, optimizer="muon", muon_rate=0.15))
     sines, masks, matrices = model.parameter_groups()
     assert matrices["muon"] and matrices["lr"] == pytest.approx(0.15 / CONFIG.omega0)
     assert [id(p) for p in matrices["params"]] == [id(model.weights)]

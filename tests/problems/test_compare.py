@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ import trimesh
 
 from sasnet_sdf import PointCloud, TriangleMesh, compare, evaluate
 from sasnet_sdf.comparison.compare import MODELS
-from sasnet_sdf.comparison.contenders import RATES
+from sasnet_sdf.comparison.protocols import RATES, REST, best_rate, candidates
 from sasnet_sdf.comparison.results import Budget
 from sasnet_sdf.errors import Interrupted, UsageError
 from sasnet_sdf.io import read_geometry
+from sasnet_sdf.model_config import PUBLISHED
 from sasnet_sdf.problems.settings import model_of
 from sasnet_sdf.runtime.progress import Progress
+from sasnet_sdf.signals import Grid, Signal
 
 SMALL = {
     "budget": "parameters=20000,steps=12,batch=256",
@@ -109,11 +112,63 @@ def test_stopping_keeps_the_models_that_are_done(sphere, tmp_path):
     assert [row["model"] for row in whole["rows"]] == list(WORDS)
 
 
-def test_rates_are_swept(sphere, tmp_path):
-    numbers = compare(sphere, tmp_path, models=["siren"], sweep_rates=True, **SMALL)
+@pytest.mark.parametrize(("protocol", "key"), [("adam", "rate"), ("muon", "muon_rate")])
+def test_all_networks_get_the_same_optimizer_and_the_best_of_its_rates(sphere, tmp_path, protocol, key):
+    numbers = compare(sphere, tmp_path, models=["siren", "sasnet"], protocol=protocol, **SMALL)
+    for row in numbers["rows"]:
+        assert [float(rate) for rate in row["rates"]] == list(RATES[protocol])
+        assert row["held_out_error"] == min(row["rates"].values()) == row["rates"][f"{row[key]:g}"]
+        assert row["optimizer"] == row["settings"]["optimizer"] == protocol
+        assert row["rate"] == REST or protocol == "adam"
+
+
+def test_rates_are_chosen_on_tuning_inputs(sphere, tmp_path):
+    flat = sphere.points * (1, 1, 0.5)
+    normals = flat / (1, 1, 0.25)
+    ellipsoid = PointCloud(flat, normals / np.linalg.norm(normals, axis=1, keepdims=True))
+    tuning = [ellipsoid, ellipsoid.select(np.arange(800))]
+    numbers = compare(sphere, tmp_path, models=["siren"], protocol="adam", tuning=tuning, **SMALL)
     (row,) = numbers["rows"]
-    assert [float(rate) for rate in row["rates"]] == sorted({1e-4, *RATES})
-    assert row["held_out_error"] == min(row["rates"].values()) == row["rates"][f"{row['rate']:g}"]
+    assert len(row["rates"]) == len(numbers["run"]["tuning"]) == 2
+    products = {rate: row["rates"][0][rate] * row["rates"][1][rate] for rate in row["rates"][0]}
+    assert row["rate"] == float(min(products, key=lambda rate: products[rate]))
+    alone = compare(tuning[0], tmp_path / "alone", models=["siren"], protocol="adam", **SMALL)
+    assert alone["rows"][0]["rates"] == row["rates"][0]
+    with pytest.raises(UsageError, match="no rates to choose"):
+        compare(sphere, tmp_path / "none", tuning=tuning, **SMALL)
+    with pytest.raises(UsageError, match="of the same kind"):
+        compare(
+            sphere,
+            tmp_path / "kinds",
+            protocol="adam",
+            tuning=[Signal(np.eye(8)[..., None], Grid.of_image(8, 8))],
+            **SMALL,
+        )
+
+
+def test_the_product_of_errors_chooses_and_a_failed_rate_is_out():
+    assert best_rate([{"1": 100.0, "2": 90.0}, {"1": 0.1, "2": 0.2}]) == "1"
+    assert best_rate([{"1": 0.1, "2": 5.0}, {"1": None, "2": 5.0}]) == "2"
+    assert best_rate([{"1": None}, {"1": 2.0}]) is None
+
+
+def test_a_protocol_keeps_the_ratio_of_the_masks_rate():
+    ours = PUBLISHED["sasnet"]
+    for model in [*candidates(ours, "adam").values(), *candidates(ours, "muon").values()]:
+        assert model.grid_rate / model.rate == pytest.approx(ours.grid_rate / ours.rate)
+    assert candidates(ours, "published") == {f"{ours.rate:g}": ours}
+
+
+def test_seeds_give_means_and_standard_deviations(sphere, tmp_path):
+    image = Signal(np.random.default_rng(0).integers(0, 255, (24, 24, 1), np.uint8), Grid.of_image(24, 24))
+    small: Any = {"models": ["siren"], "budget": "parameters=2000,steps=12,batch=256", "device": "cpu"}
+    both = compare(image, tmp_path / "both", seeds=2, seed=4, **small)["rows"][0]
+    one, other = (
+        compare(image, tmp_path / f"{seed}", seed=seed, **small)["rows"][0]["psnr"] for seed in (4, 5)
+    )
+    assert one != other and both["psnr"] == pytest.approx((one + other) / 2)
+    assert both["spread"]["psnr"] == pytest.approx(abs(one - other) / 2**0.5)
+    assert "±" in (tmp_path / "both" / "results.md").read_text()
 
 
 def test_poisson_joins_where_it_is_installed_and_says_so_where_it_is_not(sphere, tmp_path):

@@ -46,6 +46,14 @@ def test_an_update_is_the_rate_times_an_orthogonal_matrix():
     assert torch.allclose(parameter, -0.1 * expected, atol=1e-6)
 
 
+def test_an_update_of_a_complex_matrix_is_unitary():
+    parameter = nn.Parameter(torch.zeros(12, 12, 2))
+    parameter.grad = torch.randn(12, 12, 2)
+    Muon([{"params": [parameter], "lr": 1.0, "complex": True}]).step()
+    values = torch.linalg.svdvals(torch.view_as_complex(parameter.detach()))
+    assert ((values > 0.6) & (values < 1.25)).all()
+
+
 def test_all_directions_are_learned_at_one_rate():
     """min |A (W - T)|^2 with a spectrum of 1 to 0.01: Adam leaves the small directions behind."""
     generator = torch.Generator().manual_seed(3)

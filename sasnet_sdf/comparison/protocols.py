@@ -1,0 +1,60 @@
+"""What trains the networks of a comparison, and at which rates, so that networks are compared by the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors import UsageError, unknown
+from ..model_config import ModelConfig
+
+RATES: dict[str, tuple[float, ...]] = {
+    "published": (),
+    "adam": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    "muon": (0.01, 0.03, 0.1, 0.3, 1.0),
+}
+"""For each protocol the rates that are tried, half a decade apart; none: the network's own."""
+
+REST = 1e-3
+"""Adam's rate, in the protocol muon, for all that Muon does not train."""
+
+
+def check_protocol(protocol: str) -> None:
+    """Raises UsageError for an unknown protocol."""
+    if protocol not in RATES:
+        raise UsageError(unknown("protocol", protocol, RATES))
+
+
+def candidates(model: ModelConfig, protocol: str) -> dict[str, ModelConfig]:
+    """The settings that a protocol tries for a network, by the rate as text.
+
+    published: the network's own optimizer and rates. adam: everything is trained by Adam, at each of its
+    rates; the other rates of the network, such as that of SASNet's masks, keep their ratio to `rate`. muon:
+    the matrices of hidden layers are trained by Muon, at each of its rates, and the rest by Adam at REST.
+    """
+    if protocol == "published":
+        own = model.muon_rate if model.optimizer == "muon" else model.rate
+        return {f"{own:g}": model}
+    if protocol == "adam":
+        return {f"{rate:g}": replace(model, optimizer="adam").at_rate(rate) for rate in RATES["adam"]}
+    rest = replace(model, optimizer="muon").at_rate(REST)
+    return {f"{rate:g}": replace(rest, muon_rate=rate) for rate in RATES["muon"]}
+
+
+def best_rate(errors: Sequence[dict[str, float | None]]) -> str | None:
+    """The rate with the least product of the errors on several inputs; None if each failed on one of them.
+
+    errors: for each input the error by rate; None where the training failed. The product, so that an input
+    with large errors does not decide alone.
+    """
+    products: dict[str, float] = {}
+    for rate in errors[0]:
+        product = 1.0
+        for of_input in errors:
+            error = of_input.get(rate)
+            if error is None:
+                break
+            product *= error
+        else:
+            products[rate] = product
+    return min(products, key=lambda rate: products[rate], default=None)
