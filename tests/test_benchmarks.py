@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +39,36 @@ def test_missing_data_is_one_line_that_names_the_page(benchmarks, monkeypatch, t
     with pytest.raises(SystemExit, match=r"bunny\.ply: not found; docs/benchmarks-data\.md says"):
         data_file("meshes", "bunny.ply")
     assert (root / benchmarks("common").PAGE).exists()
+
+
+@pytest.mark.slow
+def test_the_comparison_of_signals_runs_at_toy_size(benchmarks, monkeypatch, tmp_path, capsys):
+    words = [
+        "signals.py",
+        "--small",
+        "--tasks",
+        "images",
+        "--protocols",
+        "muon",
+        "-o",
+        str(tmp_path / "s.json"),
+    ]
+    monkeypatch.setattr(sys, "argv", words)
+    benchmarks("signals").main()
+    rows = json.loads((tmp_path / "s.json").read_text())["rows"]
+    tuning = [row for row in rows if row["signal"] != "made 2"]
+    assert len(tuning) == 2 * 2 * 5 and len(rows) >= len(tuning) + 2
+    for model in {row["model"] for row in rows}:
+        products = {}
+        for row in tuning:
+            if row["model"] == model:
+                products[row["rate"]] = products.get(row["rate"], 1.0) * row["mse"]
+        (tested,) = {row["rate"] for row in rows if (row["model"], row["signal"]) == (model, "made 2")}
+        assert tested == min(products, key=products.__getitem__)
+    capsys.readouterr()
+    benchmarks("signals").main()  # nothing is run again
+    assert "dB" not in capsys.readouterr().out
+    assert json.loads((tmp_path / "s.json").read_text())["rows"] == rows
 
 
 def test_a_scan_has_the_noise_cameras_and_outliers_that_were_asked_for(benchmarks, ball):
