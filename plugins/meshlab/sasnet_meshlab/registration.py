@@ -27,7 +27,7 @@ def register(on_progress: OnProgress = silent) -> None:
     mesh_set = pymeshlab.MeshSet
     native_list = pymeshlab.filter_list
     native_apply, native_values = mesh_set.apply_filter, mesh_set.filter_parameter_values
-    native_print, native_parameters = pymeshlab.print_filter_list, pymeshlab.print_filter_parameter_list
+    native_parameters = pymeshlab.print_filter_parameter_list
 
     def apply_filter(self: Any, filter_name: str, **kwargs: Any) -> dict[str, Any]:
         found = ours().get(filter_name)
@@ -41,8 +41,9 @@ def register(on_progress: OnProgress = silent) -> None:
         return [*native_list(), *ours()]
 
     def print_filter_list() -> None:
-        native_print()
-        for name in ours():
+        # not the native function, whose stream keeps its last lines until later
+        print("MeshSet class - list of filter names:")
+        for name in filter_list():
             print(f"\t{name}")
 
     def print_filter_parameter_list(filter_name: str) -> None:
