@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -364,6 +365,8 @@ def test_a_driver_that_ends_takes_its_workers_along(tmp_path: Path, way: str):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # as in a terminal, even where the tests run in the background of a shell, which ignores SIGINT
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     until(lambda: len(list(tmp_path.glob("*.begun"))) == 2 or driver.poll() is not None)
     family = psutil.Process(driver.pid).children(recursive=True)
