@@ -203,8 +203,8 @@ SHOWN = (
 )
 @options.option(
     "--protocol",
-    "What trains the models: published, each as in its paper; adam or muon, all by the same optimizer, each "
-    "at the best of five rates.",
+    "What trains the models: published, each its own optimizer at its own rates; adam or muon, the same "
+    "optimizer for all, at the best of five rates of each.",
     "Training",
     type=click.Choice(tuple(RATES)),
     default="published",
@@ -241,9 +241,9 @@ def compare(
     sasnet-sdf compare photo.png -o results
 
     INPUT is a cloud or a mesh, whose surfaces are measured, or an image or a volume, where the
-    agreement with its samples is measured. All networks get the same training data, the widths that
-    fit the budget, and the learning rates that were published for them. The same command goes on
-    with a run that was stopped; results that DIR has are not computed again.
+    agreement with its samples is measured. All networks get the same training data, and the widths that
+    fit the budget. The same command goes on with a run that was stopped; results that DIR has are not
+    computed again.
     """
     stopping = "stopping: the models that are done are kept"
     with watched(progress, quiet, stopping, f"{output} keeps the finished models") as (_, watch):

@@ -132,6 +132,9 @@ HIGHEST = ("normal_consistency", "iou", "psnr", "ssim", "psnr_edge")
 """Columns in which the lowest value is best, and columns in which the highest is. For errors of the field,
 the lowest is best as well."""
 
+TIMES = ("ms_per_step", "seconds")
+"""Columns that are shown without their spread over seeds."""
+
 
 class Results:
     """The results in a folder. `numbers` is the content of results.json, with one of `rows` per model."""
@@ -223,14 +226,16 @@ def markdown(numbers: dict[str, Any]) -> str:
     return (
         f"{table(numbers['rows'])}\n"
         f"{run['input']}{against}; budget: {budget}; {rates}; "
-        f"seed {_seeds(run)}; {machine['cores']} cores ({machine['cpu']}); "
+        f"{_seeds(run)}; {machine['cores']} cores ({machine['cpu']}); "
         f"sasnet-sdf {run['version']}. {units}."
     )
 
 
 def _seeds(run: dict[str, Any]) -> str:
     first, count = run["settings"]["seed"], run["seeds"]
-    return f"{first}" if count == 1 else f"{first} to {first + count - 1} (means, and standard deviations)"
+    if count == 1:
+        return f"seed {first}"
+    return f"means and standard deviations of the seeds {first} to {first + count - 1}"
 
 
 def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLUMNS) -> str:
@@ -246,7 +251,7 @@ def table(rows: list[dict[str, Any]], columns: dict[str, tuple[str, str]] = COLU
         for name in shown:
             value = row.get(name)
             text = "" if value is None else format(value, columns[name][1])
-            if name in (*LOWEST, *HIGHEST) and name in row.get("spread", {}):
+            if name not in TIMES and name in row.get("spread", {}):
                 text += f" ± {row['spread'][name]:{columns[name][1]}}"
             if name == first and value is None:
                 text = row.get("failure", "")
