@@ -83,10 +83,6 @@ class Job:
     steps: int
     small: bool
 
-    @property
-    def kind(self) -> str:
-        return "volumes" if self.task == "volumes" else "images"
-
 
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -203,8 +203,8 @@ SHOWN = (
 )
 @options.option(
     "--protocol",
-    "What trains the models: published, each its own optimizer at its own rates; adam or muon, the same "
-    "optimizer for all, at the best of five rates of each.",
+    "published: each model is trained by its own optimizer at its own rates. adam, muon: all are trained by "
+    "that optimizer, each at the best of five rates.",
     "Training",
     type=click.Choice(tuple(RATES)),
     default="published",
@@ -212,14 +212,14 @@ SHOWN = (
 )
 @options.option(
     "--tuning FILE",
-    "An input on which the rates are chosen, instead of on INPUT; may be repeated.",
+    "Choose the rates on this input instead of on INPUT; may be repeated.",
     "Training",
     multiple=True,
     type=options.FILE,
 )
 @options.option(
     "--seeds N",
-    "Train each model N times; the figures are means.",
+    "Train each model with N seeds, and report means and standard deviations.",
     "Training",
     type=click.IntRange(min=1),
     default=1,

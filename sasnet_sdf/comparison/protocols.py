@@ -1,4 +1,4 @@
-"""What trains the networks of a comparison, and at which rates, so that networks are compared by the same."""
+"""The protocols of a comparison: which optimizer trains the networks, and at which learning rates."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ RATES: dict[str, tuple[float, ...]] = {
     "adam": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
     "muon": (0.01, 0.03, 0.1, 0.3, 1.0),
 }
-"""For each protocol the rates that are tried, half a decade apart; none: the network's own."""
+"""The learning rates that each protocol tries, half a decade apart; published uses the network's own."""
 
 REST = 1e-3
-"""Adam's rate, in the protocol muon, for all that Muon does not train."""
+"""The learning rate of Adam in the protocol muon, for the parameters that Muon does not train."""
 
 
 def check_protocol(protocol: str) -> None:

@@ -66,7 +66,7 @@ class Training(Generic[Result]):
                 failure = row["failure"]
             elif best is None or row["held_out_error"] < best[0]:
                 best = row["held_out_error"], row, result
-        sweep = {"rates": errors} if len(tried) > 1 else {}
+        sweep = {"rates": [errors]} if len(tried) > 1 else {}
         if best is None:
             return {"settings": to_dict(next(iter(tried.values()))), "failure": failure, **sweep}, None
         return best[1] | sweep, best[2]
@@ -128,7 +128,7 @@ def chosen(
         row, _ = training.best(settings, on_progress)
         if row.get("ended_by") == "cancel":
             return row, None
-        errors.append(row["rates"])
+        errors += row["rates"]
     rate = best_rate(errors)
     if rate is None:
         return {"failure": "its training failed at each rate on a tuning input", "rates": errors}, None

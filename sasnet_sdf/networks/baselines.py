@@ -32,6 +32,11 @@ from .hash_grid import HashGrid
 from .network import C, ComplexLinear, Linear, Network, decay, hidden_layers, uniform, value_and_gradient
 
 
+def weights_of(layers: Any) -> list[nn.Parameter]:
+    """The weights of a list of Linear or ComplexLinear layers."""
+    return [layer.weight for layer in layers]
+
+
 class _Layers(Network[C]):
     """`encode`, then a first layer and hidden layers, each followed by `activate`, then a last layer."""
 
@@ -52,6 +57,9 @@ class _Layers(Network[C]):
         self.first = Linear(inputs, width, generator, first)
         self.hidden = hidden_layers(width, count, generator, between)
         self.last = Linear(width, self.outputs, generator, last)
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        return weights_of(self.hidden)
 
     def encode(self, points: Tensor) -> Tensor:
         """The inputs of the first layer."""
@@ -143,8 +151,8 @@ class Wire(_Layers[WireConfig]):
         return self._complex(points) if self.config.complex_valued else self._real(points)
 
     def hidden_matrices(self) -> list[nn.Parameter]:
-        layers: Any = [] if self.config.complex_valued else self.envelopes[1:]
-        return [*super().hidden_matrices(), *(layer.weight for layer in layers)]
+        envelopes = [] if self.config.complex_valued else weights_of(self.envelopes[1:])
+        return [*super().hidden_matrices(), *envelopes]
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         groups = super().parameter_groups()
@@ -243,6 +251,9 @@ class Bacon(Network[BaconConfig]):
         self.hidden: nn.ModuleList = hidden_layers(width, layers, generator, bound)
         last = [Linear(width, self.outputs, generator, bound) for _ in SHARES]
         self.last: nn.ModuleList = nn.ModuleList(last)
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        return weights_of(self.hidden)
 
     def forward(self, points: Tensor) -> Tensor:
         """Values (N, outputs) of the finest scale at points (N, dim)."""

@@ -89,11 +89,8 @@ class Network(nn.Module, Generic[C]):
         return 0
 
     def hidden_matrices(self) -> list[nn.Parameter]:
-        """The square matrices of the hidden layers, (..., n, n), or (n, n, 2) if complex.
-
-        By default those of the layers in `hidden`, if the network has such a list.
-        """
-        return [layer.weight for layer in getattr(self, "hidden", ())]
+        """The hidden layers' square matrices, (..., n, n) or complex (n, n, 2), that Muon can train."""
+        return []
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The trainable parameters and their rates: dicts of `params` and `lr`.
@@ -101,12 +98,12 @@ class Network(nn.Module, Generic[C]):
         A group with `muon` is trained by Muon instead of Adam. Raises UsageError if the settings ask for Muon
         and the network has no hidden matrices.
         """
-        return self.groups({"params": list(self.parameters()), "lr": self.config.rate})
+        return self.with_muon({"params": list(self.parameters()), "lr": self.config.rate})
 
-    def groups(self, *of_adam: dict[str, Any]) -> list[dict[str, Any]]:
-        """Groups of parameters, from which those that Muon trains are taken out into a group of their own.
+    def with_muon(self, *of_adam: dict[str, Any]) -> list[dict[str, Any]]:
+        """The groups; with `optimizer="muon"` the hidden matrices are moved to a last group of their own.
 
-        Raises UsageError as parameter_groups.
+        Raises UsageError if there are no such matrices.
         """
         matrices = self.hidden_matrices() if self.config.optimizer == "muon" else []
         if self.config.optimizer == "muon" and not matrices:

@@ -202,6 +202,6 @@ class SASNet(Network[SASNetConfig]):
         masks: list[nn.Parameter] = [] if self.masks is None else list(self.masks.parameters())
         of_masks = {id(p) for p in masks}
         sines = [p for p in self.parameters() if id(p) not in of_masks]
-        return self.groups(
+        return self.with_muon(
             {"params": sines, "lr": self.config.rate}, {"params": masks, "lr": self.config.grid_rate}
         )

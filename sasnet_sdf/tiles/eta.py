@@ -36,7 +36,7 @@ class Eta:
     def message(self, text: str, workers: int) -> str:
         """The text, such as "tile 3 of 12", with the time left if it is known: "..., about 4 min left"."""
         left = self.seconds(workers)
-        return text if left is None else f"{text}, about {_spoken(left)} left"
+        return text if left is None or not self._left else f"{text}, about {_spoken(left)} left"
 
 
 def _spoken(seconds: float) -> str:

@@ -132,7 +132,7 @@ def report_of(
     field: TiledField,
 ) -> dict[str, Any]:
     extraction, clean_facts = plan.config.extraction, done.results["clean"].values()
-    used = sum(part["points"] for part in clean_facts)
+    used, merged = (sum(part[what] for part in clean_facts) for what in ("points", "merged"))
     facts, cell = joined.facts, plan.tiling.cell
     length, reach = lengths(extraction, plan.solid, whole["spacing"])
     closed = not facts["boundary_edges"]
@@ -152,7 +152,8 @@ def report_of(
             "had_colors": survey.coarse.colors is not None,
             "diagonal": float(np.linalg.norm(survey.high - survey.low)),
             "used_points": used,
-            "outliers_removed": sum(tile.points for tile in plan.tiling.tiles) - used,
+            "duplicates_merged": merged,
+            "outliers_removed": sum(tile.points for tile in plan.tiling.tiles) - merged - used,
             "far_points": survey.points - sum(tile.points for tile in plan.tiling.tiles),
             "noise": median(part.get("noise") for part in clean_facts) if plan.noisy else None,
             "noise_in_spacings": plan.noise,

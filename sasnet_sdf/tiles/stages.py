@@ -17,7 +17,7 @@ from ..networks.registry import choose
 from ..problems.problem import fit, new_network
 from ..problems.surface import SurfaceProblem
 from ..runtime.progress import silent
-from ..spatial import morton_order
+from ..spatial import first_of_equals, morton_order
 from ..supervision import CloudTarget
 from ..supervision.parts import Surroundings, clean_part, measured, target_of_part
 from ..training.samplers import draw_pool
@@ -74,8 +74,9 @@ def _cleaned(plan: Plan, tile: Tile) -> tuple[dict[str, Any], dict[str, Any]]:
         parts.append(plan.outside.applied(read_raw(plan.scratch, other.number, *box)))
     cloud = _joined(parts)
     nothing = {"points": np.empty((0, 3)), "normals": np.empty((0, 3), np.float32), "rows": np.empty(0, int)}
+    merged = len(own) - len(first_of_equals(own.points))
     if not len(own):
-        return nothing, {"points": 0}
+        return nothing, {"points": 0, "merged": 0}
     frame = Frame.around(cloud.points)
     whole = None
     if plan.outside.kind == "estimate":
@@ -83,7 +84,7 @@ def _cleaned(plan: Plan, tile: Tile) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         part = clean_part(_in_cube(cloud, frame), noisy=plan.noisy, whole=whole)
     except UnusableGeometry:
-        return nothing, {"points": 0}
+        return nothing, {"points": 0, "merged": merged}
     mine = np.flatnonzero(part.rows < len(own))
     arrays = {
         "points": frame.to_world(part.points[mine]),
@@ -91,7 +92,12 @@ def _cleaned(plan: Plan, tile: Tile) -> tuple[dict[str, Any], dict[str, Any]]:
         "rows": part.rows[mine],
     }
     noise = None if part.noise is None else part.noise * frame.scale
-    return arrays, {"points": len(mine), "noise": noise, "spacing": part.spacing * frame.scale}
+    return arrays, {
+        "points": len(mine),
+        "merged": merged,
+        "noise": noise,
+        "spacing": part.spacing * frame.scale,
+    }
 
 
 def _joined(parts: list[PointCloud]) -> PointCloud:

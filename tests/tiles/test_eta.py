@@ -24,7 +24,7 @@ def test_time_left_is_learned_from_finished_jobs():
     assert eta.seconds(1) == 135.0
     for task in tasks[2:]:
         eta.finished(task, task.cost)
-    assert eta.seconds(2) == 0.0
+    assert eta.seconds(2) == 0.0 and eta.message("4 of 4 tiles", 2) == "4 of 4 tiles"
 
 
 @pytest.mark.parametrize(

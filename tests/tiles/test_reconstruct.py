@@ -194,6 +194,13 @@ def test_far_points_are_left_out(tiled, ball, edges):
     assert np.abs(np.linalg.norm(run.mesh.vertices, axis=1) - 1).max() < 0.01
 
 
+def test_equal_points_are_merged_and_are_no_outliers(tiled, ball):
+    cloud = ball(2000)
+    twice = cloud.select(np.concatenate([np.arange(2000), np.arange(0, 2000, 4)]))
+    found = tiled(twice, tiles=1.2, edge_length=0.15, steps=30).report["input"]
+    assert (found["duplicates_merged"], found["outliers_removed"], found["used_points"]) == (500, 0, 2000)
+
+
 def test_up_tells_the_outside_of_a_terrain(tiled, edges):
     x, y = (a.ravel() for a in np.meshgrid(np.arange(0, 3, 0.06), np.arange(0, 2, 0.06)))
     points = np.stack([x, y, 0.15 * np.sin(2 * x) * np.cos(2 * y)], 1)
