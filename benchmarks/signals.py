@@ -33,6 +33,8 @@ import numpy as np
 import torch
 from common import circumstances, data_file
 from PIL import Image
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
 
 import sasnet_sdf
 from sasnet_sdf import fit_image, fit_volume
@@ -43,8 +45,8 @@ from sasnet_sdf.metrics.signals import signal_figures
 from sasnet_sdf.problems.signal_settings import signal_config
 from sasnet_sdf.signals import Grid, Signal
 
-TUNING = {"images": ("kodim13", "test_04"), "volumes": ("bolt", "blobs")}
-"""Signals on which rates are chosen; blobs are made here."""
+TUNING = {"images": ("kodim13", "test_04"), "volumes": ("bolt", "phantom", "turbulence")}
+"""Signals on which rates are chosen; phantom and turbulence are made here."""
 KODAK = ("kodim01", "kodim05", "kodim07", "kodim08", "kodim15", "kodim23")
 DIV2K = ("test_00", "test_01", "test_02", "test_03")
 TEST = {"images": (*KODAK, *DIV2K), "volumes": ("inia19_t1_brain", "neghip", "carotid")}
@@ -231,8 +233,8 @@ def picture(name: str) -> np.ndarray:
 
 
 def volume(name: str) -> Signal:
-    if name == "blobs":
-        return made_volume(name, 64)
+    if name in MADE:
+        return signal_of_volume(MADE[name]())
     return read_volume(data_file("volumes", f"{name}.npz"))
 
 
@@ -242,14 +244,35 @@ def made_image(name: str, size: int) -> np.ndarray:
 
 
 def made_volume(name: str, size: int) -> Signal:
-    """A volume (size, size, size) of 40 blobs of different sizes, drawn by the name."""
+    """A volume (size, size, size) of noise, drawn by the name."""
+    return signal_of_volume(np.random.default_rng(list(name.encode())).normal(size=(size,) * 3))
+
+
+def phantom(size: int = 80) -> np.ndarray:
+    """A volume as a scanner sees it: 30 ellipsoids of different density, blurred, with noise of 0.5 %."""
+    points = np.stack(np.meshgrid(*[np.linspace(-1, 1, size)] * 3, indexing="ij"), -1)
+    rng = np.random.default_rng(1)
+    values = np.where((points**2).sum(-1) < 0.8, 0.3, 0.0)
+    for _ in range(30):
+        turned = (points - rng.uniform(-0.5, 0.5, 3)) @ Rotation.random(rng=rng).as_matrix()
+        inside = ((turned / rng.uniform(0.04, 0.3, 3)) ** 2).sum(-1) < 1
+        values = np.where(inside, rng.uniform(0, 1), values)
+    return gaussian_filter(values, 0.7) + rng.normal(scale=0.005, size=values.shape)
+
+
+def turbulence(size: int = 64) -> np.ndarray:
+    """A volume with the spectrum of turbulence, E(k) ~ k^(-5/3), stronger in the middle than outside."""
+    rng = np.random.default_rng(2)
+    k = np.sqrt(sum(axis**2 for axis in np.meshgrid(*[np.fft.fftfreq(size, 1 / size)] * 3, indexing="ij")))
+    spectrum = np.fft.fftn(rng.normal(size=(size,) * 3)) * np.maximum(k, 1) ** (-11 / 6)
     x, y, z = np.meshgrid(*[np.linspace(-1, 1, size)] * 3, indexing="ij")
-    rng = np.random.default_rng(list(name.encode()))
-    values = np.zeros(x.shape)
-    for _ in range(40):
-        center, width, height = rng.uniform(-0.8, 0.8, 3), rng.uniform(0.05, 0.4), rng.normal()
-        away = (x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2
-        values += height * np.exp(-away / (2 * width**2))
+    return np.fft.ifftn(spectrum).real * np.exp(-2 * (x**2 + y**2 + z**2))
+
+
+MADE = {"phantom": phantom, "turbulence": turbulence}
+
+
+def signal_of_volume(values: np.ndarray) -> Signal:
     return Signal(values.astype(np.float32)[..., None], Grid.of_volume(values.shape))
 
 

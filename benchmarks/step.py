@@ -105,7 +105,7 @@ def floor_parts(config: SASNetConfig, points: torch.Tensor, passes: int) -> dict
     layout, count, width = model.masks.grid.layout, len(points), config.width
     shapes = [(width, dim)] + [(width, width)] * config.hidden_layers + [(outputs, width)]
     features = config.grid.levels * config.grid.features
-    masks = config.bands + config.hidden_layers * config.groups
+    masks = sum(config.masks_of_layers)
     shapes += [(config.decoder_width, features), (masks, config.decoder_width)]
     pairs = [(torch.randn(m, k), torch.randn(k, count), torch.empty(m, count)) for m, k in shapes]
 

@@ -150,6 +150,9 @@ class SASNetConfig(ModelConfig):
     low_share: float = setting(0.5, "The share of the neurons without a mask.", low=0.0, high=1.0)
     bands: int = setting(4, "Masks of the first layer.", low=1, high=64)
     groups: int = setting(8, "Masks of each hidden layer.", low=1)
+    masked: str = setting(
+        "all", "The layers that have masks: all, or only the last hidden one.", choices=("all", "last")
+    )
     decoder_width: int = setting(48, "Neurons between the hash grid and the masks.", low=1)
     mask_bias: float = setting(0.0, "Bias of the masks before their sigmoid, at the start.")
     grid: GridConfig = field(default_factory=GridConfig)
@@ -165,10 +168,17 @@ class SASNetConfig(ModelConfig):
     @property
     def mask_names(self) -> list[str]:
         """The names of all masks, in the order in which the network gives them."""
-        names = [f"band {n + 1}" for n in range(self.bands)]
-        for layer in range(self.hidden_layers):
-            names += [f"layer {layer + 1} group {n + 1}" for n in range(self.groups)]
+        first, *hidden = self.masks_of_layers
+        names = [f"band {n + 1}" for n in range(first)]
+        for layer, count in enumerate(hidden):
+            names += [f"layer {layer + 1} group {n + 1}" for n in range(count)]
         return names
+
+    @property
+    def masks_of_layers(self) -> list[int]:
+        """The number of masks of the first layer and of each hidden one."""
+        counts = [self.bands] + [self.groups] * self.hidden_layers
+        return counts if self.masked == "all" else [0] * self.hidden_layers + counts[-1:]
 
 
 _BASELINES = f"{__package__}.networks.baselines"

@@ -62,10 +62,17 @@ class SignalTuning(Settings):
     )
     hidden_layers: int = setting(3, "Number of hidden layers.", low=1)
     rate: float = setting(1.5e-3, "Learning rate of the sine layers.", positive=True)
-    grid_rate: float = setting(1e-3, "Learning rate of the mask network.", positive=True)
-    muon_rate: float = setting(0.18, "Upper limit of the learning rate of Muon.", low=0.0)
-    muon_width: float = setting(
-        15.0, "The learning rate of Muon is this number divided by the width, up to muon_rate.", low=0.0
+    groups: int = setting(16, "Masks of the last hidden layer.", low=1)
+    grid_rate: float = setting(1e-2, "Learning rate of the mask network.", positive=True)
+    muon_rate: float = setting(
+        2.4,
+        "The learning rate of Muon is this number times the batch's share of the samples to the power "
+        "muon_power, divided by the square root of the width, up to most_muon_rate.",
+        low=0.0,
+    )
+    most_muon_rate: float = setting(0.18, "Upper limit of the learning rate of Muon.", low=0.0)
+    muon_power: float = setting(
+        0.4, "Batches that are a smaller share of the samples have more noise, and a lower rate.", low=0.0
     )
     longest_period: float = setting(
         6.3,
@@ -87,7 +94,7 @@ class SignalTuning(Settings):
         "Number of epochs that smooth_muon_rate is for; with fewer epochs the limit is higher.",
         low=1.0,
     )
-    mask_bias: float = setting(2.0, "Initial bias of the masks; 2 gives initial masks of 0.88.")
+    mask_bias: float = setting(0.0, "Initial bias of the masks; 0 gives initial masks of 0.5.")
     table_share: float = setting(
         0.03, "Largest share of the parameters that the hash grid may have.", low=0.0, high=1.0
     )
@@ -96,7 +103,7 @@ class SignalTuning(Settings):
     )
 
 
-VOLUME_TUNING = SignalTuning(most_band=60, spectrum_samples=128, muon_rate=0.08, muon_width=8.0, finest=32)
+VOLUME_TUNING = SignalTuning(most_band=60, spectrum_samples=128, grid_rate=5e-3, finest=32)
 
 
 @dataclass(frozen=True)

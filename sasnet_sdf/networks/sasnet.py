@@ -129,17 +129,20 @@ class SASNet(Network[SASNetConfig]):
         self.biases: nn.Parameter = uniform(bound, layers, width, generator=generator)
         self.output_weight: nn.Parameter = uniform(bound, outputs, width, generator=generator)
         self.output_bias: nn.Parameter = nn.Parameter(torch.zeros(outputs))
-        masks = config.bands + layers * config.groups
+        counts = config.masks_of_layers
+        masks = sum(counts)
         self.masks = MaskNetwork(config, dim, masks, engine, generator) if config.masks else None
         # the compiled passes implement the complete method; ablations are computed by PyTorch
         whole = config.frozen and config.masks and config.sampled
         self.engine: str = engine if config.masks else "torch"
         self.compiled: bool = whole and engine == "numba"
         groups = np.arange(width) * config.groups // width
-        first_of_layer = config.bands + config.groups * np.arange(layers)[:, None]
-        self.mask_rows: NDArray[np.int64] = np.concatenate([band_of[None], first_of_layer + groups])
-        rows = np.where(self.mask_rows < 0, masks, self.mask_rows)
-        self.register_buffer("gate_rows", torch.from_numpy(rows), persistent=False)
+        of_layers = [np.where(band_of < 0, masks, band_of)]
+        of_layers += [sum(counts[: layer + 1]) + groups for layer in range(layers)]
+        unmasked = np.array(counts)[:, None] == 0
+        # the number of each neuron's mask; the number after the last: it has none
+        self.mask_rows: NDArray[np.int64] = np.where(unmasked, masks, np.stack(of_layers))
+        self.register_buffer("gate_rows", torch.from_numpy(self.mask_rows), persistent=False)
         self.spare: sasnet_cpu.Spare = sasnet_cpu.Spare()
         self.omegas: NDArray[np.float32] = np.array([1.0] + [config.omega0] * layers, np.float32)
 
@@ -176,7 +179,11 @@ class SASNet(Network[SASNetConfig]):
         else:
             masks = self.masks(points)
             unit = torch.cat([masks, masks.new_ones(1, len(points))])  # the last row: no mask
-            gates = [unit.index_select(0, row) for row in self.gate_rows]
+            counts = self.config.masks_of_layers
+            gates = [
+                unit.index_select(0, row) if count else None
+                for row, count in zip(self.gate_rows, counts, strict=True)
+            ]
         h = h if gates[0] is None else gates[0] * h
         for weight, bias, gate in zip(self.weights, self.biases, gates[1:], strict=True):
             h = torch.sin(self.config.omega0 * (weight @ h + bias[:, None]))

@@ -130,12 +130,7 @@ class _Batch:
         self.flat, self.shapes = as_array(flat), np.array([weight.shape for weight, _ in _layers(model)])
         self.layout, self.smooth = _masks(model).grid.layout, model.config.grid.interpolation == "smoothstep"
         self.where: Where = (as_array(points), as_array(table), grid_arrays(self.layout), self.smooth)
-        self.layers: Layers = (
-            self.flat,
-            self.shapes,
-            model.mask_rows % (_masks(model).count + 1),
-            model.omegas,
-        )
+        self.layers: Layers = (self.flat, self.shapes, model.mask_rows, model.omegas)
         self.tiles = -(-len(points) // TILE)
         self.tiles_a_part = max(1, -(-self.tiles // PARTS))
         self.parts = -(-self.tiles // self.tiles_a_part)

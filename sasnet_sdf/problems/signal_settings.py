@@ -99,13 +99,11 @@ def known_models(
     signal: Signal, count: int, training: TrainingConfig, tuning: SignalTuning | None = None
 ) -> Mapping[str, ModelConfig]:
     """The settings for each model's name; those of SASNet and TUNER are chosen from the signal."""
-    samples = math.prod(signal.grid.shape)
-    epochs = training.steps * min(training.batch, samples) / samples
     published = PUBLISHED["tuner"]
     tuner = {"hidden_layers": published.hidden_layers, "masks": False, "rate": published.rate}
     ours: dict[str, ModelConfig] = {
-        "sasnet": chosen(signal, count, epochs, tuning),
-        "tuner": chosen(signal, count, epochs, tuning, **tuner, optimizer=published.optimizer),
+        "sasnet": chosen(signal, count, training, tuning),
+        "tuner": chosen(signal, count, training, tuning, **tuner, optimizer=published.optimizer),
     }
     return ChainMap(ours, cast(Any, PUBLISHED))  # only read
 
@@ -124,17 +122,16 @@ def sized_model(model: ModelConfig, signal: Signal, count: int) -> ModelConfig:
 def chosen(
     signal: Signal,
     count: int,
-    epochs: float | None = None,
+    training: TrainingConfig | None = None,
     tuning: SignalTuning | None = None,
     **changes: Any,
 ) -> SASNetConfig:
     """SASNet settings chosen from a signal's resolution and spectrum; the width is a first guess.
 
-    count: number of parameters. epochs: how often the training sees each sample; tuning.smooth_epochs by
-    default.
+    count: number of parameters. training: the preset balanced by default.
     """
-    tuning = tuning or usual_tuning(signal)
-    epochs = tuning.smooth_epochs if epochs is None else epochs
+    tuning, training = tuning or usual_tuning(signal), training or SIGNAL_PRESETS["balanced"].training
+    part = min(1.0, training.batch / math.prod(signal.grid.shape))  # of the samples, in each batch
     grid, base, ratio = signal.grid, SASNetConfig(), count / signal.values.size
     period = float(np.clip(tuning.longest_period * math.sqrt(ratio), base.period, tuning.longest_period))
     highest = period * grid.half / (2 * grid.spacing.min())  # Nyquist limit, in periods
@@ -145,9 +142,11 @@ def chosen(
     band = int(np.clip(round(share * narrowing * highest), 4, tuning.most_band))
     hidden_layers = changes.get("hidden_layers", tuning.hidden_layers)
     width = max(8, int(math.sqrt(count / hidden_layers)))
-    omega0, muon_rate = base.omega0, min(tuning.muon_rate, tuning.muon_width / width)
+    muon_rate = tuning.muon_rate * part**tuning.muon_power / math.sqrt(width)
+    omega0, muon_rate = base.omega0, min(muon_rate, tuning.most_muon_rate)
     if _is_larger(signal, count):
-        smooth_rate = tuning.smooth_muon_rate / math.sqrt(ratio) * max(1.0, tuning.smooth_epochs / epochs)
+        shorter = max(1.0, tuning.smooth_epochs / (training.steps * part))
+        smooth_rate = tuning.smooth_muon_rate / math.sqrt(ratio) * shorter
         omega0, muon_rate = tuning.smooth_omega0, min(muon_rate, smooth_rate)
     config = replace(
         base,
@@ -156,13 +155,15 @@ def chosen(
         optimizer="muon",
         rate=tuning.rate,
         grid_rate=tuning.grid_rate,
-        muon_rate=muon_rate,
+        muon_rate=float(f"{muon_rate:.3g}"),
         omega0=omega0,
         period=period,
         band=band,
         low=max(1, round(tuning.low_band * band)),
         low_share=tuning.low_share,
-        decoder_width=8,
+        groups=tuning.groups,
+        masked="last",
+        decoder_width=4,
         mask_bias=tuning.mask_bias,
         grid=_grid(count, grid.dim, tuning),
     )

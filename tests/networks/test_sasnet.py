@@ -139,7 +139,7 @@ def test_corners_like_the_reference(model):
 
 def test_numbers_of_the_masks(model):
     low, bands = model.mask_rows[0][:32], model.mask_rows[0][32:]
-    assert (low == -1).all()
+    assert (low == len(model.mask_names)).all()  # the number after the last mask: none
     assert np.array_equal(bands, np.repeat(np.arange(4), 8))
     assert np.array_equal(model.mask_rows[1], 4 + np.repeat(np.arange(8), 8))
     assert np.array_equal(model.mask_rows[2], 12 + np.repeat(np.arange(8), 8))
@@ -147,6 +147,22 @@ def test_numbers_of_the_masks(model):
     of_band = [top[32:][torch.from_numpy(bands == n)] for n in range(4)]
     for lower, higher in itertools.pairwise(of_band):
         assert lower.max() <= higher.min()
+
+
+def test_masks_of_the_last_layer_alone():
+    config = replace(CONFIG, masked="last", groups=3)
+    model = build_model(config, engine="numba", seed=0)
+    assert model.mask_names == ["layer 2 group 1", "layer 2 group 2", "layer 2 group 3"]
+    assert (model.mask_rows[:2] == 3).all() and set(model.mask_rows[2]) == {0, 1, 2}
+    points = torch.rand(300, 3) * 2 - 1
+    values, masks = model.with_masks(points)
+    assert masks.shape == (3, 300)
+    torch.testing.assert_close(model(points), values, rtol=0, atol=1e-6)
+    h = torch.sin(model.scaled_frequencies @ points.t() + model.phases[:, None])
+    for weight, bias in zip(model.weights, model.biases, strict=True):
+        h = torch.sin(config.omega0 * (weight @ h + bias[:, None]))
+    expected = model.output_weight @ (masks[np.arange(64) * 3 // 64] * h) + model.output_bias[:, None]
+    torch.testing.assert_close(values, expected.t(), rtol=0, atol=1e-6)
 
 
 def test_groups_are_as_equal_as_they_can_be():

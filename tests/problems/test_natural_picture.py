@@ -1,7 +1,7 @@
 """A natural picture, fitted by SASNet and by SIREN, each under the same optimizer.
 
-scikit-image's astronaut, a crop of 64 x 64 pixels, 0.3 parameters per value, 400 steps. Measured: 36.2 dB by
-Muon (SIREN 35.3), 33.3 dB by Adam (SIREN 32.7).
+scikit-image's astronaut, a crop of 64 x 64 pixels, 0.3 parameters per value, 400 steps. Measured: 37.1 dB by
+Muon (SIREN 35.3), 34.3 dB by Adam (SIREN 32.7).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def psnr(model: str) -> float:
     return fitted.report["metrics"]["psnr"]
 
 
-@pytest.mark.parametrize(("optimizer", "floor"), [("muon", 35.4), ("adam", 32.5)])
+@pytest.mark.parametrize(("optimizer", "floor"), [("muon", 36.3), ("adam", 33.5)])
 def test_sasnet_keeps_its_level_and_is_above_siren(optimizer, floor):
     ours = psnr(f"sasnet:optimizer={optimizer}")
     assert ours > floor

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sasnet_sdf import fit_image, fit_volume
+from sasnet_sdf.config import TrainingConfig
 from sasnet_sdf.errors import UsageError
 from sasnet_sdf.model_config import SASNetConfig
 from sasnet_sdf.networks.registry import parameters_of
@@ -43,8 +44,9 @@ def test_frequencies_go_down_with_the_root_of_the_parameters_a_number():
 def test_a_network_that_is_larger_than_its_signal_is_kept_smooth_and_says_so():
     small, large = chosen(wave(0.3), 16_383), chosen(wave(0.3), 16_384)
     assert large.muon_rate < 0.2 * small.muon_rate and large.omega0 < small.omega0
-    rates = [chosen(wave(0.3), 16_384, epochs).muon_rate for epochs in (6000, 1500, 750, 10)]
-    assert rates == pytest.approx([0.015, 0.015, 0.03, small.muon_rate], rel=1e-4)
+    lengths = [TrainingConfig(steps=steps, batch=16_384) for steps in (6000, 1500, 750, 10)]
+    rates = [chosen(wave(0.3), 16_384, training).muon_rate for training in lengths]
+    assert rates == pytest.approx([0.015, 0.015, 0.03, small.muon_rate], rel=1e-2)
     image = wave(0.3, 60)
     told, silent, other = (
         fit_image(image, steps=1, parameters=count, model=model).report["notes"]
@@ -55,12 +57,13 @@ def test_a_network_that_is_larger_than_its_signal_is_kept_smooth_and_says_so():
 
 
 @pytest.mark.parametrize("count", [2000, 20_000, 200_000])
-def test_a_wider_network_learns_its_matrices_more_slowly(count):
-    config = chosen(wave(0.3, 1024), count)
-    assert config.muon_rate == pytest.approx(min(0.18, 15 / config.width), rel=0.02)
+@pytest.mark.parametrize("batch", [1000, 30_000, 10**6])
+def test_wide_networks_and_noisy_batches_have_a_lower_rate_of_muon(count, batch):
     volume = Signal(np.zeros((80, 80, 80, 1), np.float32), Grid.of_volume((80, 80, 80)))
-    config = chosen(volume, count)
-    assert config.muon_rate == pytest.approx(min(0.08, 8 / config.width), rel=0.02)
+    for signal, samples in ((wave(0.3, 1024), 1024**2), (volume, 80**3)):
+        config = chosen(signal, count, TrainingConfig(batch=batch))
+        expected = min(0.18, 2.4 * min(1, batch / samples) ** 0.4 / config.width**0.5)
+        assert config.muon_rate == pytest.approx(expected, rel=0.02)
 
 
 def test_a_signal_that_is_all_the_same_has_no_cutoff():
