@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md, scans.md, sheets.md, signals.md, report.md and the README, made from
+"""The tables of docs/benchmarks.md, scans.md, sheets.md, report.md and the README, made from
 the benchmarks' results.
 
     python benchmarks/reconstruct.py > reconstruct.json
@@ -8,8 +8,6 @@ the benchmarks' results.
     python benchmarks/tables.py reconstruct.json fine_lattice.json step.json
     python benchmarks/scans.py -o scans.json
     python benchmarks/tables.py --scans scans.json
-    python benchmarks/signals.py -o signals.json
-    python benchmarks/tables.py --signals signals.json
     python benchmarks/distances.py > distances.json
     python benchmarks/tables.py --distances distances.json
     python benchmarks/sheets.py -o sheets.json
@@ -24,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from common import table
@@ -39,20 +36,17 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("clean", nargs="*", type=Path, metavar="RECONSTRUCT FINE_LATTICE STEP")
     cli.add_argument("--scans", type=Path)
-    cli.add_argument("--signals", type=Path)
     cli.add_argument("--distances", type=Path)
     cli.add_argument("--sheets", type=Path)
     options = cli.parse_args()
     if len(options.clean) > 3 or not any(vars(options).values()):
-        cli.error("give up to three files, --scans, --signals, --distances or --sheets")
+        cli.error("give up to three files, --scans, --distances or --sheets")
     if options.clean:
         results, *others = map(read, options.clean)
         (ROOT / "docs" / "benchmarks.md").write_text(page(results, *others), encoding="utf-8")
         put(ROOT / "README.md", presets(results))
     if options.scans:
         put(ROOT / "docs" / "scans.md", scans(read(options.scans)))
-    if options.signals:
-        put(ROOT / "docs" / "signals.md", signals(read(options.signals)))
     if options.distances:
         put(ROOT / "docs" / "report.md", distances(read(options.distances)))
     if options.sheets:
@@ -229,42 +223,6 @@ def presets(results: dict[str, Any]) -> str:
             ]
         )
     return table(["preset", "time", "error / Poisson's, mean", "on each", "peak memory"], rows)
-
-
-def signals(found: dict[str, Any]) -> str:
-    """For each task, the means of every network that has all signals, and the PSNR of each signal."""
-    parts = [f"{machine(found)}; commit {found['commit']}."]
-    for task in dict.fromkeys(row["task"] for row in found["rows"]):
-        of_task = [row for row in found["rows"] if row["task"] == task]
-        names = list(dict.fromkeys(row["signal"] for row in of_task))
-        by_model: dict[str, dict[str, dict[str, Any]]] = {}
-        for row in of_task:
-            by_model.setdefault(row["model"], {})[row["signal"]] = row
-        whole = {model: rows for model, rows in by_model.items() if len(rows) == len(names)}
-        keys = [key for key in FIGURES if all(row.get(key) is not None for row in of_task)]
-        rows = [
-            [f"`{model}`"]
-            + [f"{mean(row[key] for row in of_model.values()):{FIGURES[key][1]}}" for key in keys]
-            + [f"{of_model[name]['psnr']:.2f}" for name in names]
-            for model, of_model in whole.items()
-        ]
-        parts.append(f"**{TASKS[task]}**\n\n" + table(["", *(FIGURES[key][0] for key in keys), *names], rows))
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
-
-
-FIGURES = {
-    "psnr": ("PSNR", ".2f"),
-    "ssim": ("SSIM", ".4f"),
-    "psnr_edge": ("at edges", ".2f"),
-    "noisiness": ("noisiness", ".2f"),
-    "background_std": ("background", ".3g"),
-}
-TASKS = {
-    "images": "Images",
-    "x4": "Rendered at 4 times the size",
-    "x16": "Rendered at 16 times the size",
-    "volumes": "Volumes",
-}
 
 
 def span(values: list[float], form: str, unit: str) -> str:

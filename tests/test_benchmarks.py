@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from functools import partial
@@ -43,31 +44,26 @@ def test_missing_data_is_one_line_that_names_the_page(benchmarks, monkeypatch, t
 
 @pytest.mark.slow
 def test_the_comparison_of_signals_runs_at_toy_size(benchmarks, monkeypatch, tmp_path, capsys):
-    words = [
-        "signals.py",
-        "--small",
-        "--tasks",
-        "images",
-        "--protocols",
-        "muon",
-        "-o",
-        str(tmp_path / "s.json"),
-    ]
-    monkeypatch.setattr(sys, "argv", words)
+    words = ["signals.py", "--small", "--tasks", "images", "x4", "volumes", "--protocols", "muon", "-o"]
+    monkeypatch.setattr(sys, "argv", [*words, str(tmp_path / "s.json")])
     benchmarks("signals").main()
     rows = json.loads((tmp_path / "s.json").read_text())["rows"]
-    tuning = [row for row in rows if row["signal"] != "made 2"]
-    assert len(tuning) == 2 * 2 * 5 and len(rows) >= len(tuning) + 2
-    for model in {row["model"] for row in rows}:
+    tuning = [row for row in rows if row["input"] != "made 2"]
+    assert len(tuning) == 3 * 2 * 2 * 4 and len(rows) >= len(tuning) + 6
+    for task, model in {(row["task"], row["model"]) for row in rows}:
+        own = [row for row in rows if (row["task"], row["model"]) == (task, model)]
         products = {}
-        for row in tuning:
-            if row["model"] == model:
+        for row in own:
+            if row["input"] != "made 2":
                 products[row["rate"]] = products.get(row["rate"], 1.0) * row["mse"]
-        (tested,) = {row["rate"] for row in rows if (row["model"], row["signal"]) == (model, "made 2")}
+        (tested,) = {row["rate"] for row in own if row["input"] == "made 2"}
         assert tested == min(products, key=products.__getitem__)
-    capsys.readouterr()
+    shown = capsys.readouterr().out
+    assert "**Images, all by Muon.**" in shown and "| `sasnet:no-masks` |" in shown
+    page = benchmarks("signals_page").page(rows)
+    assert "Volumes, all by Muon: SASNet" in page
     benchmarks("signals").main()  # nothing is run again
-    assert "dB" not in capsys.readouterr().out
+    assert not re.search(r"dB, \d+ s$", capsys.readouterr().out, re.MULTILINE)
     assert json.loads((tmp_path / "s.json").read_text())["rows"] == rows
 
 

@@ -204,7 +204,7 @@ SHOWN = (
 @options.option(
     "--protocol",
     "published: each model is trained by its own optimizer at its own rates. adam, muon: all are trained by "
-    "that optimizer, each at the best of five rates.",
+    "that optimizer, each at the best of four rates.",
     "Training",
     type=click.Choice(tuple(RATES)),
     default="published",

@@ -96,8 +96,8 @@ def compare(
     budget: the size and training allowed for every network, as a Budget or as "parameters=150000,steps=1500".
 
     protocol: "published": each network is trained by its own optimizer at its own rates. "adam": all are
-    trained by Adam, at the best of five learning rates. "muon": the matrices of the hidden layers are trained
-    by Muon, at the best of five rates, and everything else by Adam at 1e-3.
+    trained by Adam, at the best of four learning rates. "muon": the matrices of the hidden layers are trained
+    by Muon, at the best of four rates, and everything else by Adam at 1e-3.
 
     tuning: inputs of the same kind on which the rates are chosen, by the error on held-out targets. Without
     them the rates are chosen on `source` itself.

@@ -10,8 +10,8 @@ from ..model_config import ModelConfig
 
 RATES: dict[str, tuple[float, ...]] = {
     "published": (),
-    "adam": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-    "muon": (0.01, 0.03, 0.1, 0.3, 1.0),
+    "adam": (3e-4, 1e-3, 3e-3, 1e-2),
+    "muon": (0.01, 0.03, 0.1, 0.3),
 }
 """The learning rates that each protocol tries, half a decade apart; published uses the network's own."""
 

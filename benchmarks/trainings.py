@@ -1,0 +1,123 @@
+"""Trainings of many networks: which are needed, their rows in a file, the rates chosen on tuning data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from common import circumstances
+
+import sasnet_sdf
+from sasnet_sdf.comparison.protocols import RATES, best_rate
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: what identifies a row. rate: as candidates() names it; "own" is the network's own."""
+
+    task: str
+    input: str
+    model: str
+    protocol: str
+    rate: str
+    seed: int
+    steps: int
+    small: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trainings of one table: models on test inputs, by one protocol.
+
+    tuning: the inputs on which each model's rate is chosen, by the least product of the rows' `mse`.
+    more_seeds: further seeds for the models whose mean `psnr` is within `close` of that of the first.
+    """
+
+    task: str
+    protocol: str
+    models: Sequence[str]
+    tuning: Sequence[str]
+    test: Sequence[str]
+    steps: int
+    small: bool
+    close: float
+    more_seeds: Sequence[int] = (1, 2)
+
+
+class Table:
+    """The rows of a file, each written as soon as it is there.
+
+    train: the figures of a Job, among them `mse`, `psnr` and `seconds`, or its `failure`. It is called in
+    several processes, of one thread each.
+    """
+
+    def __init__(self, path: Path, train: Callable[[Job], Row], workers: int = os.cpu_count() or 1):
+        self._path, self._train, self._workers, self._code = path, train, workers, code()
+        self._found: list[Row] = json.loads(path.read_text("utf-8"))["rows"] if path.exists() else []
+
+    def rows(self) -> list[Row]:
+        """The rows of the package's present code."""
+        return [row for row in self._found if row["code"] == self._code]
+
+    def of(self, jobs: Iterable[Job]) -> list[Row]:
+        """The row of each job; those that are missing are run, several at a time."""
+        jobs = list(jobs)
+        there = {_job(row) for row in self.rows()}
+        missing = [job for job in dict.fromkeys(jobs) if job not in there]
+        if missing:
+            with ProcessPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                for job, figures in zip(missing, pool.map(self._train, missing), strict=True):
+                    self._keep(job, figures)
+        by_job = {_job(row): row for row in self.rows()}
+        return [by_job[job] for job in jobs]
+
+    def _keep(self, job: Job, figures: Row) -> None:
+        self._found.append({**asdict(job), "code": self._code, **figures})
+        text = json.dumps({**circumstances(0), "rows": self._found}, indent=1)
+        self._path.write_text(text + "\n", encoding="utf-8")
+        shown = figures.get("failure") or f"{figures['psnr']:.2f} dB, {figures['seconds']:.0f} s"
+        print(f"{job.task} {job.input} {job.model} {job.protocol} {job.rate}: {shown}", flush=True)
+
+    def run(self, plan: Plan) -> None:
+        """Choose the rate of every model of a plan on its tuning inputs, then train it on the test inputs."""
+
+        def job(name: str, model: str, rate: str, seed: int = 0) -> Job:
+            return Job(plan.task, name, model, plan.protocol, rate, seed, plan.steps, plan.small)
+
+        rates = [f"{rate:g}" for rate in RATES[plan.protocol]] or ["own"]
+        chosen = dict.fromkeys(plan.models, rates[0])
+        if len(rates) > 1:
+            rows = self.of(job(n, m, rate) for m in plan.models for n in plan.tuning for rate in rates)
+            for model in plan.models:
+                errors = [
+                    {r["rate"]: r.get("mse") for r in rows if (r["model"], r["input"]) == (model, name)}
+                    for name in plan.tuning
+                ]
+                chosen[model] = best_rate(errors) or rates[0]
+        rows = self.of(job(name, model, chosen[model]) for model in plan.models for name in plan.test)
+        means = {m: fmean(r.get("psnr", 0.0) for r in rows if r["model"] == m) for m in plan.models}
+        close = [m for m in plan.models if abs(means[m] - means[plan.models[0]]) < plan.close]
+        if len(close) > 1:
+            self.of(job(n, m, chosen[m], seed) for seed in plan.more_seeds for m in close for n in plan.test)
+
+
+def _job(row: Row) -> Job:
+    return Job(**{field.name: row[field.name] for field in fields(Job)})
+
+
+def code() -> str:
+    """12 hexadecimal digits that differ for different code of the package."""
+    folder, digest = Path(sasnet_sdf.__file__).parent, hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
