@@ -216,6 +216,7 @@ def on_part(on_progress: OnProgress, label: str, number: int, count: int) -> OnP
     """A callback that reports the progress of one model as a part of the whole comparison."""
 
     def watch(progress: Progress) -> bool | None:
-        return on_progress(replace(progress, part=number, parts=count, label=label))
+        whole = f"{label}, {progress.label}" if progress.label else label
+        return on_progress(replace(progress, part=number, parts=count, label=whole))
 
     return watch

@@ -58,7 +58,7 @@ class Training(Generic[Result]):
         errors: dict[str, float | None] = {}
         failure = ""
         for rate, model in tried.items():
-            row, result = self.once(model, on_progress)
+            row, result = self.once(model, _at(rate, on_progress) if len(tried) > 1 else on_progress)
             if row.get("ended_by") == "cancel":
                 return row, None
             errors[rate] = row.get("held_out_error")
@@ -111,6 +111,11 @@ def _engine(model: Network[Any]) -> str:
     if model.compiled:
         return "compiled"
     return "torch" if model.engine == "torch" else f"torch, {model.engine}"
+
+
+def _at(rate: str, on_progress: OnProgress) -> OnProgress:
+    """A callback that names the learning rate that is tried."""
+    return lambda progress: on_progress(replace(progress, label=f"rate {rate}"))
 
 
 def chosen(

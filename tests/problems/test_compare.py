@@ -114,7 +114,11 @@ def test_stopping_keeps_the_models_that_are_done(sphere, tmp_path):
 
 @pytest.mark.parametrize(("protocol", "key"), [("adam", "rate"), ("muon", "muon_rate")])
 def test_all_networks_get_the_same_optimizer_and_the_best_of_its_rates(sphere, tmp_path, protocol, key):
-    numbers = compare(sphere, tmp_path, models=["siren", "sasnet"], protocol=protocol, **SMALL)
+    said = []
+    numbers = compare(
+        sphere, tmp_path, models=["siren", "sasnet"], protocol=protocol, **SMALL, on_progress=said.append
+    )
+    assert {f"sasnet, rate {rate:g}" for rate in RATES[protocol]} < {p.label for p in said}
     for row in numbers["rows"]:
         (errors,) = row["rates"]
         assert [float(rate) for rate in errors] == list(RATES[protocol])
