@@ -1,194 +1,136 @@
-"""Every claim about the method, measured with `compare`; writes docs/results.md.
+"""Surfaces: networks of equal parameters, targets and steps, by the same optimizer; writes docs/results.md.
 
-    python benchmarks/results.py -o folder
-    python benchmarks/results.py -o folder --shapes armadillo dragon
-    python benchmarks/results.py -o folder --write
+    python benchmarks/results.py -o FILE.json
+    python benchmarks/results.py -o FILE.json --protocols muon --models sasnet sasnet:no-masks --shapes horse
+    python benchmarks/results.py -o FILE.json --write
+    python benchmarks/results.py -o FILE.json --small
 
-For a clean cloud of each shape, from meshes/NAME.ply of SASNET_SDF_DATA (docs/benchmarks-data.md): all models
-at their published learning rates; SASNet and the three best others, each at the best of five rates; SIREN at
-seven omega0; the cost of masks. A run that was stopped continues. --write only makes the page and its
-pictures from the results in the folder.
+For clean clouds of meshes/NAME.ply of SASNET_SDF_DATA (docs/benchmarks-data.md). Protocols (docs/compare.md):
+`published`, each network by its own optimizer at its own rates; `adam` and `muon`, all by one optimizer, each
+at the rate with the least product of held-out errors on two tuning shapes, which is then held for the test
+shapes. Networks whose mean error is within 5 % of SASNet's are trained with two more seeds.
+
+A row is one training. FILE has all rows; those of the package's present code are not run again, and only
+those are written. --small runs everything at toy size, on made-up shapes.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import itertools
-import json
-from collections.abc import Callable
-from dataclasses import replace
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-from common import commit, data_file, medians_ms
+import numpy as np
+from common import data_file
+from results_page import write
 from scanner import clean_cloud, read_mesh
+from trainings import Job, Plan, Table
 
-from sasnet_sdf import compare
-from sasnet_sdf.comparison.compare import MODELS
+from sasnet_sdf.comparison.protocols import RATES, candidates
 from sasnet_sdf.comparison.results import Budget, sized
-from sasnet_sdf.comparison.without_network import is_poisson
-from sasnet_sdf.config import TrainingConfig
-from sasnet_sdf.field import Field
-from sasnet_sdf.io import write_cloud
-from sasnet_sdf.model_config import PUBLISHED, SASNetConfig
-from sasnet_sdf.networks.registry import build_model, parameter_count, with_parameters
-from sasnet_sdf.runtime.progress import Progress
-from sasnet_sdf.training.loop import step_of
-from sasnet_sdf.training.losses import DistanceTask
-from sasnet_sdf.training.optimizers import Optimizer
+from sasnet_sdf.comparison.subjects import SurfaceSubject
+from sasnet_sdf.comparison.training import Training
+from sasnet_sdf.comparison.without_network import no_network
+from sasnet_sdf.geometry import TriangleMesh
+from sasnet_sdf.problems.settings import make_config
+from sasnet_sdf.runtime.progress import silent
 
-ROOT = Path(__file__).resolve().parent.parent
-BUDGET = Budget(parameters=150_000, steps=1500, batch=8192)
-RESOLUTION = 320
+TUNING, TEST = ("cheburashka", "casting"), ("armadillo", "dragon", "horse")
+TOY_TUNING, TOY_TEST = ("ball 0", "ball 1"), ("ball 2",)
+PARAMETERS, STEPS, BATCH = 150_000, 600, 4096
+RESOLUTION = 256
 """Lattice cells: a field that is noise has a surface everywhere, and takes minutes at 512."""
-ALSO = ("wire:omega0=10:scale=40:rate=5e-3",)
-"""Models beside the default ones of compare: WIRE with its own authors' settings for shapes."""
-OMEGAS = (5, 10, 20, 30, 60, 90, 120)
-SWEPT = 3
-"""Number of models whose rates are swept, beside SASNet."""
+CLOSE = 0.05
+"""Part of SASNet's error below which a difference needs three seeds."""
+
+SINES = ("sasnet", "sasnet:no-masks", *(f"siren:omega0={n}" for n in (15, 30, 60, 120, 240)), "finer")
+ABLATIONS = ("sasnet:unfrozen", "sasnet:siren-layer")
+OTHERS = (
+    "wire",
+    "wire:omega0=10:scale=5",
+    "gauss",
+    "gauss:scale=10",
+    "pemlp",
+    "ffn",
+    "ngp",
+    "bacon",
+    "tuner",
+)
+AS_RELEASED = "sasnet:published:grid.coarsest=16:grid.finest=256"
+PROTOCOLS: dict[str, tuple[str, ...]] = {
+    "published": ("sasnet", AS_RELEASED, "siren", "finer", *OTHERS, "supervision", "poisson"),
+    "adam": (*SINES, *ABLATIONS, *OTHERS),
+    "muon": (*SINES, *ABLATIONS),
+}
+"""The models of each protocol."""
 
 
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    cli.add_argument("--shapes", nargs="+", default=["armadillo"], metavar="NAME", help="meshes/NAME.ply")
+    cli.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.json")
+    cli.add_argument("--protocols", nargs="+", choices=tuple(RATES), default=list(RATES))
+    cli.add_argument("--models", nargs="+", metavar="MODEL", help="these only")
+    cli.add_argument("--shapes", nargs="+", metavar="NAME", help="these test shapes only")
+    cli.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="one thread each")
     cli.add_argument("--write", action="store_true")
+    cli.add_argument("--small", action="store_true")
     options = cli.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
+    table = Table(options.output, trained, options.workers)
     if not options.write:
-        for shape in options.shapes:
-            run(shape, options.output)
-        measure_times(options.output)
-    write(options.output)
+        for protocol in options.protocols:
+            table.run(plan(protocol, options.models, options.shapes, options.small))
+    if options.write or options.small:
+        write(table.rows(), options.output.with_suffix(".md") if options.small else None)
 
 
-def run(shape: str, output: Path) -> None:
-    truth, cloud = data_file("meshes", f"{shape}.ply"), output / f"{shape}_cloud.ply"
-    if not cloud.exists():
-        write_cloud(cloud, clean_cloud(read_mesh(truth)))
-    measured = {"reference": truth, "budget": BUDGET, "resolution": RESOLUTION}
-    shared: dict[str, Any] = {**measured, "on_progress": tell}
-    models = list(dict.fromkeys([*MODELS, *ALSO, *(f"siren:omega0={n}" for n in OMEGAS)]))
-    table = compare(cloud, output / shape, models=models, **shared)
-    about = {"date": f"{datetime.date.today():%d %B %Y}", "commit": commit()}
-    (output / f"{shape}.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    best = ["sasnet", *others(table["rows"])[:SWEPT]]
-    compare(cloud, output / f"{shape}_rates", models=best, protocol="adam", **shared)
+def plan(protocol: str, models: list[str] | None, shapes: list[str] | None, small: bool) -> Plan:
+    words, tuning, test = models or PROTOCOLS[protocol], TUNING, shapes or TEST
+    if small:
+        words, tuning, test = words[:2], TOY_TUNING, TOY_TEST
+    steps = 20 if small else STEPS
+    return Plan("surfaces", protocol, words, tuning, test, steps, small, "error", np.inf, is_close)
 
 
-def measure_times(output: Path) -> None:
-    """Write the time of a step of each network, and the cost of masks, to times.json; on a quiet machine."""
-    models = list(dict.fromkeys([*MODELS, *ALSO, *(f"siren:omega0={n}" for n in OMEGAS)]))
-    times = {"steps": cost_of_steps(models), "masks": cost_of_masks()}
-    (output / "times.json").write_text(json.dumps(times, indent=1), encoding="utf-8")
+def is_close(error: float, ours: float) -> bool:
+    return abs(error - ours) < CLOSE * ours
 
 
-def others(rows: list[dict[str, Any]]) -> list[str]:
-    """The networks other than SASNet and its ablations, best first; of SIREN only the best omega0."""
-    networks = [row for row in rows if not row["model"].startswith(("sasnet", "poisson")) and row["mesh"]]
-    best: dict[str, str] = {}
-    for row in sorted(networks, key=lambda row: row["error"]):
-        best.setdefault(row["model"].partition(":")[0], row["model"])
-    return list(best.values())
+@lru_cache(maxsize=1)
+def subject_of(name: str, steps: int, small: bool) -> SurfaceSubject:
+    """A clean cloud of a shape, to be measured against the shape; its targets are computed once."""
+    truth = ball(int(name.split()[-1])) if small else read_mesh(data_file("meshes", f"{name}.ply"))
+    cloud = clean_cloud(truth, 3000 if small else 200_000)
+    budget = Budget(parameters=10_000 if small else PARAMETERS, steps=steps, batch=BATCH)
+    settings = ["supervision.targets=20000"] if small else []
+    config = make_config("balanced", settings=settings, resolution=48 if small else RESOLUTION)
+    return SurfaceSubject(cloud, truth, config, budget, ["supervision"], 20_000 if small else 200_000, silent)
 
 
-def cost_of_steps(models: list[str]) -> dict[str, float]:
-    """Milliseconds of a step of each network, as `compare` trains it; the networks take turns."""
-    steps: dict[str, Callable[[], object]] = {}
-    for words in models:
-        if not is_poisson(words):
-            model = build_model(sized(words, BUDGET), engine="numba")
-            points, target = sphere(BUDGET.batch)
-            batch = (points, target, points)
-            task = DistanceTask(model, lambda _, batch=batch: batch, TrainingConfig())
-            steps[words] = step_of_task(task)
-    return medians_ms(steps, 15)
+def trained(job: Job) -> dict[str, Any]:
+    """The figures of one training, or the `failure`. Surfaces are only made of test shapes."""
+    subject = subject_of(job.input, job.steps, job.small)
+    if no_network(job.model):
+        row, mesh = subject.without_network(job.model, silent)
+        return row | {"held_out": 0.0} | (subject.judged(None, mesh, silent)[0] if mesh else {})
+    budget = Budget(parameters=10_000 if job.small else PARAMETERS)
+    base = sized(job.model, budget)
+    used = base if job.rate == "own" else candidates(base, job.protocol)[job.rate]
+    training = Training.on(subject, "cpu", "numba", silent).with_seed(job.seed)
+    row, field = training.once(used, silent)
+    if field is None:
+        return row
+    row["held_out"] = row.pop("held_out_error")
+    del row["history"]
+    return row if job.input in (*TUNING, *TOY_TUNING) else row | subject.judged(field, None, silent)[0]
 
 
-def cost_of_masks() -> list[dict[str, Any]]:
-    """Parameters and milliseconds of a step of SASNet with masks and without, of the same width."""
-    config = with_parameters(PUBLISHED["sasnet"], BUDGET.parameters or 0)
-    assert isinstance(config, SASNetConfig)
-    points, target = sphere(BUDGET.batch)
-    steps, rows = {}, []
-    for label, settings, compiled in (
-        ("masks, compiled", config, True),
-        ("masks, PyTorch", config, False),
-        ("no masks, PyTorch", replace(config, masks=False), False),
-    ):
-        model = build_model(settings, engine="numba")
-        model.compiled = compiled
-        training = TrainingConfig(eikonal_weight=0.0)
-        batch = (points, target, points)
-        steps[label] = step_of_task(DistanceTask(model, lambda _, batch=batch: batch, training))
-        rows.append({"label": label, "parameters": parameter_count(model)})
-    taken = medians_ms(steps, 15)
-    return [row | {"ms_per_step": taken[row["label"]]} for row in rows]
+def ball(number: int) -> TriangleMesh:
+    import trimesh
 
-
-def sphere(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Points of the cube, sorted along an axis, and their distances from a sphere."""
-    points = torch.rand(count, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    points = points[points[:, 0].argsort()].contiguous()
-    return points, points.norm(dim=1) - 0.7
-
-
-def step_of_task(task: DistanceTask) -> Callable[[], object]:
-    optimizer, number = Optimizer(task.model.parameter_groups()), itertools.count()
-    take = step_of(task, optimizer)
-    return lambda: float(take(next(number), 1.0))
-
-
-def tell(progress: Progress) -> bool:
-    if progress.step and progress.steps and progress.step % (progress.steps // 3) < 20:
-        print(f"{progress.label}: step {progress.step}, loss {progress.loss:.3g}", flush=True)
-    return True
-
-
-def write(output: Path) -> None:
-    """docs/results.md and its pictures."""
-    from results_page import page, pictures
-
-    shapes = [path.stem for path in sorted(output.glob("*.json")) if path.stem != "times"]
-    found = {shape: read(output, shape) for shape in shapes}
-    for shape in shapes:
-        pictures(output, shape, found[shape], ROOT / "docs" / "images")
-    (ROOT / "docs" / "results.md").write_text(page(found), encoding="utf-8")
-
-
-def read(output: Path, shape: str) -> dict[str, Any]:
-    about = json.loads((output / f"{shape}.json").read_text(encoding="utf-8"))
-    paths = (output / folder / "results.json" for folder in (shape, f"{shape}_rates"))
-    models, rates = (
-        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": []} for path in paths
-    )
-    every = {row["model"]: row for row in models["rows"]}
-    models["rows"] = [every[name] for name in (*MODELS, *ALSO) if name in every]
-    names = [f"siren:omega0={n}" for n in OMEGAS]
-    omega0 = {"rows": [every[name] for name in names if name in every]}
-    moved = how_far_frequencies_moved(output / shape / "fields" / "sasnet_unfrozen.sasnet")
-    times = json.loads((output / "times.json").read_text(encoding="utf-8"))
-    for row in (*models["rows"], *rates["rows"], *omega0["rows"]):
-        # measured in turn, so that other work on the machine affects all of them alike
-        row["ms_per_step"] = times["steps"].get(row["model"])
-    return about | {
-        "models": models,
-        "rates": rates,
-        "omega0": omega0,
-        "masks": times["masks"],
-        "moved": moved,
-    }
-
-
-def how_far_frequencies_moved(path: Path) -> tuple[float, float] | None:
-    """Mean and largest distance of trained frequencies from their initial whole numbers."""
-    if not path.exists():
-        return None
-    frequencies: torch.Tensor = Field.load(path, device="cpu").model.get_parameter("frequencies")
-    moved = (frequencies - frequencies.round()).abs()
-    return float(moved.mean()), float(moved.max())
+    sphere = trimesh.creation.icosphere(3, radius=1.0 + number)
+    return TriangleMesh(np.asarray(sphere.vertices), np.asarray(sphere.faces))
 
 
 if __name__ == "__main__":

@@ -1,163 +1,131 @@
-"""docs/results.md from the results of benchmarks/results.py, wins and losses alike."""
+"""docs/results.md from the rows of benchmarks/results.py, wins and losses alike."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
-from PIL import Image
+from common import circumstances, table
 
-from sasnet_sdf.comparison.compare import MODELS
-from sasnet_sdf.comparison.results import HIGHEST, best_of, table
-from sasnet_sdf.views import curves
+Row = dict[str, Any]
 
-COLUMNS = {
-    "model": ("model", ""),
-    "error": ("error", ".2f"),
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "results.md"
+FIGURES = {
     "hausdorff": ("Hausdorff", ".0f"),
     "normal_consistency": ("normals", ".4f"),
     "iou": ("IoU", ".4f"),
-    "sdf_error_near": ("near", ".2f"),
     "sdf_error_far": ("far", ".1f"),
-    "eikonal_error_near": ("eikonal near", ".3f"),
-    "eikonal_error_far": ("eikonal far", ".3f"),
-    "parameters": ("parameters", ",d"),
-    "rate": ("rate", "g"),
+    "eikonal_error_near": ("slope near", ".3f"),
     "ms_per_step": ("ms per step", ".0f"),
-    "engine": ("engine", ""),
 }
-WIDEST = 900
-"""Largest width of a picture on the page, in pixels."""
+WITHOUT_NETWORK = ("supervision", "poisson")
+HEADINGS = {"muon": "All by Muon", "adam": "All by Adam", "published": "As published"}
+SAYS = {
+    "muon": "Shows what the layers do, since all networks learn by Muon at their best rate. It does not show "
+    "longer training, nor the default network, which has 2.8 million parameters and refinement behind it.",
+    "adam": "Shows the same by the optimizer that the papers used. Networks of ReLU, Gaussians and wavelets "
+    "are here only. Rates are for so few steps; it does not show what networks reach in 100 times as many.",
+    "published": "Shows what each method gives as its authors set it, after so few steps. It does not show "
+    "which network is better: rates for long runs lose in short ones. `supervision` is the surface of the "
+    "targets themselves, which no network can be expected to pass; `poisson` is what a user would run.",
+}
 
 
-def page(found: dict[str, dict[str, Any]]) -> str:
-    return HEAD + "\n".join(of_shape(shape, numbers) for shape, numbers in found.items())
+def write(rows: list[Row], path: Path | None = None) -> None:
+    (path or PAGE).write_text(page(rows), encoding="utf-8")
+    print(path or PAGE)
 
 
-HEAD = """# Results
-
-How the method compares with others, measured by `python benchmarks/results.py`, which calls
-`sasnet-sdf compare` ([compare.md](compare.md)) on clean clouds of [public shapes](benchmarks-data.md). All
-networks have the same number of parameters, targets, steps and optimizer; [models.md](models.md) describes
-each. Lengths are in 1e-4 of the diagonal: *error* is the mean distance between surfaces, both ways, *near*
-and *far* are errors of the field's distance near the surface and far from it, *eikonal* is the mean of
-||∇f| - 1|. *ms per step* is the median of 15 steps of each network, all in turn in one run; such times
-compare programs, not methods: SASNet runs in our own compiled passes, the others in PyTorch. Published
-learning rates are those of long runs, of 200,000 steps for most; at 1,500 steps they leave some networks far
-from what they can reach, which is why the second table sweeps the rates for SASNet and the three best kinds
-of the others. The best of each column is in bold. Poisson has no parameter budget; it is included as what a
-user would run instead.
-
-"""
-
-
-def of_shape(shape: str, found: dict[str, Any]) -> str:
-    models, run = found["models"], found["models"]["run"]
-    machine, budget = models["hardware"], run["budget"]
-    omegas = ", ".join(row["model"].partition("=")[2] for row in found["omega0"]["rows"])
-    return f"""## {shape.capitalize()}
-
-Clean cloud of {shape}, {budget["parameters"]:,} parameters, {budget["steps"]:,} steps of {budget["batch"]:,}
-targets; {machine["cores"]} cores ({machine["cpu"]}), {found["date"]}, commit {found["commit"]}.
-
-### Published rates
-
-{table(models["rows"], COLUMNS)}
-{missing(models["rows"])}{losses(models["rows"])}
-{unfrozen(found["moved"])}![surfaces of all models](images/results_{shape}_renders.png)
-
-![distances from the true surface](images/results_{shape}_errors.png)
-
-![loss over steps and over seconds](images/results_{shape}_convergence.png)
-
-{swept(found["rates"]["rows"])}### SIREN at any ω0
-
-{omegas}, beside SASNet (line).
-
-![error and normal consistency over omega0](images/results_{shape}_omega0.png)
-
-{table(found["omega0"]["rows"], COLUMNS)}
-### What masks cost
-
-SASNet at the width of this budget, with its masks and without; a step of {budget["batch"]:,} targets
-without the eikonal term.
-
-{costs(found["masks"])}
-### Masks
-
-On a slice through the middle; the line is the surface. Bands are in order of rising frequency.
-
-![every mask on a slice](images/results_{shape}_masks.png)
-"""
-
-
-def missing(rows: list[dict[str, Any]]) -> str:
-    """A sentence on the models that were not run."""
-    names = [name for name in MODELS if name not in {row["model"] for row in rows}]
-    return f"Not run here yet: {', '.join(f'`{name}`' for name in names)}.\n\n" if names else ""
-
-
-def unfrozen(moved: tuple[float, float] | None) -> str:
-    """A sentence on how far training moved the frequencies."""
-    if moved is None:
-        return ""
-    mean, most = moved
-    return f"""If frequencies are trained too (`sasnet:unfrozen`), they move by {mean:.2f} on average and
-{most:.2f} at most from their initial whole numbers: in so few steps it hardly matters whether they are
-frozen.
-
-"""
-
-
-def swept(rows: list[dict[str, Any]]) -> str:
-    """The section on learning rates, if they were swept."""
+def page(rows: list[Row]) -> str:
     if not rows:
-        return "The rates have not been swept here yet.\n\n"
-    return f"""### The best of five rates
+        raise SystemExit("the file has no rows of the package's present code")
+    machine = circumstances(0)
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    parts = [section(rows, protocol) for protocol in HEADINGS if tested(rows, protocol)]
+    return f"""# Surfaces beside other networks
 
-SASNet, and the kinds of networks with the smallest errors above, all by Adam, each at the best of five
-learning rates, chosen on held-out targets.
+{verdicts(rows)}
 
-{table(rows, COLUMNS)}
-"""
+Measured by `python benchmarks/results.py` on clean clouds of [public shapes](benchmarks-data.md): networks of
+150,000 parameters, {rows[0]["steps"]:,} steps of 4,096 targets, one thread each, without refinement. In a
+table all networks have one optimizer; learning rates were chosen on other shapes, and [models.md](models.md)
+describes each network. Lengths are in 1e-4 of the diagonal: *error* is the mean distance between surfaces,
+both ways, *far* the error of the field's distance far from the surface, *slope near* the mean of
+||∇f| - 1| near it. The error is given for each shape, the other figures as means over the shapes; ± is the
+standard deviation of the mean error over three seeds, which networks within 5 % of SASNet have. Times compare
+programs, not methods: SASNet runs in compiled passes, the others in PyTorch.
+
+{machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}; \
+code {rows[0]["code"]}.
+
+{"".join(parts)}"""
 
 
-def losses(rows: list[dict[str, Any]]) -> str:
-    """A sentence on the figures in which another network is better than SASNet."""
-    ours = next(row for row in rows if row["model"] == "sasnet")
-    lost = []
-    for name, (heading, _) in COLUMNS.items():
-        if best_of(name, [ours]) is None:
+def section(rows: list[Row], protocol: str) -> str:
+    found = tested(rows, protocol)
+    names = list(dict.fromkeys(row["input"] for row in found))
+    models = list(dict.fromkeys(row["model"] for row in found))
+    columns = ["", "rate", "error", *names, *(heading for heading, _ in FIGURES.values())]
+    lines = [line(model, found, names) for model in models]
+    return f"## {HEADINGS[protocol]}\n\n{SAYS[protocol]}\n\n{table(columns, lines)}\n"
+
+
+def tested(rows: list[Row], protocol: str) -> list[Row]:
+    """The rows of test shapes of a table: those with a surface that was measured, or that failed."""
+    return [r for r in rows if r["protocol"] == protocol and ("error" in r or "failure" in r)]
+
+
+def line(model: str, rows: list[Row], names: list[str]) -> list[str]:
+    own = [row for row in rows if row["model"] == model]
+    each = [error(model, rows, name) for name in names]
+    whole = "no surface" if None in each else f"{fmean(e for e in each if e is not None):.2f}"
+    by_seed = (
+        [
+            fmean(r["error"] for r in own if r["seed"] == seed and "error" in r)
+            for seed in {r["seed"] for r in own}
+        ]
+        if None not in each
+        else []
+    )
+    if len(by_seed) > 1:
+        whole += f" ± {stdev(by_seed):.2f}"
+    cells = []
+    for key, (_, form) in FIGURES.items():
+        values = [row[key] for row in own if row.get(key) is not None]
+        cells.append(f"{fmean(values):{form}}" if values else "")
+    rate = "" if model in WITHOUT_NETWORK else own[0]["rate"]
+    return [f"`{model}`", rate, whole, *("" if e is None else f"{e:.2f}" for e in each), *cells]
+
+
+def error(model: str, rows: list[Row], name: str) -> float | None:
+    """The mean error over seeds of a model on a shape; None where there is no surface."""
+    own = [row for row in rows if (row["model"], row["input"]) == (model, name)]
+    if not own or any("error" not in row for row in own):
+        return None
+    return fmean(row["error"] for row in own)
+
+
+def verdicts(rows: list[Row]) -> str:
+    """For each table of one optimizer: SASNet beside the best sine network without masks, on each shape."""
+    lines = []
+    for protocol in ("muon", "adam"):
+        found = tested(rows, protocol)
+        names = list(dict.fromkeys(row["input"] for row in found))
+        models = list(dict.fromkeys(row["model"] for row in found))
+        whole = {m: [e for n in names if (e := error(m, found, n)) is not None] for m in models}
+        rivals = [
+            m
+            for m in models
+            if len(whole[m]) == len(names) and (m.startswith(("siren", "finer")) or ":no-masks" in m)
+        ]
+        if not rivals or len(whole.get("sasnet", [])) != len(names):
             continue
-        sign = -1 if name in HIGHEST else 1
-        others = [row for row in rows if row is not ours and row.get(name) is not None]
-        better = [f"`{row['model']}`" for row in others if sign * row[name] < sign * ours[name]]
-        if better:
-            lost.append(f"{heading}: {', '.join(better)}")
-    return f"Better than SASNet: {'; '.join(lost)}.\n" if lost else "None is better in any figure.\n"
-
-
-def costs(rows: list[dict[str, Any]]) -> str:
-    lines = ["| network | parameters | ms per step |", "| --- | --- | --- |"]
-    lines += [f"| {row['label']} | {row['parameters']:,} | {row['ms_per_step']:.1f} |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def pictures(output: Path, shape: str, found: dict[str, Any], images: Path) -> None:
-    ours = next(row for row in found["models"]["rows"] if row["model"] == "sasnet")
-    swept = [
-        (float(row["model"].partition("=")[2]), row["error"], row["normal_consistency"])
-        for row in found["omega0"]["rows"]
-        if row["mesh"]
-    ]
-    line = ours["error"], ours["normal_consistency"]
-    curves.sweep(swept, line, images / f"results_{shape}_omega0.png", "error, 1e-4 of the diagonal")
-    for name in ("renders", "errors", "masks"):
-        picture = Image.open(output / shape / f"{name}.png").convert("RGB")
-        if picture.width > WIDEST:
-            height = round(picture.height * WIDEST / picture.width)
-            picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
-        small = picture.quantize(255, dither=Image.Dither.NONE)
-        small.save(images / f"results_{shape}_{name}.png", optimize=True)
-    shutil.copyfile(output / shape / "convergence.png", images / f"results_{shape}_convergence.png")
+        best = min(rivals, key=lambda m: fmean(whole[m]))
+        ratios = [ours / other for ours, other in zip(whole["sasnet"], whole[best], strict=True)]
+        each = ", ".join(f"{name} {ratio:.2f}" for name, ratio in zip(names, ratios, strict=True))
+        lines.append(
+            f"- {HEADINGS[protocol]}: SASNet's error is {fmean(whole['sasnet']):.2f}, that of the best other "
+            f"network of sines (`{best}`) {fmean(whole[best]):.2f}. Ratios: {each}."
+        )
+    return "\n".join(lines)

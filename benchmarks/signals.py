@@ -80,7 +80,12 @@ def plan(task: str, protocol: str, models: list[str] | None, signals: list[str] 
     words = [model + depth for model in models or TASKS[task][protocol]]
     if small:
         tuning, test, words = ("made 0", "made 1"), ("made 2",), words[:2]
-    return Plan(task, protocol, words, tuning, test, 20 if small else STEPS, small, CLOSE)
+    steps = 20 if small else STEPS
+    return Plan(task, protocol, words, tuning, test, steps, small, "psnr", 0.0, is_close)
+
+
+def is_close(psnr: float, ours: float) -> bool:
+    return abs(psnr - ours) < CLOSE
 
 
 def trained(job: Job) -> dict[str, Any]:
@@ -106,7 +111,7 @@ def trained(job: Job) -> dict[str, Any]:
         return {"failure": "no finite PSNR"}
     return {
         **figures,
-        "mse": 10 ** (-psnr / 10),
+        "held_out": 10 ** (-psnr / 10),
         "parameters": training["parameters"],
         "ms_per_step": training["ms_per_step"],
         "seconds": fitted.report["seconds"]["training"],

@@ -39,8 +39,9 @@ class Job:
 class Plan:
     """The trainings of one table: models on test inputs, by one protocol.
 
-    tuning: the inputs on which each model's rate is chosen, by the least product of the rows' `mse`.
-    more_seeds: further seeds for the models whose mean `psnr` is within `close` of that of the first.
+    tuning: the inputs on which each model's rate is chosen, by the least product of the rows' `held_out`.
+    figure: what models are compared by; where a row failed it is `failed`. close: whether the means of this
+    figure of a model and of the first one are so close that both are trained with more seeds.
     """
 
     task: str
@@ -50,14 +51,16 @@ class Plan:
     test: Sequence[str]
     steps: int
     small: bool
-    close: float
+    figure: str
+    failed: float
+    close: Callable[[float, float], bool]
     more_seeds: Sequence[int] = (1, 2)
 
 
 class Table:
     """The rows of a file, each written as soon as it is there.
 
-    train: the figures of a Job, among them `mse`, `psnr` and `seconds`, or its `failure`. It is called in
+    train: the figures of a Job, among them `held_out` and `seconds`, or its `failure`. It is called in
     several processes, of one thread each.
     """
 
@@ -82,10 +85,10 @@ class Table:
         return [by_job[job] for job in jobs]
 
     def _keep(self, job: Job, figures: Row) -> None:
-        self._found.append({**asdict(job), "code": self._code, **figures})
+        self._found.append({"code": self._code, **figures, **asdict(job)})
         text = json.dumps({**circumstances(0), "rows": self._found}, indent=1)
         self._path.write_text(text + "\n", encoding="utf-8")
-        shown = figures.get("failure") or f"{figures['psnr']:.2f} dB, {figures['seconds']:.0f} s"
+        shown = figures.get("failure") or f"{figures['held_out']:.3g}, {figures['seconds']:.0f} s"
         print(f"{job.task} {job.input} {job.model} {job.protocol} {job.rate}: {shown}", flush=True)
 
     def run(self, plan: Plan) -> None:
@@ -100,13 +103,15 @@ class Table:
             rows = self.of(job(n, m, rate) for m in plan.models for n in plan.tuning for rate in rates)
             for model in plan.models:
                 errors = [
-                    {r["rate"]: r.get("mse") for r in rows if (r["model"], r["input"]) == (model, name)}
+                    {r["rate"]: r.get("held_out") for r in rows if (r["model"], r["input"]) == (model, name)}
                     for name in plan.tuning
                 ]
                 chosen[model] = best_rate(errors) or rates[0]
         rows = self.of(job(name, model, chosen[model]) for model in plan.models for name in plan.test)
-        means = {m: fmean(r.get("psnr", 0.0) for r in rows if r["model"] == m) for m in plan.models}
-        close = [m for m in plan.models if abs(means[m] - means[plan.models[0]]) < plan.close]
+        means = {
+            m: fmean(r.get(plan.figure, plan.failed) for r in rows if r["model"] == m) for m in plan.models
+        }
+        close = [m for m in plan.models if plan.close(means[m], means[plan.models[0]])]
         if len(close) > 1:
             self.of(job(n, m, chosen[m], seed) for seed in plan.more_seeds for m in close for n in plan.test)
 

@@ -55,7 +55,7 @@ def test_the_comparison_of_signals_runs_at_toy_size(benchmarks, monkeypatch, tmp
         products = {}
         for row in own:
             if row["input"] != "made 2":
-                products[row["rate"]] = products.get(row["rate"], 1.0) * row["mse"]
+                products[row["rate"]] = products.get(row["rate"], 1.0) * row["held_out"]
         (tested,) = {row["rate"] for row in own if row["input"] == "made 2"}
         assert tested == min(products, key=products.__getitem__)
     shown = capsys.readouterr().out
@@ -63,8 +63,28 @@ def test_the_comparison_of_signals_runs_at_toy_size(benchmarks, monkeypatch, tmp
     page = benchmarks("signals_page").page(rows)
     assert "Volumes, all by Muon: SASNet" in page
     benchmarks("signals").main()  # nothing is run again
-    assert not re.search(r"dB, \d+ s$", capsys.readouterr().out, re.MULTILINE)
+    assert not re.search(r", \d+ s$", capsys.readouterr().out, re.MULTILINE)
     assert json.loads((tmp_path / "s.json").read_text())["rows"] == rows
+
+
+@pytest.mark.slow
+def test_the_comparison_of_surfaces_runs_at_toy_size(benchmarks, monkeypatch, tmp_path):
+    words = ["results.py", "--small", "--protocols", "muon", "published", "-o", str(tmp_path / "r.json")]
+    monkeypatch.setattr(sys, "argv", words)
+    benchmarks("results").main()
+    rows = json.loads((tmp_path / "r.json").read_text())["rows"]
+    assert {row["input"] for row in rows if "error" in row} == {"ball 2"}
+    assert len([row for row in rows if row["input"] != "ball 2"]) == 2 * 2 * 4
+    page = (tmp_path / "r.md").read_text(encoding="utf-8")
+    assert "- All by Muon: SASNet's error is" in page and "## As published" in page
+
+
+@pytest.mark.slow
+def test_the_eikonal_benchmark_runs_at_toy_size(benchmarks, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["eikonal.py", "--small", "--weights", "0", "1e-3"])
+    benchmarks("eikonal").main()
+    table = capsys.readouterr().out.splitlines()
+    assert len(table) == 2 + 3 * 2 and all(line.count("|") == 9 for line in table)
 
 
 def test_a_scan_has_the_noise_cameras_and_outliers_that_were_asked_for(benchmarks, ball):
