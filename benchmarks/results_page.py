@@ -8,6 +8,8 @@ from typing import Any
 
 from common import circumstances, table
 
+from sasnet_sdf.views import curves
+
 Row = dict[str, Any]
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "results.md"
@@ -33,8 +35,41 @@ SAYS = {
 
 
 def write(rows: list[Row], path: Path | None = None) -> None:
-    (path or PAGE).write_text(page(rows), encoding="utf-8")
-    print(path or PAGE)
+    """Write the page, and beside it the picture of all omega0."""
+    path = path or PAGE
+    (path.parent / "images").mkdir(exist_ok=True)
+    drawn = draw_omega0(rows, path.parent / "images" / "results_omega0.png")
+    path.write_text(page(rows) + (OMEGA0 if drawn else ""), encoding="utf-8")
+    print(path)
+
+
+OMEGA0 = """## SIREN at any ω0
+
+All by Muon, means over the shapes; the line is SASNet.
+
+![error and normal consistency over omega0](images/results_omega0.png)
+"""
+
+
+def draw_omega0(rows: list[Row], path: Path) -> bool:
+    """Draw errors and normals of SIREN over omega0, by Muon; False if there are none, or not SASNet's."""
+    found = tested(rows, "muon")
+    names = list(dict.fromkeys(row["input"] for row in found))
+
+    def means(model: str) -> tuple[float, float] | None:
+        each = [error(model, found, name) for name in names]
+        if not each or None in each:
+            return None
+        normals = [row["normal_consistency"] for row in found if row["model"] == model]
+        return fmean(e for e in each if e is not None), fmean(normals)
+
+    sirens = [m for m in dict.fromkeys(row["model"] for row in found) if m.startswith("siren:omega0=")]
+    points = [(float(m.partition("=")[2]), *figures) for m in sirens if (figures := means(m)) is not None]
+    line = means("sasnet")
+    if not points or line is None:
+        return False
+    curves.sweep(points, line, path, "error, 1e-4 of the diagonal")
+    return True
 
 
 def page(rows: list[Row]) -> str:

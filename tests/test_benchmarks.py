@@ -87,6 +87,35 @@ def test_the_eikonal_benchmark_runs_at_toy_size(benchmarks, monkeypatch, capsys)
     assert len(table) == 2 + 3 * 2 and all(line.count("|") == 9 for line in table)
 
 
+@pytest.mark.slow
+def test_the_benchmark_of_blocking_runs_at_toy_size(benchmarks, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["blocking.py", "--small", "--finest", "8", "--steps", "30"])
+    benchmarks("blocking").main()
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert len(rows) == 4 and all(float(row[6]) > 0.5 for row in rows)
+
+
+def test_kinks_at_the_borders_of_cells_are_found(benchmarks):
+    kinks = benchmarks("blocking").kinks
+    x = (np.arange(256) + 0.5) / 256 * 7 + 0.5  # cells of a grid of 8 vertices
+    smooth, bent = np.sin(x / 2), np.abs(x % 1 - 0.5)
+    assert kinks(np.tile(smooth[None, :, None], (4, 1, 3)), 8) == pytest.approx(1, abs=0.2)
+    saw = np.interp(x, np.arange(10), np.arange(10) % 2.0)  # bends at whole numbers only
+    assert kinks(np.tile((smooth + 0.1 * saw)[None, :, None], (4, 1, 3)), 8) > 20
+    assert kinks(np.tile((smooth + 0.1 * bent)[None, :, None], (4, 1, 3)), 8) > 5
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_settling_masks_runs_at_toy_size(benchmarks, monkeypatch, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(sys, "argv", ["settle.py", "--small", "--pictures", str(tmp_path)])
+    benchmarks("settle").main()
+    assert (tmp_path / "settle.png").exists()
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert {row[1].strip() for row in rows} == {"surface", "image"}
+    assert float(rows[0][4]) > 0 and float(rows[-1][4]) == 0
+
+
 def test_a_scan_has_the_noise_cameras_and_outliers_that_were_asked_for(benchmarks, ball):
     pytest.importorskip("open3d")
     scanner = benchmarks("scanner").Scanner(8000, cameras=6, pixels=128, noise=0.002, outliers=0.1)
