@@ -94,7 +94,7 @@ class SignalTuning(Settings):
         "Number of epochs that smooth_muon_rate is for; with fewer epochs the limit is higher.",
         low=1.0,
     )
-    mask_bias: float = setting(0.0, "Initial bias of the masks; 0 gives initial masks of 0.5.")
+    mask_bias: float = setting(2.0, "Initial bias of the masks; 2 gives initial masks of 0.88.")
     table_share: float = setting(
         0.03, "Largest share of the parameters that the hash grid may have.", low=0.0, high=1.0
     )
@@ -103,7 +103,7 @@ class SignalTuning(Settings):
     )
 
 
-VOLUME_TUNING = SignalTuning(most_band=60, spectrum_samples=128, grid_rate=5e-3, finest=32)
+VOLUME_TUNING = SignalTuning(most_band=60, spectrum_samples=128, grid_rate=5e-3, mask_bias=0.0, finest=32)
 
 
 @dataclass(frozen=True)
