@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def is_close(error: float, ours: float) -> bool:
     return abs(error - ours) < CLOSE * ours
 
 
-@lru_cache(maxsize=1)
+@cache
 def subject_of(name: str, steps: int, small: bool) -> SurfaceSubject:
     """A clean cloud of a shape, to be measured against the shape; its targets are computed once."""
     truth = ball(int(name.split()[-1])) if small else read_mesh(data_file("meshes", f"{name}.ply"))

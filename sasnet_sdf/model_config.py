@@ -145,9 +145,11 @@ class SASNetConfig(ModelConfig):
     rate: float = _rate(1e-3, "Learning rate of the sines at the start.")
     omega0: float = _omega0(30.0)
     period: float = setting(2 / 0.95, "Period of the lowest frequency.", positive=True)
-    low: int = setting(5, "Highest frequency of the neurons without a mask.", low=1)
+    low: int = setting(5, "Highest frequency of the low group, whose neurons have no mask.", low=1)
     band: int = setting(20, "Highest frequency.", low=1)
-    low_share: float = setting(0.5, "The share of the neurons without a mask.", low=0.0, high=1.0)
+    low_share: float = setting(
+        0.5, "The share of the first layer's neurons in the low group.", low=0.0, high=1.0
+    )
     bands: int = setting(4, "Masks of the first layer.", low=1, high=64)
     groups: int = setting(8, "Masks of each hidden layer.", low=1)
     masked: str = setting(

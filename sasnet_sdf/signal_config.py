@@ -53,12 +53,12 @@ class SignalTuning(Settings):
     )
     low_band: float = setting(
         0.4,
-        "Highest frequency without a mask, as a share of the band (published: 0.2).",
+        "Highest frequency of the low group, as a share of the band (published: 0.2).",
         low=0.0,
         high=1.0,
     )
     low_share: float = setting(
-        0.8, "Share of the first layer's neurons without a mask (published: 0.5).", low=0.0, high=1.0
+        0.8, "Share of the first layer's neurons in the low group (published: 0.5).", low=0.0, high=1.0
     )
     hidden_layers: int = setting(3, "Number of hidden layers.", low=1)
     rate: float = setting(1.5e-3, "Learning rate of the sine layers.", positive=True)
@@ -72,7 +72,10 @@ class SignalTuning(Settings):
     )
     most_muon_rate: float = setting(0.18, "Upper limit of the learning rate of Muon.", low=0.0)
     muon_power: float = setting(
-        0.4, "Batches that are a smaller share of the samples have more noise, and a lower rate.", low=0.0
+        0.4,
+        "How strongly the rate of Muon falls with the batch's share of the samples: gradients of "
+        "small batches are noisy.",
+        low=0.0,
     )
     longest_period: float = setting(
         6.3,

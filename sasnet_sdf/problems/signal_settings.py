@@ -131,7 +131,7 @@ def chosen(
     count: number of parameters. training: the preset balanced by default.
     """
     tuning, training = tuning or usual_tuning(signal), training or SIGNAL_PRESETS["balanced"].training
-    part = min(1.0, training.batch / math.prod(signal.grid.shape))  # of the samples, in each batch
+    batch_share = min(1.0, training.batch / math.prod(signal.grid.shape))
     grid, base, ratio = signal.grid, SASNetConfig(), count / signal.values.size
     period = float(np.clip(tuning.longest_period * math.sqrt(ratio), base.period, tuning.longest_period))
     highest = period * grid.half / (2 * grid.spacing.min())  # Nyquist limit, in periods
@@ -142,10 +142,10 @@ def chosen(
     band = int(np.clip(round(share * narrowing * highest), 4, tuning.most_band))
     hidden_layers = changes.get("hidden_layers", tuning.hidden_layers)
     width = max(8, int(math.sqrt(count / hidden_layers)))
-    muon_rate = tuning.muon_rate * part**tuning.muon_power / math.sqrt(width)
+    muon_rate = tuning.muon_rate * batch_share**tuning.muon_power / math.sqrt(width)
     omega0, muon_rate = base.omega0, min(muon_rate, tuning.most_muon_rate)
     if _is_larger(signal, count):
-        shorter = max(1.0, tuning.smooth_epochs / (training.steps * part))
+        shorter = max(1.0, tuning.smooth_epochs / (training.steps * batch_share))
         smooth_rate = tuning.smooth_muon_rate / math.sqrt(ratio) * shorter
         omega0, muon_rate = tuning.smooth_omega0, min(muon_rate, smooth_rate)
     config = replace(
