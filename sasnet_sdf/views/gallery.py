@@ -154,6 +154,10 @@ def mask_slices(
     save(stacked([picture, scale_bar(np.array([LINE], np.uint8), "", "surface", 24)]), path)
 
 
+MOST_COLUMNS = 8
+"""Masks beside each other in a picture; more continue in the next row."""
+
+
 def mask_rows(gates: Array, rows: Sequence[str], line: NDArray[np.bool_] | None = None) -> Image.Image:
     """Masks (M, H, W) in [0, 1] as captioned tiles, a new row where a new group begins, and their scale.
 
@@ -163,7 +167,8 @@ def mask_rows(gates: Array, rows: Sequence[str], line: NDArray[np.bool_] | None 
         raise ValueError(f"{len(gates)} masks need a caption each, found {len(rows)}")
     tiles = list(zip(rows, (tile(gate, line) for gate in gates), strict=True))
     groups = [list(group) for _, group in groupby(tiles, key=lambda pair: pair[0].rpartition(" ")[0])]
-    lines = [side_by_side(group, max(map(len, groups))) for group in groups]
+    columns = min(MOST_COLUMNS, max(map(len, groups)))
+    lines = [side_by_side(group, columns) for group in groups]
     return stacked([*lines, scale_bar(np.array([[0] * 3, [255] * 3], np.uint8), "mask 0", "1")])
 
 

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sasnet_sdf.views.gallery import GAP, LINE, LINE_HEIGHT, mask_slices, slice_points, tile, zero_line
+from sasnet_sdf.views.gallery import (
+    GAP,
+    LINE,
+    LINE_HEIGHT,
+    mask_rows,
+    mask_slices,
+    slice_points,
+    tile,
+    zero_line,
+)
 
 SIZE = 100
 LABELS = ["band 1", "band 2", "layer 1 group 1", "layer 1 group 2", "layer 1 group 3"]
@@ -76,3 +85,10 @@ def test_every_mask_needs_a_caption(tmp_path):
     with pytest.raises(ValueError, match="5 masks"):
         mask_slices(masks, sphere, LABELS[:4], tmp_path / "masks.png", size=10)
     assert not list(tmp_path.iterdir())
+
+
+def test_more_masks_than_fit_beside_each_other_continue_below():
+    gates = np.random.default_rng(0).random((16, 60, 90))
+    names = [f"layer 3 group {n + 1}" for n in range(16)]
+    eight, sixteen = mask_rows(gates[:8], names[:8]), mask_rows(gates, names)
+    assert sixteen.width == eight.width and sixteen.height > eight.height + 60
