@@ -28,9 +28,9 @@ HEADINGS = {
 SAYS = {
     ("images", "muon"): "Shows what the layers do, since all networks learn by Muon at their best rate. It "
     "does not show longer training, or larger networks.",
-    ("images", "adam"): "Shows the same by the optimizer that the papers used. Rates are for 1,000 steps, so "
+    ("images", "adam"): "Shows the same by the optimizer that the papers used. Rates are for few steps, so "
     "it does not show what networks reach in 100 times as many.",
-    ("images", "published"): "Shows what each method gives as its authors set it, after 1,000 steps. It does "
+    ("images", "published"): "Shows what each method gives as its authors set it, after few steps. It does "
     "not show which network is better: rates for long runs lose in short ones, and depths differ.",
     ("x4", "muon"): "Shows how smooth networks are between the samples that all of them fit. Differences of "
     "less than 0.1 dB are of no account: the original has detail that no sample tells of.",
@@ -50,21 +50,22 @@ def write(rows: list[Row]) -> None:
 def page(rows: list[Row]) -> str:
     if not rows:
         raise SystemExit("the file has no rows of the package's present code")
-    steps = rows[0]["steps"]
+    steps = {HEADINGS[row["task"]].lower(): f"{row['steps']:,}" for row in rows}
+    by_task = ", ".join(f"{task} {count}" for task, count in steps.items())
     machine = circumstances(0)
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return f"""# Images and volumes beside other networks
 
 {verdicts(rows)}
 
-Measured by `python benchmarks/signals.py`: {steps:,} steps of 4,096 samples, one thread each. In a table all
-networks have equal numbers of parameters (0.25 per number of the image, 20,000 for images that are enlarged
-and for volumes), three hidden layers and one optimizer; only `as published` has depths and optimizers of
-their own. Learning rates were chosen on tuning signals, and everything else about SASNet too; the signals
-below are test signals ([data](benchmarks-data.md#tuning-and-test-data)). PSNR, SSIM, PSNR at edges and
-noisiness are means over the signals ([what they are](signals-metrics.md)); ± is the standard deviation of
-the mean PSNR over three seeds, which networks within 0.3 dB of SASNet have; the last columns are the PSNR of
-each signal in dB. Times compare programs, not methods: SASNet runs in compiled passes, the others in PyTorch.
+Measured by `python benchmarks/signals.py`: steps of 4,096 samples ({by_task}), one thread each. In a table
+all networks have equal numbers of parameters (0.25 per number of the image, 20,000 for images that are
+enlarged and for volumes), three hidden layers and one optimizer; only `as published` has depths and
+optimizers of their own. Learning rates were chosen on tuning signals; the signals below are test signals
+([data](benchmarks-data.md#tuning-and-test-data)). PSNR, SSIM, PSNR at edges and noisiness are means over the
+signals ([what they are](signals-metrics.md)); ± is the standard deviation of the mean PSNR over three seeds,
+which networks within 0.3 dB of SASNet have; the last columns are the PSNR of each signal in dB. Times compare
+programs, not methods: SASNet runs in compiled passes, the others in PyTorch.
 
 {machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}; \
 code {rows[0]["code"]}.

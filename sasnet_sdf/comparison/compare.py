@@ -97,7 +97,8 @@ def compare(
 
     protocol: "published": each network is trained by its own optimizer at its own rates. "adam": all are
     trained by Adam, at the best of four learning rates. "muon": the matrices of the hidden layers are trained
-    by Muon, at the best of four rates, and everything else by Adam at 1e-3.
+    by Muon, at the best of four rates, and everything else by Adam at 1e-3
+    (surfaces) or 3e-3 (images and volumes).
 
     tuning: inputs of the same kind on which the rates are chosen, by the error on held-out targets. Without
     them the rates are chosen on `source` itself.
@@ -178,7 +179,7 @@ def compare(
             row, mesh = subject.without_network(words, watch)
             row, mesh = _judged(subject, row, None, mesh, watch)
         else:
-            tried = [candidates(one.wanted[words], protocol) for one in (subject, *others)]
+            tried = [candidates(one.wanted[words], protocol, one.rest) for one in (subject, *others)]
             row, result = chosen(trainings, tried, watch)
             row, mesh = _judged(subject, row, result, None, watch)
             if result is not None and seeds > 1:

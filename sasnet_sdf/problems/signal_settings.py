@@ -230,13 +230,18 @@ def cutoff(signal: Signal, tuning: SignalTuning | None = None) -> float:
 def _grid(count: int, dim: int, tuning: SignalTuning) -> GridConfig:
     """Two levels as fine as their share of the parameters allows; each vertex has its own table row.
 
-    In a hashed table, vertices share rows; if the table is small, the masks then look like noise.
+    In a hashed table, vertices share rows; if the table is small, the masks then look like noise. Linear
+    interpolation has kinks at the vertices, which show as blocks where few pixels lie between two of them.
     """
     from ..networks.hash_grid import grid_layout
 
     for finest in range(tuning.finest, 4, -1):
         grid = GridConfig(
-            levels=2, log2_table=math.ceil(dim * math.log2(finest)), coarsest=finest // 2, finest=finest
+            levels=2,
+            log2_table=math.ceil(dim * math.log2(finest)),
+            coarsest=finest // 2,
+            finest=finest,
+            interpolation="smoothstep",
         )
         if grid_layout(grid, dim).entries * grid.features <= tuning.table_share * count:
             return grid
