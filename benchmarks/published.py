@@ -41,6 +41,10 @@ FINE, COARSE = 0.002, 0.2
 COARSE_WEIGHT = 0.01
 POOL = 4_000_000
 """Targets of each half that batches are drawn from."""
+SIDE = 256
+"""Pixels of the image's short side."""
+RESOLUTION = 512
+"""Of the surfaces that are measured."""
 
 TIGER = SASNetConfig(
     width=238,
@@ -184,7 +188,7 @@ def image_fit(output: Path, steps: int, device: str) -> Run:
     from PIL import Image as Picture
 
     picture = Picture.open(data_file("images", "kodak", "kodim23.png")).convert("RGB")
-    ratio = 256 / min(picture.size)
+    ratio = SIDE / min(picture.size)
     width, height = (round(ratio * side) for side in picture.size)
     values = np.asarray(picture.resize((width, height), Picture.Resampling.LANCZOS), np.float32) / 127.5 - 1
     axes = [torch.linspace(-1, 1, side) for side in values.shape[:2]]
@@ -229,21 +233,21 @@ def printed(name: str, steps: int) -> Callable[[Progress], None]:
     """A callback that prints five lines of progress."""
 
     def tell(progress: Progress) -> None:
-        if progress.step and progress.step % max(steps // 5, 1) < 20:
+        if progress.loss is not None and progress.step % max(steps // 5, 1) < 20:
             print(f"{name}: step {progress.step}, loss {progress.loss:.3g}", flush=True)
 
     return tell
 
 
 def measure(output: Path) -> None:
-    """Extract the surfaces of the fields on a lattice of 512, and add their figures to distances.json."""
+    """Extract the surfaces of the fields and add their figures to distances.json."""
     path = output / "distances.json"
     found = json.loads(path.read_text(encoding="utf-8"))
     for row in found["rows"]:
         field = Field.load(output / f"{file_name(row['model'])}.sasnet")
-        mesh, _ = sasnet_sdf.extract(field, resolution=512)
+        mesh, _ = sasnet_sdf.extract(field, resolution=RESOLUTION)
         figures = sasnet_sdf.evaluate(mesh, data_file("meshes", "armadillo.ply"), field=field)
-        row["figures"] = figures
+        row["figures"] = dict(figures)
         print(json.dumps({"model": row["model"], **figures}), flush=True)
         path.write_text(json.dumps(found, indent=1), encoding="utf-8")
 

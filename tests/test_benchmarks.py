@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -42,59 +39,6 @@ def test_missing_data_is_one_line_that_names_the_page(benchmarks, monkeypatch, t
     assert (root / benchmarks("common").PAGE).exists()
 
 
-@pytest.mark.slow
-def test_the_comparison_of_signals_runs_at_toy_size(benchmarks, monkeypatch, tmp_path, capsys):
-    words = ["signals.py", "--small", "--tasks", "images", "x4", "volumes", "--protocols", "muon", "-o"]
-    monkeypatch.setattr(sys, "argv", [*words, str(tmp_path / "s.json")])
-    benchmarks("signals").main()
-    rows = json.loads((tmp_path / "s.json").read_text())["rows"]
-    tuning = [row for row in rows if row["input"] != "made 2"]
-    assert len(tuning) == 3 * 2 * 2 * 4 and len(rows) >= len(tuning) + 6
-    for task, model in {(row["task"], row["model"]) for row in rows}:
-        own = [row for row in rows if (row["task"], row["model"]) == (task, model)]
-        products = {}
-        for row in own:
-            if row["input"] != "made 2":
-                products[row["rate"]] = products.get(row["rate"], 1.0) * row["held_out"]
-        (tested,) = {row["rate"] for row in own if row["input"] == "made 2"}
-        assert tested == min(products, key=products.__getitem__)
-    shown = capsys.readouterr().out
-    assert "**Images, all by Muon.**" in shown and "| `sasnet:no-masks` |" in shown
-    page = benchmarks("signals_page").page(rows)
-    assert "Volumes, all by Muon: SASNet" in page
-    benchmarks("signals").main()  # nothing is run again
-    assert not re.search(r", \d+ s$", capsys.readouterr().out, re.MULTILINE)
-    assert json.loads((tmp_path / "s.json").read_text())["rows"] == rows
-
-
-@pytest.mark.slow
-def test_the_comparison_of_surfaces_runs_at_toy_size(benchmarks, monkeypatch, tmp_path):
-    words = ["results.py", "--small", "--protocols", "muon", "published", "-o", str(tmp_path / "r.json")]
-    monkeypatch.setattr(sys, "argv", words)
-    benchmarks("results").main()
-    rows = json.loads((tmp_path / "r.json").read_text())["rows"]
-    assert {row["input"] for row in rows if "error" in row} == {"ball 2"}
-    assert len([row for row in rows if row["input"] != "ball 2"]) == 2 * 2 * 4
-    page = (tmp_path / "r.md").read_text(encoding="utf-8")
-    assert "- All by Muon: SASNet's error is" in page and "## As published" in page
-
-
-@pytest.mark.slow
-def test_the_eikonal_benchmark_runs_at_toy_size(benchmarks, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["eikonal.py", "--small", "--weights", "0", "1e-3"])
-    benchmarks("eikonal").main()
-    table = capsys.readouterr().out.splitlines()
-    assert len(table) == 2 + 3 * 2 and all(line.count("|") == 9 for line in table)
-
-
-@pytest.mark.slow
-def test_the_benchmark_of_blocking_runs_at_toy_size(benchmarks, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["blocking.py", "--small", "--finest", "8", "--steps", "30"])
-    benchmarks("blocking").main()
-    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
-    assert len(rows) == 4 and all(float(row[6]) > 0.5 for row in rows)
-
-
 def test_kinks_at_the_borders_of_cells_are_found(benchmarks):
     kinks = benchmarks("blocking").kinks
     x = (np.arange(256) + 0.5) / 256 * 7 + 0.5  # cells of a grid of 8 vertices
@@ -103,17 +47,6 @@ def test_kinks_at_the_borders_of_cells_are_found(benchmarks):
     saw = np.interp(x, np.arange(10), np.arange(10) % 2.0)  # bends at whole numbers only
     assert kinks(np.tile((smooth + 0.1 * saw)[None, :, None], (4, 1, 3)), 8) > 20
     assert kinks(np.tile((smooth + 0.1 * bent)[None, :, None], (4, 1, 3)), 8) > 5
-
-
-@pytest.mark.slow
-def test_the_benchmark_of_settling_masks_runs_at_toy_size(benchmarks, monkeypatch, tmp_path, capsys):
-    pytest.importorskip("matplotlib")
-    monkeypatch.setattr(sys, "argv", ["settle.py", "--small", "--pictures", str(tmp_path)])
-    benchmarks("settle").main()
-    assert (tmp_path / "settle.png").exists()
-    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
-    assert {row[1].strip() for row in rows} == {"surface", "image"}
-    assert float(rows[0][4]) > 0 and float(rows[-1][4]) == 0
 
 
 def test_a_scan_has_the_noise_cameras_and_outliers_that_were_asked_for(benchmarks, ball):

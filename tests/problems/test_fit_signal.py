@@ -104,7 +104,6 @@ def test_gradients_are_differences(name, request):
         ahead, behind = fitted.sample(places + step), fitted.sample(places - step)
         inside = ((ahead > fitted.low) & (ahead < fitted.high)).all(1)
         inside &= ((behind > fitted.low) & (behind < fitted.high)).all(1)
-        # masks are linear between the grid's vertices: a difference may lie across a kink
         off = np.abs((ahead - behind) / 0.02 - found[..., axis])[inside]
         assert np.median(off) < 0.02 * np.abs(found).max() and inside.mean() > 0.7
 
