@@ -19,7 +19,6 @@ FIGURES = {
     "iou": ("IoU", ".4f"),
     "sdf_error_far": ("far", ".1f"),
     "eikonal_error_near": ("slope near", ".3f"),
-    "ms_per_step": ("ms per step", ".0f"),
 }
 WITHOUT_NETWORK = ("supervision", "poisson")
 HEADINGS = {"muon": "All by Muon", "adam": "All by Adam", "published": "As published"}
@@ -88,8 +87,8 @@ table all networks have one optimizer; learning rates were chosen on other shape
 describes each network. Lengths are in 1e-4 of the diagonal: *error* is the mean distance between surfaces,
 both ways, *far* the error of the field's distance far from the surface, *slope near* the mean of
 ||∇f| - 1| near it. The error is given for each shape, the other figures as means over the shapes; ± is the
-standard deviation of the mean error over three seeds, which networks within 5 % of SASNet have. Times compare
-programs, not methods: SASNet runs in compiled passes, the others in PyTorch.
+standard deviation of the mean error over three seeds, which networks within 5 % of SASNet have. Trainings
+ran beside each other, so the tables have no times.
 
 {machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}; \
 code {rows[0]["code"]}.

@@ -17,7 +17,6 @@ FIGURES = {
     "ssim": ("SSIM", ".4f"),
     "psnr_edge": ("at edges", ".2f"),
     "noisiness": ("noisiness", ".2f"),
-    "ms_per_step": ("ms per step", ".1f"),
 }
 HEADINGS = {
     "images": "Images",
@@ -64,8 +63,8 @@ enlarged and for volumes), three hidden layers and one optimizer; only `as publi
 optimizers of their own. Learning rates were chosen on tuning signals; the signals below are test signals
 ([data](benchmarks-data.md#tuning-and-test-data)). PSNR, SSIM, PSNR at edges and noisiness are means over the
 signals ([what they are](signals-metrics.md)); ± is the standard deviation of the mean PSNR over three seeds,
-which networks within 0.3 dB of SASNet have; the last columns are the PSNR of each signal in dB. Times compare
-programs, not methods: SASNet runs in compiled passes, the others in PyTorch.
+which networks within 0.3 dB of SASNet have; the last columns are the PSNR of each signal in dB. Trainings ran
+beside each other, so the tables have no times.
 
 {machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}; \
 code {rows[0]["code"]}.
