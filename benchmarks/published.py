@@ -233,7 +233,7 @@ def printed(name: str, steps: int) -> Callable[[Progress], None]:
     """A callback that prints five lines of progress."""
 
     def tell(progress: Progress) -> None:
-        if progress.loss is not None and progress.step % max(steps // 5, 1) < 20:
+        if progress.step and progress.loss is not None and progress.step % max(steps // 5, 1) < 20:
             print(f"{name}: step {progress.step}, loss {progress.loss:.3g}", flush=True)
 
     return tell

@@ -39,7 +39,8 @@ class Job:
 class Plan:
     """The trainings of one table: models on test inputs, by one protocol.
 
-    tuning: the inputs on which each model's rate is chosen, by the least product of the rows' `held_out`.
+    tuning: the inputs on which each model's rate is chosen, by the least product of the rows' `held_out`, in
+    `tuning_steps` steps, or in `steps`.
     figure: what models are compared by; where a row failed it is `failed`. close: whether the means of this
     figure of a model and of the first one are so close that both are trained with more seeds.
     """
@@ -54,6 +55,7 @@ class Plan:
     figure: str
     failed: float
     close: Callable[[float, float], bool]
+    tuning_steps: int | None = None
     more_seeds: Sequence[int] = (1, 2)
 
 
@@ -95,7 +97,8 @@ class Table:
         """Choose the rate of every model of a plan on its tuning inputs, then train it on the test inputs."""
 
         def job(name: str, model: str, rate: str, seed: int = 0) -> Job:
-            return Job(plan.task, name, model, plan.protocol, rate, seed, plan.steps, plan.small)
+            steps = (plan.tuning_steps or plan.steps) if name in plan.tuning else plan.steps
+            return Job(plan.task, name, model, plan.protocol, rate, seed, steps, plan.small)
 
         rates = [f"{rate:g}" for rate in RATES[plan.protocol]] or ["own"]
         chosen = dict.fromkeys(plan.models, rates[0])
