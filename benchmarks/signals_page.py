@@ -101,12 +101,12 @@ def line(model: str, rows: list[Row], names: list[str]) -> list[str]:
     own = [row for row in rows if row["model"] == model]
     cells = []
     for key, (_, form) in FIGURES.items():
-        values = [row[key] for row in own if row.get(key) is not None]
-        cells.append(f"{fmean(values):{form}}" if values else "")
+        values = [row.get(key) for row in own]
+        cells.append("" if None in values else f"{fmean(values):{form}}")
     spread = [mean_psnr(model, rows, seed) for seed in {row["seed"] for row in own}]
     if len(spread) > 1:
         cells[0] += f" ± {stdev(spread):.2f}"
-    each = [f"{psnr(model, rows, name):.2f}" for name in names]
+    each = [f"{psnr(model, rows, name):.2f}" if psnr(model, rows, name) else "none" for name in names]
     return [f"`{short(model)}`", own[0]["rate"], *cells, *each]
 
 
