@@ -47,7 +47,7 @@ SMOOTH = (*SASNETS, *(f"siren:omega0={omega}" for omega in (15, 30)), "finer")
 BY_ADAM = (*SASNETS, *(f"siren:omega0={omega}" for omega in (30, 60, 90)), "finer")
 ABLATIONS = ("sasnet:masked=all:groups=8", "sasnet:siren-layer", "sasnet:siren-layer:masks=off")
 SMALLER = ("wire:omega0=10:scale=5", "gauss:scale=10")
-"""Scales for networks of this size, better on kodim13 than the published ones and than half and twice these."""
+"""Scales that do better on kodim13 than the published ones, which are for larger networks."""
 OTHERS = ("wire", "gauss", "pemlp", "ffn", "ngp")
 AS_PUBLISHED = (
     *("sasnet", "sasnet:published", "siren", "finer:hidden_layers=3:rate=5e-4"),
