@@ -101,8 +101,8 @@ def line(model: str, rows: list[Row], names: list[str]) -> list[str]:
     own = [row for row in rows if row["model"] == model]
     cells = []
     for key, (_, form) in FIGURES.items():
-        values = [row.get(key) for row in own]
-        cells.append("" if None in values else f"{fmean(values):{form}}")
+        values = [row[key] for row in own if row.get(key) is not None]
+        cells.append(f"{fmean(values):{form}}" if len(values) == len(own) else "")
     spread = [mean_psnr(model, rows, seed) for seed in {row["seed"] for row in own}]
     if len(spread) > 1:
         cells[0] += f" ± {stdev(spread):.2f}"
