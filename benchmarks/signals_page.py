@@ -31,9 +31,9 @@ SAYS = {
     "it does not show what networks reach in 100 times as many.",
     ("images", "published"): "Shows what each method gives as its authors set it, after few steps. It does "
     "not show which network is better: rates for long runs lose in short ones, and depths differ.",
-    ("x4", "muon"): "Shows how smooth networks are between the samples that all of them fit. Differences of "
-    "less than 0.1 dB are of no account: the original has detail that no sample tells of.",
-    ("x16", "muon"): "As for 4 times. At this scale, all that is smooth is as good.",
+    ("x4", "muon"): "Shows how smooth networks are between the samples that all of them fit. Differences "
+    "below 0.1 dB mean little: the original has detail that the reduced image does not contain.",
+    ("x16", "muon"): "Shows the same at a larger scale, at which every smooth network is equally good.",
     ("volumes", "muon"): "Shows what the layers do on three volumes, of which two are small. It does not "
     "show volumes of many millions of voxels.",
     ("volumes", "adam"): "Shows the same by Adam.",
@@ -63,8 +63,8 @@ enlarged and for volumes), three hidden layers and one optimizer; only `as publi
 optimizers of their own. Learning rates were chosen on tuning signals; the signals below are test signals
 ([data](benchmarks-data.md#tuning-and-test-data)). PSNR, SSIM, PSNR at edges and noisiness are means over the
 signals ([what they are](signals-metrics.md)); ± is the standard deviation of the mean PSNR over three seeds,
-which networks within 0.3 dB of SASNet have; the last columns are the PSNR of each signal in dB. Trainings ran
-beside each other, so the tables have no times.
+which networks within 0.3 dB of SASNet have; the last columns are the PSNR of each signal in dB. Several
+networks were trained at the same time, so the tables have no times.
 
 {machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}; \
 code {rows[0]["code"]}.

@@ -117,17 +117,8 @@ def test_published(run, benchmarks, data, monkeypatch, tmp_path):
 
 
 def test_signals(run, benchmarks, tmp_path):
-    words = (
-        "--small",
-        "--tasks",
-        "images",
-        "x4",
-        "volumes",
-        "--protocols",
-        "muon",
-        "-o",
-        tmp_path / "s.json",
-    )
+    tasks = ("--tasks", "images", "x4", "volumes", "--protocols", "muon")
+    words = ("--small", *tasks, "-o", tmp_path / "s.json")
     shown = run("signals", *words)
     rows = json.loads((tmp_path / "s.json").read_text())["rows"]
     tuning = [row for row in rows if row["input"] != "made 2"]

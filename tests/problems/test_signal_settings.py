@@ -66,6 +66,12 @@ def test_wide_networks_and_noisy_batches_have_a_lower_rate_of_muon(count, batch)
         assert config.muon_rate == pytest.approx(expected, rel=0.02)
 
 
+def test_masks_have_no_kinks_at_the_vertices_of_their_grid():
+    volume = Signal(np.random.default_rng(0).random((16, 16, 16, 1)), Grid.of_volume((16, 16, 16), (1, 1, 1)))
+    for signal in (wave(0.1), volume):
+        assert chosen(signal, 4000).grid.interpolation == "smoothstep"
+
+
 def test_a_signal_that_is_all_the_same_has_no_cutoff():
     flat = Signal(np.full((16, 16, 1), 3, np.uint8), Grid.of_image(16, 16))
     assert cutoff(flat) == 0
