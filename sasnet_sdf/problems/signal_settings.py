@@ -236,13 +236,17 @@ def _grid(count: int, dim: int, tuning: SignalTuning) -> GridConfig:
     from ..networks.hash_grid import grid_layout
 
     for finest in range(tuning.finest, 4, -1):
-        grid = GridConfig(
-            levels=2,
-            log2_table=math.ceil(dim * math.log2(finest)),
-            coarsest=finest // 2,
-            finest=finest,
-            interpolation="smoothstep",
-        )
+        grid = _two_levels(finest, dim)
         if grid_layout(grid, dim).entries * grid.features <= tuning.table_share * count:
             return grid
-    return GridConfig(levels=2, log2_table=2 * dim, coarsest=2, finest=4)
+    return _two_levels(4, dim)
+
+
+def _two_levels(finest: int, dim: int) -> GridConfig:
+    return GridConfig(
+        levels=2,
+        log2_table=math.ceil(dim * math.log2(finest)),
+        coarsest=finest // 2,
+        finest=finest,
+        interpolation="smoothstep",
+    )
