@@ -30,7 +30,7 @@ from signals_page import tables, write
 from trainings import Job, Plan, Table
 
 from sasnet_sdf import fit_image, fit_volume
-from sasnet_sdf.comparison.protocols import RATES, REST_OF_SIGNALS, candidates
+from sasnet_sdf.comparison.protocols import BESIDE_MUON, RATES, candidates
 from sasnet_sdf.errors import SasnetError
 from sasnet_sdf.metrics.signals import signal_figures
 from sasnet_sdf.problems.signal_settings import signal_config
@@ -48,7 +48,8 @@ BY_ADAM = (*SASNETS, *(f"siren:omega0={omega}" for omega in (30, 60, 90)), "fine
 ABLATIONS = ("sasnet:masked=all:groups=8", "sasnet:siren-layer", "sasnet:siren-layer:masks=off")
 SMALLER = ("wire:omega0=10:scale=5", "gauss:scale=10")
 """Scales that do better on kodim13 than the published ones, which are for larger networks."""
-OTHERS = ("wire", "gauss", "pemlp", "ffn", "ngp")
+WITH_RELU = ("pemlp", "ffn", "ngp")
+OTHERS = ("wire", "gauss", *WITH_RELU)
 AS_PUBLISHED = (
     *("sasnet", "sasnet:published", "siren", "finer:hidden_layers=3:rate=5e-4"),
     *("wire:omega0=20:scale=30:rate=5e-3", *OTHERS),
@@ -61,7 +62,7 @@ TASKS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "x4": {"muon": SMOOTH},
     "x16": {"muon": SMOOTH},
-    "volumes": {"muon": (*SINES, *ABLATIONS), "adam": (*BY_ADAM, *SMALLER, *OTHERS[2:])},
+    "volumes": {"muon": (*SINES, *ABLATIONS), "adam": (*BY_ADAM, *SMALLER, *WITH_RELU)},
 }
 """The models of each task, by protocol."""
 
@@ -110,7 +111,7 @@ def trained(job: Job) -> dict[str, Any]:
     try:
         base = signal_config(signal, model=job.model, **sizes).model
         assert base is not None
-        used = base if job.rate == "own" else candidates(base, job.protocol, REST_OF_SIGNALS)[job.rate]
+        used = base if job.rate == "own" else candidates(base, job.protocol, BESIDE_MUON["signal"])[job.rate]
         rates = [n for n in vars(base) if n.endswith("rate") or n == "optimizer"]
         words = "".join(f":{name}={getattr(used, name)}" for name in rates)
         fitted = fit(signal, model=job.model + words, seed=job.seed, device="cpu", **sizes)

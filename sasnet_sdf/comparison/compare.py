@@ -179,7 +179,7 @@ def compare(
             row, mesh = subject.without_network(words, watch)
             row, mesh = _judged(subject, row, None, mesh, watch)
         else:
-            tried = [candidates(one.wanted[words], protocol, one.rest) for one in (subject, *others)]
+            tried = [candidates(one.wanted[words], protocol, one.beside_muon) for one in (subject, *others)]
             row, result = chosen(trainings, tried, watch)
             row, mesh = _judged(subject, row, result, None, watch)
             if result is not None and seeds > 1:

@@ -15,7 +15,7 @@ RATES: dict[str, tuple[float, ...]] = {
 }
 """The learning rates that each protocol tries, half a decade apart; published uses the network's own."""
 
-REST_OF_SURFACES, REST_OF_SIGNALS = 1e-3, 3e-3
+BESIDE_MUON = {"surface": 1e-3, "signal": 3e-3}
 """The learning rates of Adam in the protocol muon, for the parameters that Muon does not train.
 
 Chosen on tuning data: at 3e-3 rather than 1e-3 most networks gain 0.1 to 0.4 dB on images, and SIREN's signed
@@ -29,19 +29,22 @@ def check_protocol(protocol: str) -> None:
         raise UsageError(unknown("protocol", protocol, RATES))
 
 
-def candidates(model: ModelConfig, protocol: str, rest: float = REST_OF_SURFACES) -> dict[str, ModelConfig]:
+def candidates(
+    model: ModelConfig, protocol: str, beside_muon: float = BESIDE_MUON["surface"]
+) -> dict[str, ModelConfig]:
     """The settings that a protocol tries for a network, by the rate as text.
 
     published: the network's own optimizer and rates. adam: everything is trained by Adam, at each of its
     rates; the other rates of the network, such as that of SASNet's masks, keep their ratio to `rate`. muon:
-    the matrices of hidden layers are trained by Muon, at each of its rates, and the rest by Adam at `rest`.
+    the matrices of hidden layers are trained by Muon, at each of its rates, and the rest by Adam at the rate
+    `beside_muon`.
     """
     if protocol == "published":
         own = model.muon_rate if model.optimizer == "muon" else model.rate
         return {f"{own:g}": model}
     if protocol == "adam":
         return {f"{rate:g}": replace(model, optimizer="adam").at_rate(rate) for rate in RATES["adam"]}
-    model = replace(model, optimizer="muon").at_rate(rest)
+    model = replace(model, optimizer="muon").at_rate(beside_muon)
     return {f"{rate:g}": replace(model, muon_rate=rate) for rate in RATES["muon"]}
 
 

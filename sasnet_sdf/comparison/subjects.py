@@ -32,7 +32,7 @@ from ..runtime.progress import OnProgress, stage
 from ..settings import to_dict
 from ..signal_config import SignalConfig
 from .pictures import draw_all, draw_signals
-from .protocols import REST_OF_SIGNALS, REST_OF_SURFACES
+from .protocols import BESIDE_MUON
 from .results import Budget, sized, training_of
 from .without_network import is_poisson, no_network, poisson_surface, supervision_surface
 
@@ -45,10 +45,10 @@ class Subject(ABC, Generic[Result]):
 
     wanted: the settings of each model, by its description; None for a surface made without a network. config:
     seed, training and checkpoints. facts, settings: what identifies the comparison in results.json. notes:
-    what the user should know. rest: the learning rate of Adam in the protocol muon.
+    what the user should know. beside_muon: the learning rate of Adam in the protocol muon.
     """
 
-    rest: ClassVar[float]
+    beside_muon: ClassVar[float]
     wanted: dict[str, ModelConfig | None]
     config: Config | SignalConfig
     facts: dict[str, Any]
@@ -79,7 +79,7 @@ class Subject(ABC, Generic[Result]):
 class SurfaceSubject(Subject[Field]):
     """A cloud or a mesh; surfaces are measured against a reference."""
 
-    rest = REST_OF_SURFACES
+    beside_muon = BESIDE_MUON["surface"]
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class SurfaceSubject(Subject[Field]):
 class SignalSubject(Subject[FittedSignal]):
     """An image or a volume; fits are measured by their agreement with the samples."""
 
-    rest = REST_OF_SIGNALS
+    beside_muon = BESIDE_MUON["signal"]
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ import trimesh
 
 from sasnet_sdf import PointCloud, TriangleMesh, compare, evaluate
 from sasnet_sdf.comparison.compare import MODELS
-from sasnet_sdf.comparison.protocols import RATES, REST_OF_SURFACES, best_rate, candidates
+from sasnet_sdf.comparison.protocols import BESIDE_MUON, RATES, best_rate, candidates
 from sasnet_sdf.comparison.results import Budget
 from sasnet_sdf.errors import Interrupted, UsageError
 from sasnet_sdf.io import read_geometry
@@ -124,7 +124,7 @@ def test_all_networks_get_the_same_optimizer_and_the_best_of_its_rates(sphere, t
         assert [float(rate) for rate in errors] == list(RATES[protocol])
         assert row["held_out_error"] == min(errors.values()) == errors[f"{row[key]:g}"]
         assert row["optimizer"] == row["settings"]["optimizer"] == protocol
-        assert row["rate"] == REST_OF_SURFACES or protocol == "adam"
+        assert row["rate"] == BESIDE_MUON["surface"] or protocol == "adam"
 
 
 def test_rates_are_chosen_on_tuning_inputs(sphere, tmp_path):
