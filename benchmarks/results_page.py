@@ -73,7 +73,7 @@ def draw_omega0(rows: list[Row], path: Path) -> bool:
 
 def page(rows: list[Row]) -> str:
     if not rows:
-        raise SystemExit("the file has no rows of the package's present code")
+        raise SystemExit("the file has no rows")
     machine = circumstances(0)
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     parts = [section(rows, protocol) for protocol in HEADINGS if tested(rows, protocol)]
@@ -90,8 +90,8 @@ the mean distance between surfaces, both ways, *far* the error of the field's di
 over the shapes; ± is the standard deviation of the mean error over three seeds, which networks within 5 % of
 SASNet have. Several networks were trained at the same time, so the tables have no times.
 
-{machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}; \
-code {rows[0]["code"]}.
+{machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}. Under \
+each table is the hash of the package's code that it was made with.
 
 {"".join(parts)}"""
 
@@ -102,7 +102,8 @@ def section(rows: list[Row], protocol: str) -> str:
     models = list(dict.fromkeys(row["model"] for row in found))
     columns = ["", "rate", "error", *names, *(heading for heading, _ in FIGURES.values())]
     lines = [line(model, found, names) for model in models]
-    return f"## {HEADINGS[protocol]}\n\n{SAYS[protocol]}\n\n{table(columns, lines)}\n"
+    made = f"{table(columns, lines)}\nCode {found[0]['code']}.\n\n"
+    return f"## {HEADINGS[protocol]}\n\n{SAYS[protocol]}\n\n{made}"
 
 
 def tested(rows: list[Row], protocol: str) -> list[Row]:

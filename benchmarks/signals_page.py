@@ -48,7 +48,7 @@ def write(rows: list[Row]) -> None:
 
 def page(rows: list[Row]) -> str:
     if not rows:
-        raise SystemExit("the file has no rows of the package's present code")
+        raise SystemExit("the file has no rows")
     steps = {HEADINGS[row["task"]].lower(): f"{row['steps']:,}" for row in rows}
     by_task = ", ".join(f"{task} {count}" for task, count in steps.items())
     machine = circumstances(0)
@@ -66,8 +66,8 @@ signals ([what they are](signals-metrics.md)); ± is the standard deviation of t
 which networks within 0.3 dB of SASNet have; the last columns are the PSNR of each signal in dB. Several
 networks were trained at the same time, so the tables have no times.
 
-{machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}; \
-code {rows[0]["code"]}.
+{machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}. Under \
+each table is the hash of the package's code that it was made with.
 
 {tables(rows)}"""
 
@@ -83,7 +83,8 @@ def tables(rows: list[Row]) -> str:
             columns = ["", "rate", *(heading for heading, _ in FIGURES.values()), *names]
             lines = [line(model, found, names) for model in dict.fromkeys(row["model"] for row in found)]
             says = SAYS.get((task, protocol), "")
-            parts.append(f"**{HEADINGS[task]}, {BY[protocol]}.** {says}\n\n{table(columns, lines)}")
+            made = table(columns, lines).rstrip("\n") + f"\n\nCode {found[0]['code']}.\n"
+            parts.append(f"**{HEADINGS[task]}, {BY[protocol]}.** {says}\n\n{made}")
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 

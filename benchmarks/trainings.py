@@ -71,20 +71,24 @@ class Table:
         self._found: list[Row] = json.loads(path.read_text("utf-8"))["rows"] if path.exists() else []
 
     def rows(self) -> list[Row]:
-        """The rows of the package's present code."""
-        return [row for row in self._found if row["code"] == self._code]
+        """The rows to show: for each task and protocol those of one code, the last that it was run with."""
+        last = {(row["task"], row["protocol"]): row["code"] for row in self._found}
+        return [row for row in self._found if row["code"] == last[row["task"], row["protocol"]]]
+
+    def _present(self) -> dict[Job, Row]:
+        return {_job(row): row for row in self._found if row["code"] == self._code}
 
     def of(self, jobs: Iterable[Job]) -> list[Row]:
         """The row of each job; those that are missing are run, several at a time."""
         jobs = list(jobs)
-        there = {_job(row) for row in self.rows()}
+        there = self._present()
         missing = [job for job in dict.fromkeys(jobs) if job not in there]
         if missing:
             with ProcessPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 for job, figures in zip(missing, pool.map(self._train, missing), strict=True):
                     self._keep(job, figures)
-        by_job = {_job(row): row for row in self.rows()}
-        return [by_job[job] for job in jobs]
+        there = self._present()
+        return [there[job] for job in jobs]
 
     def _keep(self, job: Job, figures: Row) -> None:
         self._found.append({"code": self._code, **figures, **asdict(job)})

@@ -16,6 +16,9 @@ from .settings import Settings, setting
 OPTIMIZERS = ("adam", "muon")
 """What can train the matrices of hidden layers."""
 
+MASKED = ("all", "last")
+"""The layers of a SASNet that can have masks: all, or only the last hidden one."""
+
 MOST = 1 << 16
 """The largest number that a setting of a network may be: a model file may be anybody's."""
 
@@ -153,7 +156,7 @@ class SASNetConfig(ModelConfig):
     bands: int = setting(4, "Masks of the first layer.", low=1, high=64)
     groups: int = setting(8, "Masks of each hidden layer.", low=1)
     masked: str = setting(
-        "all", "The layers that have masks: all, or only the last hidden one.", choices=("all", "last")
+        "all", "The layers that have masks: all, or only the last hidden one.", choices=MASKED
     )
     decoder_width: int = setting(48, "Neurons between the hash grid and the masks.", low=1)
     mask_bias: float = setting(0.0, "Bias of the masks before their sigmoid, at the start.")

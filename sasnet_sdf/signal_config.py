@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .config import CheckpointConfig, RunConfig, TrainingConfig
-from .model_config import ModelConfig
+from .model_config import MASKED, ModelConfig
 from .settings import Settings, setting
 
 
@@ -62,7 +62,8 @@ class SignalTuning(Settings):
     )
     hidden_layers: int = setting(3, "Number of hidden layers.", low=1)
     rate: float = setting(1.5e-3, "Learning rate of the sine layers.", positive=True)
-    groups: int = setting(16, "Masks of the last hidden layer.", low=1)
+    masked: str = setting("last", "The layers that have masks (published: all).", choices=MASKED)
+    groups: int = setting(16, "Masks of each hidden layer that has masks (published: 8).", low=1)
     grid_rate: float = setting(1e-2, "Learning rate of the mask network.", positive=True)
     muon_rate: float = setting(
         2.4,
@@ -106,7 +107,16 @@ class SignalTuning(Settings):
     )
 
 
-VOLUME_TUNING = SignalTuning(most_band=60, spectrum_samples=128, grid_rate=5e-3, mask_bias=0.0, finest=32)
+VOLUME_TUNING = SignalTuning(
+    most_band=60,
+    spectrum_samples=128,
+    masked="all",
+    groups=8,
+    grid_rate=5e-3,
+    muon_rate=3.6,
+    mask_bias=0.0,
+    finest=32,
+)
 
 
 @dataclass(frozen=True)

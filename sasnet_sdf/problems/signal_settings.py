@@ -162,7 +162,7 @@ def chosen(
         low=max(1, round(tuning.low_band * band)),
         low_share=tuning.low_share,
         groups=tuning.groups,
-        masked="last",
+        masked=tuning.masked,
         decoder_width=4,
         mask_bias=tuning.mask_bias,
         grid=_grid(count, grid.dim, tuning),
