@@ -162,3 +162,10 @@ def test_settle(run, tmp_path):
     assert (tmp_path / "settle.png").exists()
     assert {row[0] for row in rows} == {"surface", "image"}
     assert float(rows[0][3]) > 0 and float(rows[-1][3]) == 0
+
+
+def test_radiance(run):
+    models = ("SASNet", "SIREN, omega0 10")
+    rows = cells(run("radiance", "--steps", 5, "--seeds", 0, "--rates", 0.1, "--models", *models))
+    parameters = [int(row[1].replace(",", "")) for row in rows]
+    assert [row[0] for row in rows] == [*models] and max(parameters) < 1.05 * min(parameters)
