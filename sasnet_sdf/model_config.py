@@ -142,7 +142,7 @@ class SASNetConfig(ModelConfig):
             "grid_rate": 5e-3,
         },
     }
-    grid_share: ClassVar[float] = 2 / 3
+    grid_share: ClassVar[float] = 0.08
 
     width: int = setting(64, "Neurons of each layer.", low=1)
     rate: float = _rate(1e-3, "Learning rate of the sines at the start.")
