@@ -5,6 +5,7 @@ Coordinates are those of the unit cube [-1, 1]. docs/models.md says where each v
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
@@ -63,15 +64,16 @@ class ModelConfig(_Bounded):
     name: how the network is called in `--model` and in model files. network: the class that these are the
     settings of, or "module:Class" to be imported when a network is built. variants: settings that a word
     of `--model` stands for, such as no-masks. grid_share: the share of the parameters that a hash grid's
-    table takes at most where a size is asked for; the width of the layers takes the rest. steepness: the
-    name of the setting that multiplies the arguments of the activation, if there is one; a step of Muon is
-    divided by its value.
+    table takes at most where a size is asked for; the width of the layers takes the rest, but at most
+    `most_in_layers` parameters, and the table what is beyond. steepness: the name of the setting that
+    multiplies the arguments of the activation, if there is one; a step of Muon is divided by its value.
     """
 
     name: ClassVar[str]
     network: ClassVar[Any]
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     grid_share: ClassVar[float] = 0.0
+    most_in_layers: ClassVar[float] = math.inf
     steepness: ClassVar[str | None] = None
 
     width: int = setting(256, "Neurons of each layer.", low=1)
@@ -143,6 +145,7 @@ class SASNetConfig(ModelConfig):
         },
     }
     grid_share: ClassVar[float] = 0.08
+    most_in_layers: ClassVar[float] = 140_000  # 256 neurons; wider layers are slow, and a grid is not
 
     width: int = setting(64, "Neurons of each layer.", low=1)
     rate: float = _rate(1e-3, "Learning rate of the sines at the start.")

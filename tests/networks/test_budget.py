@@ -31,7 +31,7 @@ def test_a_smaller_table_has_coarser_levels():
     grid = with_parameters(SASNetConfig(), 4_400_000).grid
     assert grid == SASNetConfig().grid
     grid = with_parameters(SASNetConfig(), 150_000).grid
-    assert (grid.log2_table, grid.coarsest, grid.finest) == (13, 8, 128)
+    assert (grid.log2_table, grid.coarsest, grid.finest) == (10, 2, 32)
 
 
 def test_masks_cost_no_table_where_there_are_none():
