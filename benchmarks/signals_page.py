@@ -77,7 +77,7 @@ def tables(rows: list[Row]) -> str:
     parts = []
     for task in [name for name in HEADINGS if any(row["task"] == name for row in rows)]:
         parts.append(f"## {HEADINGS[task]}")
-        for protocol in [name for name in BY if any(_is(row, task, name) for row in rows)]:
+        for protocol in [name for name in BY if tested(rows, task, name)]:
             found = tested(rows, task, protocol)
             names = list(dict.fromkeys(row["input"] for row in found))
             columns = ["", "rate", *(heading for heading, _ in FIGURES.values()), *names]
