@@ -161,7 +161,7 @@ def test_a_protocol_keeps_the_ratio_of_the_masks_rate():
     ours = PUBLISHED["sasnet"]
     for model in [*candidates(ours, "adam").values(), *candidates(ours, "muon").values()]:
         assert model.grid_rate / model.rate == pytest.approx(ours.grid_rate / ours.rate)
-    assert {model.rate for model in candidates(ours, "muon", rest=3e-3).values()} == {3e-3}
+    assert {model.rate for model in candidates(ours, "muon", beside_muon=3e-3).values()} == {3e-3}
     assert candidates(ours, "published") == {f"{ours.rate:g}": ours}
 
 
