@@ -6,8 +6,8 @@
 The light that leaves the surfaces of a made-up scene, a textured ground and balls of different gloss under
 three lamps, as a function of the place (x, y, z) and of the direction of view (two angles). SASNet, whose
 masks see the place alone, beside SASNet without masks and beside SIREN, of equal depth and size, all by Muon,
-at the rate of `--rates` that is best on another scene. PSNR on places and directions that are held out: of
-all, of the textured ground, and of the plain, glossy balls.
+at the rate of `--rates` that is best on another scene. PSNR on places and directions that were not trained
+on: over the whole scene, over the textured ground, and over the plain, glossy balls.
 """
 
 from __future__ import annotations

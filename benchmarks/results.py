@@ -11,8 +11,9 @@ at the rate with the least product of held-out errors on two tuning shapes in ha
 then held for the test shapes. Networks whose mean error is within 5 % of SASNet's are trained with two more
 seeds.
 
-A row is one training. FILE has all rows; those of the package's present code are not run again. A table shows
-rows of one code alone, the last that it was run with. --small runs everything at toy size, on made-up shapes.
+A row is one training. FILE has all rows; those of the package's present code are not run again. A table has
+the rows of one version of the code, that of its latest run. --small runs everything at toy size, on made-up
+shapes.
 """
 
 from __future__ import annotations

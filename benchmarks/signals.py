@@ -12,9 +12,9 @@ optimizer at its own rates, with its own depth; `adam` and `muon`, all by one op
 the least product of errors on two tuning signals, which is then held for the test signals. Networks whose
 mean PSNR is within 0.3 dB of SASNet's are trained with two more seeds.
 
-A row is one training. FILE has all rows; those of the package's present code are not run again. A table shows
-rows of one code alone, the last that it was run with. --write makes docs/signals-results.md. --small runs
-everything at toy size, on made-up signals.
+A row is one training. FILE has all rows; those of the package's present code are not run again. A table has
+the rows of one version of the code, that of its latest run. --write makes docs/signals-results.md. --small
+runs everything at toy size, on made-up signals.
 """
 
 from __future__ import annotations

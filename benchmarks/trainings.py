@@ -71,7 +71,7 @@ class Table:
         self._found: list[Row] = json.loads(path.read_text("utf-8"))["rows"] if path.exists() else []
 
     def rows(self) -> list[Row]:
-        """The rows to show: for each task and protocol those of one code, the last that it was run with."""
+        """The rows to show: of each task and protocol those of one version of the code, its latest."""
         last = {(row["task"], row["protocol"]): row["code"] for row in self._found}
         return [row for row in self._found if row["code"] == last[row["task"], row["protocol"]]]
 

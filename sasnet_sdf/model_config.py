@@ -11,42 +11,15 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from .errors import UsageError
+from .grid_config import BoundedSettings, GridConfig
 from .runtime.system import Registry
-from .settings import Settings, setting
+from .settings import setting
 
 OPTIMIZERS = ("adam", "muon")
 """What can train the matrices of hidden layers."""
 
 MASKED = ("all", "last")
 """The layers of a SASNet that can have masks: all, or only the last hidden one."""
-
-MOST = 1 << 16
-"""The largest number that a setting of a network may be: a model file may be anybody's."""
-
-
-class _Bounded(Settings):
-    """Settings without numbers beyond MOST. Raises UsageError."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, value in vars(self).items():
-            if type(value) in (int, float) and not abs(value) <= MOST:
-                raise UsageError(f"{name} must be {MOST} at most, found {value}")
-
-
-@dataclass(frozen=True)
-class GridConfig(_Bounded):
-    """Multi-resolution hash grid (Mueller et al. 2022), in tiny-cuda-nn's convention."""
-
-    levels: int = setting(8, "Levels, from coarse to fine.", low=1, high=32)
-    features: int = setting(2, "Numbers of an entry of the table: 1, 2, 4 or 8.", low=1, high=8)
-    # within these bounds no engine's 32-bit index overflows
-    log2_table: int = setting(18, "A level holds at most 2^N entries.", low=3, high=21)
-    coarsest: int = setting(16, "Vertices along an axis of the coarsest level.", low=2, high=32_768)
-    finest: int = setting(512, "Vertices along an axis of the finest level.", low=2, high=32_768)
-    interpolation: str = setting(
-        "linear", "How features are interpolated between vertices.", choices=("linear", "smoothstep")
-    )
 
 
 def _rate(default: float, help: str) -> Any:
@@ -58,15 +31,15 @@ def _omega0(default: float) -> Any:
 
 
 @dataclass(frozen=True)
-class ModelConfig(_Bounded):
+class ModelConfig(BoundedSettings):
     """What a network is. A network's own settings are a subclass.
 
     name: how the network is called in `--model` and in model files. network: the class that these are the
     settings of, or "module:Class" to be imported when a network is built. variants: settings that a word
     of `--model` stands for, such as no-masks. grid_share: the share of the parameters that a hash grid's
-    table takes at most where a size is asked for; the width of the layers takes the rest, but at most
-    `most_in_layers` parameters, and the table what is beyond. steepness: the name of the setting that
-    multiplies the arguments of the activation, if there is one; a step of Muon is divided by its value.
+    table takes at most where a size is asked for. The layers get the rest, up to `most_in_layers`
+    parameters; what is left then goes to the table too. steepness: the name of the setting that multiplies
+    the arguments of the activation, if there is one; a step of Muon is divided by its value.
     """
 
     name: ClassVar[str]

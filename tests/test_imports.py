@@ -20,6 +20,7 @@ ROOMS = (
     "runtime",
     "settings",
     "engines",
+    "grid_config",
     "model_config",
     "tiles_config",
     "config",

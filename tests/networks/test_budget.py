@@ -32,6 +32,9 @@ def test_a_smaller_table_has_coarser_levels():
     assert grid == SASNetConfig().grid
     grid = with_parameters(SASNetConfig(), 150_000).grid
     assert (grid.log2_table, grid.coarsest, grid.finest) == (10, 2, 32)
+    # a large budget goes to the grid, not to ever wider layers
+    small, large = (with_parameters(SASNetConfig(), count) for count in (150_000, 1_000_000))
+    assert large.width < 1.5 * small.width and large.grid.log2_table == 16
 
 
 def test_masks_cost_no_table_where_there_are_none():

@@ -70,6 +70,7 @@ def test_masks_have_no_kinks_at_the_vertices_of_their_grid():
     volume = Signal(np.random.default_rng(0).random((16, 16, 16, 1)), Grid.of_volume((16, 16, 16), (1, 1, 1)))
     for signal in (wave(0.1), volume):
         assert chosen(signal, 4000).grid.interpolation == "smoothstep"
+    assert (chosen(wave(0.1), 4000).masked, chosen(volume, 4000).masked) == ("last", "all")
 
 
 def test_a_signal_that_is_all_the_same_has_no_cutoff():
