@@ -83,12 +83,12 @@ def page(rows: list[Row]) -> str:
 
 Measured by `python benchmarks/results.py` on clean clouds of [public shapes](benchmarks-data.md): networks of
 150,000 parameters, {max(row["steps"] for row in rows):,} steps of 4,096 targets, one thread each, without
-refinement. In a table all networks have one optimizer; learning rates were chosen on other shapes in half as
-many steps, and [models.md](models.md) describes each network. Lengths are in 1e-4 of the diagonal: *error* is
-the mean distance between surfaces, both ways, *far* the error of the field's distance far from the surface,
-*slope near* the mean of ||∇f| - 1| near it. The error is given for each shape, the other figures as means
-over the shapes; ± is the standard deviation of the mean error over three seeds, which networks within 5 % of
-SASNet have. Several networks were trained at the same time, so the tables have no times.
+refinement. In a table all networks have one optimizer; learning rates were chosen on the casting and the
+bunny in a quarter of the steps, and [models.md](models.md) describes each network. Lengths are in 1e-4 of the
+diagonal: *error* is the mean distance between surfaces, both ways, *far* the error of the field's distance
+far from the surface, *slope near* the mean of ||∇f| - 1| near it. The error is given for each shape, the
+other figures as means over the shapes; ± is the standard deviation of the mean error over three seeds, which
+networks within 5 % of SASNet have. Several networks were trained at the same time, so the tables have no times.
 
 {machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}. Under \
 each table is the hash of the package's code that it was made with.

@@ -5,7 +5,6 @@ Coordinates are those of the unit cube [-1, 1]. docs/models.md says where each v
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
@@ -36,17 +35,13 @@ class ModelConfig(BoundedSettings):
 
     name: how the network is called in `--model` and in model files. network: the class that these are the
     settings of, or "module:Class" to be imported when a network is built. variants: settings that a word
-    of `--model` stands for, such as no-masks. grid_share: the share of the parameters that a hash grid's
-    table takes at most where a size is asked for. The layers get the rest, up to `most_in_layers`
-    parameters; what is left then goes to the table too. steepness: the name of the setting that multiplies
-    the arguments of the activation, if there is one; a step of Muon is divided by its value.
+    of `--model` stands for, such as no-masks. steepness: the name of the setting that multiplies the
+    arguments of the activation, if there is one; a step of Muon is divided by its value.
     """
 
     name: ClassVar[str]
     network: ClassVar[Any]
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    grid_share: ClassVar[float] = 0.0
-    most_in_layers: ClassVar[float] = math.inf
     steepness: ClassVar[str | None] = None
 
     width: int = setting(256, "Neurons of each layer.", low=1)
@@ -67,6 +62,10 @@ class ModelConfig(BoundedSettings):
     def sized_grid(self) -> GridConfig | None:
         """The hash grid, the field `grid`, whose table is sized together with the network; or None."""
         return None
+
+    def most_in_table(self, count: int) -> float:
+        """The most parameters that the table of `sized_grid` has in a network of `count` parameters."""
+        return 0.0
 
     def named(self, name: str) -> ModelConfig:
         """These settings if they are that network's, else its defaults. Raises UsageError."""
@@ -117,8 +116,6 @@ class SASNetConfig(ModelConfig):
             "grid_rate": 5e-3,
         },
     }
-    grid_share: ClassVar[float] = 0.08
-    most_in_layers: ClassVar[float] = 140_000  # 256 neurons; wider layers are slow, and a grid is not
 
     width: int = setting(64, "Neurons of each layer.", low=1)
     rate: float = _rate(1e-3, "Learning rate of the sines at the start.")
@@ -145,6 +142,11 @@ class SASNetConfig(ModelConfig):
     @property
     def sized_grid(self) -> GridConfig | None:
         return self.grid if self.masks else None
+
+    def most_in_table(self, count: int) -> float:
+        # the table learns faster than the layers by Adam, and the layers faster than the table by Muon
+        share = 2 / 3 if self.optimizer == "adam" else 1 / 5
+        return max(share * count, count - 140_000)  # layers beyond 256 neurons are slow, and a table is not
 
     @property
     def mask_names(self) -> list[str]:
@@ -243,7 +245,6 @@ class InstantNGPConfig(ModelConfig):
 
     name: ClassVar[str] = "ngp"
     network: ClassVar[Any] = f"{_BASELINES}:InstantNGP"
-    grid_share: ClassVar[float] = 0.9
     width: int = setting(64, "Neurons of each layer.", low=1)
     grid: GridConfig = field(
         default_factory=lambda: GridConfig(levels=16, log2_table=19, coarsest=16, finest=2048)
@@ -252,6 +253,9 @@ class InstantNGPConfig(ModelConfig):
     @property
     def sized_grid(self) -> GridConfig | None:
         return self.grid
+
+    def most_in_table(self, count: int) -> float:
+        return 0.9 * count
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def compare(
         if _is_signal(source):
             refuse_of_surfaces({"reference": reference, "settings": settings, **changes})
             return SignalSubject(source, config, budget, models, before)
-        return SurfaceSubject(source, reference, config, budget, models, samples, before)
+        return SurfaceSubject(source, reference, config, budget, protocol, models, samples, before)
 
     subject, *others = subject_of(source, reference), *map(subject_of, tuning)
     device, engine = choose(config.device, config.engine)

@@ -68,9 +68,11 @@ class Budget:
         return cls(**found)
 
 
-def sized(words: str, budget: Budget) -> ModelConfig:
-    """The settings of a model at the budget's size. Raises UsageError."""
+def sized(words: str, budget: Budget, protocol: str) -> ModelConfig:
+    """The settings of a model at the budget's size, with the protocol's optimizer. Raises UsageError."""
     config = model_of(words)
+    if protocol != "published":
+        config = replace(config, optimizer=protocol)
     if budget.parameters is None:
         return config
     try:

@@ -87,6 +87,7 @@ class SurfaceSubject(Subject[Field]):
         reference: Any,
         config: Config,
         budget: Budget,
+        protocol: str,
         models: Sequence[str],
         samples: int,
         on_progress: OnProgress,
@@ -95,7 +96,7 @@ class SurfaceSubject(Subject[Field]):
             config = replace(config, supervision=replace(config.supervision, targets=TARGETS))
         self.config: Config = replace(config, training=training_of(config.training, budget))
         self.wanted: dict[str, ModelConfig | None] = {
-            words: None if no_network(words) else sized(words, budget) for words in models
+            words: None if no_network(words) else sized(words, budget, protocol) for words in models
         }
         self.samples: int = samples
         self.given: PointCloud | TriangleMesh

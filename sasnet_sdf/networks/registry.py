@@ -95,10 +95,9 @@ def _with_table(config: ModelConfig, count: int, dim: int) -> ModelConfig:
     grid = config.sized_grid
     if grid is None:
         return config
-    most = max(config.grid_share * count, count - config.most_in_layers)
     for log2_table in range(grid.log2_table, 2, -1):
         smaller = _coarser(replace(grid, log2_table=log2_table))
-        if grid_layout(smaller, dim).entries * grid.features <= most:
+        if grid_layout(smaller, dim).entries * grid.features <= config.most_in_table(count):
             return replace(config, grid=smaller)
     raise ValueError(f"no hash grid of {grid.levels} levels fits into {count:,} parameters")
 
