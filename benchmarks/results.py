@@ -2,6 +2,7 @@
 
     python benchmarks/results.py -o FILE.json
     python benchmarks/results.py -o FILE.json --protocols muon --models sasnet sasnet:no-masks --shapes horse
+    python benchmarks/results.py -o FILE.json --protocols muon --steps 400
     python benchmarks/results.py -o FILE.json --write
     python benchmarks/results.py -o FILE.json --small
 
@@ -41,7 +42,7 @@ from sasnet_sdf.runtime.progress import silent
 
 TUNING, TEST = ("casting", "bunny"), ("armadillo", "dragon", "horse")
 TOY_TUNING, TOY_TEST = ("ball 0", "ball 1"), ("ball 2",)
-PARAMETERS, STEPS, TUNING_STEPS, BATCH = 150_000, 800, 200, 4096
+PARAMETERS, STEPS, BATCH = 150_000, 800, 4096
 RESOLUTION = 256
 """Lattice cells: a field that is noise has a surface everywhere, and takes minutes at 512."""
 CLOSE = 0.05
@@ -69,6 +70,7 @@ def main() -> None:
     cli.add_argument("--protocols", nargs="+", choices=tuple(RATES), default=list(RATES))
     cli.add_argument("--models", nargs="+", metavar="MODEL", help="these only")
     cli.add_argument("--shapes", nargs="+", metavar="NAME", help="these test shapes only")
+    cli.add_argument("--steps", type=int, default=STEPS, metavar="N", help=f"instead of {STEPS}")
     cli.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="one thread each")
     cli.add_argument("--write", action="store_true")
     cli.add_argument("--small", action="store_true")
@@ -76,16 +78,16 @@ def main() -> None:
     table = Table(options.output, trained, options.workers)
     if not options.write:
         for protocol in options.protocols:
-            table.run(plan(protocol, options.models, options.shapes, options.small))
+            table.run(plan(protocol, options.models, options.shapes, options.steps, options.small))
     if options.write or options.small:
         write(table.rows(), options.output.with_suffix(".md") if options.small else None)
 
 
-def plan(protocol: str, models: list[str] | None, shapes: list[str] | None, small: bool) -> Plan:
+def plan(protocol: str, models: list[str] | None, shapes: list[str] | None, steps: int, small: bool) -> Plan:
     words, tuning, test = models or PROTOCOLS[protocol], TUNING, shapes or TEST
     if small:
         words, tuning, test = words[:2], TOY_TUNING, TOY_TEST
-    steps, tuning_steps = (20, 10) if small else (STEPS, TUNING_STEPS)
+    steps, tuning_steps = (20, 10) if small else (steps, steps // 4)
     return Plan(
         "surfaces", protocol, words, tuning, test, steps, small, "error", np.inf, is_close, tuning_steps
     )
