@@ -87,8 +87,8 @@ table all networks have one optimizer; learning rates were chosen on the casting
 the steps, and [models.md](models.md) describes each network. Lengths are in 1e-4 of the diagonal: *error* is
 the mean distance between surfaces, both ways, *far* the error of the field's distance far from the surface,
 *slope near* the mean of ||∇f| - 1| near it. The error is given for each shape, the other figures as means
-over the shapes; ± is the standard deviation of the mean error over three seeds, which
-networks within 5 % of SASNet have. Several were trained at the same time, so the tables have no times.
+over the shapes; ± is the standard deviation of the mean error over three seeds, which networks within 5 % of
+SASNet have. Several networks were trained at the same time, so the tables have no times.
 
 {machine["hardware"]["cores"]} cores of a shared machine ({machine["hardware"]["cpu"]}), {versions}. Under \
 each table is the hash of the package's code that it was made with.

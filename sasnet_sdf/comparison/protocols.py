@@ -29,6 +29,11 @@ def check_protocol(protocol: str) -> None:
         raise UsageError(unknown("protocol", protocol, RATES))
 
 
+def with_optimizer(model: ModelConfig, protocol: str) -> ModelConfig:
+    """The settings with the optimizer of a protocol; under published, the network's own."""
+    return model if protocol == "published" else replace(model, optimizer=protocol)
+
+
 def candidates(
     model: ModelConfig, protocol: str, beside_muon: float = BESIDE_MUON["surface"]
 ) -> dict[str, ModelConfig]:
@@ -42,9 +47,10 @@ def candidates(
     if protocol == "published":
         own = model.muon_rate if model.optimizer == "muon" else model.rate
         return {f"{own:g}": model}
+    model = with_optimizer(model, protocol)
     if protocol == "adam":
-        return {f"{rate:g}": replace(model, optimizer="adam").at_rate(rate) for rate in RATES["adam"]}
-    model = replace(model, optimizer="muon").at_rate(beside_muon)
+        return {f"{rate:g}": model.at_rate(rate) for rate in RATES["adam"]}
+    model = model.at_rate(beside_muon)
     return {f"{rate:g}": replace(model, muon_rate=rate) for rate in RATES["muon"]}
 
 

@@ -20,6 +20,7 @@ from ..geometry import TriangleMesh
 from ..model_config import PUBLISHED, GridConfig, ModelConfig
 from ..networks.registry import with_parameters
 from ..problems.settings import model_of
+from .protocols import with_optimizer
 
 _DECIDED = {
     *("steps", "batch", "time_limit"),
@@ -70,9 +71,7 @@ class Budget:
 
 def sized(words: str, budget: Budget, protocol: str) -> ModelConfig:
     """The settings of a model at the budget's size, with the protocol's optimizer. Raises UsageError."""
-    config = model_of(words)
-    if protocol != "published":
-        config = replace(config, optimizer=protocol)
+    config = with_optimizer(model_of(words), protocol)
     if budget.parameters is None:
         return config
     try:
